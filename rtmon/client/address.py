@@ -30,7 +30,7 @@ _KNOWN = {
 
 
 class NotSpoken(OptionError):
-    """The server does not speak the client's codec."""
+    """The server does not support the client's codec."""
 
 
 class _Connect(websockets_connect):

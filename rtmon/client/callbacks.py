@@ -1,4 +1,4 @@
-"""Calls a user's functions in order, from a queue of its own, so that they do not block reading."""
+"""Run a user's callbacks in order from a queue, so that a slow callback never blocks reading."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Callbacks"]
 logger = logging.getLogger("rtmon.client")
 
 _QUEUED = 10_000
-"""Calls that wait for a handler that takes its time; past it the oldest are dropped."""
+"""Maximum number of queued calls; beyond it the oldest call is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class _Handler:
 
 
 class Callbacks:
-    """The functions that a user registered, and the calls that wait.
+    """The callbacks that a user registered, and the queue of their calls.
 
     Functions and coroutine functions are called one at a time, in the order in which things
     happened: a message comes after the ``open`` of its connection. What they raise is logged.
 
     Attributes:
-        dropped: calls, because handlers took too long.
+        dropped: calls dropped because the queue was full.
     """
 
     def __init__(self) -> None:
@@ -48,15 +48,15 @@ class Callbacks:
         self.dropped = 0
 
     def on_message(self, kind: str, payload: Any, call: Callable[[Message], Any]) -> None:
-        """Call this with each message of a type; ``*`` stands for all."""
+        """Register a callback for messages of a type; ``*`` means all types."""
         self._messages.setdefault(kind, []).append(_Handler(call, payload))
 
     def on_change(self, what: str, call: Callable[[Change], Any]) -> None:
-        """Call this with each such change."""
+        """Register a callback for a kind of state change."""
         self._changes.setdefault(what, []).append(call)
 
     def message(self, message: Message) -> int:
-        """Queue the calls for a message. Returns how many were dropped for them."""
+        """Queue the calls for a message. Returns how many older calls were dropped."""
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):
@@ -69,7 +69,7 @@ class Callbacks:
             self.add(call, change)
 
     def add(self, call: Callable[[Any], Any], argument: Any) -> bool:
-        """Queue one call. Returns True if the oldest was dropped for it."""
+        """Queue one call. Returns True if the oldest call was dropped."""
         full = len(self._queue) >= _QUEUED
         if full:
             self._queue.popleft()
@@ -79,7 +79,7 @@ class Callbacks:
         return full
 
     async def run(self) -> None:
-        """Call, until :meth:`end` and nothing is left."""
+        """Run queued calls until :meth:`end` is called and the queue is empty."""
         while self._queue or not self._ended:
             if not self._queue:
                 self._wake.clear()

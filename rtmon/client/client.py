@@ -1,4 +1,4 @@
-"""The public face of a client."""
+"""The public API of a client."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Client:
-    """A connection to a hub, made anew whenever it is lost. See :func:`rtmon.connect`.
+    """A client that reconnects whenever its connection is lost. See :func:`rtmon.connect`.
 
-    ``async with`` it, or ``await`` it and :meth:`close` it later; ``async for`` gives all messages.
-    All methods are for the event loop that it runs on.
+    Use ``async with``, or ``await`` the client and call :meth:`close` later. ``async for`` yields
+    all messages.
+    Methods must be called on the client's event loop.
 
     Attributes:
-        options: how it behaves.
+        options: the client's options.
     """
 
     def __init__(self, engine: Engine, options: ClientOptions) -> None:
@@ -50,15 +51,15 @@ class Client:
 
     @property
     def client_id(self) -> str | None:
-        """Id that the server gave this client, for as long as one connection lives."""
+        """Client id from the server; each connection gets a new one."""
         return self._session.client_id
 
     @property
     def stats(self) -> ClientStats:
-        """Its own numbers, as of now."""
+        """The client's current statistics."""
         return self._engine.stats()
 
-    # Beginning and end
+    # Opening and closing
 
     async def _start(self) -> Self:
         await self._engine.start()
@@ -74,17 +75,17 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End it for good. Idempotent.
+        """Close the client; it does not reconnect. Idempotent.
 
-        While it is connected, what is still to be sent is given ``close_timeout`` to arrive. What
-        cannot, since there is no connection or not the time, is dropped: a request that
-        waits gets :class:`ClientClosed`, the rest is counted in ``stats.dropped`` and told to
+        If connected, the client first sends its queued messages, for at most ``close_timeout``
+        seconds. Messages that are not delivered by then are dropped: a pending request raises
+        :class:`ClientClosed`, others are counted in ``stats.dropped`` and reported to
         :meth:`on_error`.
         """
         await self._engine.close()
 
     async def wait_open(self) -> None:
-        """Wait until it is connected.
+        """Wait until the client is connected.
 
         Raises:
             ClientClosed: it is closed, or has given up.
@@ -92,38 +93,37 @@ class Client:
         await self._engine.wait_open()
 
     def reconnect(self) -> None:
-        """Do not wait for the next attempt, make it now; while connected, nothing happens."""
+        """Try to connect now, without waiting for the backoff; does nothing while connected."""
         self._engine.hurry()
 
-    # Speaking
+    # Sending
 
     async def send(self, kind: str, payload: Any = None) -> None:
-        """Send a message, or queue it until there is a connection, and do not wait for an answer.
+        """Send a message without waiting for an answer; queue it while disconnected.
 
-        ``publish``, ``chat_message`` and ``room_message`` arrive once and in order, also if the
-        connection is lost meanwhile. What the server refuses goes to :meth:`on_error`.
+        ``publish``, ``chat_message`` and ``room_message`` are delivered once and in order, even if
+        the connection is lost meanwhile. Errors from the server go to :meth:`on_error`.
 
         Args:
             kind: the message type, such as ``chat_message``.
-            payload: what docs/protocol.md says.
+            payload: the payload of that type, see docs/protocol.md.
 
         Raises:
             ClientClosed: it is closed, or has given up.
             OptionError: the payload cannot be sent.
-            QueueFull: so much waits already, and the policy is to refuse.
+            QueueFull: the send queue is full, and ``queue_policy`` is ``refuse``.
         """
         await self._engine.send(kind, {} if payload is None else payload)
 
     async def send_raw(self, data: str | bytes) -> None:
-        """Send a whole message as it is, or queue it; for servers that are no hub.
+        """Send a WebSocket message unchanged; queue it while disconnected. Not for hubs.
 
         Args:
-            data: a text or a binary message.
+            data: a text or binary message.
 
         Raises:
             ClientClosed, QueueFull: as for :meth:`send`.
-            OptionError: the server is a hub, which takes messages with a type; or they are
-                collected in batches.
+            OptionError: ``protocol`` is not ``plain``, or messages are sent in batches.
         """
         if self.options.protocol != "plain" or self.options.batch is not None:
             raise OptionError("send_raw() needs protocol='plain' and no batch: use send().")
@@ -134,21 +134,21 @@ class Client:
     async def request(
         self, kind: str, payload: Any = None, *, timeout: float | None = None
     ) -> Message:
-        """Send a message and wait for its answer.
+        """Send a message and wait for the answer.
 
         Args:
             kind: the message type.
-            payload: what docs/protocol.md says; ``ack`` is added where it is needed.
+            payload: the payload of that type, see docs/protocol.md; ``ack`` is added if required.
             timeout: seconds; ``request_timeout`` if None.
 
         Raises:
-            ProtocolError: the server refuses; it has a code.
+            ProtocolError: the server answered with an error; see its ``code``.
             TimeoutError: there was no answer in time.
-            ConnectionLost: the connection ended first, and asking again might do it twice.
-            MessageExpired: it could not be sent for too long.
+            ConnectionLost: the connection ended first, and repeating the request is not safe.
+            MessageExpired: the message waited in the queue longer than ``queue_age``.
             ClientClosed: it is closed, or has given up.
             OptionError: the payload cannot be sent.
-            QueueFull: so much waits already, and the policy is not to wait.
+            QueueFull: the send queue is full, and ``queue_policy`` is not ``wait``.
         """
         self._hub_only("request()")
         payload = {} if payload is None else payload
@@ -162,16 +162,16 @@ class Client:
     async def publish(
         self, channel: str, data: Any, *, ack: bool = False, timeout: float | None = None
     ) -> Position | None:
-        """Publish to a channel; it arrives once and in order, as with :meth:`send`.
+        """Publish to a channel; delivered once and in order, as with :meth:`send`.
 
         Args:
             channel: its name.
             data: bytes, or anything that JSON can hold.
-            ack: wait until the server has it.
+            ack: wait for the server's acknowledgement.
             timeout: as for :meth:`request`.
 
         Returns:
-            With ``ack``, its position.
+            With ``ack``, the position of the publication.
 
         Raises:
             RtmonError: as for :meth:`send`, with ``ack`` as for :meth:`request`.
@@ -184,24 +184,24 @@ class Client:
         return answer.position
 
     async def flush(self) -> None:
-        """Wait until the server has all that was sent.
+        """Wait until the server has received every message sent so far.
 
         Raises:
             ClientClosed: it has given up.
         """
         await self._engine.flush()
 
-    # Listening
+    # Receiving
 
     def on(self, kind: str, payload: Any = None) -> Callable[[F], F]:
-        """Decorate a handler of a message type; ``*`` stands for all.
+        """Decorate a handler of a message type; ``*`` means all types.
 
-        Handlers, coroutine functions too, are called one at a time and in order. What they raise
-        is logged.
+        Handlers may be coroutine functions. They run one at a time and in order; their exceptions
+        are logged.
 
         Args:
             kind: such as ``chat_message``.
-            payload: what the message's payload is converted to, such as a dataclass, or one of
+            payload: type to convert the payload to, such as a dataclass or a class of
                 :mod:`rtmon.protocol.catalog`; a dict if None.
         """
 
@@ -212,33 +212,34 @@ class Client:
         return decorate
 
     def on_open(self, function: F) -> F:
-        """Decorate what is called with a :class:`Change` when the first connection is open."""
+        """Decorate a callback that gets a :class:`Change` when the first connection is open."""
         return self._on("open", function)
 
     def on_close(self, function: F) -> F:
-        """The same for when a connection that the server welcomed has ended.
+        """Decorate a callback for the end of a connection that the server had welcomed.
 
-        Its ``delay`` says when the next is tried; None, and its ``state`` ``closed``, for never.
+        ``delay`` is the seconds until the next attempt; if the client will not reconnect, it is
+        None and ``state`` is ``closed``.
         """
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """The same for failed attempts, and for errors that no caller is told of.
+        """Decorate a callback for failed attempts to connect, and for errors that no caller gets.
 
-        A connection that ends before the server's welcome is a failed attempt, with its ``code``.
+        A connection that ends before the server's welcome counts as a failed attempt.
         """
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:
-        """The same for when it is connected again; its ``downtime`` says after how long."""
+        """Decorate a callback for each reconnect; ``downtime`` is the seconds offline."""
         return self._on("reconnect", function)
 
     def on_gave_up(self, function: F) -> F:
-        """The same for when it will not try again, without having been closed here."""
+        """Decorate a callback for when the client gives up reconnecting."""
         return self._on("gave_up", function)
 
     def _hub_only(self, what: str) -> None:
-        """Refuse what a server that is no hub cannot answer."""
+        """Raise if the server is not a hub, which this method needs."""
         if self.options.protocol == "plain":
             raise OptionError(
                 f"{what} needs a hub, and protocol='plain' is for any server: send() what yours "
@@ -267,17 +268,17 @@ class Client:
         """Subscribe to a channel, or to a pattern such as ``news.*``.
 
         Without a callback: ``async with client.subscribe("news") as news: async for message in
-        news``. With one the subscription begins at once; ``close()`` ends it.
+        news``. With a callback the subscription starts at once, and ``close()`` ends it.
 
         Args:
             channel: its name, or a pattern.
-            callback: called with each message, in turn with the handlers of :meth:`on`; a
-                coroutine function, too.
-            since: a position to return to, of a message got earlier.
+            callback: called with each message, in order with the handlers of :meth:`on`; may be a
+                coroutine function.
+            since: resume after this position, taken from an earlier message.
 
         Raises:
-            OptionError: the name of the channel is none that can be sent, the callback is no
-                function, or the server is no hub.
+            OptionError: the channel name is invalid, the callback is not callable, or the server is
+                not a hub.
             ClientClosed: with a callback, if the client is closed or has given up.
         """
         self._hub_only("subscribe()")
@@ -297,19 +298,19 @@ class Client:
         return subscription
 
     async def join(self, room: str, *, since: Position | None = None) -> None:
-        """Be in a room from now on, over all connections; what is said there comes to handlers.
+        """Join a room, and join it again after each reconnect; its messages go to the handlers.
 
         Raises:
             ProtocolError: the server refuses.
             ClientClosed: it is closed, or has given up.
             ClientError: it left the room before the server answered.
-            OptionError: the name of the room is none that can be sent, or the server is no hub.
+            OptionError: the room name is invalid, or the server is not a hub.
         """
         self._hub_only("join()")
         await self._engine.membership.join(_sendable(room), since)
 
     async def leave(self, room: str) -> None:
-        """Be in a room no more."""
+        """Leave a room."""
         self._hub_only("leave()")
         self._engine.membership.leave(room)
 
@@ -325,22 +326,22 @@ class Client:
         mime: str | None = None,
         progress: Progress | None = None,
     ) -> Message:
-        """Send a file; it goes on where it was when the connection is lost meanwhile.
+        """Send a file; the transfer resumes after a reconnect.
 
         Args:
-            source: a path, or what the file holds.
-            name: what it is called; by default as the path.
-            to: the client that it is for.
-            room: the room that it is for; without both it is for the server.
+            source: a path, or the content as bytes.
+            name: file name; by default that of the path.
+            to: id of the receiving client.
+            room: the receiving room; without ``to`` and ``room`` the server receives the file.
             mime: its media type.
-            progress: called with the bytes that the server has, and all.
+            progress: called with the bytes received by the server, and the total.
 
         Returns:
             The server's ``file_done``; its payload has ``file``, ``name``, ``size``, ``sha256``.
 
         Raises:
-            ProtocolError: the server refuses, or got something else than was sent.
-            ConnectionLost: whether the server has all of it is not known.
+            ProtocolError: the server refused the file, or its checksum differs.
+            ConnectionLost: it is unknown if the server has received the whole file.
             ClientClosed: it is closed, or has given up.
             OSError: the file cannot be read.
         """
@@ -352,21 +353,21 @@ class Client:
     async def receive_file(
         self, offer: Message, path: str | PathLike[str], *, progress: Progress | None = None
     ) -> Message:
-        """Take a file that was offered; it goes on where it was when the connection is lost.
+        """Receive an offered file; the transfer resumes after a reconnect.
 
-        In a handler of ``file_offer``, start it as a task: handlers wait for each other.
+        In a handler of ``file_offer``, run it as a task: handlers run one after the other.
 
         Args:
-            offer: the ``file_offer``.
-            path: the file to write. What the offer says of a name is not to be trusted. The file
-                appears there when it is complete.
-            progress: called with the bytes that are here, and all.
+            offer: the ``file_offer`` message.
+            path: the file to write; do not trust the name in the offer. The file appears there
+                once it is complete.
+            progress: called with the bytes received so far, and the total.
 
         Returns:
             The server's ``file_done``.
 
         Raises:
-            ProtocolError: the server refuses, or what came is not what was offered.
+            ProtocolError: the server refused, or the content differs from the offer.
             ClientClosed: it is closed, or has given up.
             OSError: the file cannot be written.
         """
@@ -375,7 +376,7 @@ class Client:
 
 
 def _sendable(name: str) -> str:
-    """Check a name before a place is kept by it, which each connection enters anew."""
+    """Check the name of a room or channel, which each reconnect sends again."""
     try:
         return plain_text(name)
     except (TypeError, ValueError) as error:

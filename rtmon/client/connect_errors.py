@@ -1,4 +1,4 @@
-"""Reads from a failed attempt to connect whether and when to try again. Pure."""
+"""Decide from a failed attempt to connect if and when to retry. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def is_fatal(error: Exception, process_exception: Callable[[Exception], Exception | None]) -> bool:
-    """Return whether the next attempt would fail like this one.
+    """Return True if a retry would fail with the same error.
 
     Args:
         error: what the attempt raised.
@@ -28,7 +28,7 @@ def is_fatal(error: Exception, process_exception: Callable[[Exception], Exceptio
 
 
 def retry_after(error: Exception, *, wall: float) -> float | None:
-    """Return the seconds that the server asked to wait, if it did: RFC 9110, 10.2.3.
+    """Return the seconds of a ``Retry-After`` header, if there is one: RFC 9110, 10.2.3.
 
     Args:
         error: what the attempt raised.

@@ -1,4 +1,4 @@
-"""``rtmon.connect``."""
+"""``rtmon.connect``: make a client that connects, reconnects and resumes."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ def connect(
     """Connect to a hub, with a client that reconnects and resumes from its positions.
 
     ``async with rtmon.connect("ws://localhost:8765", name="ada") as client: …``
-    With ``protocol="plain"`` the server may be any that takes ``{type, payload}`` or raw messages.
+    With ``protocol="plain"``, connect to any WebSocket server that takes ``{type, payload}``
+    in JSON or raw messages.
 
     Args:
         url: ``ws://`` or ``wss://``.
-        options: how it behaves; the default options if None.
-        monitor: told of its connections, with the role ``client``, and of its own numbers:
-            ``monitor.clients()``.
+        options: the client's options; the defaults if None.
+        monitor: a Monitor that measures the client's connections under the role ``client``, and
+            lists the client's statistics in ``monitor.clients()``.
         clock: where time comes from.
-        rng: for the waits between attempts.
+        rng: random numbers for the backoff.
         **changes: fields of :class:`ClientOptions` that differ from ``options``; everything else is
             handed to ``websockets.asyncio.client.connect``: ``additional_headers``, ``ssl``,
             ``proxy``, ``origin``, ``compression``, ``create_connection`` and so on.

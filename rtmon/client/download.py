@@ -1,4 +1,4 @@
-"""A download: written beside its path, and moved there when it is as offered."""
+"""A download: written to a temporary file, renamed once its size and checksum are right."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["Download"]
 
 
 class Download:
-    """Takes pieces in order, and checks the whole.
+    """Writes the chunks of a file in order, then checks size and checksum.
 
     Args:
         offer: the payload of the ``file_offer``.
-        path: where the file is to be.
-        progress: called with the bytes that are here, and all.
+        path: the file to write.
+        progress: called with the bytes received so far, and the total.
 
     Attributes:
         file: the transfer's id.
         name: what the sender calls the file.
-        ended: whether it is over, well or not.
+        ended: True once the download has succeeded or failed.
 
     Raises:
-        OptionError: this is no offer.
+        OptionError: ``offer`` is not a valid ``file_offer``.
     """
 
     def __init__(self, offer: Any, path: Path, progress: Callable[[int, int], None] | None) -> None:
@@ -59,12 +59,12 @@ class Download:
 
     @property
     def ended(self) -> bool:
-        """True if nothing more will come."""
+        """True if no more chunks will come."""
         return self._done is not None or self._error is not None
 
     @property
     def complete(self) -> bool:
-        """True if the server has sent all, and so has nothing to stop."""
+        """True if the server has sent every chunk, so that there is nothing to abort."""
         return self._done is not None
 
     @property
@@ -73,12 +73,12 @@ class Download:
         return self._received - self._told
 
     def tell(self) -> int:
-        """Return the bytes received, to tell the server."""
+        """Return the bytes received, for the acknowledgement to the server."""
         self._told = self._received
         return self._told
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Take a chunk; one that does not continue what is here is ignored."""
+        """Write a chunk; ignore one that does not continue the file."""
         if offset != self._received or self.ended:
             return
         if self._received + len(data) > self._size:
@@ -94,7 +94,7 @@ class Download:
             self.fail(error)
 
     def write_encoded(self, payload: dict[str, Any]) -> None:
-        """Take a chunk that came as base64."""
+        """Write a chunk that is encoded as base64."""
         with contextlib.suppress(TypeError, ValueError):
             self.write(int(payload.get("offset", 0)), base64.b64decode(payload.get("data", "")))
 
@@ -107,10 +107,10 @@ class Download:
         self._error = self._error or error
 
     def finish(self) -> Message:
-        """Check the file and put it into its place.
+        """Check the file and rename it to its path.
 
         Raises:
-            ProtocolError: it is not as it was offered, or the transfer ended early.
+            ProtocolError: size or checksum differ from the offer, or the transfer ended early.
             OSError: it could not be written.
         """
         if self._error is not None or self._done is None:

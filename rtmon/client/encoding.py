@@ -19,7 +19,7 @@ __all__ = ["RtmonWire"]
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 _DEPTH = limits.DATA_DEPTH + 1
-"""How deep a payload may nest: it is an object itself."""
+"""Maximum nesting depth of a payload, without the payload object itself."""
 
 
 class RtmonWire:
@@ -56,7 +56,7 @@ class RtmonWire:
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.
-            attach: whether bytes may travel beside the envelope, to save the base64.
+            attach: True if bytes may follow the envelope unencoded, which saves base64.
             ack: ask for an answer to a message of the application's own.
 
         Raises:
@@ -102,7 +102,7 @@ class RtmonWire:
         )
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages to a batch."""
+        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages into a batch."""
         if len(parts) == 1:
             return parts[0]
         assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it

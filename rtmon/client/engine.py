@@ -1,4 +1,4 @@
-"""Runs a client: connects, waits, connects again."""
+"""Run a client: connect, run the session, wait, reconnect."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ logger = logging.getLogger("rtmon.client")
 
 
 class Engine:
-    """Runs a session over one connection after the other.
+    """Runs a client's session over successive connections.
 
     Attributes:
-        session: decides what is sent, and when to reconnect.
+        session: the client's state: what to send, when to reconnect.
         address: of the server.
         membership: subscriptions and rooms.
-        delivery: passes on what comes.
+        delivery: passes received messages to subscriptions and callbacks.
         link: the open connection; None while there is none.
-        generation: the number of the connection.
+        generation: how many connections have been opened.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class Engine:
         """Connections opened so far."""
         return self.session.lifecycle.connections
 
-    # Beginning and end
+    # Opening and closing
 
     async def start(self) -> None:
-        """Connect, and wait until it is.
+        """Connect, and wait until the connection is open.
 
         Raises:
-            ClientClosed: it is closed already, or there is no connection in time.
+            ClientClosed: the client is closed, or did not connect within ``start_timeout``.
         """
         self.session.check()
         if self._runner is None:
@@ -149,7 +149,7 @@ class Engine:
             self._caller.cancel()
 
     async def wait_open(self) -> None:
-        """Wait until it is connected.
+        """Wait until the client is connected.
 
         Raises:
             ClientClosed: it is closed, or has given up.
@@ -168,12 +168,12 @@ class Engine:
     async def send(
         self, kind: str, payload: Any, settle: Callable[[Message | Exception], None] | None = None
     ) -> OutboxEntry:
-        """Queue a message, as soon as there is room for it.
+        """Queue a message as soon as the send queue has room.
 
         Raises:
             ClientClosed, OptionError, QueueFull: as :meth:`ClientSession.send`.
         """
-        # A caller that comes when there is room again stands behind those that wait for it.
+        # First come, first served: a new caller queues behind the callers that wait for room.
         async with self._line:
             while True:
                 try:
@@ -191,12 +191,12 @@ class Engine:
     async def request(
         self, kind: str, payload: Any, *, late: Callable[[Message], None] | None = None
     ) -> Message:
-        """Send a message and wait for its answer, for as long as the caller does.
+        """Send a message and wait for its answer, until the caller is cancelled.
 
         Args:
             kind: the message type.
             payload: its payload.
-            late: called with an answer that comes after the caller has stopped waiting.
+            late: called with an answer that arrives after the caller was cancelled.
 
         Raises:
             RtmonError: as :meth:`Client.request`.
@@ -238,7 +238,7 @@ class Engine:
             self.link.wake()
 
     async def change(self) -> None:
-        """Wait until anything has happened."""
+        """Wait for the next event."""
         self._changed.clear()
         await self._changed.wait()
 
@@ -258,7 +258,7 @@ class Engine:
                 asked = True
                 connection = await self.address.open(session.query(), token=token)
             except Exception as error:  # noqa: BLE001 - whatever it is, it decides what is next
-                # Where tokens come from is a network away, too: whatever it is, it is tried again.
+                # The token may come over a network, too: any failure is retried.
                 fatal = asked and (
                     isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
                 )
@@ -287,7 +287,7 @@ class Engine:
             self._pass_on()
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait, while what waits to be sent grows old."""
+        """Wait for the next attempt; meanwhile, expire queued messages."""
         session, until = self.session, self.now() + seconds
         self._hurry.clear()
         while (left := until - self.now()) > 0 and not self._hurry.is_set():
@@ -305,7 +305,7 @@ class Engine:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
-        """Show another token; where that fails, the connection ends with the one it has."""
+        """Send a fresh token; if that fails, the connection ends when the old token expires."""
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 token = await fresh(self._options.token)
@@ -320,7 +320,7 @@ class Engine:
 
     def _pass_on(self) -> None:
         self.delivery.pass_on()
-        # The library measures ping frames, those of a plain client, by itself.
+        # The library itself measures the ping frames of a plain client.
         if self._reporting is not None and self.link is not None and not self._plain:
             self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()

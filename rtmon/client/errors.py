@@ -4,9 +4,9 @@ The hierarchy::
 
     ClientError
     ├── ClientClosed    the client is closed, or has given up; carries the close code
-    ├── ConnectionLost  the connection ended before the answer came: it may be done or not
-    ├── QueueFull       as much waits to be sent as may wait
-    └── MessageExpired  a message waited longer than it may
+    ├── ConnectionLost  the connection ended before the answer: the request may be done or not
+    ├── QueueFull       the send queue is full
+    └── MessageExpired  a message waited in the queue for too long
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ClientClosed(ClientError):
     """The client is closed, or has given up reconnecting.
 
     Args:
-        message: why, and what to do.
+        message: the reason, and what to do.
         code: the close code, or None where there was none.
     """
 
@@ -34,12 +34,12 @@ class ClientClosed(ClientError):
 
 
 class ConnectionLost(ClientError):
-    """The connection ended before the answer came: whether it was done is not known."""
+    """The connection ended before the answer; the request may have been carried out or not."""
 
 
 class QueueFull(ClientError):
-    """As many messages wait to be sent as may wait."""
+    """The send queue is full."""
 
 
 class MessageExpired(ClientError):
-    """A message waited longer than it may, and is not sent any more."""
+    """A message waited in the queue for longer than ``queue_age``, and was dropped."""

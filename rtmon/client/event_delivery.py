@@ -1,4 +1,4 @@
-"""Passes messages and changes of state to everything that follows a client."""
+"""Deliver messages and state changes to subscriptions, callbacks and iterations of a client."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .session_events import Chunk, Replayed
 __all__ = ["EventDelivery"]
 
 _UNREAD = 1_000
-"""Messages held before a reader iterates over the client, which may be late or never."""
+"""Messages kept for a reader that has not begun to iterate over the client."""
 
 
 class EventDelivery:
-    """Passes on the events of a session, in order: to subscriptions, callbacks, readers and taps.
+    """Delivers the events of a session, in order: to subscriptions, callbacks, readers and taps.
 
     Args:
         session: has the events.
@@ -48,7 +48,7 @@ class EventDelivery:
         self._read = self._missed = False
 
     async def read(self) -> Message:
-        """Wait for the next message of an iteration; it has a gap if older ones were dropped.
+        """Wait for the next message of an iteration; ``gap`` is True if older ones were dropped.
 
         Raises:
             StopAsyncIteration, ClientClosed: as :meth:`ReceiveBuffer.get`.
@@ -59,7 +59,7 @@ class EventDelivery:
         return replace(message, gap=True) if missed else message
 
     def pass_on(self) -> None:
-        """Pass on all events since the last call."""
+        """Deliver all events since the last call."""
         for event in self._session.take_events():
             if isinstance(event, Chunk):
                 self.on_chunk(event)
@@ -82,11 +82,11 @@ class EventDelivery:
         self._session.dropped += self.callbacks.message(message)
         if self._messages.put(message):
             self._missed = True
-            # Before an iteration begins, nothing that is dropped here is missed.
+            # Before an iteration begins, no reader misses a dropped message.
             self._session.dropped += self._read
 
     def end(self) -> None:
-        """End everything that follows the client."""
+        """End all subscriptions and iterations."""
         ended = self._session.lifecycle.ended
         # An orderly close by the server is no error.
         error = None if ended is None or ended.code == NORMAL else self._session.gone()

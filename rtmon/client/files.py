@@ -1,4 +1,4 @@
-"""Sends and receives files in chunks, over as many connections as it takes."""
+"""Send and receive files in chunks, resuming after each reconnect."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["Files", "Progress"]
 Progress = Callable[[int, int], None]
 
 _PAUSE = 0.1
-"""Seconds until a transfer goes on after the server refused a piece of it."""
+"""Seconds until a chunk that the server refused is sent again."""
 
 _REFUSALS = 10
-"""Refusals in a row, without a byte taken, after which a transfer is given up."""
+"""Refused chunks in a row after which a transfer fails."""
 
 
 class _Stopped(Exception):
-    """The transfer has to be offered again."""
+    """The server no longer knows the transfer: it must be offered again."""
 
 
 class Files:
-    """All transfers of a client."""
+    """The uploads and downloads of a client."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -50,7 +50,7 @@ class Files:
         engine.delivery.on_chunk = self._chunk
         engine.delivery.taps.append(self._tap)
 
-    # Up
+    # Uploads
 
     async def send(
         self,
@@ -84,7 +84,7 @@ class Files:
             try:
                 return await self._send(stream, offer, progress)
             except BaseException:
-                # The server keeps a place for each transfer that has not ended.
+                # Until it ends, a transfer counts against the server's limit of transfers.
                 self._abort(offer.get("file"))
                 raise
 
@@ -121,7 +121,7 @@ class Files:
                         "files_refused", f"The server takes no more of {offer['name']!r}."
                     ) from error
                 if unknown:
-                    # The server has been restarted: it begins anew.
+                    # The server was restarted: start the transfer again.
                     del offer["file"]
                 await asyncio.sleep(_PAUSE)
             finally:
@@ -135,7 +135,7 @@ class Files:
         generation: int,
         progress: Progress | None,
     ) -> None:
-        """Send what the server does not have yet, no further ahead than it allows."""
+        """Send the chunks that the server is missing, within the window that it allows."""
         engine, file = self._engine, accepted["file"]
         piece = min(int(accepted.get("chunk") or limits.FILE_CHUNK), limits.FILE_CHUNK_MAX)
         at = told = self._received[file] = int(accepted["received"])
@@ -160,13 +160,13 @@ class Files:
             progress(size, size)
 
     async def _until_lost(self, generation: int) -> None:
-        """Wait until the session knows, too, that the connection is lost."""
+        """Wait until the session has noticed that the connection is lost."""
         engine = self._engine
         while engine.session.connected and engine.generation == generation:
             await engine.change()
 
     def _too_late(self, answer: Message) -> None:
-        """Abort a transfer that the server accepted after the caller had given up."""
+        """Abort a transfer that the server accepted after the caller was cancelled."""
         self._abort(answer.payload.get("file"))
 
     def _abort(self, file: str | None) -> None:
@@ -175,7 +175,7 @@ class Files:
             self._engine.session.take_back("file_abort", {"file": file}, self._engine.now())
             self._engine.wake()
 
-    # Down
+    # Downloads
 
     async def receive(
         self, offer: Message, path: str | PathLike[str], *, progress: Progress | None
@@ -210,7 +210,7 @@ class Files:
         return connected and not download.ended
 
     async def _take(self, download: Download) -> None:
-        """Tell the server how far one is; what it refuses ends the transfer."""
+        """Acknowledge the bytes received so far; an error from the server ends the download."""
 
         def settle(result: Message | Exception) -> None:
             if isinstance(result, ProtocolError):
@@ -218,10 +218,10 @@ class Files:
 
         payload = {"file": download.file, "offset": download.tell()}
         entry = await self._engine.send("ack", payload, settle)
-        # Pieces are the answer, or an error.
+        # The answer is a chunk or an error.
         entry.asks = False
 
-    # What comes
+    # Received messages
 
     def _chunk(self, chunk: Chunk) -> None:
         download = self._downloads.get(chunk.file)
@@ -230,10 +230,10 @@ class Files:
 
     def _tap(self, message: Message | Change) -> None:
         if isinstance(message, Change):
-            # What the server refused without saying what it was may have been a piece.
+            # An error without a reply_to may concern a chunk.
             self._refused += isinstance(message.error, ProtocolError)
             return
-        payload = message.payload  # of a server that is no hub, anything
+        payload = message.payload  # a server that is not a hub may send anything
         file = payload.get("file") if isinstance(payload, dict) else None
         if not isinstance(file, str):
             return

@@ -1,4 +1,4 @@
-"""Heartbeats by which a client notices a dead connection. Pure: time is passed in."""
+"""Detect a dead connection by heartbeats. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ __all__ = ["Heartbeat"]
 class Heartbeat:
     """Decides when to send a ``ping``, and when the connection is dead.
 
-    However a link dies, the next ``ping`` goes out within ``interval``, and is given ``timeout``.
+    A ``ping`` is sent within ``interval``; without an answer within ``timeout`` the connection is
+    dead.
 
     Attributes:
-        rtt: seconds that the last answer took; None before the first.
+        rtt: seconds of the last round trip; None before the first.
     """
 
     def __init__(self, *, interval: float, timeout: float) -> None:
@@ -23,21 +24,21 @@ class Heartbeat:
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
-        """Begin a connection."""
+        """Reset for a new connection."""
         self._heard = self._pinged = now
         self._waiting = None
 
     def heard(self, now: float) -> None:
-        """Note that something came from the server."""
+        """Record that data came from the server."""
         self._heard = now
 
     def hurry(self, now: float) -> None:
-        """Have the next ``ping`` sent at once."""
+        """Make the next ``ping`` due now."""
         self._pinged = min(self._pinged, now - self._interval)
 
     @property
     def free(self) -> bool:
-        """True if no ``ping`` is under way; there is one at a time."""
+        """True if no ``ping`` awaits its answer; there is at most one."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:
@@ -49,7 +50,7 @@ class Heartbeat:
         self._waiting, self._pinged = key, now
 
     def answered(self, key: str | None, now: float) -> bool:
-        """Take a ``pong``. Returns whether it answers the ``ping`` that is under way."""
+        """Handle a ``pong``. Returns True if it answers the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -57,7 +58,7 @@ class Heartbeat:
         return True
 
     def refused(self, key: str | None) -> bool:
-        """Take a refusal for rate. Returns whether it answers the ``ping`` that is under way."""
+        """Handle a rate limit error. Returns True if it answers the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -73,6 +74,6 @@ class Heartbeat:
         return ping if self.free and now < ping else self._due_dead()
 
     def _due_dead(self) -> float:
-        # A ping that is due and still not sent is held up by a link that takes nothing.
+        # A ping that is overdue is held up because the transport accepts no data.
         asked = self._pinged + (self._interval if self.free else 0.0)
         return max(asked, self._heard) + self._timeout

@@ -1,4 +1,4 @@
-"""Subscribes to channels and joins rooms for the user of a client."""
+"""Subscribe to channels and join rooms on behalf of a client's user."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Joining"]
 
 
 class Joining:
-    """The user's subscriptions and rooms.
+    """The subscriptions and joined rooms of a client.
 
     Args:
-        session: has the places that the client is in.
+        session: holds the client's memberships.
         now: monotonic clock, in seconds.
-        wake: called when there is something to send.
+        wake: called when a message is ready to be sent.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class Joining:
         self._subscriptions: list[Subscription] = []
 
     def publication(self, message: Message) -> int:
-        """Pass a publication to its subscriptions. Returns how many dropped a message for it."""
+        """Deliver a publication to its subscriptions. Returns how many had to drop a message."""
         channel = message.channel or ""
         wanting = [each for each in self._subscriptions if each.wants(channel)]
         return sum(each.put(message) for each in wanting)
 
     def subscribe(self, subscription: Subscription, since: Position | None) -> None:
-        """Begin to pass publications to a subscription.
+        """Start a subscription.
 
         Raises:
             ClientClosed: the client is closed, or has given up.
@@ -54,7 +54,7 @@ class Joining:
         self._wake()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Pass publications to a subscription no more."""
+        """Stop a subscription."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         place = subscription.stop()
@@ -63,7 +63,7 @@ class Joining:
             self._wake()
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Get what a subscription let go of, now that its reader has read all that it held."""
+        """Fetch what a subscription had dropped from the history; its reader has caught up."""
         place, position = subscription.place, subscription.position
         if place is not None and position is not None:
             self._session.places.rewind(place, position, self._now())

@@ -1,6 +1,6 @@
-"""Decides when and whether a client reconnects. Pure: time is passed in.
+"""Decide if and when a client reconnects. Pure: time is passed in.
 
-What a failed HTTP response says of that is read in :mod:`.connect_errors`.
+:mod:`.connect_errors` reads the HTTP responses of failed handshakes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .records import Change, ClientState
 __all__ = ["LONGEST_WAIT", "NOT_WELCOMED", "Lifecycle"]
 
 LONGEST_WAIT = 3_600.0
-"""Most seconds that a server can ask clients to wait, so that a slip of a few digits does not send
+"""Upper bound, in seconds, of the delay that a server can ask for: a mistyped value does not send
 them away for good."""
 
 NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol='plain'."
@@ -39,7 +39,7 @@ class Lifecycle:
         self._stable_after = options.stable_after
         self._rng = rng
         self._token = options.token
-        # The private close codes mean what they do to a hub's clients only.
+        # Private close codes have their meaning only between a hub and its clients.
         self._plain = options.protocol == "plain"
         self._describe = plain_protocol.described if self._plain else describe
         self._comes_back = plain_protocol.comes_back if self._plain else may_reconnect
@@ -51,7 +51,7 @@ class Lifecycle:
         self.ended: Change | None = None
 
     def downtime(self, now: float) -> float:
-        """Return the seconds without a connection after the first one, up to now."""
+        """Return the total seconds without a connection since the first connection."""
         return self._downtime + (0.0 if self._away is None else now - self._away)
 
     def attempt(self) -> None:
@@ -59,7 +59,7 @@ class Lifecycle:
         self.attempts += 1
 
     def opened(self, now: float) -> Change:
-        """Take the server's welcome, or the opening of a plain connection."""
+        """Handle the server's welcome, or the opening of a plain connection."""
         self.connections += 1
         self._opened = now
         self.state = "open"
@@ -73,16 +73,16 @@ class Lifecycle:
     def failed(
         self, now: float, error: Exception, *, fatal: bool = False, retry_after: float | None = None
     ) -> list[Change]:
-        """Take a failed attempt.
+        """Handle a failed attempt to connect.
 
         Args:
             now: the time.
-            error: why.
-            fatal: true if the next attempt would fail like this one.
+            error: the failure.
+            fatal: True if a retry would fail with the same error.
             retry_after: seconds that the server asked to wait.
 
         Returns:
-            What to tell; the last one's ``delay`` says when to try again, if ever.
+            The changes to report; the last one's ``delay`` is the time of the next attempt.
         """
         self.failures += 1
         delay = None if fatal else self._delay(retry_after)
@@ -108,15 +108,15 @@ class Lifecycle:
         retry: bool | None = None,
         retry_after: float | None = None,
     ) -> list[Change]:
-        """Take the end of a connection that the user did not ask for.
+        """Handle a connection that ended without the user's doing.
 
-        A connection that the server never welcomed is a failed attempt.
+        A connection that ended before the server's welcome counts as a failed attempt.
 
         Args:
             now: the time.
             code: the close code.
             reason: its reason.
-            retry: whether the server said to reconnect; None if only the code says so.
+            retry: the server's instruction to reconnect or not; None if it gave none.
             retry_after: seconds that the server asked to wait.
 
         Returns:
@@ -149,19 +149,19 @@ class Lifecycle:
         return [change] if delay is not None else [change, self._give_up(code, reason, error)]
 
     def closing(self) -> None:
-        """Begin to close, as the user asked."""
+        """Begin an explicit close."""
         if self.state != "closed":
             self.state = "closing"
 
     def closed(self, now: float) -> Change | None:
-        """Close, as the user asked; returns None if it was closed already."""
+        """Finish an explicit close; returns None if the client was closed already."""
         if self.state == "closed":
             return None
         self._end(now)
         return Change(what="close", state="closed", code=NORMAL, reason="closed here")
 
     def _has_token(self, code: int) -> bool:
-        """Return whether the client has another token than the one it was closed for."""
+        """Return True if the token differs from the one that the server rejected."""
         if self._plain:
             return True
         if code == TOKEN_EXPIRED:
@@ -172,7 +172,7 @@ class Lifecycle:
         delay = self._backoff.delay(self.failures, self._rng)
         if delay is None or retry_after is None:
             return delay
-        # On top of what the server said: it said the same to everybody else.
+        # Added to the server's delay, which is the same for all of its clients.
         return min(max(retry_after, 0.0), LONGEST_WAIT) + delay
 
     def _give_up(self, code: int | None, reason: str, error: Exception | None) -> Change:

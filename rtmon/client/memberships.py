@@ -28,13 +28,13 @@ class Membership:
     """A channel, a pattern, a room or the chat that the client is in, over all connections.
 
     Attributes:
-        cursor: position of the last message received.
-        entered: true if the server has let the client in, on this connection.
-        been: true if it ever has.
-        version: how often it was rewound: answers to requests from before do not count.
-        told: the furthest position that was passed on; the cursor is behind it after a rewind.
-        on_entered: called each time the client is let in, with true if history was lost.
-        on_refused: called with the error if it is not.
+        cursor: the position of the last message received.
+        entered: True if the server has accepted the client on this connection.
+        been: True if the server has accepted the client on any connection.
+        version: number of rewinds; answers to requests of an older version are ignored.
+        told: the furthest position that was delivered; after a rewind the cursor is behind it.
+        on_entered: called each time the server accepts the client; True if history was lost.
+        on_refused: called with the error if the server refuses the client.
     """
 
     def __init__(self, kind: PlaceKind, name: str, position: Position | None = None) -> None:
@@ -53,7 +53,7 @@ class Membership:
         return (self.kind, self.name)
 
     def again(self, at: Position) -> bool:
-        """Return whether a position was passed on before, and note that it is now."""
+        """Return True if a position was delivered before; otherwise record it as delivered."""
         told = self.told
         if told is not None and told.epoch == at.epoch and at.offset <= told.offset:
             return True
@@ -62,28 +62,28 @@ class Membership:
 
     @property
     def pattern(self) -> bool:
-        """True if it stands for several channels, and so has no position."""
+        """True for a pattern, which matches several channels and has no position."""
         return self.kind == "channel" and "*" in self.name
 
 
 class Memberships:
-    """All places of a client. They are entered again, from their positions, on each connection.
+    """All memberships of a client; each reconnect requests them again, from their positions.
 
     Args:
-        sender: sends what asks the server to be let in, and out.
+        sender: sends the requests to join, subscribe, leave and unsubscribe.
 
     Attributes:
         gaps: times that history was lost.
-        duplicates: messages that came again, and are not passed on.
+        duplicates: messages received again and not delivered.
     """
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._places: dict[_Key, Membership] = {_CHAT: Membership("chat", "")}
         self._inside: set[_Key] = set()
-        """Where the server has the client, on this connection."""
+        """Memberships that the server has confirmed on this connection."""
         self._requests: dict[_Key, OutboxEntry] = {}
-        """What the server was asked about a place, and has not answered."""
+        """Requests about a place that await an answer."""
         self._answered: deque[_Key] = deque()
         self.gaps = self.duplicates = 0
 
@@ -93,15 +93,15 @@ class Memberships:
         return self._places[_CHAT]
 
     def get(self, kind: PlaceKind, name: str) -> Membership | None:
-        """Return a place; None if the client is not there."""
+        """Return a membership; None if there is none."""
         return self._places.get((kind, name))
 
-    # Entering and leaving
+    # Joining and leaving
 
     def enter(
         self, kind: PlaceKind, name: str, now: float, since: Position | None = None
     ) -> Membership:
-        """Be in a place from now on; returns the one that is there, if the client is in it."""
+        """Return the membership; if there is none, add it and request it from the server."""
         place = self._places.get((kind, name))
         if place is None:
             place = self._places[kind, name] = Membership(kind, name, since)
@@ -109,19 +109,19 @@ class Memberships:
         return place
 
     def leave(self, place: Membership, now: float) -> None:
-        """Be in a place no more."""
+        """Remove a membership."""
         if self._places.get(place.key) is place:
             del self._places[place.key]
             self._request(place.key, now)
 
     def rewind(self, place: Membership, position: Position, now: float) -> None:
-        """Get the messages after a position again."""
+        """Request the messages after a position again."""
         place.cursor.position, place.entered = position, False
         place.version += 1
         self._request(place.key, now)
 
     def reenter(self, now: float) -> None:
-        """Ask to be let into all places, on a new connection, which is in none."""
+        """Request all memberships again on a new connection."""
         for entry in self._requests.values():
             self._sender.outbox.forget(entry.key)
         self._requests.clear()
@@ -131,22 +131,22 @@ class Memberships:
             self._request(place.key, now)
 
     def proceed(self, now: float) -> None:
-        """Send the client's next request about each place whose last request was answered."""
+        """Send the next request for each place whose last request was answered."""
         while self._answered:
             self._request(self._answered.popleft(), now)
 
     def end(self, error: Exception) -> None:
-        """Leave all places, as the client is closed."""
+        """Drop all memberships, as the client is closed."""
         for place in self._places.values():
             for refuse in place.on_refused:
                 refuse(error)
         self._places = {_CHAT: self.chat}
 
     def _request(self, key: _Key, now: float) -> None:
-        """Ask the server for what the user wants of a place, if that is not so already.
+        """Send the request that brings the server's state of a place in line with the user's wish.
 
-        There is one request about a place at a time: of two, the server could refuse the first for
-        now, and take it when it is sent again, after the second.
+        There is at most one pending request for a place: of two, the server could rate-limit the
+        first, which is then sent again after the second.
         """
         if key == _CHAT or key in self._requests or not self._sender.connected:
             return
@@ -167,7 +167,7 @@ class Memberships:
         def settle(answer: Message | Exception) -> None:
             if isinstance(answer, Message):
                 self._inside.add(place.key)
-            # What follows the answer to an earlier request begins somewhere else.
+            # Messages after the answer to an earlier request start at another position.
             if self._places.get(place.key) is place and version == place.version:
                 self._let_in(place, answer)
 
@@ -180,7 +180,7 @@ class Memberships:
         kind, name = key
 
         def settle(answer: Message | Exception) -> None:
-            # What was never sent leaves the client where it is: it is sent anew.
+            # A request that was never sent changed nothing: it is sent again.
             if not isinstance(answer, MessageExpired):
                 self._inside.discard(key)
 
@@ -195,7 +195,7 @@ class Memberships:
     def _settling(
         self, key: _Key, settle: Callable[[Message | Exception], None]
     ) -> Callable[[Message | Exception], None]:
-        """Wrap a function that takes an answer: the request is under way no more."""
+        """Wrap an answer handler so that the request is no longer pending."""
 
         def answered(answer: Message | Exception) -> None:
             self._requests.pop(key, None)
@@ -205,7 +205,7 @@ class Memberships:
         return answered
 
     def _let_in(self, place: Membership, answer: Message | Exception) -> None:
-        """Take the server's answer to a request to be let in."""
+        """Handle the answer to a request to join or subscribe."""
         if isinstance(answer, Message):
             place.entered = True
             self.located(place, answer.payload)
@@ -222,10 +222,10 @@ class Memberships:
     # Receiving
 
     def located(self, place: Membership, payload: dict[str, Any]) -> None:
-        """Take the server's word on where a place's history is."""
+        """Handle the position of a place that the server reports."""
         recovered = payload.get("recovered")
         if place.pattern:
-            # A pattern has no history to return to.
+            # A pattern has no history to recover from.
             lost = place.cursor.entered(None, None if not place.been else False)
         else:
             lost = place.cursor.entered(position_of(payload), recovered)
@@ -235,7 +235,7 @@ class Memberships:
             enter(lost)
 
     def gap(self, payload: dict[str, Any]) -> None:
-        """Take the server's word that history of a place was lost."""
+        """Handle the server's ``gap``: history of a place was lost."""
         kind = next((kind for kind in ("room", "channel") if kind in payload), None)
         key = _CHAT if kind is None else (kind, str(payload[kind]))
         place = self._places.get(key)
@@ -245,18 +245,18 @@ class Memberships:
     def take(
         self, kind: PlaceKind, payload: dict[str, Any], position: Position | None
     ) -> tuple[bool, bool] | None:
-        """Take a publication.
+        """Handle a publication.
 
         Returns:
-            Whether something before it was lost, and whether it was passed on before a rewind;
-            None if it is not to be passed on now.
+            True if a message before it was lost, and True if it was delivered before a rewind; None
+            if it must not be delivered now.
         """
         key = _CHAT if kind == "chat" else (kind, str(payload.get(kind)))
         place = self._places.get(key)
         if place is None:
             return False, False
         if not place.entered:
-            # Of a place that the client returns to, it comes again, in its order.
+            # After recovery the server sends it again, in order.
             return None if place.been else (False, False)
         if position is None:
             return False, False
@@ -270,7 +270,7 @@ class Memberships:
 
 
 def position_of(payload: dict[str, Any]) -> Position | None:
-    """Return the position that a payload names; None if it names none."""
+    """Return the position in a payload; None if there is none."""
     try:
         return msgspec.convert(
             {"epoch": payload.get("epoch"), "offset": payload.get("offset")}, Position

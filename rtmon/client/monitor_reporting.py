@@ -20,8 +20,8 @@ class MonitorReporting:
 
     Args:
         monitor: the Monitor.
-        name: of the client's connections there.
-        stats: the client's numbers as of now.
+        name: name of the client's connections in the Monitor.
+        stats: returns the client's current statistics.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class MonitorReporting:
         return self._stats()
 
     def ended(self) -> None:
-        """Keep the last numbers of the client, and forget the client."""
+        """Keep the client's final statistics, and drop the reference to the client."""
         last = self._stats()
         self._stats = lambda: last
 
     def counting(self, base: Any = None) -> Any:
-        """Return the connection class that counts, for ``create_connection=``."""
+        """Return the probed connection class, for ``create_connection=``."""
         from ..probes.websockets import probe
 
         return probe(self._monitor, base=ClientConnection if base is None else base)
@@ -53,7 +53,7 @@ class MonitorReporting:
         self._rtt = None
 
     def measured(self, connection: Any, rtt: float | None) -> None:
-        """Report the latest round trip of a heartbeat; the library's own pings are off."""
+        """Report the round-trip time of a heartbeat; the library's own pings are off."""
         if rtt is not None and rtt != self._rtt and self._monitor.arm("probe"):
             self._rtt = rtt
             self._monitor.collector.rtt(connection.meter, rtt)

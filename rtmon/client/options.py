@@ -21,32 +21,32 @@ class ClientOptions:
     """The options of a client; times are in seconds.
 
     Attributes:
-        name: what the client calls itself, to a hub and in a Monitor.
-        user: whose connection this is.
+        name: the client's name, shown by a hub and by a Monitor.
+        user: id of the user that the client acts for.
         token: authenticates the client: a text, or a function, also a coroutine function, that is
             called before each connection, and again before its token expires.
-        info: anything that others may know, JSON of up to 2,048 bytes.
+        info: public information about the client, JSON of up to 2,048 bytes.
         codec: ``json``, or ``msgpack``.
         protocol: ``rtmon`` for a hub; ``plain`` for any server that takes ``{type, payload}`` in
-            JSON, or raw messages, and says no welcome.
-        backoff: how long to wait before each attempt to come back, and when to give up. The
-            default has a crowd of 5,000 back within 30 s of an outage of 5 s.
-        stable_after: a connection that lasted less counts as one more failure in a row.
+            JSON, or raw messages, without a welcome message.
+        backoff: delays between attempts to reconnect, and when to give up. With the default,
+            5,000 clients are back within 30 s after an outage of 5 s.
+        stable_after: a connection that ends sooner counts as a failed attempt.
         open_timeout: for one attempt, until the server's welcome.
         start_timeout: until the first connection is open, over all attempts; None waits for ever.
-        close_timeout: for an explicit close: what is still to be sent, and the closing handshake.
-        request_timeout: for the answer to a request, unless it says otherwise.
-        heartbeat_interval: between two heartbeats, each way.
-        heartbeat_timeout: for a sign of life after a heartbeat; then the link is dead.
-        queue_size: messages that wait to be sent, or to be known as received by the server.
-        queue_policy: what happens with one more: ``wait`` makes the sender wait, ``refuse``
-            raises QueueFull, ``drop_oldest`` drops the one that waits longest.
-        queue_age: how long a message may wait before it is dropped.
-        batch: collect what is sent; None sends each message at once.
-        server_batch: ask the server to collect what it sends here.
-        buffer: messages that a subscription holds for its reader. Past it, it lets go of new
-            ones, and gets them from the server's history when the reader has caught up. Also what
-            is held for an iteration over the client; past it the oldest are dropped.
+        close_timeout: for an explicit close: to send the queue, and for the closing handshake.
+        request_timeout: default timeout of a request.
+        heartbeat_interval: between two heartbeats, in each direction.
+        heartbeat_timeout: for an answer to a heartbeat; then the connection is dead.
+        queue_size: maximum number of messages that are not sent or not acknowledged yet.
+        queue_policy: what a full queue does: ``wait`` makes the sender wait, ``refuse`` raises
+            QueueFull, ``drop_oldest`` drops the oldest message.
+        queue_age: maximum time in the queue, after which a message is dropped.
+        batch: collect sent messages into batches; None sends each message at once.
+        server_batch: ask the server to send messages in batches.
+        buffer: maximum number of messages that a subscription holds for its reader. When full, new
+            messages are dropped and fetched from the server's history once the reader has caught
+            up. An iteration over the client holds as many; when full, the oldest are dropped.
     """
 
     name: str | None = None
@@ -109,7 +109,7 @@ class ClientOptions:
         within("buffer", self.buffer, 1, 10_000_000)
 
     def _check_plain(self) -> None:
-        """Refuse what only a hub understands, if the server is none."""
+        """Reject options that need a hub if ``protocol`` is ``plain``."""
         if self.protocol != "plain":
             return
         default = ClientOptions()
@@ -122,7 +122,7 @@ class ClientOptions:
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
-        """These options with some fields changed, and what is left of the changes.
+        """Return a copy with some fields changed, and the arguments that are no fields.
 
         Raises:
             OptionError: a value makes no sense.

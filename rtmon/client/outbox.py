@@ -1,4 +1,4 @@
-"""Queues messages until the server is known to have them. Pure: time is passed in."""
+"""Queue messages until the server has acknowledged them. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .records import Message
 __all__ = ["Outbox", "OutboxEntry"]
 
 _REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
-"""Seconds after which a message is not sent again: the server might take it for a new one."""
+"""Seconds after which a message is not sent again: deduplication may have forgotten its id."""
 
 
 @dataclass(slots=True, eq=False)
 class OutboxEntry:
-    """One message on its way out.
+    """One outgoing message.
 
     Attributes:
         key: its id.
         kind: its type.
         data: the message, encoded.
-        created: when it was handed over.
-        settle: called once with the answer or an error; None if no caller waits.
-        asks: true if an answer comes even if all went well.
-        control: the session's own, which each connection makes anew.
-        size: bytes of ``data``; not told of the session's own.
+        created: when the user sent it.
+        settle: called once with the answer or the error; None if no caller waits.
+        asks: True if the server answers even on success.
+        control: True for the client's own messages, which are made anew for each connection.
+        size: bytes of ``data``; 0 for the client's own messages.
         first_sent: when it was first sent; None before.
-        number: its place among all that was queued; it keeps that however often it is sent.
-        order: its number among what was sent on this connection.
+        number: sequence number in the queue, kept when the message is sent again.
+        order: sequence number among the messages sent on this connection.
     """
 
     key: str
@@ -49,7 +49,7 @@ class OutboxEntry:
     order: int = 0
 
     def fail(self, error: Exception) -> bool:
-        """Settle with an error. Returns whether a caller waited."""
+        """Settle with an error. Returns True if a caller waited."""
         if self.settle is None:
             return False
         self.settle(error)
@@ -57,15 +57,15 @@ class OutboxEntry:
 
 
 class Outbox:
-    """Messages in the order in which they are sent, held until the server has them.
+    """Outgoing messages in order, kept until the server has acknowledged them.
 
     Args:
         options: the client's.
-        repeatable: message types that are sent again after a connection was lost.
-        ephemeral: message types that are of no use later: losing them is not told.
+        repeatable: message types that are sent again after a reconnect.
+        ephemeral: message types that are useless later: their loss is not reported.
 
     Attributes:
-        resent, dropped, expired: messages, so far.
+        resent, dropped, expired: counts of messages.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class Outbox:
 
     @property
     def unconfirmed(self) -> int:
-        """Messages sent that the server is not known to have."""
+        """Messages sent and not acknowledged."""
         return len(self._sent)
 
     @property
     def full(self) -> bool:
-        """True if one more message would be too many."""
+        """True if the queue is full."""
         return len(self._waiting) + len(self._sent) >= self._size
 
     @property
@@ -111,10 +111,10 @@ class Outbox:
         return self._waiting[0].created if self._waiting else None
 
     def put(self, entry: OutboxEntry) -> OutboxEntry | None:
-        """Queue a message. Returns the one that was dropped for it, if one was.
+        """Queue a message. Returns the message that was dropped to make room, if any.
 
         Raises:
-            QueueFull: there is no room, and the policy says to refuse.
+            QueueFull: the queue is full, and the policy is ``refuse``.
         """
         dropped: OutboxEntry | None = None
         if self.full:
@@ -123,7 +123,7 @@ class Outbox:
                     f"{self._size} messages wait to be sent, the most that may: send less, or "
                     "give a larger queue_size."
                 )
-            # What was sent already cannot be taken back: only what waits makes room.
+            # Only a message that is not sent yet can be dropped.
             dropped = self._waiting.popleft() if self._waiting else entry
             self.dropped += 1
         if dropped is not entry:
@@ -131,28 +131,28 @@ class Outbox:
         return dropped
 
     def append(self, entry: OutboxEntry) -> None:
-        """Queue a message even if there is no room: what takes something back is never refused."""
+        """Queue a message even if the queue is full: leaving a room is never refused."""
         self._number += 1
         entry.number = self._number
         self._waiting.append(entry)
 
     def put_control(self, entry: OutboxEntry) -> None:
-        """Queue one of the session's own messages, before all others."""
+        """Queue one of the client's own messages, before all others."""
         self._number += 1
         entry.number = self._number
         self._control.append(entry)
 
     def next(self, now: float) -> OutboxEntry | None:
-        """Take the message that is to be sent now."""
+        """Remove and return the next message to send."""
         queue = self._control or self._waiting
         return self._take(queue.popleft(), now) if queue else None
 
     def next_control(self, now: float, *, refused: bool = True) -> OutboxEntry | None:
-        """Take the next of the session's own messages.
+        """Remove and return the next of the client's own messages.
 
         Args:
             now: the time.
-            refused: whether one may be taken that the server has refused before.
+            refused: True to include messages that the server has rate-limited before.
         """
         for entry in self._control:
             if refused or entry.order == 0:
@@ -161,7 +161,7 @@ class Outbox:
         return None
 
     def next_batch(self, now: float, *, most: int, size: int) -> list[OutboxEntry]:
-        """Take several, of up to ``size`` bytes together, at least one if any waits."""
+        """Remove and return several messages of up to ``size`` bytes in total, at least one."""
         taken: list[OutboxEntry] = []
         while self._waiting and len(taken) < most:
             size -= self._waiting[0].size
@@ -181,16 +181,16 @@ class Outbox:
         return entry
 
     def probe(self) -> int:
-        """Note what was sent so far; see :meth:`confirm`."""
+        """Record what was sent so far; see :meth:`confirm`."""
         self._probed = self._order
         return self._order
 
     def answered(self, key: str | None) -> OutboxEntry | None:
-        """Take an answer, which says that the message has arrived. Returns the message."""
+        """Settle the message that an answer belongs to. Returns the message."""
         return self._sent.pop(key or "", None) or self._sent_control.pop(key or "", None)
 
     def confirm(self, order: int) -> None:
-        """Note that all up to this order has arrived, since the server takes messages in order."""
+        """Mark all messages up to this order as received: the server handles them in order."""
         for sent in (self._sent, self._sent_control):
             for key, entry in list(sent.items()):
                 if entry.order > order:
@@ -199,7 +199,7 @@ class Outbox:
                     del sent[key]
 
     def again(self, entry: OutboxEntry) -> None:
-        """Queue what the server did not take for now, before all that was queued after it."""
+        """Queue a rate-limited message again, before all messages that were queued after it."""
         queue = self._control if entry.control else self._waiting
         place = 0
         while place < len(queue) and queue[place].number < entry.number:
@@ -217,23 +217,23 @@ class Outbox:
             sent.settle, sent.asks = None, False
 
     def lost(self) -> list[OutboxEntry]:
-        """Queue again, in front, what may be repeated after the connection was lost.
+        """After a lost connection, queue repeatable messages again, in front.
 
         Returns:
-            Messages that may not be repeated, and for which no caller waits.
+            Lost messages: not repeatable, and without a caller that waits.
         """
         again = [entry for entry in self._sent.values() if entry.kind in self._repeatable]
         gone = [entry for entry in self._sent.values() if entry.kind not in self._repeatable]
-        # What was refused and waits may be older than what was sent after it.
+        # A rate-limited message may be older than messages that were sent after it.
         self._waiting = deque(sorted([*again, *self._waiting], key=_number))
         for queue in (self._sent, self._sent_control, self._control):
             queue.clear()
         return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in self._ephemeral]
 
     def expire(self, now: float) -> list[OutboxEntry]:
-        """Drop what has waited too long. Returns the messages for which no caller waits."""
+        """Drop messages that have waited too long. Returns those without a caller that waits."""
         untold: list[OutboxEntry] = []
-        # In the order in which they were handed over, so the first is the first to be too old.
+        # In the order of ``created``, so the first one expires first.
         while self._waiting and now >= self.expires():
             entry = self._waiting.popleft()
             self.expired += 1

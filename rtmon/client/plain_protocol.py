@@ -1,7 +1,7 @@
-"""The protocol of servers that are no hub: ``{type, payload}`` in JSON, or raw messages. Pure.
+"""The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. Pure.
 
-Such a server says no welcome, knows no ids, and acknowledges nothing. That it is alive, and has
-what was sent, is asked with ping frames, which every WebSocket server answers.
+Such a server sends no welcome, knows no message ids, and acknowledges nothing. Ping frames, which
+every WebSocket server answers, show that it is alive and has received what was sent.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from .wire_formats import Ping, Raw
 __all__ = ["RAW", "PlainReceiver", "PlainWire", "comes_back", "described"]
 
 RAW: Final = "raw"
-"""Type of a :class:`Message` that is no JSON object with a ``type``; its payload is all of it."""
+"""Type of a :class:`Message` without a JSON ``type``; its payload is the whole message."""
 
 _DEPTH = limits.DATA_DEPTH + 1
-"""How deep a payload may nest: as with a hub."""
+"""Maximum nesting depth of a payload, as for a hub."""
 
 _PRIVATE = 3000
-"""Close codes from here on mean what each server likes: RFC 6455, 7.4.2."""
+"""First private close code; each server defines its own: RFC 6455, 7.4.2."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 class PlainWire:
-    """Encodes messages for servers that are no hub; see :class:`rtmon.client.wire_formats.Wire`."""
+    """Encodes messages for servers other than hubs; see :class:`rtmon.client.wire_formats.Wire`."""
 
     codec: Final = JSON
-    repeatable: Final = frozenset[str]()  # such a server takes the same message twice for two
+    repeatable: Final = frozenset[str]()  # such a server does not deduplicate
     ephemeral: Final = frozenset[str]()
     message_size: Final = sys.maxsize
 
@@ -56,7 +56,7 @@ class PlainWire:
         attach: bool = True,  # noqa: ARG002
         ack: bool = False,  # noqa: ARG002
     ) -> str | bytes:
-        """Encode a message as ``{type, payload}``; one that is raw stays as it is."""
+        """Encode a message as ``{type, payload}``; a raw message stays unchanged."""
         if isinstance(payload, Raw):
             return payload.data
         try:
@@ -74,7 +74,7 @@ class PlainWire:
         key: str,  # noqa: ARG002
         timestamp: int,  # noqa: ARG002
     ) -> str | bytes:
-        """Join messages to one ``{type: "batch", payload: {messages}}``, unless there is one."""
+        """Join messages into ``{type: "batch", payload: {messages}}``, unless there is only one."""
         if len(parts) == 1:
             return parts[0]
         messages = [msgspec.Raw(part) for part in parts]
@@ -86,7 +86,7 @@ class PlainWire:
 
 
 class PlainReceiver:
-    """Takes what comes from a server that is no hub, and passes all of it on.
+    """Decodes the messages of a server other than a hub, and delivers them all.
 
     Args:
         tell: called with each message.
@@ -104,10 +104,10 @@ class PlainReceiver:
         self.received = 0
 
     def start(self) -> None:
-        """Begin a connection."""
+        """Reset for a new connection."""
 
     def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - as Receiver
-        """Take a message. Never raises for what it says."""
+        """Handle a message from the server. Never raises because of its content."""
         self.received += 1
         self._tell(_message(data))
 
@@ -120,7 +120,7 @@ def _message(data: str | bytes) -> Message:
     if not (isinstance(found, dict) and isinstance(found.get("type"), str)):
         return Message(type=RAW, payload=data)
     kind = found.pop("type")
-    # Some servers have their fields beside the type, and no payload.
+    # Some servers put their fields beside the type, without a payload.
     payload = found.get("payload", found)
     key, channel, timestamp = found.get("id"), found.get("channel"), found.get("timestamp")
     return Message(
@@ -133,14 +133,14 @@ def _message(data: str | bytes) -> Message:
 
 
 def comes_back(code: int) -> bool:
-    """Return whether a client tries again after a close code.
+    """Return True if a client reconnects after a close code.
 
-    Not after those that say that the next connection would end like this one. After 1000 it does:
-    many servers end with it whatever the reason, since it is what their libraries send by default.
+    It does not after codes that a new connection would meet again. It does after 1000, the default
+    of many server libraries whatever the reason.
     """
     return code == NORMAL or code >= _PRIVATE or may_reconnect(code)
 
 
 def described(code: int) -> str:
-    """Return a short name for a close code, of which the private ones have none."""
+    """Return a short name of a close code; private codes have none."""
     return describe(code) if code < _PRIVATE else f"close code {code}"

@@ -1,7 +1,7 @@
-"""Positions in histories, by which duplicates and gaps are detected. Pure.
+"""Positions in histories, to detect duplicates and gaps. Pure.
 
-Channels, rooms and the chat number their publications. A client that knows the last number it got
-can tell which message is new, which comes again, and whether one is missing.
+Channels, rooms and the chat number their publications. By the last
+number it received, a client tells if a message is new, a duplicate, or comes after a gap.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from ..protocol.catalog import Position
 __all__ = ["Cursor", "Cursors"]
 
 _CURSORS = 1_000
-"""Channels of one pattern whose positions are kept; past it the least recently used is dropped."""
+"""Maximum number of channels of a pattern whose positions are kept (LRU)."""
 
 
 class Cursor:
     """The position of a client in one history.
 
     Args:
-        dense: true if every number is delivered here, so that a missing one is a loss. A client's
-            own messages to a room have a number, but need not come back to it.
+        dense: True if every number is delivered, so that a missing one is a gap. In a room a
+            client's own messages have a number, but are not delivered to it.
         position: of the last message received.
 
     Attributes:
@@ -35,26 +35,26 @@ class Cursor:
         self.lost = False
 
     def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
-        """Take the server's word on where the history is, and whether what follows is complete.
+        """Set the position that the server reports, and if recovery from there is complete.
 
         Returns:
-            True if something was lost.
+            True if messages were lost.
         """
         mine = self.position
         if mine is None or position is None:
             self.position = position
-            # Without a position to return to, what was published meanwhile is unknown.
+            # Without a position to recover from, it is unknown what was missed.
             lost = position is None and recovered is False
         else:
             lost = not recovered and mine != position
             if recovered is None or mine.epoch != position.epoch:
-                # Nothing of what was missed follows.
+                # The server sends none of the missed messages.
                 self.position = position
         self.lost = self.lost or lost
         return lost
 
     def take(self, at: Position) -> bool | None:
-        """Move on to the position of a message.
+        """Advance to the position of a message.
 
         Returns:
             True if a message before it was lost; None if this one was received before.
@@ -76,7 +76,7 @@ class Cursors:
 
     Args:
         name: the channel, or a pattern.
-        position: where it begins.
+        position: the position to start at.
     """
 
     def __init__(self, name: str, position: Position | None) -> None:
@@ -91,19 +91,19 @@ class Cursors:
         return None if self._pattern else self._first.position
 
     def lost(self) -> None:
-        """Have the next message say that history was lost."""
+        """Mark the next message as following a gap."""
         self._lost = True
 
     def begin(self, position: Position | None) -> None:
-        """Begin at a position, unless the subscription is further already.
+        """Start at a position, unless the subscription is past it.
 
-        None if the server does not have the history that the subscription was in.
+        None if the server no longer has the history of the subscription.
         """
         if self._first.position is None or position is None:
             self._first.position = position
 
     def take(self, channel: str, at: Position) -> bool | None:
-        """Move on in one channel; returns as :meth:`Cursor.take`."""
+        """Advance in one channel; returns the same as :meth:`Cursor.take`."""
         if not self._pattern:
             cursor = self._first
         else:

@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class ReceiveBuffer(Generic[T]):
-    """A bounded queue for one reader, which drops the oldest item if it is full.
+    """A bounded queue for one reader; when full, it drops the oldest item.
 
     Attributes:
-        size: most items that it holds.
+        size: maximum number of items.
     """
 
     def __init__(self, size: int) -> None:
@@ -30,11 +30,11 @@ class ReceiveBuffer(Generic[T]):
 
     @property
     def full(self) -> bool:
-        """True if one more item would be too many."""
+        """True if the queue is full."""
         return len(self._items) >= self.size
 
     def put(self, item: T) -> bool:
-        """Add an item. Returns True if the oldest was dropped for it."""
+        """Add an item. Returns True if the oldest item was dropped."""
         full = self.full
         if full:
             self._items.popleft()
@@ -43,7 +43,7 @@ class ReceiveBuffer(Generic[T]):
         return full
 
     def end(self, error: Exception | None = None) -> None:
-        """End after the items that are there, with an error if there is one."""
+        """End the queue after its present items, with an error if one is given."""
         if not self._ended:
             self._ended, self._error = True, error
         self._wake.set()

@@ -1,4 +1,4 @@
-"""Decodes what comes from the server, and gives each message to the part that it is for. Pure."""
+"""Decode messages from the server, and dispatch each to the part that handles it. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .session_events import Chunk, Event, Replayed
 __all__ = ["Greeting", "Receiver"]
 
 _LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
-"""Error codes after which the same message is sent again."""
+"""Error codes after which the client sends the same message again."""
 
 _LONGEST_WAIT = 30.0
-"""Seconds that a client waits at most before it sends a refused message again."""
+"""Maximum seconds until a client sends a refused message again."""
 
 
 class _Limits(msgspec.Struct):
@@ -36,7 +36,7 @@ class _Limits(msgspec.Struct):
 
 
 class Greeting(msgspec.Struct):
-    """What a client needs to know of a ``welcome``."""
+    """The fields of a ``welcome`` that a client uses."""
 
     client_id: str
     session: str
@@ -44,18 +44,18 @@ class Greeting(msgspec.Struct):
 
 
 class Receiver:
-    """Takes what comes over a connection.
+    """Handles the messages received over a connection.
 
     Args:
         lifecycle: state of the client.
-        sender: messages on their way, some of which are answered.
+        sender: holds sent messages that await an answer.
         places: channels, rooms and the chat, whose messages are numbered.
         welcomed: called with the first ``welcome`` of a connection.
-        tell: called with each event for the user.
+        tell: called with each event to deliver to the user.
 
     Attributes:
         received: messages so far, heartbeats included.
-        retry, retry_after: what the server said about reconnecting; None if nothing.
+        retry, retry_after: the server's instruction about reconnecting; None if it gave none.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Receiver:
         self.retry_after: float | None = None
 
     def start(self) -> None:
-        """Begin a connection, about whose end the server has said nothing yet."""
+        """Reset for a new connection."""
         self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Take a message. Never raises for what it says."""
+        """Handle a message from the server. Never raises because of its content."""
         codec = JSON if isinstance(data, str) else self._sender.wire.codec
         try:
             if isinstance(data, bytes) and data[:1] == bytes((CHUNK,)):
@@ -89,7 +89,7 @@ class Receiver:
                 return
             self._handle(codec.decode(data), codec, now)
         except ProtocolError as error:
-            # The server is newer than this client, or no hub; either way others can be read.
+            # From a newer server, or one that is not a hub; other messages can still be read.
             self._error(f"a message of the server cannot be read: {error}", error)
 
     def _handle(self, envelope: Envelope, codec: Codec, now: float) -> None:
@@ -101,7 +101,7 @@ class Receiver:
         self.received += 1
         payload = _decoded(codec.payload(envelope.payload, dict[str, Any], of=kind))
         if not self._sender.connected and kind != "welcome":
-            # Nothing comes before the welcome from a hub; from others it means nothing here.
+            # A hub sends nothing before its welcome; from other servers it means nothing.
             return
         if kind == "welcome":
             self._welcome(envelope, payload, now)
@@ -215,7 +215,7 @@ def _message(
 
 
 def _wait(retry_after: object) -> float:
-    """Return for how many seconds the server takes nothing: as it says, within reason."""
+    """Return the seconds to wait before sending again: the server's value, within bounds."""
     if isinstance(retry_after, bool) or not isinstance(retry_after, int | float):
         return 0.0
     return min(max(float(retry_after), 0.0), _LONGEST_WAIT)

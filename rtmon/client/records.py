@@ -1,4 +1,4 @@
-"""Records that a client returns: messages, changes of its state, its numbers."""
+"""Records that a client returns: messages, state changes, statistics."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Message:
 
     Attributes:
         type: as in docs/protocol.md.
-        payload: of a message in a subscription, what was published; else the message's payload,
-            a dict, or what the handler asked for.
-        id: the message's.
+        payload: in a subscription, the published data; else the payload of the message, as a dict
+            or as the type that the handler named.
+        id: the message id.
         timestamp: milliseconds since 1970 by the server's clock.
-        channel: where it was published.
+        channel: the channel that it was published to.
         client_id, name: of the publisher; None if it is the server.
-        position: its place in the history of its channel, its room or the chat.
-        gap: something before it was lost: the server no longer has it, or an iteration over the
-            client was too slow for it.
+        position: its position in the history of its channel, its room or the chat.
+        gap: True if messages before it were lost: the server's history no longer holds them, or
+            an iteration over the client was too slow.
     """
 
     type: str
@@ -44,17 +44,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change of a client's state; each callback gets one.
+    """A change of a client's state, passed to callbacks.
 
     Attributes:
-        what: which of the callbacks it is for.
-        state: after it; ``closed`` if the client will not try again.
+        what: the kind of callback.
+        state: the new state; ``closed`` if the client will not reconnect.
         code: the close code, if a connection ended.
-        reason: in words.
-        attempt: failures in a row so far.
+        reason: the reason in words.
+        attempt: number of failures in a row.
         delay: seconds until the next attempt; None if there is none.
-        downtime: seconds without a connection, once it is back.
-        error: what was raised, or refused by the server.
+        downtime: seconds without a connection, after a reconnect.
+        error: the exception, or the server's error.
     """
 
     what: What
@@ -69,25 +69,25 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStats:
-    """A client's own numbers, never part of any server's.
+    """Statistics of a client, never included in those of a server.
 
     Attributes:
-        name: what it calls itself; None if it has no name of its own.
-        url: where it connects to, without the query.
+        name: the client's name; None if it has none.
+        url: the server's URL, without the query.
         state: of the client.
-        attempts: to connect, the first one included.
+        attempts: attempts to connect, the first one included.
         reconnects: connections after the first.
-        downtime: seconds without a connection after the first, the current outage included.
-        rtt: seconds that the last heartbeat took there and back; None before the first.
+        downtime: seconds without a connection since the first one, the current outage included.
+        rtt: round-trip time of the last heartbeat, in seconds; None before the first.
         queued: messages that wait to be sent.
-        unconfirmed: messages sent that the server is not known to have.
-        sent, received: messages, heartbeats included, chunks of files not.
+        unconfirmed: messages sent and not acknowledged.
+        sent, received: messages, with heartbeats, without chunks of files.
         resent: messages sent again because the connection ended before they were confirmed.
-        duplicates: messages received again, and not delivered again.
+        duplicates: messages received again, which were not delivered again.
         gaps: times that history was lost.
-        dropped: messages dropped because a queue or buffer was full, or the client was closed
-            before they are known to have arrived.
-        expired: messages dropped because they waited too long.
+        dropped: messages dropped because a queue or buffer was full, or unacknowledged when the
+            client was closed.
+        expired: messages dropped after waiting too long.
     """
 
     name: str | None

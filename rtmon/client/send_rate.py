@@ -1,4 +1,4 @@
-"""Keeps a client below the rate limit of its server. Pure: time is passed in."""
+"""Keep a client below the rate limit of its server. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from ..core.token_bucket import Bucket
 __all__ = ["SendRate"]
 
 _BURST = 500.0
-"""Most messages sent at once, so that a long queue is spread over some time."""
+"""Maximum number of messages sent at once, so that a long queue is spread over time."""
 
 _SHARE = 0.95
-"""Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too."""
+"""Fraction of the server's rate and burst to use: clocks differ, and heartbeats count too."""
 
 
 class SendRate:
-    """A token bucket with the rate and the burst that the server's welcome names.
+    """A token bucket with the rate and burst of the server's welcome.
 
-    Without a rate nothing holds messages back.
+    Without a rate there is no limit.
     """
 
     def __init__(self) -> None:
         self._bucket: Bucket | None = None
 
     def start(self, now: float, *, rate: float | None, burst: int | None) -> None:
-        """Begin a connection with a full bucket: a second's worth if its size is not known."""
+        """Reset to a full bucket for a new connection; without a burst it holds a second's rate."""
         if rate is None:
             self._bucket = None
             return
@@ -40,10 +40,10 @@ class SendRate:
             self._bucket.take(messages)
 
     def stop(self) -> None:
-        """Pause, as the server has refused a message for its rate."""
+        """Pause after a rate limit error of the server."""
         if self._bucket is not None:
             self._bucket.drain()
 
     def due(self, now: float) -> float:
-        """Return when the next message may be sent."""
+        """Return the time from which the next message may be sent."""
         return now if self._bucket is None else now + self._bucket.wait(now)

@@ -1,4 +1,4 @@
-"""Decides which message a client sends next, and when. Pure: time is passed in."""
+"""Decide which message a client sends next, and when. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .wire_formats import Ping, Wire
 __all__ = ["Sender"]
 
 _PROBE_EVERY: Final = 64
-"""Messages sent after which the server is asked whether it has them, before a heartbeat is due."""
+"""Messages after which the client asks the server for an acknowledgement by a ``ping``."""
 
 _ENVELOPE: Final = 1_024
-"""Bytes of a batch beside its messages, at most."""
+"""Maximum overhead of a batch beside its messages, in bytes."""
 
 
 class Sender:
-    """Heartbeats, then the client's own messages, then the user's, as fast as the server allows.
+    """Sends heartbeats, then the client's own messages, then the user's, within the rate limit.
 
     Args:
         options: the client's.
         wall: Unix seconds, for timestamps.
 
     Attributes:
-        wire: how messages look to the server.
+        wire: encodes messages for the server's protocol.
         connected: true between the server's welcome and the end of the connection.
         sent: messages so far.
     """
@@ -62,13 +62,13 @@ class Sender:
     def start(
         self, now: float, *, rate: float | None, burst: int | None, message_size: int
     ) -> None:
-        """Begin to send over a connection, within the limits of the server.
+        """Start sending over a new connection, within the limits of the server.
 
         Args:
             now: the time.
-            rate: messages a second that the server takes; None if it has not said.
-            burst: messages that it takes at once; None if it has not said.
-            message_size: bytes of the largest message that it takes.
+            rate: the server's rate limit, in messages a second; None if unknown.
+            burst: messages that the server accepts at once; None if unknown.
+            message_size: maximum size of a message, in bytes.
         """
         self.connected = True
         self._message_size = message_size
@@ -78,7 +78,7 @@ class Sender:
         self.heartbeat.start(now)
 
     def stop(self) -> None:
-        """Send nothing until the next connection."""
+        """Stop sending until the next connection."""
         self.connected = False
 
     def entry(
@@ -88,7 +88,7 @@ class Sender:
         now: float,
         settle: Callable[[Message | Exception], None] | None,
     ) -> OutboxEntry:
-        """Encode a message of the user, to be queued.
+        """Encode a message of the user for the queue.
 
         Raises:
             OptionError: it cannot be sent.
@@ -136,17 +136,17 @@ class Sender:
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
     ) -> OutboxEntry:
-        """Queue a message that ends something, after the user's, also if the queue is full."""
+        """Queue a message such as ``leave_room`` after the user's, even if the queue is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
         return entry
 
     def ask(self) -> None:
-        """Ask the server soon whether it has what was sent, since a caller waits for that."""
+        """Ask the server soon for an acknowledgement, since a caller waits for it."""
         self._asked = True
 
     def next(self, now: float) -> str | bytes | Ping | None:
-        """Return what to write now; None if there is nothing, or it is not time yet."""
+        """Return the data to write now; None if there is none yet."""
         if not self.connected:
             return None
         room = self._pacing.left(now)
@@ -155,7 +155,7 @@ class Sender:
         unprobed = self.outbox.unprobed if self.heartbeat.free else 0
         if self.heartbeat.wants_ping(now) or unprobed >= _PROBE_EVERY:
             return self._ping(now)
-        # Heartbeats go on while the server does not take anything else.
+        # Heartbeats continue while the server's rate limit holds back everything else.
         held = now < self._held_until
         entry = self.outbox.next_control(now, refused=not held)
         if entry is not None:
@@ -193,32 +193,32 @@ class Sender:
         key = self.new_key()
         self.heartbeat.pinged(key, now)
         self._asked = False
-        # The server takes messages in order: when it answers, it has all that was sent before.
+        # The server handles messages in order: its answer acknowledges all sent before.
         self._probes = {key: self.outbox.probe()}
         self._spend(1)
         return self.wire.ping(key=key, timestamp=self.milliseconds())
 
     def pinged(self, key: str | None, now: float) -> None:
-        """Take the server's answer to a ``ping``."""
+        """Handle the server's answer to a ``ping``."""
         if self.heartbeat.answered(key, now) and key in self._probes:
             self.outbox.confirm(self._probes.pop(key))
 
     def pause(self, until: float = 0.0) -> None:
-        """Slow down, because the server has refused a message for now.
+        """Pause after the server has refused a message for now.
 
         Args:
-            until: when it may be sent again.
+            until: time from which it may be sent again.
         """
         self._pacing.stop()
         self._held_until = max(self._held_until, until)
 
     def due(self, now: float) -> float:
-        """Return when to ask again, if nothing happens before."""
+        """Return the time of the next call, if nothing happens before."""
         batch = self._batch_due() if self._pacing.left(now) >= 1 else self._pacing.due(now)
         if now < self._held_until:
             batch = self._held_until
         return min(self.heartbeat.due(now), batch)
 
     def milliseconds(self) -> int:
-        """Return the time, as messages carry it."""
+        """Return the time in milliseconds since 1970, as in messages."""
         return int(self._wall() * 1000)

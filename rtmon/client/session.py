@@ -28,21 +28,21 @@ __all__ = ["ClientSession"]
 
 
 class ClientSession:
-    """Connects the parts of a client: lifecycle, sender, places and receiver.
+    """Holds the parts of a client: lifecycle, sender, memberships and receiver.
 
     Args:
-        options: how it behaves.
-        rng: for the waits.
+        options: the client's options.
+        rng: random numbers for the backoff.
         wall: Unix seconds, for timestamps.
 
     Attributes:
-        client_id: id that the server gave this client, on this connection.
-        lifecycle: whether it is connected, and when it reconnects.
-        sender: what is sent, and when.
-        places: channels, rooms and the chat that it is in.
-        dead: why the connection must be cut; None while it is well.
+        client_id: the client id that the server gave on this connection.
+        lifecycle: connection state, and when to reconnect.
+        sender: chooses what to send, and when.
+        places: memberships of channels, rooms and the chat.
+        dead: why the connection must be cut; None while it is alive.
         dropped: see :class:`ClientStats`.
-        last_problem: why the last attempt failed or the last connection ended.
+        last_problem: why the last attempt failed, or the last connection ended.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class ClientSession:
 
     @property
     def connected(self) -> bool:
-        """True from the server's welcome, or the opening of a plain one, to the end of it."""
+        """True from the server's welcome, or the opening of a plain connection, to its end."""
         return self.sender.connected
 
     # Connecting
 
     def query(self) -> dict[str, str]:
-        """Return what to add to a hub's address: name, user, and the position in the chat."""
+        """Return the query for a hub's address: name, user, and position in the chat."""
         if self._plain:
             return {}
         chat = self.places.chat.cursor.position
@@ -96,15 +96,15 @@ class ClientSession:
         self.dead = None
 
     def opened(self, now: float) -> None:
-        """Take an open connection: a plain one is of use at once, a hub's from its welcome on."""
+        """Handle an open connection: a plain one is ready now, a hub's after its welcome."""
         if self._plain and self.lifecycle.state != "closing":
             wire = self.sender.wire
             self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
-            self.heartbeat.hurry(now)  # so that the latency is known soon
+            self.heartbeat.hurry(now)  # to measure the latency soon
             self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:
-        """Introduce the client after the server's welcome, and return to all places."""
+        """Send ``connect`` after the server's welcome, and request all memberships again."""
         self.sender.start(
             now,
             rate=welcome.limits.rate,
@@ -113,7 +113,7 @@ class ClientSession:
         )
         self.client_id = welcome.client_id
         options, batch = self.options, self.options.server_batch
-        # The first secret of all: messages sent again must come from the same sender.
+        # Always the first secret: deduplication needs the same sender for repeated messages.
         known, self._secret = self._secret, self._secret or welcome.session
         introduction = {
             "session": known,
@@ -130,12 +130,12 @@ class ClientSession:
     def failed(
         self, now: float, error: Exception, *, fatal: bool = False, retry_after: float | None = None
     ) -> float | None:
-        """Take a failed attempt. Returns the seconds until the next; None if there is none."""
+        """Handle a failed attempt. Returns the seconds until the next; None if there is none."""
         changes = self.lifecycle.failed(now, error, fatal=fatal, retry_after=retry_after)
         return self._after(changes)
 
     def lost(self, now: float, code: int, reason: str) -> float | None:
-        """Take the end of the connection. Returns as :meth:`failed`."""
+        """Handle the end of the connection. Returns the same as :meth:`failed`."""
         self.sender.stop()
         for entry in self.outbox.lost():
             self.tell(self._untold(f"{entry.kind!r} was sent, but may not have arrived."))
@@ -149,11 +149,11 @@ class ClientSession:
         return self._after(changes)
 
     def closing(self) -> None:
-        """Begin to close the client, as its user asked."""
+        """Begin an explicit close."""
         self.lifecycle.closing()
 
     def closed(self, now: float) -> None:
-        """Close the client, as its user asked."""
+        """Finish an explicit close."""
         change = self.lifecycle.closed(now)
         if change is not None:
             self.tell(change)
@@ -208,9 +208,9 @@ class ClientSession:
         """Queue a message.
 
         Raises:
-            ClientClosed: nothing is sent any more.
-            OptionError: it cannot be sent.
-            QueueFull: there is no room.
+            ClientClosed: the client is closed, or has given up.
+            OptionError: the message cannot be encoded, or is too large.
+            QueueFull: the queue is full.
         """
         self.check()
         entry = self.sender.entry(kind, payload, now, settle)
@@ -225,12 +225,12 @@ class ClientSession:
         return entry
 
     def take_back(self, kind: str, payload: Any, now: float) -> None:
-        """Queue a message that ends something, if the client is not closed; ignore its answer."""
+        """Queue a message such as ``leave_room`` unless the client is closed; ignore its answer."""
         if self.lifecycle.state != "closed":
             self.sender.take_back(kind, payload, now, lambda _: None)
 
     def next(self, now: float) -> str | bytes | Ping | None:
-        """Return what to write now; None if there is nothing, or it is not time yet."""
+        """Return the data to write now; None if there is none yet."""
         self.places.proceed(now)
         return self.sender.next(now)
 
@@ -242,7 +242,7 @@ class ClientSession:
         return min(expires, self.sender.due(now)) if self.connected else expires
 
     def tick(self, now: float) -> None:
-        """Drop messages that have waited too long, and notice a connection that is dead."""
+        """Expire old messages, and detect a dead connection."""
         for entry in self.outbox.expire(now):
             self.tell(self._untold(f"{entry.kind!r} waited too long and is dropped."))
         if self.connected and self.dead is None and self.heartbeat.dead(now):
@@ -251,26 +251,26 @@ class ClientSession:
     # Receiving
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Take a message from the server. Never raises for what it says."""
+        """Handle a message from the server. Never raises because of its content."""
         self.heartbeat.heard(now)
         self._receiver.receive(data, now)
 
     def ponged(self, key: str, now: float) -> None:
-        """Take a pong frame: the server has all that was sent before its ping."""
+        """Handle a pong frame, which acknowledges everything sent before its ping."""
         self.heartbeat.heard(now)
         self.sender.pinged(key, now)
 
     def tell(self, event: Event) -> None:
-        """Add an event to be passed on."""
+        """Add an event to be delivered."""
         self._events.append(event)
 
     def take_events(self) -> list[Event]:
-        """Return the events to be passed on, in order, and forget them."""
+        """Return and remove the events to be delivered, in order."""
         events, self._events = self._events, []
         return events
 
     def stats(self, now: float, *, url: str = "") -> ClientStats:
-        """Return the client's numbers; the session does not know the address."""
+        """Return the client's statistics; the caller passes the address."""
         outbox, lifecycle = self.outbox, self.lifecycle
         return ClientStats(
             name=self.options.name,

@@ -21,7 +21,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A message that was passed on before, and comes again for a subscription that was behind."""
+    """A message delivered before, received again for a subscription that was behind."""
 
     message: Message
 

@@ -1,4 +1,4 @@
-"""A subscription: the messages of a channel over all connections, each once and in order."""
+"""A subscription to a channel: each message once and in order, across reconnects."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ __all__ = ["Subscriber", "Subscription"]
 
 
 class Subscriber(Protocol):
-    """Subscribes to channels for all subscriptions of a client."""
+    """The part of a client that a subscription uses to subscribe."""
 
     def subscribe(self, subscription: Subscription, since: Position | None) -> None:
-        """Begin to pass publications to a subscription."""
+        """Start a subscription."""
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Pass publications to a subscription no more."""
+        """Stop a subscription."""
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Get what a subscription let go of from the server's history."""
+        """Fetch what a subscription had dropped from the server's history."""
 
 
 class Subscription:
     """A channel, or a pattern such as ``news.*``: ``async with`` it, then iterate.
 
-    With a callback it has begun already: there is nothing to iterate, and :meth:`close` ends it.
-    It resumes after a reconnect, from its position. A message whose ``gap`` is true comes after
-    some that are lost. It ends when the client is closed; if the client gives up, or the server
-    refuses, iterating raises the error.
+    With a callback it has started already; it cannot be iterated, and :meth:`close` ends it.
+    It resumes from its position after a reconnect. A message with a true ``gap`` follows lost
+    messages. The iteration ends when the client is closed; if the client gives up, or the server
+    refuses the subscription, it raises the error.
 
     Attributes:
         channel: the channel, or the pattern.
@@ -69,7 +69,7 @@ class Subscription:
 
     @property
     def position(self) -> Position | None:
-        """Position of the last message taken in; None before the first one, and for a pattern."""
+        """Position of the last message received; None before the first one, and for a pattern."""
         return self._cursors.position
 
     async def publish(self, data: Any) -> None:
@@ -77,7 +77,7 @@ class Subscription:
         await self._publish(self.channel, data)
 
     def start(self) -> None:
-        """Begin, without waiting for the server.
+        """Start, without waiting for the server.
 
         Raises:
             ClientClosed: the client is closed, or has given up.
@@ -85,10 +85,10 @@ class Subscription:
         self._subscriber.subscribe(self, self._since)
 
     async def entered(self) -> None:
-        """Wait until the server has let the client in.
+        """Wait until the server has accepted the subscription.
 
         Raises:
-            ProtocolError: it refuses.
+            ProtocolError: the server refused.
             ClientClosed: the subscription or the client is closed, or the client has given up.
         """
         await self._decided.wait()
@@ -96,7 +96,7 @@ class Subscription:
             raise self._refusal
 
     def close(self) -> None:
-        """End it. Idempotent."""
+        """End the subscription. Idempotent."""
         self._decide(ClientClosed("The subscription is closed."))
         self._buffer.end()
         self._subscriber.unsubscribe(self)
@@ -127,10 +127,10 @@ class Subscription:
             self._subscriber.catch_up(self)
         return await self._buffer.get()
 
-    # For the client that it belongs to
+    # Used by the client
 
     def begin(self, place: Membership) -> None:
-        """Follow a place; at once, if the client is there already."""
+        """Attach to a membership; ready at once if the server has accepted it already."""
         self._place = place
         place.on_entered.append(self.let_in)
         place.on_refused.append(self.refused)
@@ -138,7 +138,7 @@ class Subscription:
             self.let_in(lost=False)
 
     def stop(self) -> Membership | None:
-        """Follow its place no more. Returns it if no other subscription does."""
+        """Detach. Returns the membership if no other subscription uses it."""
         place, self._place = self._place, None
         if place is None:
             return None
@@ -148,20 +148,20 @@ class Subscription:
 
     @property
     def place(self) -> Membership | None:
-        """The place that it follows; None before the beginning and after the end."""
+        """Its membership; None before the start and after the end."""
         return self._place
 
     def wants(self, channel: str) -> bool:
-        """Return whether it gets what is published to a channel."""
+        """Return True if it receives publications of a channel."""
         if not self._pattern:
             return channel == self.channel
         try:
             return matches(self.channel, channel)
         except ProtocolError:
-            return False  # malformed: the server refuses the subscription
+            return False  # malformed pattern: the server refuses the subscription
 
     def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
-        """Begin or resume, as the server has let the client in; ``lost`` if it missed something."""
+        """Start or resume after the server's acceptance; ``lost`` if messages were missed."""
         if lost:
             self._cursors.lost()
         if self._place is not None:
@@ -169,7 +169,7 @@ class Subscription:
         self._decide(None)
 
     def refused(self, error: Exception) -> None:
-        """End with an error: the server does not let the client in."""
+        """End with the error by which the server refused."""
         self._decide(error)
         if not isinstance(error, ClientClosed):
             self._buffer.end(error)
@@ -184,7 +184,7 @@ class Subscription:
         self._buffer.end(error)
 
     def put(self, message: Message) -> bool:
-        """Take a publication. Returns True if it was dropped for good."""
+        """Add a publication. Returns True if a message was dropped for good."""
         if not self._pattern and (self._place is None or not self._place.entered):
             return False
         reading = self._call is None
@@ -192,7 +192,7 @@ class Subscription:
             self._cursors.lost()
             return True
         if reading and (self._behind or self._buffer.full):
-            # The server's history has it, when the reader has caught up.
+            # Fetched from the server's history once the reader has caught up.
             self._behind = True
             return False
         if message.position is None or message.channel is None:

@@ -16,7 +16,7 @@ Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
 
 def is_token(value: Any) -> bool:
-    """Return whether a value is a token: printable ASCII, as fits into a header."""
+    """Return True if a value is a token: printable ASCII that fits into a header."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= limits.TOKEN_LENGTH
@@ -30,7 +30,7 @@ async def fresh(token: Token | None) -> str | None:
     """Return the token for the next connection, or for ``refresh``.
 
     Raises:
-        OptionError: the function gave none.
+        OptionError: the function returned no token.
         Exception: whatever the function raises.
     """
     if token is None or isinstance(token, str):
@@ -39,7 +39,7 @@ async def fresh(token: Token | None) -> str | None:
     if inspect.isawaitable(value):
         value = await value
     if not is_token(value):
-        # Without the value: what is nearly a token is a secret, too.
+        # The message omits the value: an invalid token may be a secret, too.
         raise OptionError(
             f"token() gave no token: return a str of up to {limits.TOKEN_LENGTH} printable "
             "characters without spaces."

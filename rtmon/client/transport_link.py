@@ -1,4 +1,4 @@
-"""One connection of a client: reads, writes, and cuts it when it is dead."""
+"""Read and write one connection of a client, and cut it when it is dead."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = ["TransportLink"]
 logger = logging.getLogger("rtmon.client")
 
 _STALL = 1.0
-"""Seconds by which a timer is late when this program, or its machine, stood still."""
+"""Seconds of lateness of a timer that show that the program or machine was suspended."""
 
 
 class TransportLink:
     """Moves messages between a session and a connection.
 
     Args:
-        session: decides what is sent, and when the connection is dead.
-        connection: an open one.
+        session: decides what to send, and when the connection is dead.
+        connection: an open connection.
         clock: where time comes from.
-        passed: called when the session may have events.
+        passed: called when the session may have events to deliver.
     """
 
     def __init__(
@@ -53,18 +53,18 @@ class TransportLink:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Write what the session has to send."""
+        """Write the session's pending data."""
         self._wake.set()
 
     def abort(self) -> None:
-        """Cut the connection, since the peer does not answer any more."""
+        """Cut the connection, since the peer no longer answers."""
         self.connection.transport.abort()
 
     async def run(self, *, welcome_within: float) -> tuple[int, str]:
         """Run until the connection has ended.
 
         Args:
-            welcome_within: seconds until the server must have spoken.
+            welcome_within: seconds until the server must have sent its welcome.
 
         Returns:
             The close code, and the reason.
@@ -125,7 +125,7 @@ class TransportLink:
     async def _ping(self, key: str) -> None:
         def ponged(answer: asyncio.Future[float]) -> None:
             if answer.cancelled() or answer.exception() is not None:
-                return  # the connection has ended, which is told elsewhere
+                return  # the connection has ended; run() reports that
             self._session.ponged(key, self._now())
             self._passed()
             self._wake.set()
@@ -134,7 +134,7 @@ class TransportLink:
         answer.add_done_callback(ponged)
 
     async def _watch(self) -> None:
-        # Beside the writer, which a link that takes nothing any more holds up.
+        # A task of its own: a transport that accepts no data holds up the writer.
         session = self._session
         while True:
             session.tick(self._now())
@@ -145,10 +145,10 @@ class TransportLink:
             pause, before = max(0.01, self._pause() or 1.0), self._now()
             await asyncio.sleep(pause)
             if self._now() - before > pause + _STALL:
-                # This program has read nothing meanwhile: silence says nothing about the link.
+                # The suspended program has read nothing: silence does not mean a dead connection.
                 session.heartbeat.heard(self._now())
 
     def _pause(self) -> float | None:
-        """Seconds until it is time for something; a second at most."""
+        """Seconds until the session needs a call; a second at most."""
         now = self._now()
         return max(0.001, min(1.0, self._session.due(now) - now))

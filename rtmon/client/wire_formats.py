@@ -1,4 +1,4 @@
-"""How the messages of a client look on the wire: what differs between the protocols it speaks."""
+"""Wire formats of a client: the interface of its encoders, for hubs and for plain servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A payload that is a whole message already.
+    """A payload that is a complete message already.
 
     Attributes:
         data: a text or a binary message.
@@ -39,9 +39,9 @@ class Wire(Protocol):
 
     Attributes:
         codec: of the connection.
-        repeatable: message types that may be sent twice under one id, and take effect once.
-        ephemeral: message types that are of no use later, and are not queued while offline.
-        message_size: bytes of the largest message, as long as the server has not said.
+        repeatable: message types that are deduplicated by id, so that they may be sent twice.
+        ephemeral: message types that are useless later, and are not queued while offline.
+        message_size: maximum size of a message in bytes, until the server names its own.
     """
 
     @property
@@ -75,11 +75,11 @@ class Wire(Protocol):
 
         Args:
             kind: the message type.
-            payload: what goes with it.
+            payload: its payload.
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.
-            attach: whether bytes may travel beside the envelope.
+            attach: True if bytes may follow the envelope unencoded.
             ack: ask for an answer to a message of the application's own.
 
         Raises:
@@ -90,4 +90,4 @@ class Wire(Protocol):
         """Join encoded messages to one message."""
 
     def ping(self, *, key: str, timestamp: int) -> str | bytes | Ping:
-        """Return what asks the server whether it is alive, and has all that was sent before."""
+        """Return a ping, whose answer acknowledges everything that was sent before."""

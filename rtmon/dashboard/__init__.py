@@ -1,4 +1,4 @@
-"""The dashboard: its pages, and how a browser gets them; ``app`` needs the extra ``dashboard``."""
+"""The dashboard: its pages and how they are served; ``app`` needs the extra ``dashboard``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to what pages ask of one feed: each is made once for all that ask the same in a tick."""
+"""Answer the requests of pages, each once a tick for all pages that show the same."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ __all__ = ["AnswerCache", "Question", "question"]
 logger = logging.getLogger("rtmon")
 
 KEPT = 256
-"""Answers of one tick that are kept."""
+"""Maximum number of cached answers of one tick."""
 
 MOST_POINTS = 3000
-"""Points of a chart that a browser can ask for."""
+"""Maximum number of chart points that a browser can request."""
 
 Question = tuple[str, str]
-"""A page and its parameters, the latter as JSON with its keys in order."""
+"""Cache key: a page, and its parameters as JSON with sorted keys."""
 
 
 def question(page: str, asked: Mapping[str, str]) -> Question:
-    """Return the question that a page asks with its parameters."""
+    """Return the cache key of a page with its parameters."""
     return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
 
 
 class AnswerCache:
-    """Answers the pages of one feed.
+    """Answers the requests of the pages of one feed.
 
     Args:
         feed: what the pages show.
-        replay: the time of a recording, if the feed is one.
-        past: what is remembered of its channels.
+        replay: the replay position, if the feed is a recording.
+        past: the recent history of its channels.
     """
 
     def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:
@@ -54,16 +54,16 @@ class AnswerCache:
         self._moves = 0
 
     def forget(self) -> None:
-        """Forget the answers: the feed has more to say than before."""
+        """Clear the cache: the feed has new numbers."""
         self._made.clear()
 
     def move(self) -> None:
-        """Forget the answers, and those under way: they are of a moment that has been left."""
+        """Clear the cache and cancel pending answers: the replay has moved to another moment."""
         self._made.clear()
         self._moves += 1
 
     async def answer(self, asked: Question) -> bytes:
-        """Return the answer to a question, as JSON."""
+        """Return the answer to a request, as JSON."""
         while True:
             latest, moves = self._feed.latest(), self._moves
             key = (asked, latest.seq if latest else 0)

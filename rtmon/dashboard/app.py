@@ -1,4 +1,4 @@
-"""The page of ``panel serve``: Panel lets the viewer in and sends the page, a channel feeds it."""
+"""The page of ``panel serve``: Panel authenticates the viewer; a WebSocket updates the page."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ __all__ = ["page"]
 
 logger = logging.getLogger("rtmon")
 
-_DESKS = "rtmon.desks"
+_UPDATERS = "rtmon.updaters"
 _SERVED = "rtmon.served"
-"""Names in Panel's cache, which is that of the process."""
+"""Names in Panel's cache, which all sessions of the process share."""
 
 
 def page(make_feed: Callable[[], Feed]) -> Any:
@@ -40,7 +40,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
     If there is no feed, the page says why.
 
     Args:
-        make_feed: makes the feed. It is called once a process, however many tabs there are.
+        make_feed: creates the feed; called once in a process, however many tabs are open.
 
     Returns:
         The page, already servable.
@@ -57,7 +57,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         "failure": failure,
         "style": style(),
         "script": "" if failure else SCRIPT,
-        # Another process may not have the script's address yet.
+        # Another process may not serve the script yet.
         "inline": script()[0] if is_one_of_several() else "",
         "build": BUILD,
         "ticket": let_in,
@@ -69,12 +69,12 @@ def page(make_feed: Callable[[], Feed]) -> Any:
 
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
-    """Make the desks of this process for its first page; add their addresses to the server."""
-    desks: PageUpdaters | None = pn.state.cache.get(_DESKS)
-    if desks is None:
-        desks = pn.state.cache[_DESKS] = PageUpdaters(make_feed)
+    """Create this process's page updaters on its first page; add their routes to the server."""
+    updaters: PageUpdaters | None = pn.state.cache.get(_UPDATERS)
+    if updaters is None:
+        updaters = pn.state.cache[_UPDATERS] = PageUpdaters(make_feed)
         if is_one_of_several():
             end_with_parent()
     served = pn.state.cache.setdefault(_SERVED, WeakSet())
     document: Any = pn.state.curdoc
-    add_routes(desks, served, document.session_context)
+    add_routes(updaters, served, document.session_context)

@@ -1,4 +1,4 @@
-"""Totals of the busiest channels at the last ticks, so that their charts begin before a look."""
+"""History of the busiest channels, so that their charts start before a viewer opens them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .pages.channels import totals
 __all__ = ["ChannelHistory"]
 
 BUSIEST = 50
-"""Channels that are remembered at each tick: those with the most deliveries in all."""
+"""Channels recorded at each tick: those with the most deliveries."""
 
 TICKS = 300
-"""Ticks that are remembered; the oldest are forgotten first."""
+"""Maximum number of ticks kept."""
 
 
 class ChannelHistory:
-    """What a feed has told of its busiest channels since it is shown; of one epoch."""
+    """Totals of a feed's busiest channels at the last ticks of one epoch."""
 
     def __init__(self) -> None:
         self._epoch = ""
@@ -29,7 +29,7 @@ class ChannelHistory:
         self._ticks: deque[tuple[float, float, Mapping[str, ChannelInfo]]] = deque(maxlen=TICKS)
 
     def note(self, feed: Feed) -> None:
-        """Remember the channels as of a feed's last tick, if that is new."""
+        """Record the channels as of a feed's last tick, if that is new."""
         latest, snapshot = feed.latest(), feed.snapshot()
         if latest is None or snapshot is None or latest.seq != snapshot.seq:
             return
@@ -43,7 +43,7 @@ class ChannelHistory:
             self._ticks.append((latest.time * 1e3, snapshot.uptime, known))
 
     def of(self, channel: str) -> Sequence[Mapping[str, Any]]:
-        """Return a channel's totals at each tick, oldest first, as its page has those of now."""
+        """Return a channel's totals at each tick, oldest first, in the form of its page."""
         return [
             {"time": round(time), "uptime": uptime, "totals": totals(known[channel])}
             for time, uptime, known in self._ticks
@@ -52,5 +52,5 @@ class ChannelHistory:
 
     @property
     def epoch(self) -> str:
-        """The epoch that the totals are of."""
+        """The epoch of the totals."""
         return self._epoch

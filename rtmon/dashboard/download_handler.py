@@ -17,22 +17,22 @@ from .table_files import FileRequest, file_of
 __all__ = ["DownloadHandler"]
 
 LONGEST = 16_384
-"""Bytes of a request at most."""
+"""Maximum size of a request in bytes."""
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
 
 class DownloadHandler(AuthRequestHandler, RequestHandler):
-    """Sends a file to a page of the dashboard, which is let in as its channel is."""
+    """Sends a file to a page of the dashboard, with the same access checks as its WebSocket."""
 
-    def initialize(self, *, desks: PageUpdaters) -> None:
-        self._desks = desks
+    def initialize(self, *, updaters: PageUpdaters) -> None:
+        self._updaters = updaters
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing: the origin, which a page of another site cannot hide, is checked."""
+        """Do nothing instead of checking for XSRF: the Origin header is checked."""
 
     async def post(self) -> None:
-        """Send the file that the body, :class:`FileRequest` as JSON, asks for."""
+        """Send the requested file; the body is a :class:`FileRequest` as JSON."""
         host = urlsplit(self.request.headers.get("Origin", "")).netloc.lower()
         if self.current_user is None or not has_ticket(self) or not lets_in(self, host):
             self.set_status(403)
@@ -41,7 +41,7 @@ class DownloadHandler(AuthRequestHandler, RequestHandler):
         self.set_header("Cache-Control", "no-store")
         try:
             asked = msgspec.json.decode(self.request.body[: LONGEST + 1], type=FileRequest)
-            async with self._desks.lend(asked.at) as feed:
+            async with self._updaters.lend(asked.at) as feed:
                 name, content = await file_of(feed, asked)
         except (RtmonError, OSError, msgspec.DecodeError) as exc:
             self.set_status(400)

@@ -1,4 +1,4 @@
-"""The feed of a served dashboard: the server that the environment names, else a demo."""
+"""The feed of a served dashboard: the server named by ``RTMON_URL``, or a demo."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def _demo() -> str:
 
 
 def _shared_demo() -> str:
-    """Start the demo of several processes, or find it if another of them has started it.
+    """Start the demo that several processes share, or find the running one.
 
-    Its address stands in a file that only this user can read, named after their parent.
+    Its address is in a file readable only by this user, named after the parent process.
     """
-    import fcntl  # not on Windows, where there are no several processes either
+    import fcntl  # not on Windows, which has no --num-procs
 
     path = Path(tempfile.gettempdir(), f"rtmon-demo-{os.getuid()}-{os.getppid()}")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -55,7 +55,7 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Its process may have been killed, and the file left.
+        # A killed process may have left its file.
         if (url := file.read()) and listens(url):
             return url
         url = _demo()

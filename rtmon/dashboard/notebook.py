@@ -12,19 +12,19 @@ from .view_parameters import address, search
 __all__ = ["PageView", "view"]
 
 HEIGHT = 400
-"""Pixels that a view is high at most, if not told otherwise."""
+"""Default maximum height of a view, in pixels."""
 
 
 class PageView:
     """A page or a chart of the dashboard, live as the last line of a notebook's cell.
 
-    It goes on after the cell is done. Its links change what it shows within the cell.
+    It stays live after the cell has finished. Its links navigate within the cell.
 
     Args:
         source: a Monitor, the address of an admin listener (``"ws://127.0.0.1:8766"``), the file
             of a recording, or a Feed, which stays its maker's to close.
         page: the page.
-        height: pixels that it is high at most; what is longer scrolls.
+        height: maximum height in pixels; longer pages scroll.
         parameters: of the page, see :func:`view`.
 
     Raises:
@@ -60,7 +60,7 @@ def view(
         source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
         page: ``overview``, ``connections``, ``connection``, ``channels``, ``channel``,
             ``latency``, ``events``, ``socketio``; by default the overview.
-        height: pixels that it is high at most; what is longer scrolls.
+        height: maximum height in pixels; longer pages scroll.
         parameters: ``query``, ``sort``, ``columns``, ``size`` of a page with rows; ``state`` and
             ``by`` of connections; ``kind`` and ``cause`` of events; ``id`` of a connection;
             ``channel`` of a channel; ``seconds`` that charts show; ``chart`` for one chart

@@ -1,4 +1,4 @@
-"""A page of the dashboard as the content of a notebook's output: a desk, fed to comms."""
+"""A page of the dashboard as the content of a notebook output, updated through comms."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _DRAWN: Final[Mapping[str, Sequence[str]]] = {
     "overview": SHOWN,
     "latency": ("rtt", "handler", "delivery"),
 }
-"""Page → its charts that are drawn for a notebook without scripts."""
+"""Page → its charts that are drawn as images for notebooks without scripts."""
 
 
 @dataclass(eq=False)
 class _Visitor:
-    """A page of the notebook as a viewer of a desk.
+    """A page of the notebook as a viewer of a page updater.
 
     Attributes:
         page: the page.
-        hidden: False: what is out of sight is silent.
-        shows: what it has said that it shows; None before it has.
+        hidden: always False: a page out of sight sends no messages and is not updated.
+        shows: the page and parameters that it has requested; None before.
     """
 
     page: Page
@@ -53,7 +53,7 @@ class _Visitor:
 
     @property
     def ready(self) -> bool:
-        """True while the page is heard of."""
+        """True while the page sends messages."""
         return not (self.hidden or self.page.silent)
 
     def send(self, text: bytes) -> None:
@@ -61,47 +61,47 @@ class _Visitor:
         self.page.send(text=text.decode())
 
 
-class _SharedDesk:
-    """A desk that works for as long as a cell shows it.
+class _SharedUpdater:
+    """A page updater that runs while a cell shows its pages.
 
     Args:
-        source: what is shown.
+        source: the source of the numbers.
     """
 
     def __init__(self, source: Any) -> None:
         self.source = source
-        self.desk = PageUpdater(open_feed(source), closes=False)
+        self.updater = PageUpdater(open_feed(source), closes=False)
         self.cells = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the desk, unless it works already."""
+        """Start the page updater, unless it is running."""
         if self._task is None:
-            self._task = asyncio.create_task(self.desk.run(), name="rtmon-desk")
+            self._task = asyncio.create_task(self.updater.run(), name="rtmon-updater")
             self._task.add_done_callback(_log_failure)
 
     async def release(self) -> None:
-        """Count a cell less; end the desk with the last one, and a feed that was opened for it."""
+        """Release a cell; with the last one, stop the updater and close a feed opened for it."""
         self.cells -= 1
         if self.cells > 0:
             return
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        if self.desk.feed is not self.source:
-            await self.desk.feed.aclose()
+        if self.updater.feed is not self.source:
+            await self.updater.feed.aclose()
 
 
 class NotebookPage(Content):
-    """Shows a page of the dashboard. Cells with the same source share one desk.
+    """Shows a page of the dashboard. Cells with the same source share one page updater.
 
     Args:
-        source: what is shown: a Monitor, an address, the file of a recording, or a Feed.
+        source: a Monitor, an address, the file of a recording, or a Feed.
         parameters: of the page's address.
-        height: pixels that it is high at most.
+        height: maximum height in pixels.
     """
 
-    shared: _SharedDesk
+    shared: _SharedUpdater
 
     def __init__(self, source: Any, *, parameters: Mapping[str, str], height: int) -> None:
         self._source = source
@@ -113,27 +113,27 @@ class NotebookPage(Content):
         self._closed = False
 
     @property
-    def _desk(self) -> PageUpdater:
-        return self.shared.desk
+    def _updater(self) -> PageUpdater:
+        return self.shared.updater
 
     @property
     def _feed(self) -> Feed:
-        return self._desk.feed
+        return self._updater.feed
 
     def meet(self, others: Iterable[Content]) -> None:
         shown = [other.shared for other in others if isinstance(other, NotebookPage)]
-        # The time of a recording is moved by its viewer: two cells have a desk each.
+        # Each viewer moves through a recording separately: two cells have an updater each.
         same = [
             shared
             for shared in shown
-            if shared.source == self._source and not shared.desk.feed.capabilities.replay
+            if shared.source == self._source and not shared.updater.feed.capabilities.replay
         ]
-        self.shared = same[0] if same else _SharedDesk(self._source)
+        self.shared = same[0] if same else _SharedUpdater(self._source)
 
     def begin(self) -> None:
         self.shared.cells += 1
         if self.shared.cells == 1:
-            self._desk.begin()
+            self._updater.begin()
 
     async def start(self) -> None:
         self.shared.start()
@@ -153,10 +153,10 @@ class NotebookPage(Content):
     async def prepare(self) -> None:
         if (page := self._parameters["page"]) in PAGES:
             asked = {n: text for n, text in self._parameters.items() if n not in {"page", "range"}}
-            self._pane = await self._desk.answer(page, asked)
+            self._pane = await self._updater.answer(page, asked)
 
     def output(self, *, view: str, kernel: str) -> dict[str, Any]:
-        frame = self._desk.last()
+        frame = self._updater.last()
         message: dict[str, Any] = {"frame": frame}
         if self._pane != b"null":
             message["pane"] = msgspec.Raw(self._pane)
@@ -184,10 +184,10 @@ class NotebookPage(Content):
 
     def welcome(self, page: Page) -> None:
         if page in self._visitors:
-            self._desk.catch_up(self._visitors[page])
+            self._updater.catch_up(self._visitors[page])
         else:
             visitor = self._visitors[page] = _Visitor(page)
-            self._desk.join(visitor)
+            self._updater.join(visitor)
 
     def hear(self, page: Page, said: Mapping[str, Any]) -> bool:
         if said.get("do") == "alive":
@@ -198,15 +198,15 @@ class NotebookPage(Content):
             task.add_done_callback(self._files.discard)
             return False
         heard, visitor = msgspec.convert(said, PageMessage), self._visitors[page]
-        obey(self._desk, visitor, heard)
+        obey(self._updater, visitor, heard)
         if heard.do != "show":
             return False
         before, visitor.shows = visitor.shows, heard
-        return before is not None  # what it shows first is not of its user's doing
+        return before is not None  # the first page is not a user action
 
     def leave(self, page: Page) -> None:
         if (visitor := self._visitors.pop(page, None)) is not None:
-            self._desk.leave(visitor)
+            self._updater.leave(visitor)
 
     async def _send_file(self, page: Page, number: int, asked: Any) -> None:
         try:
@@ -218,7 +218,7 @@ class NotebookPage(Content):
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log why a desk has ended, if it was not told to."""
+    """Log why a page updater has ended, unless it was cancelled."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.error("a view in the notebook has failed", exc_info=failure)
 

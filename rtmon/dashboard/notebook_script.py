@@ -1,4 +1,4 @@
-"""The script of a view in a notebook's cell: the app, and the cell as its host."""
+"""The script of a dashboard page in a notebook cell: the app, with the cell as its host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .script_bundle import app_script, asset, common_script, rules
 __all__ = ["cell_script"]
 
 _KERNEL = ("kernel_socket.js", "kernel_comm.js", "theme.js")
-"""What all outputs of a notebook share."""
+"""Scripts that all outputs of a notebook share."""
 
 _CELL = ("notebook_link.js", "notebook_host.js")
 
@@ -33,7 +33,7 @@ def _body() -> str:
             f"const STYLE = {json.dumps(style)}",
             common_script(),
             *map(display_asset, _KERNEL),
-            # A scope for each cell: what is one for all the app is not one for all cells.
+            # A scope for each cell: the app's globals are not shared between cells.
             "function openApp(host) {",
             app_script(),
             "return app",

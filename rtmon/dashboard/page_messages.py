@@ -1,4 +1,4 @@
-"""What a page says to its desk, through whichever channel."""
+"""Messages from a page to its page updater, over a WebSocket or a comm."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["PageMessage", "obey"]
 
 
 class PageMessage(msgspec.Struct):
-    """What a page says.
+    """A message from a page.
 
     Attributes:
-        do: ``show`` a page with its rows, ``ask`` one question, ``hide`` because the page is out
-            of sight, ``see`` because it is in sight again or has missed a frame; ``seek`` a
-            moment of a recording, ``play`` it from there.
-        page: what is shown or asked.
+        do: ``show`` a page with its rows; ``ask`` one request; ``hide`` when the page is out of
+            sight; ``see`` when it is in sight again or has missed an update; ``seek`` a moment of a
+            recording; ``play`` it from there.
+        page: the page to show, or the subject of the request.
         asked: its parameters.
-        id: of the question, for its answer; of the request for a moment.
+        id: id of the request, repeated in the answer; number of a ``seek``.
         at: the moment, Unix seconds; None for the end.
-        speed: seconds of the recording that pass in one; 0 to halt it.
+        speed: playback speed, in seconds of the recording a second; 0 to pause.
     """
 
     do: Literal["show", "ask", "hide", "see", "seek", "play"]
@@ -33,19 +33,19 @@ class PageMessage(msgspec.Struct):
     speed: float = 0.0
 
 
-def obey(desk: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
-    """Do what a viewer's page says."""
+def obey(updater: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
+    """Handle a message from a viewer's page."""
     match said.do:
         case "show":
-            desk.show(viewer, said.page, said.asked)
+            updater.show(viewer, said.page, said.asked)
         case "ask":
-            desk.ask(viewer, said.id, said.page, said.asked)
+            updater.ask(viewer, said.id, said.page, said.asked)
         case "hide":
             viewer.hidden = True
         case "see":
             viewer.hidden = False
-            desk.catch_up(viewer)
+            updater.catch_up(viewer)
         case "seek":
-            desk.seek(said.at, said.id)
+            updater.seek(said.at, said.id)
         case "play":
-            desk.play(said.speed)
+            updater.play(said.speed)

@@ -1,4 +1,4 @@
-"""The WebSocket through which a page in a browser gets its numbers, on Panel's own server."""
+"""The WebSocket between a page in a browser and its page updater, on Panel's server."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ __all__ = ["PageSocket", "lets_in"]
 logger = logging.getLogger("rtmon")
 
 LONGEST = 16_384
-"""Bytes of a message from a browser at most."""
+"""Maximum size of a message from a browser, in bytes."""
 
 LONGEST_REASON = 123
-"""Bytes of a close reason (RFC 6455, 5.5.1)."""
+"""Maximum size of a close reason in bytes (RFC 6455, 5.5.1)."""
 
 _decoder = msgspec.json.Decoder(PageMessage)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
-    """Return True for a page's host and port that Bokeh lets in, too."""
+    """Return True for a host and port that Bokeh's allowed origins include."""
     application: Any = handler.application
     allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
     return check_allowlist(host, allowed)
 
 
 class PageSocket(AuthRequestHandler, WebSocketHandler):
-    """One browser page. It is let in as Panel lets in its own: by origin and by user."""
+    """The connection of one browser page, with Panel's access checks: origin and user."""
 
-    def initialize(self, *, desk: Callable[[], PageUpdater]) -> None:
-        self._find_desk = desk
-        self._desk: PageUpdater | None = None
+    def initialize(self, *, updater: Callable[[], PageUpdater]) -> None:
+        self._find_updater = updater
+        self._updater: PageUpdater | None = None
         self.hidden = False
         self._sending: Any = None
 
     def check_origin(self, origin: str) -> bool:
-        """Let in the origins that Bokeh lets in; a refusal names the option that would."""
+        """Allow Bokeh's allowed origins; a refusal names the option that would allow the origin."""
         host = urlsplit(origin).netloc.lower()
         if lets_in(self, host):
             return True
@@ -71,8 +71,8 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             await self._say_why()
             return
-        # Tornado 6.6 takes the browser's word that page and server are one site, which is no
-        # help where somebody's name leads to this machine (DNS rebinding).
+        # Tornado 6.6 trusts the browser that page and server are same-origin, which does not
+        # protect against DNS rebinding.
         origin = self.request.headers.get("Origin")
         if origin is not None and not self.check_origin(origin):
             self.set_status(403)
@@ -81,7 +81,7 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     async def _say_why(self) -> None:
-        """Tell a browser if its WebSocket was refused because of the page's origin."""
+        """Tell the browser if its WebSocket was refused because of the page's origin."""
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
         if not lets_in(self, host):
@@ -91,41 +91,41 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
                 f"or --origin {host[:200]} (rtmon dashboard)."
             )
         self.set_header("Cache-Control", "no-store")
-        with contextlib.suppress(StreamClosedError):  # the page has given up meanwhile
+        with contextlib.suppress(StreamClosedError):  # the page has disconnected meanwhile
             await self.finish({"refused": refused})
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         self.set_nodelay(True)
         self.send(msgspec.json.encode({"build": BUILD}))
         try:
-            self._desk = self._find_desk()
+            self._updater = self._find_updater()
         except (RtmonError, OSError) as exc:
             logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
             self.close(1011, str(exc).encode()[:LONGEST_REASON].decode(errors="ignore"))
             return
-        self._desk.join(self)
+        self._updater.join(self)
 
     def on_message(self, message: str | bytes) -> None:
-        if self._desk is None:
+        if self._updater is None:
             return
         try:
             said = _decoder.decode(message)
         except msgspec.DecodeError:
             self.close(1002, "this is not what a page of rtmon says")
             return
-        obey(self._desk, self, said)
+        obey(self._updater, self, said)
 
     def on_close(self) -> None:
-        if self._desk is not None:
-            self._desk.leave(self)
+        if self._updater is not None:
+            self._updater.leave(self)
 
     @property
     def ready(self) -> bool:
-        """True if everything sent before has left, and the page is in sight."""
+        """True if all earlier messages have been written, and the page is in sight."""
         return not self.hidden and (self._sending is None or self._sending.done())
 
     def send(self, text: bytes) -> None:
-        """Send a message; nothing happens if the page is gone."""
+        """Send a message; does nothing if the page has disconnected."""
         try:
             self._sending = self.write_message(text.decode())
         except WebSocketClosedError:
@@ -134,6 +134,6 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
 
 def _heard(sending: Any) -> None:
-    """Take the outcome of a message to a page that may have gone meanwhile."""
+    """Handle the result of sending to a page that may have disconnected."""
     if not sending.cancelled():
         sending.exception()

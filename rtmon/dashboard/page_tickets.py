@@ -1,8 +1,8 @@
-"""Tickets: a page that Panel has let in carries one; its channel and downloads demand it.
+"""Tickets: signed proof that Panel authorized a page, for its WebSocket and downloads.
 
 Panel asks ``pn.config.authorize_callback`` before it sends a page, and not again. The ticket
-carries that answer to the addresses of the dashboard's own. Signed with the cookie secret, it
-holds in every process of ``panel serve`` and after a restart.
+proves that authorization to the dashboard's own routes. Signed with the cookie secret, it is valid
+in every process of ``panel serve`` and after a restart.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ HEADER = "Rtmon-Ticket"
 """The request header that carries a ticket."""
 
 PARAMETER = "ticket"
-"""The parameter that does so where a browser sends no headers: of a WebSocket's address."""
+"""The query parameter that carries a ticket, for WebSockets, where a browser sends no headers."""
 
 DAYS = 1.0
-"""Days for which a ticket is good; a page whose link is lost later loads itself again."""
+"""Days for which a ticket is valid; a page that reconnects later reloads itself."""
 
 _NAME = "rtmon.ticket"
 
 
 def ticket() -> str:
-    """Make the ticket of the page whose session this is; "" where no cookie secret is set.
+    """Return the ticket of the current session's page; "" without a cookie secret.
 
     Raises:
-        OptionError: an ``authorize_callback`` is set, and no secret to sign tickets with.
+        OptionError: an ``authorize_callback`` is set, but no cookie secret to sign tickets with.
     """
     secret = pn.config.cookie_secret
     if secret is not None:
@@ -44,7 +44,7 @@ def ticket() -> str:
 
 
 def has_ticket(handler: RequestHandler) -> bool:
-    """Return True if a request carries a ticket that was made for the same user."""
+    """Return True if a request has a valid ticket of the same user."""
     secret = pn.config.cookie_secret
     if secret is None:
         return not pn.config.authorize_callback
@@ -54,7 +54,7 @@ def has_ticket(handler: RequestHandler) -> bool:
 
 
 def _user(handler: RequestHandler, secret: str) -> str:
-    """Return the name that is ``pn.state.user`` in a page's session; "" for None."""
+    """Return the user name as in ``pn.state.user``; "" for None."""
     if handler.get_cookie("is_guest"):
         return "guest"
     user = decode_signed_value(secret, "user", handler.get_cookie("user"))

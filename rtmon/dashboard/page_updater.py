@@ -1,4 +1,4 @@
-"""Feeds all pages that are open on one feed: one frame a tick, and what each page asks for."""
+"""Update all pages that show one feed: one update a tick, and the rows that each page shows."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ __all__ = ["PageUpdater", "Viewer"]
 logger = logging.getLogger("rtmon")
 
 PERIOD = 1.0
-"""Seconds between two frames of a feed that ticks once a second, or not at all."""
+"""Seconds between two updates of a feed that ticks once a second or not at all."""
 
 SHORTEST = 0.8
-"""Seconds between two frames at least, however often the feed ticks."""
+"""Minimum seconds between two updates, however often the feed ticks."""
 
 LATE = 0.2
-"""Seconds that a tick may be late before a frame is sent without it."""
+"""Seconds that a tick may be late before an update is sent without it."""
 
 REST = 9.0
-"""Times its own duration that a page's query rests, so that it takes a tenth of a core at most."""
+"""Pause after a page's query, in multiples of its duration: a tenth of a core at most."""
 
 TOGETHER = 0.4
-"""Seconds for which a frame waits for the rows that are to be shown with it."""
+"""Seconds for which an update waits for the rows of the same tick."""
 
 
 class Viewer(Protocol):
-    """A viewer's page in a browser.
+    """A viewer's page in a browser or notebook.
 
     Attributes:
         hidden: True if the page is out of sight: only its title can be seen.
@@ -51,18 +51,18 @@ class Viewer(Protocol):
 
     @property
     def ready(self) -> bool:
-        """True if everything sent before has left, and the page is in sight."""
+        """True if all earlier messages have been written, and the page is in sight."""
 
     def send(self, text: bytes) -> None:
-        """Send a message; what cannot be sent is lost."""
+        """Send a message; drop it if that fails."""
 
 
 @dataclass(eq=False)
 class _Seat:
-    """A viewer, and how much of the feed it has seen.
+    """A viewer and its state.
 
     Attributes:
-        behind: True if it needs a frame with everything before the next one.
+        behind: True if it needs a complete update before the next one.
         shows: the page and the parameters that it shows.
     """
 
@@ -72,11 +72,11 @@ class _Seat:
 
 @dataclass(eq=False)
 class _Subscription:
-    """A page with its parameters, that at least one viewer shows.
+    """A page with parameters that at least one viewer shows.
 
     Attributes:
-        task: works on its answer, if any does.
-        due: when it is asked for again, by the desk's clock.
+        task: computes its answer; None if idle.
+        due: time of the next query, by the page updater's clock.
     """
 
     task: asyncio.Task[None] | None = None
@@ -85,13 +85,13 @@ class _Subscription:
 
 @dataclass(eq=False)
 class PageUpdater:
-    """Feeds the viewers of one feed.
+    """Sends updates to the viewers of one feed.
 
     Args:
-        feed: what they look at; started by the desk.
+        feed: the feed that they view; started here.
         clock: monotonic seconds.
-        closes: True if the desk closes the feed at its end.
-        own: True if it is of one viewer alone, and ends when that leaves.
+        closes: True to close the feed at the end.
+        own: True if it serves one viewer only, and ends with it.
     """
 
     feed: Feed
@@ -116,15 +116,15 @@ class PageUpdater:
             self._frames.replay = self._replay.state
 
     async def run(self) -> None:
-        """Send a frame with each tick of the feed, and each second without one, until cancelled."""
+        """Send an update with each tick, and each second without one, until cancelled."""
         starting = self._spawned(self.feed.start())
         news = asyncio.Event()
         end = self.feed.listen(lambda _: news.set())
         try:
             while True:
                 began = self.clock()
-                # What takes long, such as to read an hour of a recording, holds up no frame: a
-                # page that hears nothing takes the desk for dead.
+                # A long read, such as an hour of a recording, delays no update: a page without
+                # updates assumes that the server is dead.
                 await asyncio.wait({starting}, timeout=TOGETHER)
                 if starting.done():
                     starting.result()
@@ -146,10 +146,10 @@ class PageUpdater:
                 await self.feed.aclose()
 
     async def _pass_time(self, now: float) -> None:
-        """Move the time of a recording on; nothing happens where there is none."""
+        """Advance the replay of a recording; does nothing for a live feed."""
         if self._replay is None or (self._step is not None and not self._step.done()):
             return
-        # While nobody looks, nothing is played.
+        # Without a visible viewer, the replay pauses.
         seen = any(viewer.ready for viewer in self._seats)
         self._step = self._spawned(self._replay.step(now - self._stepped if seen else 0.0))
         self._stepped = now
@@ -157,35 +157,35 @@ class PageUpdater:
 
     @property
     def viewers(self) -> int:
-        """How many pages are fed."""
+        """Number of viewers."""
         return len(self._seats)
 
     def join(self, viewer: Viewer) -> None:
-        """Take in a viewer; it gets everything at once."""
+        """Add a viewer, and send it a complete update."""
         self._seats[viewer] = _Seat()
         self._serve(viewer)
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer."""
+        """Remove a viewer."""
         self._seats.pop(viewer, None)
         self._forget_subscriptions()
         if self.own and not self._seats and self.task is not None:
             self.task.cancel()
 
     def begin(self) -> None:
-        """Take in what the feed has before it is started, for :meth:`last`."""
+        """Collect the feed's numbers before the start, for :meth:`last`."""
         self._take_in()
 
     def last(self) -> TickUpdate:
-        """Return everything that was taken in last."""
+        """Return the last complete update."""
         return self._frames.whole()
 
     async def answer(self, page: str, asked: Mapping[str, str]) -> bytes:
-        """Return the rows of a page as JSON; what is wrong stands in ``error``."""
+        """Return the rows of a page as JSON, or an object with ``error``."""
         return await self._answers.answer(question(page, asked))
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
-        """Send a page's rows to a viewer, now and with later frames."""
+        """Send a page's rows to a viewer, now and with later updates."""
         seat = self._seats.get(viewer)
         if seat is None:
             return
@@ -196,11 +196,11 @@ class PageUpdater:
             self._spawn(self._send_pane(viewer, seat.shows))
 
     def ask(self, viewer: Viewer, number: int, page: str, asked: Mapping[str, str]) -> None:
-        """Send the answer to one question to a viewer."""
+        """Send the answer to one request to a viewer."""
         self._spawn(self._reply(viewer, number, question(page, asked)))
 
     def seek(self, at: float | None, turn: int) -> None:
-        """Show a recording as of a moment; nothing happens where there is none.
+        """Show a recording as of a moment; does nothing for a live feed.
 
         Args:
             at: Unix seconds; None for the end.
@@ -209,12 +209,12 @@ class PageUpdater:
         self._spawn(self._seek(at, turn))
 
     def play(self, speed: float) -> None:
-        """Let the time of a recording pass at a speed; 0 halts it."""
+        """Play a recording at a speed; 0 pauses it."""
         if self._replay is not None:
             self._replay.play(speed)
 
     def catch_up(self, viewer: Viewer) -> None:
-        """Send everything to a viewer that has missed frames."""
+        """Send a complete update to a viewer that has missed updates."""
         if (seat := self._seats.get(viewer)) is not None:
             seat.behind = True
             self._serve(viewer)
@@ -230,7 +230,7 @@ class PageUpdater:
                 self._spawn(self._send_pane(viewer, seat.shows))
 
     def _take_in(self) -> TickUpdate:
-        """Take in what is new; return it."""
+        """Collect and return the new numbers."""
         self._whole = b""
         if self._replay is None:
             self._past.note(self.feed)
@@ -255,7 +255,7 @@ class PageUpdater:
                 self._serve(viewer, message)
 
     def _tell_hidden(self, attention: bytes) -> None:
-        """Tell pages out of sight what needs attention, for their titles, when that changes."""
+        """Send hidden pages the alerts for their titles, when these change."""
         if attention != self._attention:
             self._attention = attention
             for viewer in self._seats:
@@ -263,7 +263,7 @@ class PageUpdater:
                     viewer.send(b'{"attention":' + attention + b"}")
 
     def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
-        """Send a message to a viewer; everything if it is behind, nothing if it is not ready."""
+        """Send an update to a viewer: a complete one if it is behind, none if it is not ready."""
         seat = self._seats.get(viewer)
         if seat is None:
             return
@@ -278,7 +278,7 @@ class PageUpdater:
             viewer.send(message)
 
     async def _refresh(self, key: Question, subscription: _Subscription, frame: bytes) -> None:
-        """Send a page's new rows with the frame of the same tick, or after it if they take long."""
+        """Send a page's new rows with the update of the same tick, or later if they take long."""
         began = self.clock()
         answer = asyncio.ensure_future(self._answers.answer(key))
         try:

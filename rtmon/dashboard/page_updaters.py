@@ -1,4 +1,4 @@
-"""Gives each viewer a desk: all the same one, or one each where each looks at another time."""
+"""Assign viewers to page updaters: one for all, or one for each viewer of a recording."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .page_updater import PageUpdater
 __all__ = ["CROWD", "PageUpdaters"]
 
 CROWD = 500
-"""Pages that are fed at once; a further one is told to close some of them."""
+"""Maximum number of pages; a further viewer is asked to close some."""
 
 
 class PageUpdaters:
-    """The desks of one process; call it for the desk of another viewer, on the loop.
+    """The page updaters of one process; call it on the loop for that of a new viewer.
 
     Args:
-        make_feed: makes the feed, which all viewers share. Where its time can be moved it makes
-            one for each viewer.
+        make_feed: creates the feed that all viewers share, or the feed of each viewer if it is a
+            recording.
 
     Raises:
-        RtmonError: there is nothing to show. Calling it may raise this, too.
+        RtmonError: the feed cannot be opened. Calling it may raise this, too.
         OSError: the file of a recording is not there or cannot be read; so may calling it.
     """
 
@@ -35,30 +35,30 @@ class PageUpdaters:
         self._make_feed = make_feed
         self._first: Feed | None = make_feed()
         self._own = self._first.capabilities.replay
-        self._desk = None if self._own else _started(PageUpdater(self._first))
+        self._updater = None if self._own else _started(PageUpdater(self._first))
         self._owned: WeakSet[PageUpdater] = WeakSet()
 
     def __call__(self) -> PageUpdater:
-        """Return the desk for a new viewer; a desk of one viewer ends when the viewer leaves."""
-        viewers = len(self._owned) if self._desk is None else self._desk.viewers
+        """Return the page updater for a new viewer; one of a single viewer ends with it."""
+        viewers = len(self._owned) if self._updater is None else self._updater.viewers
         if viewers >= CROWD:
             raise FeedError(f"{CROWD} pages of this dashboard are open: close some of them.")
-        if self._desk is not None:
-            return self._desk
+        if self._updater is not None:
+            return self._updater
         feed, self._first = self._first or self._make_feed(), None
-        desk = _started(PageUpdater(feed, own=True))
-        self._owned.add(desk)
-        return desk
+        updater = _started(PageUpdater(feed, own=True))
+        self._owned.add(updater)
+        return updater
 
     @asynccontextmanager
     async def lend(self, at: float | None) -> AsyncIterator[Feed]:
-        """Lend a feed for one question.
+        """Return a feed for one query.
 
         Args:
-            at: the moment at which that of a recording stands, Unix seconds; None for its end.
+            at: the moment of a recording, Unix seconds; None for its end.
         """
-        if self._desk is not None:
-            yield self._desk.feed
+        if self._updater is not None:
+            yield self._updater.feed
             return
         feed = self._make_feed()
         try:
@@ -69,7 +69,9 @@ class PageUpdaters:
             await feed.aclose()
 
 
-def _started(desk: PageUpdater) -> PageUpdater:
-    # The task outlives the tab that came first, so it must not inherit that tab's context.
-    desk.task = asyncio.get_running_loop().create_task(desk.run(), context=contextvars.Context())
-    return desk
+def _started(updater: PageUpdater) -> PageUpdater:
+    # The task outlives the first tab, so it must not inherit that tab's context.
+    updater.task = asyncio.get_running_loop().create_task(
+        updater.run(), context=contextvars.Context()
+    )
+    return updater

@@ -45,20 +45,20 @@ class ScriptHandler(RequestHandler):
             await self.finish(text)
 
 
-def patterns(desks: PageUpdaters, prefix: str = "") -> list[Any]:
+def patterns(updaters: PageUpdaters, prefix: str = "") -> list[Any]:
     """Return the addresses as Tornado takes them, for ``pn.serve(extra_patterns=...)``."""
     return [
-        (rf"{prefix}/{CHANNEL}", PageSocket, {"desk": desks}),
-        (rf"{prefix}/{DOWNLOAD}", DownloadHandler, {"desks": desks}),
+        (rf"{prefix}/{CHANNEL}", PageSocket, {"updater": updaters}),
+        (rf"{prefix}/{DOWNLOAD}", DownloadHandler, {"updaters": updaters}),
         (rf"{prefix}/rtmon/[0-9a-f]+\.js", ScriptHandler),
     ]
 
 
-def add_routes(desks: PageUpdaters, served: MutableSet[Any], session: Any) -> None:
+def add_routes(updaters: PageUpdaters, served: MutableSet[Any], session: Any) -> None:
     """Add the addresses to the server of a session, unless it has them.
 
     Args:
-        desks: what pages are fed by.
+        updaters: what pages are fed by.
         served: servers and applications that have the addresses.
         session: the session's context.
     """
@@ -67,6 +67,6 @@ def add_routes(desks: PageUpdaters, served: MutableSet[Any], session: Any) -> No
         return
     for server in [found for found in gc.get_objects() if isinstance(found, BokehTornado)]:
         if server not in served:
-            server.add_handlers(".*", patterns(desks, server.prefix))
+            server.add_handlers(".*", patterns(updaters, server.prefix))
             served.add(server)
     served.add(application)

@@ -1,4 +1,4 @@
-"""What a notebook cell shows, for as long as it is on a page: pictures of feeds and scenarios."""
+"""Live outputs of notebook cells: pictures of feeds and scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Close codes as named bars."""
+"""Close codes as HTML bars with names and counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..views.status_cells import judge
 __all__ = ["html"]
 
 SHOWN = 6
-"""Bars; rarer codes are added up in a line of their own."""
+"""Maximum number of bars; rarer codes are summed up in one line."""
 
 
 def html(codes: Mapping[int, int]) -> str:

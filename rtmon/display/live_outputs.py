@@ -1,4 +1,4 @@
-"""Contents on the pages of a notebook: one task each, and a comm for each page that shows one."""
+"""Keep outputs of a notebook live: a task for each, and a comm for each page that shows it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ __all__ = ["show"]
 logger = logging.getLogger("rtmon")
 
 TARGET = "rtmon"
-"""The name under which pages open comms."""
+"""Target name of the comms that pages open."""
 
 VIEWS = 16
-"""Contents kept up to date; the oldest goes first."""
+"""Maximum number of live outputs; the oldest ends first."""
 
 PAGES = 8
-"""Pages that show one content; the one that was not heard of for longest goes first."""
+"""Maximum number of pages that show one output; the longest silent one is dropped first."""
 
 SAVED = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Ages of a content, in seconds, at which the notebook is given the present one to save; after
-that, every minute."""
+"""Ages in seconds at which the saved output is replaced; after these, every minute."""
 
 SAVED_EVERY = 60.0
 
 QUIET = 3.0
-"""Seconds without an action of the user's before the output is replaced."""
+"""Seconds without a user action before the saved output is replaced."""
 
 _REGISTRY = "_rtmon_views"
 
@@ -53,7 +52,7 @@ def show(shown: Picture | Content) -> None:
     shell = _shell()
     try:
         loop = asyncio.get_running_loop()
-    except RuntimeError:  # nothing moves without a loop
+    except RuntimeError:  # no updates without an event loop
         raise NotImplementedError from None
     if getattr(shell, "kernel", None) is None:
         raise NotImplementedError
@@ -63,13 +62,13 @@ def show(shown: Picture | Content) -> None:
 
 @dataclass(eq=False)
 class _Shown:
-    """A content, the pages that show it, and the output that the notebook saves.
+    """A live output: its content, the pages that show it, and the saved output.
 
     Attributes:
         content: what is shown.
         publish: replaces the saved output.
-        cell: the cell that shows it and the run of that cell, as far as that is known.
-        now: the loop's clock.
+        cell: ids of the cell and of its run, if known.
+        now: the event loop's clock.
     """
 
     content: Content
@@ -103,7 +102,7 @@ class _Shown:
         self.content.update([page for page in self.pages.values() if not page.behind])
 
     def join(self, comm: Comm) -> None:
-        """Send everything to a page that shows the content from now on."""
+        """Add a page, and send it the whole content."""
         page = Page(comm, self.now, self.now())
         self.pages[comm.comm_id] = page
         if len(self.pages) > PAGES:
@@ -111,7 +110,7 @@ class _Shown:
         self.content.welcome(page)
 
     def hear(self, comm_id: str, said: Mapping[str, Any]) -> None:
-        """Take a message of a page."""
+        """Handle a message of a page."""
         page = self.pages.get(comm_id)
         if page is None:
             return
@@ -123,7 +122,7 @@ class _Shown:
             self.acted = self.now()
 
     def leave(self, comm_id: str) -> None:
-        """Forget a page that has closed its comm."""
+        """Remove a page that has closed its comm."""
         if (page := self.pages.pop(comm_id, None)) is not None:
             self.content.leave(page)
 
@@ -138,11 +137,11 @@ class _Shown:
 
 
 class _Views:
-    """All contents that a kernel shows.
+    """All live outputs of a kernel.
 
     Args:
-        shell: of the kernel.
-        loop: on which contents are updated.
+        shell: IPython's shell of the kernel.
+        loop: the event loop of the updates.
     """
 
     def __init__(self, shell: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -158,14 +157,14 @@ class _Views:
 
     @classmethod
     def of(cls, shell: Any, loop: asyncio.AbstractEventLoop) -> _Views:
-        """Return the contents of a kernel. They are kept on its shell, as long as it lives."""
+        """Return the live outputs of a kernel, which are kept on its shell."""
         views: _Views | None = vars(shell).get(_REGISTRY)
         if views is None or views._loop is not loop:  # noqa: SLF001 - its own class
             views = vars(shell)[_REGISTRY] = cls(shell, loop)
         return views
 
     def show(self, content: Content) -> None:
-        """Show a content as output of the running cell, instead of those of its earlier runs."""
+        """Show a content as output of the running cell, in place of the outputs of earlier runs."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:
@@ -179,7 +178,7 @@ class _Views:
         publish(update=False)
         shown = _Shown(content, partial(publish, update=True), (cell, run), self._loop.time)
         self._shown[view] = shown
-        # It outlives the cell, so it must not have the cell's context: what it logs would be put
+        # It outlives the cell, so it must not run in the cell's context: its log lines would be put
         # under that cell for ever.
         self._tasks[view] = self._loop.create_task(
             shown.run(), name="rtmon-notebook", context=contextvars.Context()
@@ -198,7 +197,7 @@ class _Views:
         task.add_done_callback(self._closing.discard)
 
     def _opened(self, comm: Comm, message: Mapping[str, Any]) -> None:
-        """Take a comm that a page opens; some kernels call this on a thread of their own."""
+        """Accept a comm that a page opens; some kernels call this on another thread."""
         shown = self._shown.get(message["content"]["data"].get("view"))
         if shown is None:
             comm.close({"gone": True})
@@ -230,7 +229,7 @@ def _running_cell(shell: Any) -> tuple[str, str]:
 
 
 def _kernel_id() -> str:
-    """Return the id under which Jupyter's server knows this kernel; empty if it has none."""
+    """Return this kernel's id on Jupyter's server; empty if unknown."""
     from ipykernel.connect import get_connection_file
 
     found = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)

@@ -1,4 +1,4 @@
-"""What the output of a cell can be: how it is fed, and how the notebook saves it."""
+"""Interface of the content of a notebook output: updates to pages, and the saved form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 __all__ = ["SILENCE", "Comm", "Content", "Page"]
 
 SILENCE = 45.0
-"""Seconds after which nothing more is sent to a page that was not heard of. Pages in sight are
-heard of every ten seconds; one that is heard of again gets everything."""
+"""Seconds without a message from a page after which updates to it stop. Visible pages send one
+every ten seconds; a page that sends one again gets the whole content."""
 
 
 class Comm(Protocol):
-    """A comm of Jupyter's, as far as a page is sent numbers through it."""
+    """The methods of a Jupyter comm that are used here."""
 
     comm_id: str
 
@@ -23,13 +23,13 @@ class Comm(Protocol):
         """Send a message to the page."""
 
     def close(self, data: dict[str, Any]) -> None:
-        """Tell the page that no more will come."""
+        """Close the comm."""
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
         """Register the receiver of the page's messages."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Register the receiver of the page's farewell."""
+        """Register the callback for the page's close."""
 
 
 @dataclass(eq=False)
@@ -37,10 +37,10 @@ class Page:
     """A page that shows an output.
 
     Attributes:
-        comm: leads to it.
+        comm: the comm to the page.
         now: a clock, in seconds.
-        heard: when a message came from it, by that clock.
-        behind: True if it was not sent everything, because it was silent.
+        heard: time of the page's last message, by that clock.
+        behind: True if updates were skipped because the page was silent.
     """
 
     comm: Comm
@@ -50,7 +50,7 @@ class Page:
 
     @property
     def silent(self) -> bool:
-        """True if it was not heard of for :data:`SILENCE`."""
+        """True if no message came from the page for :data:`SILENCE`."""
         return self.now() - self.heard > SILENCE
 
     def send(self, **said: Any) -> None:
@@ -59,7 +59,7 @@ class Page:
 
 
 class Content(abc.ABC):
-    """What an output shows, for as long as it is on a page; it goes on after its cell is done.
+    """The content of an output, updated while a page shows it, also after its cell has finished.
 
     All methods are called on the event loop of the notebook.
 
@@ -70,7 +70,7 @@ class Content(abc.ABC):
     period: float = 1.0
 
     def meet(self, others: Iterable[Content]) -> None:  # noqa: B027 - many have nothing to share
-        """Take what can be shared from the contents that are shown already. Called once, first."""
+        """Share resources with the contents that are shown already. Called once, first."""
 
     @abc.abstractmethod
     def begin(self) -> None:

@@ -121,7 +121,7 @@ class PictureUpdate(Struct, frozen=True, kw_only=True):
         status: how fresh they are.
         source: where they come from.
         columns: the points that are new; or all points, if ``anew``.
-        anew: True if the page forgets the points that it had.
+        anew: True if the page must replace its points.
         tiles: the tiles, if there are any.
         values: name of a control → its value.
         note: a sentence of numbers.
@@ -141,7 +141,7 @@ class PictureUpdate(Struct, frozen=True, kw_only=True):
 
 
 class Picture(abc.ABC):
-    """Something that shows itself in a notebook, and goes on after its cell is done.
+    """A live picture in a notebook, updated after its cell has finished.
 
     All methods are called on the event loop of the notebook.
 
@@ -162,7 +162,7 @@ class Picture(abc.ABC):
     @property
     @abc.abstractmethod
     def ended(self) -> bool:
-        """True once nothing will change any more."""
+        """True once the picture no longer changes."""
 
     @abc.abstractmethod
     def text(self) -> str:
@@ -170,11 +170,11 @@ class Picture(abc.ABC):
 
     @abc.abstractmethod
     def update(self) -> PictureUpdate:
-        """Take in what is new, and return it. Called once a period."""
+        """Collect and return the new numbers. Called once a period."""
 
     @abc.abstractmethod
     def whole(self, window: float) -> PictureUpdate:
-        """Return everything that was taken in so far.
+        """Return all numbers collected so far.
 
         Args:
             window: seconds that the charts show.
@@ -188,7 +188,7 @@ class Picture(abc.ABC):
         """
 
     def act(self, name: str, value: Any) -> None:  # noqa: B027 - nor to change
-        """Do what the user asks for.
+        """Handle a user's action on a control.
 
         Args:
             name: of the control.

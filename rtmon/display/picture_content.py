@@ -1,4 +1,4 @@
-"""A picture as the content of an output: its frames, its tables on demand, its files."""
+"""A picture as the content of an output: its updates, its tables on demand, its files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .saved_output import of_picture
 __all__ = ["PictureContent"]
 
 TABLE_EVERY = 2
-"""Updates between two looks at a table: numbers that change faster cannot be read."""
+"""Updates between two refreshes of a table: faster changes cannot be read."""
 
 
 @dataclass(eq=False)
 class _Asked:
-    """What a page wants to see.
+    """The view that a page has requested.
 
     Attributes:
         window: seconds that its charts show.
@@ -95,5 +95,5 @@ class PictureContent(Content):
 
 
 def _text(frame: PictureUpdate) -> str:
-    """Encode a frame once for all pages; what is not known becomes null."""
+    """Encode an update once for all pages; unknown numbers become null."""
     return msgspec.json.encode(frame).decode()

@@ -1,4 +1,4 @@
-"""The output of a cell as it is saved: the last picture, and the script that makes it live."""
+"""The saved output of a cell: the last picture, and the script that makes it live."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .picture import Columns, Picture
 __all__ = ["MARK", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
-"""A type of its own in the output, for programs that look for pictures. Pages show the HTML."""
+"""Media type of pictures in an output, for programs that search for them. Pages show the HTML."""
 
 _SCRIPTS = (
     "kernel_socket.js",
@@ -42,7 +42,7 @@ def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
     Args:
         picture: what it shows.
         view: id by which the page asks for numbers.
-        kernel: id of the kernel, as Jupyter's server knows it; empty if it knows none.
+        kernel: id of the kernel on Jupyter's server; empty if unknown.
     """
     frame = picture.whole(picture.layout.window)
     tag, script = _script()
@@ -94,7 +94,7 @@ def bundle(
 
 
 def prepare() -> None:
-    """Read what the first picture needs, so that showing it holds up nothing that runs by then."""
+    """Read the files of the first picture in advance, so that showing it blocks nothing."""
     _script()
 
 
@@ -109,7 +109,7 @@ def _script() -> tuple[str, str]:
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:
-    """Draw a chart for a page without scripts, as an image: that is shown as it is everywhere."""
+    """Draw a chart as an image, for pages without scripts."""
     names = []
     for at, series in enumerate(chart.series):
         values = columns[series.key]

@@ -1,4 +1,4 @@
-"""A button that ends what a notebook has started."""
+"""A button that stops everything that a notebook has started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LAYOUT: Final = Layout(
 
 
 class StopButton(Picture):
-    """A button under the last cell of a notebook; it is done when nothing runs any more.
+    """A button under the last cell of a notebook; it ends when nothing is running.
 
     Args:
         stop: ends everything.
@@ -76,7 +76,7 @@ class StopButton(Picture):
 
     def act(self, name: str, value: Any) -> None:  # noqa: ARG002 - it has one control
         if self._stopping is None or self._stopping.done():
-            # Without the context of this cell: what is logged meanwhile does not belong to it.
+            # Without the context of this cell, so that log lines are not put under it.
             self._stopping = asyncio.get_running_loop().create_task(
                 self._stop(), name="rtmon-stop-button", context=contextvars.Context()
             )

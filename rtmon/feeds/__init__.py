@@ -1,4 +1,4 @@
-"""One read side for every view: a Monitor in this process, or a server elsewhere."""
+"""Feeds: one read API for every view, of a local Monitor, a remote server, or a recording."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = [
 def open_feed(
     source: Monitor | Feed | str | os.PathLike[str] | object, *, token: str | None = None
 ) -> Feed:
-    """Return the Feed of whatever is to be watched. It has to be started yet.
+    """Return the Feed of a source, not started yet.
 
     Args:
         source: a Monitor of this process, the address of a server's admin listener such as
             ``ws://127.0.0.1:8766``, the file of a recording, or a Feed, which is handed back.
-        token: what the admin listener asks for; by default the environment's ``RTMON_TOKEN``.
+        token: bearer token for the admin listener; by default the environment's ``RTMON_TOKEN``.
 
     Raises:
-        OptionError: this is none of them.
-        FileFormatError: the file is no recording, is damaged, or was written by a newer release.
-        OSError: the file is not there or cannot be read.
+        OptionError: the source is none of these.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer release.
+        OSError: the file does not exist or cannot be read.
     """
     from ..monitor import Monitor
     from .local_feed import LocalFeed

@@ -20,7 +20,7 @@ class AdminAddress:
     """The address of an admin listener.
 
     Attributes:
-        url: its base: ``wss://host/admin``; the feed is below it at ``/feed``.
+        url: base URL such as ``wss://host/admin``; the feed is at ``/feed`` below it.
         token: the bearer token that the address names; None without.
     """
 
@@ -34,7 +34,8 @@ class AdminAddress:
         ``?token=…`` gives the bearer token, which then travels in a header.
 
         Raises:
-            OptionError: it is no address of an admin listener, or has parts that would be ignored.
+            OptionError: this is not the address of an admin listener, or has parts that would be
+            ignored.
         """
         text = address if "://" in address else f"ws://{address}"
         try:
@@ -63,7 +64,7 @@ class AdminAddress:
 
 
 def _without_query(address: str) -> str:
-    """Return what may be repeated in a message: no token, no password."""
+    """Return the address without token and password, for messages."""
     shown = address.partition("?")[0].partition("#")[0]
     scheme, separator, rest = shown.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"

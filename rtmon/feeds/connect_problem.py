@@ -1,4 +1,4 @@
-"""Say why an admin listener cannot be reached, and what to check."""
+"""Explain why an admin listener cannot be reached, and what to check."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def connect_problem(exc: Exception) -> str:
     """Return why an attempt to connect failed, and what to check.
 
     Args:
-        exc: what the attempt raised: an OSError, a TimeoutError or one of `websockets`.
+        exc: the exception of the attempt: an OSError, a TimeoutError or one of `websockets`.
     """
     if isinstance(exc, InvalidStatus):
         status = exc.response.status_code
         body = bytes(exc.response.body or b"").decode("utf-8", "replace").strip()
-        if body and status in {401, 403}:  # an admin listener says what it wants
+        if body and status in {401, 403}:  # the admin listener's own explanation
             return body
         return f"{body or f'the server answered with HTTP {status}'}: {CHECK_PORT}"
     if isinstance(exc, socket.gaierror):

@@ -1,4 +1,4 @@
-"""What only the server itself knows of one of its connections."""
+"""Details of a connection that only its server knows: headers, rooms, series, frames."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ DETAILS = ("series", "headers", "rooms", "frames")
 """Parts of a DetailAnswer that only the server knows."""
 
 HEADERS = 64
-"""Request headers shown of a connection, each with at most 256 characters of its value."""
+"""Maximum number of request headers shown, each with at most 256 characters of its value."""
 
 
 def with_details(
     known: DetailAnswer, collector: Collector, clock: Clock, redaction: Redaction
 ) -> DetailAnswer:
-    """Add what is measured of a connection to what the tables say of it.
+    """Add the server's details of a connection to its row.
 
-    The connection is followed from now on, for a minute.
+    The connection is then measured more closely for a minute.
     """
     if known.info is None:
         return known

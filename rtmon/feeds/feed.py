@@ -1,4 +1,4 @@
-"""The one read side that every view uses: what a server measured, wherever it runs."""
+"""The read API that every view uses for the numbers of a server, wherever it runs."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ from .queries import (
 __all__ = ["ConnectionPage", "ConnectionQuery", "Feed", "FeedState", "FeedStatus", "select"]
 
 FeedState = Literal["connecting", "live", "disconnected", "recorded", "closed"]
-"""Where a feed stands.
+"""State of a feed.
 
 * ``connecting``: started, nothing received yet.
 * ``live``: Samples arrive.
-* ``disconnected``: what is shown is the last that was received; the feed tries again.
-* ``recorded``: nothing more comes; what is shown is of a time in a recording.
-* ``closed``: ended for good; what is shown stays the last that was received.
+* ``disconnected``: shows the last numbers received; the feed reconnects.
+* ``recorded``: shows a moment of a recording; nothing more arrives.
+* ``closed``: ended for good; shows the last numbers received.
 """
 
 
 Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer
-"""What a query is answered with: each kind of query has its own."""
+"""Type of the answer to a query."""
 
 
 SILENT_TICKS = 3
-"""Ticks without a Sample after which a feed is not live."""
+"""Number of missing ticks after which a feed is not live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """What a view needs to say about where its numbers come from.
+    """Source and state of a feed, for views.
 
     Attributes:
         state: see :data:`FeedState`.
-        source: what is watched, for people ("ws://127.0.0.1:8766", "this process").
+        source: name of the source for users ("ws://127.0.0.1:8766", "this process").
         detail: why the feed is not live, in words; empty while it is.
-        since: when the state was reached, on the feed's own clock (:meth:`Feed.now`).
+        since: time of the last change of state, on the feed's clock (:meth:`Feed.now`).
         node: name of the server process; empty before it is known.
     """
 
@@ -72,15 +72,15 @@ class FeedStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionQuery:
-    """Which connections, in which order, from where on.
+    """A query for rows of the connections table.
 
     Attributes:
         state: ``open``, ``closed``, or None for both.
-        contains: keep rows in whose id, name, remote or path this text occurs (case ignored).
+        contains: keep rows whose id, name, remote or path contains this text (case ignored).
         sort: a column of the connections table; nulls come last either way.
-        descending: the order.
-        offset: how many rows to leave out at the start.
-        limit: how many rows at most; None for all.
+        descending: True for descending order.
+        offset: number of rows to skip.
+        limit: maximum number of rows; None for all.
     """
 
     state: str | None = "open"
@@ -93,7 +93,7 @@ class ConnectionQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
-    """Rows of the connections table, and how many there are in all that match."""
+    """Rows of the connections table, and the total number of matches."""
 
     rows: Sequence[ConnectionInfo]
     total: int
@@ -102,27 +102,27 @@ class ConnectionPage:
 class Feed(abc.ABC):
     """A source of Samples, Events and tables. Start it on a running loop, then read.
 
-    It has two halves. The live half is synchronous, answers from memory and never raises for
-    want of data. The query half is :meth:`query`: awaited, bounded, and never answered on the
-    event loop of the server that is watched.
+    It has two halves. The live half is synchronous, answers from memory, and never raises because
+    of missing data. The query half is :meth:`query`: awaited, bounded, and never answered on the
+    event loop of the watched server.
     """
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Begin to receive. Idempotent; returns without waiting for data."""
+        """Start receiving. Idempotent; returns without waiting for data."""
 
     @abc.abstractmethod
     async def aclose(self) -> None:
-        """Stop receiving and release everything. Idempotent; what was received stays readable."""
+        """Stop receiving and release resources. Idempotent; received data stays readable."""
 
     @property
     @abc.abstractmethod
     def status(self) -> FeedStatus:
-        """Where the feed stands."""
+        """The feed's source and state."""
 
     @abc.abstractmethod
     def now(self) -> float:
-        """The server's wall clock, as well as it is known: the only clock views read."""
+        """The server's wall clock, as far as it is known: the only clock that views use."""
 
     @abc.abstractmethod
     def latest(self) -> Sample | None:
@@ -142,20 +142,20 @@ class Feed(abc.ABC):
 
     @abc.abstractmethod
     def channels(self) -> list[ChannelInfo]:
-        """The hub's channels, in no particular order; none where there is no hub."""
+        """The hub's channels, in no particular order; empty without a hub."""
 
     @abc.abstractmethod
     def socketio(self) -> list[SocketIOInfo]:
-        """What a Socket.IO server did, by namespace, event, room; none where there is none."""
+        """Totals of a Socket.IO server by namespace, event and room; empty without one."""
 
     @property
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
-        """What this source can answer."""
+        """The queries that this source can answer."""
 
     @abc.abstractmethod
     def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
-        """Call a function with every new Sample, on the loop; returns a function that ends this.
+        """Call a function with every new Sample, on the loop; returns a function to unsubscribe.
 
         The function must not block.
         """
@@ -190,7 +190,7 @@ class Feed(abc.ABC):
 
 
 def select(rows: Sequence[ConnectionInfo], query: ConnectionQuery | None) -> ConnectionPage:
-    """Filter, sort and cut rows as a query asks; the one implementation for all feeds."""
+    """Filter, sort and slice rows by a query; one implementation for all feeds."""
     query = query or ConnectionQuery()
     needle = query.contains.casefold()
     kept = [

@@ -1,4 +1,4 @@
-"""The feed of a Monitor in this very process."""
+"""The feed of a Monitor in the same process."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _TABLES: Mapping[str, Callable[[Collector], Sequence[Any]]] = {
     "latencies": lambda collector: collector.latencies(),
     "addresses": lambda collector: collector.addresses(),
 }
-"""Tables that have only a present state: made when they are asked for."""
+"""Tables with only a current state, made on request."""
 
 
 class LocalFeed(Feed):
-    """Reads a Monitor. What it answers is as of the last tick, on any thread.
+    """Reads a Monitor, on any thread; answers are as of the last tick.
 
     Args:
-        monitor: what to read.
-        redaction: what is left out of request headers; by default the values that hold secrets.
+        monitor: the Monitor to read.
+        redaction: redacts request headers; by default values that hold secrets.
     """
 
     def __init__(self, monitor: TickSource, *, redaction: Redaction = KEEP_ALL) -> None:
@@ -118,7 +118,7 @@ class LocalFeed(Feed):
         return self._monitor.listen(lambda tick: listener(tick.sample))
 
     async def answer(self, query: Query) -> Answer:
-        # On a thread, as this may be the event loop that is measured.
+        # On a thread, as this may be the measured event loop.
         return await asyncio.to_thread(self.answer_now, query)
 
     def answer_now(self, query: Query) -> Answer:
@@ -144,7 +144,7 @@ class LocalFeed(Feed):
         return MembersAnswer(source=source, members=members, total=len(meters))
 
     def _needed(self, query: Query) -> memory_queries.FeedMemory:
-        """Return what is in memory and needed to answer a query: rows are not made for nothing."""
+        """Return the data in memory that a query needs, so that no rows are made in vain."""
         match query:
             case RowsQuery(table="connections"):
                 columns = tuple(sorted(table_queries.needed_columns(query) | {"role"}))
@@ -163,11 +163,11 @@ class LocalFeed(Feed):
     def _memory(
         self, connections: Sequence[Any] = (), table: str = ""
     ) -> memory_queries.FeedMemory:
-        """Return what is in memory.
+        """Return the data in memory.
 
         Args:
-            connections: those that an answer may need.
-            table: a table that only has a present state, if one is needed.
+            connections: the connections that an answer may need.
+            table: the needed table with only a current state, if any.
         """
         collector = self._collector
         snapshot = collector.published()

@@ -1,4 +1,4 @@
-"""Answers from what a feed has in memory: the one implementation for all feeds that have it."""
+"""Answer queries from a feed's memory: one implementation for all live feeds."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .queries import (
 __all__ = ["RESTARTED", "Epoch", "FeedMemory", "answer", "ended_with_server"]
 
 RESTARTED = "server restarted"
-"""Cause of the end of connections that were open when the server ended without a word."""
+"""Cause for connections that were open when the server ended without reporting their end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What is in memory of one epoch.
+    """The data in memory of one epoch.
 
     Attributes:
         node: the server process.
@@ -53,16 +53,16 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedMemory:
-    """What is in memory: epochs, oldest first, and the tables that have only a present state."""
+    """The data in memory: epochs, oldest first, and the tables with only a current state."""
 
     epochs: Sequence[Epoch]
     tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     closed: int = 0
-    """Connections that have ended in the last epoch, whether remembered or not."""
+    """Number of ended connections of the last epoch, remembered or not."""
 
     @property
     def source(self) -> Source:
-        """What answers are as of."""
+        """The tick that answers are as of."""
         if not self.epochs:
             return Source()
         last = self.epochs[-1]
@@ -111,7 +111,7 @@ def _of_node(memory: FeedMemory, node: str | None) -> FeedMemory:
 
 
 def _connections(memory: FeedMemory) -> list[table_queries.Part]:
-    """Records of all epochs, the newest epoch first: it is what people look for."""
+    """Return the records of all epochs, newest epoch first."""
     return [
         table_queries.Part(each.node, each.epoch, each.connections)
         for each in reversed(memory.epochs)
@@ -144,7 +144,7 @@ def _table(
 
 
 def _restarts(memory: FeedMemory) -> list[Gap]:
-    """Return the stretches between the epochs."""
+    """Return the gaps between the epochs."""
     found = []
     for before, after in pairwise(memory.epochs):
         last, first = before.history.latest(), after.history.first()
@@ -155,7 +155,7 @@ def _restarts(memory: FeedMemory) -> list[Gap]:
 
 
 def _detail(query: DetailQuery, source: Source, memory: FeedMemory) -> DetailAnswer:
-    """What the tables say of one connection; a live source adds what it measures for it."""
+    """Return one connection's data from the tables; a live source adds its details."""
     for each in reversed(memory.epochs):
         if query.epoch is not None and each.epoch != query.epoch:
             continue
@@ -170,11 +170,11 @@ def _detail(query: DetailQuery, source: Source, memory: FeedMemory) -> DetailAns
 def ended_with_server(
     connections: Sequence[ConnectionInfo], time: float | None
 ) -> list[ConnectionInfo]:
-    """Return rows of an epoch that has ended: what was open then is closed.
+    """Return the rows of an ended epoch, with its open connections as closed.
 
     Args:
         connections: the last rows that were received.
-        time: when the epoch was last heard of, Unix seconds.
+        time: time of the epoch's last message, Unix seconds.
     """
     return [
         replace(info, state="closed", closed=time, cause=RESTARTED)

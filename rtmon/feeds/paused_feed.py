@@ -1,4 +1,4 @@
-"""A feed that stands still: what a paused view reads."""
+"""A snapshot of a feed, which a paused view reads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["PausedFeed"]
 
 
 class PausedFeed(Feed):
-    """Everything another feed knows at this moment. Only the status goes on being the other's.
+    """The numbers of another feed at the time of creation; only the status stays current.
 
     Args:
-        feed: what to take the picture of; it goes on by itself.
+        feed: the feed to copy, which continues by itself.
     """
 
     def __init__(self, feed: Feed) -> None:

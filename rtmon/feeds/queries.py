@@ -1,8 +1,8 @@
-"""What a view can ask of a feed, and what it is answered: records only.
+"""Queries that a view can send to a feed, and their answers: records only.
 
 A query is answered by ``await feed.query(query)``: bounded, cancellable, and never on the event
-loop of the server that is watched. Each row carries the node and the epoch that it is of, so that
-an answer can span a restart of the server, and later several servers.
+loop of the server that is watched. Each row names its node and epoch, so that an
+answer can span a restart of the server, and later several servers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LEVELS = (1, 10, 60)
 """Resolutions of a series: how many ticks one point stands for."""
 
 MOST_ROWS = 50_000
-"""Rows of an answer at most, whatever the query asks for."""
+"""Maximum number of rows of an answer, whatever the query's limit."""
 
 SERIES_COLUMNS: tuple[str, ...] = tuple(
     column.name
@@ -57,7 +57,7 @@ SERIES_COLUMNS: tuple[str, ...] = tuple(
 EXTREME_COLUMNS: tuple[str, ...] = tuple(
     column.name for column in SAMPLE if column.name in SERIES_COLUMNS and not column.derived
 )
-"""Those of them that have a lowest and a highest value within a point: a quantile is exact."""
+"""Those with extremes within a point; quantiles are exact and have none."""
 
 Table = Literal["connections", "events", "channels", "socketio", "latencies", "addresses"]
 """Tables that a :class:`RowsQuery` can ask for."""
@@ -70,7 +70,7 @@ GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport", "cau
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesQuery:
-    """How columns of the samples table went over a range of time.
+    """A query for columns of the samples table over a range of time.
 
     Attributes:
         columns: names out of :data:`SERIES_COLUMNS`; all of them if empty.
@@ -78,7 +78,7 @@ class SeriesQuery:
         until: end of the range; None for now.
         level: ticks for each point, one of :data:`LEVELS`; None for the finest that gives at
             most ``points`` points, or the coarsest there is.
-        points: how many points are wanted at most when ``level`` is None.
+        points: maximum number of points if ``level`` is None.
         merge: True for one point that stands for the whole range, with exact quantiles.
         extremes: True for the lowest and highest values within points of several ticks, too.
         node: the server process; None for the only one.
@@ -96,7 +96,7 @@ class SeriesQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsQuery:
-    """Rows of a table that meet a condition, in an order, from a row on.
+    """A query for rows of a table: condition, order, offset and limit.
 
     Attributes:
         table: see :data:`Table`.
@@ -104,8 +104,8 @@ class RowsQuery:
         sort: the column to sort by; rows in which it is null come last in either order. ""
             for the order in which the source has them.
         descending: True for the greatest first.
-        offset: how many rows to leave out at the start.
-        limit: how many rows at most.
+        offset: number of rows to skip.
+        limit: maximum number of rows.
         since: leave out events and closed connections before this time, Unix seconds.
         until: leave out events and connections opened after this time.
         node: the server process; None for the only one.
@@ -124,7 +124,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupQuery:
-    """Connections by path, user, address, transport or cause of their end, with sums.
+    """A query for connections grouped by path, user, address, transport or cause, with sums.
 
     Attributes:
         by: see :data:`GroupKey`.
@@ -132,7 +132,7 @@ class GroupQuery:
         sort: ``open``, ``closed``, ``key`` or a column of :attr:`Group.sums` or
             :attr:`Group.greatest`.
         descending: True for the greatest first.
-        limit: how many groups at most; the others are summed in :attr:`GroupAnswer.others`.
+        limit: maximum number of groups; the others are summed in :attr:`GroupAnswer.others`.
         node: the server process; None for the only one.
     """
 
@@ -146,9 +146,9 @@ class GroupQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetailQuery:
-    """Everything that is known of one connection.
+    """A query for all details of one connection.
 
-    Asking for an open connection makes a live source measure it more closely for a minute.
+    A live source then measures an open connection more closely for a minute.
 
     Attributes:
         connection: its id.
@@ -167,7 +167,7 @@ class MembersQuery:
 
     Attributes:
         channel: as the channels table has it: ``channel:NAME``, ``room:NAME`` or ``chat``.
-        limit: how many connections at most.
+        limit: maximum number of connections.
         node: the server process; None for the only one.
     """
 
@@ -181,7 +181,7 @@ Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery | MembersQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What an answer is as of: the newest tick that it includes.
+    """The newest tick that an answer includes.
 
     Attributes:
         node: name of the server process; "" before it is known.
@@ -198,12 +198,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A stretch of time of which there are no numbers.
+    """A stretch of time without numbers.
 
     Attributes:
         since: begin, Unix seconds.
         until: end, Unix seconds.
-        reason: why, in words, such as "the server restarted".
+        reason: the reason in words, such as "the server restarted".
     """
 
     since: float
@@ -220,14 +220,14 @@ class SeriesAnswer:
     """A series, column by column, oldest point first.
 
     Attributes:
-        source: what it is as of.
+        source: the newest tick included.
         level: ticks that one point stands for; 0 if the range was merged into one point.
         epochs: for each point its epoch.
         seqs: for each point the number of the last tick in it.
         times: for each point the time of that tick, Unix seconds.
         elapsed: for each point the seconds that it stands for; rates divide by it.
-        ticks: for each point how many ticks are in it; fewer than ``level`` at an end of an
-            epoch, or where the source began to watch in between.
+        ticks: for each point its number of ticks; fewer than ``level`` at the end of an epoch, or
+            where the source began to record in between.
         columns: for each column asked for a list with the value of each point.
         gaps: stretches within the range without numbers.
         extremes: for each of :data:`EXTREME_COLUMNS` that was asked for, a list with the lowest
@@ -252,7 +252,7 @@ class SeriesAnswer:
 
 
 class Row(NamedTuple):
-    """One row of a table, and which server process and epoch it is of."""
+    """One row of a table, with its server process and epoch."""
 
     node: str
     epoch: str
@@ -264,12 +264,12 @@ class RowsAnswer:
     """Rows of a table.
 
     Attributes:
-        source: what they are as of.
+        source: the newest tick included.
         table: see :data:`Table`.
         rows: the rows asked for.
-        total: how many rows meet the condition.
-        kept: how many closed connections or events the source remembers.
-        forgotten: how many it has forgotten; None if it cannot say.
+        total: number of rows that meet the condition.
+        kept: number of closed connections or events that the source remembers.
+        forgotten: number that it has dropped; None if unknown.
         gaps: of connections and events, stretches within the range of which some may be missing.
     """
 
@@ -284,12 +284,12 @@ class RowsAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Connections that have a path, user, address, transport or cause in common.
+    """A group of connections with the same path, user, address, transport or cause.
 
     Attributes:
-        key: what they have in common; None for those of which it is not known.
-        open: how many are open.
-        closed: how many of those remembered are closed.
+        key: the common value; None for connections where it is unknown.
+        open: number of open connections.
+        closed: number of remembered closed connections.
         sums: counter columns and ``send_queue`` of the connections table, added up; null if
             it is known of none.
         greatest: the greatest ``rtt``, ``rtt_p99`` and ``queue_age`` of the open ones; null if
@@ -308,10 +308,10 @@ class GroupAnswer:
     """Groups of connections.
 
     Attributes:
-        source: what they are as of.
+        source: the newest tick included.
         groups: the groups asked for.
-        total: how many groups there are.
-        others: the groups past the limit as one, its key None; None if there are none.
+        total: number of groups.
+        others: the groups beyond the limit merged into one with the key None; None without any.
     """
 
     source: Source
@@ -325,14 +325,14 @@ class DetailAnswer:
     """Everything that is known of one connection.
 
     Attributes:
-        source: what it is as of.
+        source: the newest tick included.
         info: its row in the connections table; None if the source does not know the connection.
         events: the Events about it, oldest first.
         series: its numbers over time, empty unless it was looked at or among the most notable.
         headers: the request headers of its handshake, redacted; None if not known.
         rooms: the channels and rooms of the hub that it is in; None if there is no hub.
         frames: its last frames, oldest first, one line each; None if not known.
-        missing: why a part is not known, in words: part → reason.
+        missing: part that is unknown → reason in words.
     """
 
     source: Source
@@ -350,7 +350,7 @@ class MembersAnswer:
     """The connections that are in a channel or room.
 
     Attributes:
-        source: what they are as of.
+        source: the newest tick included.
         members: their rows of the connections table, in the order in which they came.
         total: how many there are; None if that is not known.
         missing: why they are not known, in words; "" if they are.
@@ -364,16 +364,16 @@ class MembersAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a source can answer.
+    """The capabilities of a source.
 
     Attributes:
         live: True if new ticks come.
         levels: resolutions of its series, out of :data:`LEVELS`.
         tables: tables that it has rows of.
         details: True if it can be asked for one connection's series, headers, rooms and frames.
-        replay: True if its time can be moved: it holds what has been, rather than what is.
+        replay: True for a recording, whose shown moment can be moved.
         since: the time of its oldest numbers, Unix seconds; None if it has none.
-        limits: what it cannot answer, and why, one sentence each.
+        limits: the queries that it cannot answer, and why, one sentence each.
     """
 
     live: bool

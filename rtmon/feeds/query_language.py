@@ -1,14 +1,14 @@
-r"""The query language: a line of text that says which rows of a table are meant.
+r"""The query language: a line of text that selects rows of a table.
 
 ::
 
     path:/chat rtt>200ms waiting>64KB user:ada state:closed code:1006 cause:"ping timeout"
 
-Terms stand beside each other, and all of them have to hold. A term is ``column:text`` (equal, case
+All terms of a query must hold. A term is ``column:text`` (equal, case
 ignored; ``*`` stands for any characters), ``column:number``, or ``column`` with ``>``, ``>=``,
 ``<``, ``<=`` and a number; ``column:null`` holds where the value is not known. A minus sign
-before a term turns it round. A word without a column is looked for in the texts by which people
-know a row. Text with spaces stands in double quotes, in which ``\"`` and ``\\`` stand for
+negates a term. A word without a column is searched in the text columns that identify a row. Text
+with spaces is written in double quotes, in which ``\"`` and ``\\`` stand for
 themselves.
 
 Numbers may have a unit of their column: ``us``, ``ms``, ``s``, ``min``, ``h``, ``d`` for times,
@@ -34,30 +34,30 @@ from ..metrics.columns import TABLES, Column
 __all__ = ["ALIASES", "Condition", "address", "field", "parse", "reads"]
 
 Term = Callable[[Sequence[Any]], Sequence[Any]]
-"""Returns those of some records for which a term holds, in their order."""
+"""Returns the records for which a term holds, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What rows are meant.
+    """A parsed query, which selects records.
 
     Attributes:
-        terms: what has to hold, all of it. Each goes through many records at once: a call for
-            each record would cost more than what it finds out.
-        columns: the columns that it reads of a record.
+        terms: filters, which must all hold. Each filters many records in one call, since a call for
+            each record would cost more than the comparison.
+        columns: the columns of a record that it reads.
     """
 
     terms: tuple[Term, ...]
     columns: frozenset[str]
 
     def select(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Return the records that are meant, in their order."""
+        """Return the selected records, in order."""
         for term in self.terms:
             records = term(records)
         return records
 
     def __call__(self, record: Any) -> bool:
-        """Return True for a record that is meant."""
+        """Return True if a record is selected."""
         return bool(self.select([record]))
 
 
@@ -86,7 +86,7 @@ _SEARCHED = {
     "latencies": ("measure", "label"),
     "addresses": ("address",),
 }
-"""Table → the columns in which a word without a column is looked for."""
+"""Table → the columns in which a word without a column is searched."""
 
 _ADDRESS = text_column("address", "The IPv4 address or the IPv6 /64 network of the peer.")
 
@@ -125,7 +125,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A term as it was written, and where in the text its parts begin."""
+    """A term as written, with the offsets of its parts in the text."""
 
     text: str
     minus: bool
@@ -140,13 +140,13 @@ class _Written:
         return QueryError(problem, text=self.text, position=self.at if at is None else at)
 
 
-@lru_cache(maxsize=256)  # a view asks the same at every tick
+@lru_cache(maxsize=256)  # a view repeats the same query at every tick
 def parse(text: str, table: str = "connections") -> Condition:
     """Parse a condition.
 
     Args:
-        text: the condition; one without terms holds for every row.
-        table: the table that it is about.
+        text: the condition; without terms it selects every row.
+        table: the table to select from.
 
     Raises:
         QueryError: the text has an error; the message points at the character.

@@ -1,4 +1,4 @@
-"""What a reader has received of a server's feed: all epochs that it has seen."""
+"""The data that a reader has received from a server's feed, of all epochs so far."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .memory_queries import Epoch, FeedMemory, ended_with_server
 __all__ = ["ReceivedEpochs"]
 
 CLOSED_KEPT = 1000
-"""Closed connections remembered of an epoch, as many as a Monitor keeps."""
+"""Maximum number of closed connections kept of an epoch, the same as in a Monitor."""
 
 EPOCHS_KEPT = 8
-"""Epochs remembered that have ended: a server that restarts again and again fills no memory."""
+"""Maximum number of ended epochs kept, so that a server in a restart loop cannot fill memory."""
 
 
 class ReceivedEpochs:
@@ -23,12 +23,12 @@ class ReceivedEpochs:
 
     Attributes:
         node: name of the server process; "" before it is known.
-        epoch: the epoch of the server that is read; "" before it is known.
+        epoch: the server's epoch; "" before it is known.
         interval: seconds between its ticks.
-        features: what the server can be asked for.
+        features: the requests that the server supports.
         history: Samples and Events of the epoch.
         channels: the hub's channels.
-        socketio: what a Socket.IO server did.
+        socketio: totals of Socket.IO servers.
         snapshot: totals as of the newest Sample.
     """
 
@@ -51,7 +51,7 @@ class ReceivedEpochs:
         return list(self._rows.values())
 
     def memory(self) -> FeedMemory:
-        """Return what is in memory, to answer queries from; on the loop that receives."""
+        """Return the data in memory for queries; call it on the receiving loop."""
         current = Epoch(
             node=self.node, epoch=self.epoch, history=self.history, connections=self.connections
         )
@@ -62,7 +62,7 @@ class ReceivedEpochs:
         )
 
     def hello(self, message: dict[str, Any]) -> None:
-        """Take the server's first message: the node and epoch that the numbers are of."""
+        """Handle the server's ``hello``: node and epoch of the numbers that follow."""
         if message["epoch"] != self.epoch:
             self._end_epoch()
         elif message["reset"]:
@@ -90,7 +90,7 @@ class ReceivedEpochs:
         self.snapshot = None
 
     def piece(self, message: dict[str, Any]) -> bool:
-        """Take a piece of the server's history; return True if it was the last."""
+        """Handle a piece of the server's history; return True if it was the last."""
         for sample in message.get("samples", ()):
             self.history.add(sample)
         known = self.history.last_event()
@@ -106,7 +106,7 @@ class ReceivedEpochs:
         return bool(message["done"])
 
     def tick(self, message: dict[str, Any]) -> Sample:
-        """Take what a tick brought; return its Sample."""
+        """Handle a tick; return its Sample."""
         sample: Sample = message["sample"]
         self.history.add(sample, message["events"])
         _put(self._rows, message["connections"])

@@ -1,4 +1,4 @@
-"""The feed of a server elsewhere: its admin listener, read over a WebSocket."""
+"""The feed of a remote server: its admin listener, read over a WebSocket."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ __all__ = ["RemoteFeed"]
 logger = logging.getLogger("rtmon")
 
 HELLO_TIMEOUT = 5.0
-"""Seconds that a server has to accept a connection, and then for its first message."""
+"""Timeout in seconds for the connection, and then for the server's first message."""
 
 OLDER_SERVER = (
     "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
@@ -83,20 +83,19 @@ OLDER_SERVER = (
 
 
 class RemoteFeed(Feed):
-    """Reads a server's admin listener, and keeps reading.
+    """Reads a server's admin listener, and reconnects after an outage.
 
-    It reconnects, and goes on where it stopped. What was received stays readable while the
-    server is away.
+    After a reconnect it resumes where it stopped. Received data stays readable during an outage.
 
     Args:
         address: the admin listener, such as ``ws://127.0.0.1:8766``: see
             :class:`.admin_address.AdminAddress`.
-        token: what that listener asks for, if it does and the address does not name it.
+        token: the bearer token, if the listener requires one and the address does not contain it.
         backoff: how long to wait between attempts to connect.
-        clock: where time comes from.
+        clock: source of time.
 
     Raises:
-        OptionError: the address is none, or a token has other characters than visible ASCII.
+        OptionError: the address is invalid, or a token has characters other than visible ASCII.
     """
 
     def __init__(
@@ -118,7 +117,7 @@ class RemoteFeed(Feed):
         self._received = ReceivedEpochs()
         self._requests = Requests()
         self._decoder = Decoder()
-        self._coarse_of = ""  # the epoch whose merged Samples were asked for
+        self._coarse_of = ""  # the epoch whose merged Samples were requested
         self._listeners: dict[object, Callable[[Sample], None]] = {}
         self._connection: ClientConnection | None = None
         self._state: FeedState = "connecting"
@@ -130,7 +129,7 @@ class RemoteFeed(Feed):
 
     async def start(self) -> None:
         if self._task is None:
-            # A context of its own: a task that a web session starts must not belong to it.
+            # A context of its own: the task must not belong to the web session that starts it.
             self._task = asyncio.get_running_loop().create_task(
                 self._run(), name="rtmon-feed", context=contextvars.Context()
             )
@@ -145,7 +144,7 @@ class RemoteFeed(Feed):
         """Wait until the server's history has been received.
 
         Raises:
-            FeedError: that took longer than ``timeout`` seconds; says why.
+            FeedError: it took longer than ``timeout`` seconds; the message gives the reason.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -223,7 +222,7 @@ class RemoteFeed(Feed):
         return answer
 
     async def _ask_rows(self, query: RowsQuery) -> list[Any]:
-        """Ask the server for a table that it does not send by itself."""
+        """Request a table that the server does not send with ticks."""
         if not self._can_ask:
             why = OLDER_SERVER if self._connection is not None else "the server is away"
             raise FeedError(f"{query.table} cannot be shown: {why}")
@@ -239,7 +238,7 @@ class RemoteFeed(Feed):
         return await self._requests.ask(query, MembersAnswer, self._send)
 
     async def _ask_detail(self, query: DetailQuery, known: DetailAnswer) -> DetailAnswer:
-        """Ask the server for what it measures of a connection; else say why that is missing."""
+        """Request the server's details of a connection, or return why they are missing."""
         if not self._can_ask:
             why = OLDER_SERVER if self._connection is not None else "the server is away"
             return replace(known, missing=dict.fromkeys(DETAILS, why))
@@ -248,14 +247,14 @@ class RemoteFeed(Feed):
         return answer if answer.info is not None else known
 
     def _lacks(self, query: SeriesQuery) -> bool:
-        """Return True if the server may have older Samples that the query asks for."""
+        """Return True if the server may have older Samples that the query needs."""
         first = self._received.history.first()
         if first is None or first.seq == 1 or self._coarse_of == self._received.epoch:
             return False
         return query.since is None or query.since < first.time - first.elapsed
 
     async def _fetch_coarse(self) -> None:
-        """Ask the server for its merged Samples, once an epoch: they are many."""
+        """Request the server's merged Samples, once an epoch: they are many."""
         history, first = self._received.history, self._received.history.first()
         if not self._can_ask or first is None:
             return
@@ -266,18 +265,18 @@ class RemoteFeed(Feed):
         self._coarse_of = epoch
 
     async def labels(self, epoch: str, after: int) -> dict[int, Labels]:
-        """Ask the server for the durations by label of its last ticks, a minute at most.
+        """Request the durations by label of the server's last ticks, a minute at most.
 
         Args:
             epoch: the epoch.
             after: leave out ticks up to this number.
 
         Returns:
-            What each label took, by the number of the tick; nothing if the server is away, runs
-            an older rtmon, or has begun another epoch.
+            Durations by label for each tick's number; empty if the server is away, runs an older
+            rtmon, or has begun another epoch.
 
         Raises:
-            FeedError: the server did not answer, or not as rtmon does.
+            FeedError: the server did not answer, or sent an invalid answer.
         """
         if self._connection is None or LABELS_FEATURE not in self._received.features:
             return {}
@@ -359,10 +358,10 @@ class RemoteFeed(Feed):
                 self._requests.lose()
 
     async def _read_hello(self, connection: ClientConnection) -> None:
-        """Take the first message, which only an admin listener sends.
+        """Handle the first message, which only an admin listener sends.
 
         Raises:
-            FeedError: it is another one, none came in time, or the versions do not match.
+            FeedError: it is another message, none came in time, or the versions do not match.
         """
         try:
             async with asyncio.timeout(HELLO_TIMEOUT):

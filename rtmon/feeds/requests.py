@@ -1,6 +1,6 @@
-"""Requests that a reader puts to a server over its feed, and the pieces of their answers.
+"""Requests from a reader to a server over its feed, and the pieces of their answers.
 
-A server whose ``hello`` has the feature ``requests`` takes text messages: a JSON object with
+A server whose ``hello`` has the feature ``requests`` accepts text messages: a JSON object with
 ``id``, an integer chosen by the reader, ``kind`` and ``query``:
 
 * ``detail``, the fields of a :class:`~rtmon.feeds.queries.DetailQuery`: answered with those of a
@@ -54,7 +54,7 @@ FEATURE = "requests"
 LABELS_FEATURE = "labels"
 
 MEMBERS = "members"
-"""The feature of a server that can be asked for the members of a channel or room."""
+"""Feature of a server that lists the members of a channel or room on request."""
 
 _HEAD = struct.Struct("!IB")
 _MORE, _LAST, _ERROR = range(3)
@@ -89,7 +89,7 @@ _QUERIES: dict[str, type[Any]] = {
 Request = DetailQuery | MembersQuery | RowsQuery | Coarse | LabelsAfter
 
 ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
-"""Tables that a server sends only when it is asked, and the types of the answers."""
+"""Tables that a server sends only on request, and the types of the answers."""
 
 
 class _Request(msgspec.Struct):
@@ -99,10 +99,10 @@ class _Request(msgspec.Struct):
 
 
 def parse_request(text: str | bytes) -> tuple[int, Request]:
-    """Parse a reader's request; return its id and what is asked for.
+    """Parse a reader's request; return its id and query.
 
     Raises:
-        FeedError: it is no request.
+        FeedError: it is not a valid request.
     """
     try:
         request = msgspec.json.decode(text, type=_Request)
@@ -125,12 +125,12 @@ def answer_pieces(number: int, answer: Any) -> Iterator[bytes]:
 
 
 def error_piece(number: int, problem: RtmonError) -> bytes:
-    """Encode that the request with this number cannot be answered."""
+    """Encode an error as the answer to the request with this number."""
     return _HEAD.pack(number, _ERROR) + msgspec.json.encode(str(problem))
 
 
 class Requests:
-    """A reader's requests that are under way.
+    """A reader's pending requests.
 
     Args:
         timeout: seconds to wait for an answer.
@@ -144,16 +144,16 @@ class Requests:
     async def ask(
         self, query: Request, answer: type[T], send: Callable[[str], Awaitable[None]]
     ) -> T:
-        """Put a request to the server.
+        """Send a request to the server, and wait for the answer.
 
         Args:
-            query: what is asked for.
+            query: the query.
             answer: the type of the answer.
             send: sends a text message to the server.
 
         Raises:
-            QueryError: the server says that the query is wrong.
-            FeedError: it did not answer in time, or the connection was lost.
+            QueryError: the server rejected the query.
+            FeedError: the server did not answer in time, or the connection was lost.
         """
         number = next(self._ids) % 2**32
         kind = next(name for name, each in _QUERIES.items() if isinstance(query, each))
@@ -172,10 +172,10 @@ class Requests:
             del self._waiting[number]
 
     def receive(self, data: bytes) -> None:
-        """Take a piece of an answer; one to a request that was given up is ignored.
+        """Handle a piece of an answer; ignore it if its request has been cancelled.
 
         Raises:
-            FeedError: this is no such piece.
+            FeedError: it is not a valid piece.
         """
         try:
             number, state = _HEAD.unpack_from(data)
@@ -192,7 +192,7 @@ class Requests:
             raise FeedError(f"this does not look like an answer of rtmon's: {exc}") from exc
 
     def lose(self) -> None:
-        """Fail all requests: the connection was lost."""
+        """Fail all pending requests after the connection was lost."""
         for answered, _, _ in self._waiting.values():
             if not answered.done():
                 answered.set_exception(FeedError("the connection to the server was lost"))

@@ -1,7 +1,7 @@
 """The lowest and highest values within the points of a series. Pure.
 
-They follow from all finer points that a source still has: a mean over ten ticks lies between the
-lowest and the highest of them, so points of several resolutions are looked at alike.
+They are computed from all finer points that a source still has: a mean over ten ticks lies between
+the lowest and the highest of them, so points of all resolutions are treated alike.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Spread = tuple[float | None, float | None]
 
 
 def extreme_columns(columns: Iterable[str]) -> tuple[str, ...]:
-    """Return those columns that have extremes."""
+    """Return the columns that have extremes."""
     return tuple(name for name in columns if name in EXTREME_COLUMNS)
 
 
 def spreads(
     samples: Iterable[Sample], level: int, columns: Sequence[str]
 ) -> dict[Bucket, list[Spread]]:
-    """Return how far each column spreads within each bucket.
+    """Return the lowest and highest value of each column within each bucket.
 
     Args:
-        samples: of ticks and of several ticks, in any order.
+        samples: Samples of one or several ticks, in any order.
         level: ticks of a bucket.
         columns: some of :data:`rtmon.feeds.queries.EXTREME_COLUMNS`.
     """
@@ -58,7 +58,7 @@ def spreads(
 
 def _spread(values: Sequence[float | None], elapsed: Sequence[float] | None) -> Spread:
     """Return the lowest and the highest value, per second if the seconds of each are given."""
-    if not any(values):  # of most columns most of the time nothing happened
+    if not any(values):  # most values of most columns are 0
         return (None, None) if values.count(None) == len(values) else (0, 0)
     if elapsed is None:
         known = [value for value in values if value is not None]

@@ -1,4 +1,4 @@
-"""Answers about the samples table: columns over time, at one of three resolutions. Pure."""
+"""Answer queries about the samples table: columns over time, at one of three resolutions. Pure."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MISSED = "no numbers were received"
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """A Sample, or several that follow each other merged into one.
+    """A Sample, or several consecutive ones merged.
 
     Attributes:
         sample: the Sample; its ``seq`` and ``time`` are those of the last tick in it.
-        ticks: how many ticks are in it.
+        ticks: its number of ticks.
     """
 
     sample: Sample
@@ -60,8 +60,8 @@ def check(query: SeriesQuery) -> tuple[str, ...]:
 def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> int:
     """Choose the resolution of an answer.
 
-    It is the finest that reaches back as far as the query asks, or as far as any does, and
-    gives at most ``query.points`` points; else the coarsest.
+    It is the finest that covers the range, or as much as any level covers, with at most
+    ``query.points`` points; otherwise the coarsest.
 
     Args:
         query: the query.
@@ -72,7 +72,7 @@ def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> i
     oldest = min(first for first, _ in held.values())
     begin = oldest if query.since is None else max(query.since, oldest)
     for level, (first, count) in sorted(held.items()):
-        reaches = first <= begin + level  # one point is no reason for a coarser level
+        reaches = first <= begin + level  # a single point does not need a coarser level
         if reaches and count <= query.points:
             return level
     return max(held)
@@ -81,13 +81,13 @@ def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> i
 def from_histories(
     query: SeriesQuery, source: Source, histories: Sequence[tuple[History, bool]]
 ) -> SeriesAnswer:
-    """Answer from what is in memory.
+    """Answer a query from memory.
 
     Args:
         query: the query.
-        source: what the answer is as of.
+        source: the newest tick included.
         histories: of each epoch, oldest first, its history and whether the epoch has ended.
-            The last point of a running epoch is left out until it is whole.
+            The last point of a running epoch is omitted until it is complete.
 
     Raises:
         QueryError: the query is wrong.
@@ -134,7 +134,7 @@ def _extremes(
 
 
 def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[SeriesPoint]:
-    """Merge the range into one point: of single ticks, of tens where these are forgotten."""
+    """Merge the range into one point: from single ticks, or from tens where those are gone."""
     chosen: list[SeriesPoint] = []
     for history, _ in histories:
         fine = history.samples()
@@ -177,7 +177,7 @@ def answer(
 
 
 def gaps(points: Iterable[tuple[str, int, float, float, int]]) -> Iterable[Gap]:
-    """Find the stretches between points without numbers.
+    """Find the gaps between points.
 
     Args:
         points: of each point, oldest first, its epoch, seq, time, elapsed seconds and ticks.

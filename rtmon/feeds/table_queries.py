@@ -1,4 +1,4 @@
-"""Answers about tables of records: rows that meet a condition, and groups of connections. Pure."""
+"""Answer queries about tables of records: filtered rows, and groups of connections. Pure."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ SUMS: tuple[str, ...] = (
     *(column.name for column in CONNECTION if column.kind == "counter"),
     "send_queue",
 )
-"""Columns that a group adds up."""
+"""Columns that are summed over a group."""
 
 GREATEST = ("rtt", "rtt_p99", "queue_age")
-"""Columns of which a group has the greatest value among its open connections."""
+"""Columns of which a group has the maximum of its open connections."""
 
 _state = attrgetter("state")
 
@@ -60,7 +60,7 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """How much a source remembers of a table: see :class:`rtmon.feeds.queries.RowsAnswer`."""
+    """Numbers of kept and dropped records: see :class:`rtmon.feeds.queries.RowsAnswer`."""
 
     kept: int = 0
     forgotten: int | None = None
@@ -68,7 +68,7 @@ class Remembered:
 
 
 class Part(NamedTuple):
-    """Records of a table that are of one server process and epoch."""
+    """Records of a table from one server process and epoch."""
 
     node: str
     epoch: str
@@ -101,7 +101,7 @@ def condition_columns(query: RowsQuery) -> set[str]:
 def rows(
     query: RowsQuery, source: Source, table: Sequence[Part], remembered: Remembered
 ) -> RowsAnswer:
-    """Filter, sort and cut the rows of a table; rows are made of those that are shown only.
+    """Filter, sort and slice the rows of a table; only the returned rows are built.
 
     Raises:
         QueryError: the condition has an error, there is no such column to sort by, or the
@@ -110,7 +110,7 @@ def rows(
     condition = query_language.parse(query.where, query.table)
     check_slice(query)
     found: list[Any] = []
-    ends: list[int] = []  # for each part, where its records end in what was found
+    ends: list[int] = []  # for each part, the end of its records in the result
     for part in table:
         found += condition.select(_within(query, part.records))
         ends.append(len(found))
@@ -157,7 +157,7 @@ _SPANS: dict[str, Callable[[Any], tuple[float, float | None]]] = {
     "connections": attrgetter("opened", "closed"),
     "events": attrgetter("time", "time"),
 }
-"""Table → when a record of it began and ended."""
+"""Table → function that returns the begin and end of a record."""
 
 
 def _within(query: RowsQuery, records: Sequence[Any]) -> Sequence[Any]:
@@ -232,7 +232,7 @@ def _check_key(by: str) -> None:
 
 
 def _rank(sort: str) -> Callable[[str | None, Sequence[Any]], Any]:
-    """Return a function of a group's key and connections: the value that groups are sorted by."""
+    """Return the sort key: a function of a group's key and connections."""
     if sort == "key":
         return lambda key, _: key
     if sort == "open":
@@ -269,7 +269,7 @@ def _group(key: str | None, infos: Sequence[Any]) -> Group:
 def _combined(
     combine: Callable[[Iterable[Any]], Any], names: Sequence[str], infos: Sequence[Any]
 ) -> dict[str, Any]:
-    """Combine what is known of each column; null if it is known of none."""
+    """Combine the known values of a column; null if none is known."""
     found = {}
     for name in names:
         values = list(map(attrgetter(name), infos))

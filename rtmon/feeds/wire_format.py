@@ -1,23 +1,23 @@
-"""The feed's format, both ends of it: JSON messages over a WebSocket.
+"""The feed's wire format, encoder and decoder: JSON messages over a WebSocket.
 
 A server sends, in this order:
 
 ``hello``
     ``protocol`` (1), ``node``, ``epoch``, ``interval`` (seconds between ticks), ``columns``
-    (table → names, the order of every row that follows) and ``reset``: whether what the reader
-    remembers is of another epoch; ``features``: what the server can be asked for besides, see
+    (table → names, the order of every row that follows) and ``reset``: true if the reader's data
+    is of another epoch; ``features``: the requests that the server supports, see
     :mod:`.requests`.
 ``history``
     Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections``, ``channels``
     and ``socketio``, each a list of rows. The last piece has ``done: true``.
 ``tick``
     Once a second: ``sample`` (a row), ``events``, ``connections`` (rows that changed),
-    ``channels`` (the busiest ones), ``socketio`` (what there is to say of Socket.IO servers) and
+    ``channels`` (the busiest ones), ``socketio`` (totals of Socket.IO servers) and
     ``totals`` (the Snapshot).
 
-A row is a list of values in the order of the ``hello``'s columns, so that either end may know
-columns that the other does not: unknown ones are ignored, missing ones are null. Histograms and
-tallies are in their text form. A reader asks for ``/feed?since=EPOCH:SEQ`` to go on where it
+A row is a list of values in the order of the ``hello``'s columns. Either end may know columns that
+the other does not: unknown ones are ignored, missing ones are null. Histograms and
+tallies are in their text form. A reader asks for ``/feed?since=EPOCH:SEQ`` to resume where it
 stopped.
 """
 
@@ -56,7 +56,7 @@ PROTOCOL = 1
 """Version of the format."""
 
 PIECE_BYTES = 256 * 1024
-"""Upper bound of a piece of history, so that sending it never blocks a loop for long."""
+"""Maximum size of a piece of history, so that sending it never blocks the loop for long."""
 
 _encode = msgspec.json.Encoder().encode
 _RECORDS: dict[str, Callable[..., Any]] = {
@@ -81,14 +81,14 @@ def _rows(tables: Mapping[str, Iterable[Any]]) -> dict[str, list[list[Any]]]:
 
 
 def sample_row(sample: Sample) -> list[Any]:
-    """A Sample as a row."""
+    """Return a Sample as a row."""
     return _row("samples", sample)
 
 
 def encode_hello(
     *, node: str, epoch: str, interval: float, reset: bool, features: Sequence[str] = ()
 ) -> bytes:
-    """The first message of a feed."""
+    """Return the first message of a feed."""
     return _encode(
         {
             "type": "hello",
@@ -111,14 +111,14 @@ def encode_history(
     tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> Iterator[bytes]:
-    """What there is already, in pieces; the last one says that it is the last.
+    """Yield the history in pieces; the last one is marked as the last.
 
-    Rows are made while the pieces are asked for, so that none of it takes long at once.
+    Rows are built lazily, piece by piece, so that no step takes long.
 
     Args:
         samples: the Samples, oldest first.
         events: the Events, oldest first.
-        connections: the connections, of which rows are made.
+        connections: the connections.
         tables: further tables, whole: name → records.
         snapshot: the totals.
     """
@@ -154,7 +154,7 @@ def encode_tick(
     tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> bytes:
-    """What one tick brought; arguments as in :func:`encode_history`."""
+    """Return the message of one tick; arguments as in :func:`encode_history`."""
     return _encode(
         {
             "type": "tick",
@@ -176,11 +176,11 @@ def _totals(snapshot: Snapshot | None) -> dict[str, Any] | None:
 
 
 _DIGITS = 20
-"""Of a sequence number; int() raises for thousands."""
+"""Maximum digits of a sequence number; int() raises for thousands."""
 
 
 def parse_since(text: str) -> tuple[str, int]:
-    """The epoch and sequence number of a ``since``; ``("", 0)`` for one that is none."""
+    """Return the epoch and sequence number of a ``since``; ``("", 0)`` if it is invalid."""
     epoch, _, seq = text.rpartition(":")
     known = epoch and len(seq) < _DIGITS and seq.isascii() and seq.isdigit()
     return (epoch, int(seq)) if known else ("", 0)
@@ -196,19 +196,19 @@ class _Hello(msgspec.Struct):
 
 
 class Decoder:
-    """Turns messages back into records, by the columns that the ``hello`` has named."""
+    """Decodes messages into records, by the columns of the ``hello``."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[str]] = {}
 
     def message(self, data: str | bytes) -> dict[str, Any]:
-        """One message as a dict with its ``type``.
+        """Decode a message into a dict with its ``type``.
 
         Rows are records already: ``sample``, ``samples``, ``events``, ``connections``, and
         ``totals`` is a Snapshot.
 
         Raises:
-            FeedError: the message is not of this format, or of a version not known here.
+            FeedError: the message is malformed, or of an unknown version.
         """
         try:
             message = msgspec.json.decode(data, type=dict[str, Any])
@@ -230,10 +230,10 @@ class Decoder:
         self._columns = hello.columns
 
     def samples(self, rows: Iterable[Sequence[Any]]) -> list[Sample]:
-        """Rows of the samples table as Samples.
+        """Decode rows of the samples table into Samples.
 
         Raises:
-            FeedError: they are of another form.
+            FeedError: they are malformed.
         """
         try:
             return [self._record("samples", row) for row in rows]

@@ -12,11 +12,11 @@ from .simulated_user import SimulatedUser
 __all__ = ["ConnectionTotals"]
 
 _REMEMBERED = 10_000
-"""Ended connections that are reported one by one; the totals have them all."""
+"""Maximum number of ended connections reported one by one; the totals include all."""
 
 
 class ConnectionTotals:
-    """The connected users, and the sums of what their connections have counted.
+    """The connected users, and the sums of their connections' counts.
 
     Args:
         tally: where arrivals and losses are counted.
@@ -46,7 +46,7 @@ class ConnectionTotals:
         Args:
             connection: of the user.
             how: as for :meth:`SimulatedConnection.leave`.
-            within: seconds that the server has to answer.
+            within: seconds to wait for the server's close frame.
         """
         user = self.open.pop(connection, None)
         if user is None:
@@ -77,7 +77,7 @@ class ConnectionTotals:
         Args:
             url: of the server.
             elapsed: seconds since the start.
-            quiet: whether all that was under way has been delivered.
+            quiet: True if every message in flight has been delivered.
         """
         now = [connection.report() for connection in self.open]
         totals, totals_open = Totals(**asdict(self._totals)), Totals()

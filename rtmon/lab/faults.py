@@ -36,19 +36,19 @@ from .tcp_sockets import dial, hang_up, narrow
 __all__ = ["Conditions", "Direction", "FaultProxy", "ProxiedConnection"]
 
 _BACKLOG = 4096
-"""Connections that may wait to be accepted: a storm of them is what this is for."""
+"""Backlog of the listening socket, large enough for a reconnect storm."""
 
 _REMEMBERED = 100_000
-"""Latest arrivals whose times are kept."""
+"""Number of latest arrivals whose times are kept."""
 
 
 class FaultProxy(Faults, Startable):
-    """Pass bytes between clients and a server, with faults as networks have them.
+    """A TCP proxy that passes bytes between clients and a server, and injects network faults.
 
-    What is set on it holds for all connections, the open ones and those to come; what is set on
-    one of :attr:`links` holds for that one. A connection to the proxy is accepted by the kernel
-    at once: latency is felt from the first byte on. The faults of one run are those of another
-    with the same seed, connection by connection.
+    Faults set on the proxy apply to all connections, open and future; faults set on one of
+    :attr:`links` apply to that connection. The kernel accepts a connection to the proxy at once:
+    latency applies from the first byte on. Runs with the same seed have the same random faults
+    on each connection.
 
     Args:
         upstream: the server: an object with a ``url``, such as what ``rtmon.serve`` returns, or
@@ -58,16 +58,16 @@ class FaultProxy(Faults, Startable):
         buffer: bytes that the kernel buffers for each socket of the proxy. Small buffers make a
             frozen link felt sooner: they also have the kernels at the ends buffer some ten times
             as much, and not megabytes. By default the kernel decides.
-        connections: at most; further ones are refused.
-        seed: of what happens by chance.
+        connections: maximum number of connections; further ones are refused.
+        seed: of the random numbers.
 
     Attributes:
-        refusing: whether new connections are reset at once.
+        refusing: True to reset new connections at once.
         accepted: connections so far, refused ones too.
         refused: connections reset at once, because of :attr:`refusing`, of the bound, or because
             the server could not be reached.
-        stopped: set once it listens no more.
-        arrivals: when the latest of them came, refused ones too, by the loop's clock in seconds.
+        stopped: set once the proxy has stopped listening.
+        arrivals: times of the latest connections, refused ones too, in seconds of the loop's clock.
 
     Raises:
         OptionError: an argument is wrong.
@@ -108,7 +108,7 @@ class FaultProxy(Faults, Startable):
         return f"<FaultProxy to {self._upstream}, {where}: {len(self.links)} connections>"
 
     async def start(self) -> None:
-        """Start to listen.
+        """Start listening.
 
         Raises:
             PortInUse: another process listens there.
@@ -128,7 +128,7 @@ class FaultProxy(Faults, Startable):
                 start_serving=False,
             )
             for listener in self._server.sockets:
-                narrow(listener, self._buffer)  # what it accepts inherits it
+                narrow(listener, self._buffer)  # accepted sockets inherit it
             await self._server.start_serving()
         except OSError as exc:
             self._listening = False
@@ -139,7 +139,7 @@ class FaultProxy(Faults, Startable):
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Cut all connections and stop to listen; idempotent."""
+        """Cut all connections and stop listening; idempotent."""
         server = self._server
         if server is None:
             return
@@ -150,7 +150,7 @@ class FaultProxy(Faults, Startable):
         for listener in server.sockets:
             # A closed asyncio server drops connections that it is just accepting, and their
             # clients would wait for ever: stop accepting first, then refuse the accepted ones.
-            with contextlib.suppress(NotImplementedError, RuntimeError):  # not every loop can
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # some loops lack it
                 asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(0)
         server.close()
@@ -201,7 +201,7 @@ class FaultProxy(Faults, Startable):
             link.half_open(gone)
 
     def calm(self) -> None:
-        """End all faults: nothing is delayed, frozen or refused."""
+        """Remove all faults."""
         self.refusing = False
         self.set(**dataclasses.asdict(Conditions()))
 
@@ -212,7 +212,7 @@ class FaultProxy(Faults, Startable):
         show(ProxyPicture(self))
 
     def _accept(self, client: Side) -> None:
-        if not self._listening:  # it was on its way in when the proxy stopped
+        if not self._listening:  # accepted while the proxy was stopping
             hang_up(client.transport, reset=True)
             return
         self.accepted += 1

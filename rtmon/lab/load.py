@@ -4,14 +4,14 @@ The one call::
 
     report = await run_load(url, LoadOptions(users=50, rate=2.0, duration=10.0))
 
-1. Users arrive over ``ramp`` seconds, speak, come and go.
-2. After ``duration``, or when ``stop`` is set, they stop speaking, coming and going.
-3. When everything under way has been delivered, ``on_quiet`` is called with the report: with the
-   connections still open, the server's counters must now be equal to it.
+1. Users connect over ``ramp`` seconds, send messages, disconnect and reconnect.
+2. After ``duration``, or when ``stop`` is set, they stop doing so.
+3. When every message in flight has been delivered, ``on_quiet`` is called with the report. The
+   connections are still open, and the server's counters must equal the report.
 4. When ``release`` is set (at once without one), they close with 1000; the report after that is
    returned. ``report.as_dict()`` is ready for ``json.dumps``.
 
-A server that cannot be reached is tried again, and is counted in ``report.failed``. Each message
+Failed attempts to connect are repeated, and counted in ``report.failed``. Each message
 carries a mark by which its sender knows it when it comes back, from a server that echoes or from a
 hub: that is its latency.
 
@@ -38,33 +38,33 @@ from .user_schedule import LoadOptions, Visit, due, visits
 __all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 
 _SETTLE = 0.25
-"""Seconds between two looks at whether all is quiet; a hub collects joins for 0.1 s."""
+"""Seconds between two checks for quiet; a hub batches joins for 0.1 s."""
 
 _RETRY = Backoff(base=0.5, max=5.0)
-"""Waits of a user after a refused or failed connection."""
+"""Backoff of a user after a refused or failed connection."""
 
 _PATIENCE = 5.0
-"""Seconds that users have to finish what they are at when the load is closed."""
+"""Seconds that users have to finish when the load is closed."""
 
 _WORDS = 200
-"""Characters of what was wrong at most."""
+"""Maximum number of characters of an error description."""
 
 _ANSWER = 10.0
-"""Seconds that a user of a closed loop waits for an answer before it goes on without."""
+"""Seconds that a user of a closed loop waits for an answer before it sends the next message."""
 
 _TICK = 1.0
 """Seconds of one row of the report."""
 
 
 class Load:
-    """Users in steps: ``async with Load(url, options) as load: … await load.quiet()``.
+    """A load in steps: ``async with Load(url, options) as load: … await load.quiet()``.
 
     Args:
         url: of the WebSocket server.
         options: what the users do.
 
     Attributes:
-        tally: what is counted, as it comes.
+        tally: the running counts.
     """
 
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
@@ -99,16 +99,16 @@ class Load:
             user.wake()
 
     async def quiet(self, *, within: float = 60.0) -> bool:
-        """Stop messages, arrivals and departures, and wait until everything is delivered.
+        """Stop messages, arrivals and departures, and wait until all messages are delivered.
 
-        Each connection makes a round trip behind everything that was sent before; it is quiet
-        when no user received anything else between two rounds.
+        Each connection makes a round trip behind all messages sent before. The load is quiet when
+        no user received anything else between two such rounds.
 
         Args:
             within: seconds to wait at most.
 
         Returns:
-            Whether it became quiet.
+            True if it became quiet.
         """
         self.stop()
         last = -1
@@ -173,7 +173,7 @@ class Load:
             self._ended_at = now
 
     async def _live(self, user: SimulatedUser) -> None:
-        """Run one user until told to stop; an open connection stays open."""
+        """Run one user until the load stops; an open connection stays open."""
         for visit in visits(self.options, user.number):
             if not self._stopped:
                 await user.pause(visit.after)
@@ -213,7 +213,7 @@ class Load:
         """Send due messages until the visit ends, the connection is lost, or all are stopped.
 
         Returns:
-            Whether a storm has ended it.
+            True if a reconnect storm has ended the visit.
         """
         time = self._elapsed()
         storm = math.inf
@@ -221,7 +221,7 @@ class Load:
             storm = (time // self.options.storm + 1) * self.options.storm
         until = min(storm, math.inf if visit.stay is None else time + visit.stay)
         for say in visit.says:
-            # The schedule of an open loop does not wait for a slow server: what is late is sent
+            # The schedule of an open loop does not wait for a slow server: late messages are sent
             # at once.
             time = due(self.options, time, say.gap)
             await user.pause(min(time, until) - self._elapsed())
@@ -274,7 +274,7 @@ async def run_load(
         url: of the WebSocket server.
         options: what the users do.
         stop: set to stop before the duration is over.
-        on_quiet: gets the report when all have stopped and everything is delivered.
+        on_quiet: called with the report when all users have stopped and all messages are delivered.
         release: the connections stay open until it is set.
 
     Returns:

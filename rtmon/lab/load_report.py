@@ -58,17 +58,17 @@ class Second:
 
     Attributes:
         time: seconds since the start, at its end.
-        elapsed: how long it was.
+        elapsed: its length in seconds.
         open: connections open at its end.
         asked: messages that were due.
         sent: messages sent.
         answered: messages that came back to their sender.
         received: messages received, by all users.
         connected, failed, lost: connections made, attempts that failed, connections that ended
-            without the user's doing.
+            against the user's will.
         errors: ``error`` messages of a hub.
         latency: from when a message was due until it came back.
-        late: from when a message was due until it was sent: the users' own lateness.
+        late: from when a message was due until it was sent: lateness of the load generator.
     """
 
     time: float
@@ -98,7 +98,7 @@ class UserCounts:
     Attributes:
         latency, late: of the present second; see :class:`Second`.
         seconds: the latest finished seconds.
-        problem: why the last attempt to connect that failed did, in words; empty if none has.
+        problem: the error of the last failed attempt to connect, in words; empty if none failed.
     """
 
     asked: int
@@ -150,14 +150,14 @@ class LoadReport:
     """Counts of all users.
 
     Attributes:
-        url: where.
+        url: the server's URL.
         elapsed: seconds since the start.
-        quiet: whether everything under way had been delivered when it was made.
+        quiet: True if every message in flight had been delivered.
         open: connections open.
         connected: connections made so far.
         failed: attempts to connect that failed.
-        problem: why the last of these did, in words; empty if there was none.
-        lost: connections that ended without the user's doing.
+        problem: the error of the last of these, in words; empty if there was none.
+        lost: connections that ended against the user's will.
         aborted: connections that users ended without a close frame: what the server sent last
             may never have arrived, so the totals are exact only where this is 0.
         asked: messages that were due, up to when the users stopped.

@@ -16,7 +16,7 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """Split a direction into single ones.
+    """Return the single directions that a direction stands for.
 
     Raises:
         OptionError: there is no such direction.
@@ -46,7 +46,7 @@ class Conditions:
     cut_after: int | None = None
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Change several at once; if one is invalid, nothing is changed.
+        """Change several conditions at once; if one is invalid, none is changed.
 
         Raises:
             OptionError: there is no such fault, or its value makes no sense.
@@ -65,7 +65,7 @@ class Conditions:
 
 
 class Faults(abc.ABC):
-    """Faults that can be injected into one connection, or into all of a proxy's."""
+    """Faults that can be injected into one connection, or into all connections of a proxy."""
 
     @abc.abstractmethod
     def set(self, direction: Direction = "both", **changes: Any) -> None:
@@ -97,11 +97,11 @@ class Faults(abc.ABC):
         """
 
     def freeze(self, direction: Direction = "both") -> None:
-        """Let nothing pass; buffers fill up, then the sender has to wait."""
+        """Stop passing bytes: buffers fill up, then the sender blocks."""
         self.set(direction, frozen=True)
 
     def thaw(self, direction: Direction = "both") -> None:
-        """Let bytes pass again, the waiting ones first."""
+        """Pass bytes again, the held ones first."""
         self.set(direction, frozen=False)
 
     @property

@@ -23,10 +23,10 @@ class ProxiedConnection(Faults):
     """One connection through the proxy.
 
     Attributes:
-        number: which, from 1.
+        number: sequence number, from 1.
         client: the client's address.
-        remote: the proxy's own address towards the server: what the server calls ``remote``.
-        open: whether it is neither cut nor ended.
+        remote: the proxy's address on the server's side, which the server reports as ``remote``.
+        open: True until it is cut or ended.
     """
 
     def __init__(
@@ -113,21 +113,21 @@ class ProxiedConnection(Faults):
             way.stop()
         other.out = None
         if not other.transport.is_closing():
-            other.transport.resume_reading()  # what it sends vanishes
+            other.transport.resume_reading()  # its bytes are dropped
         hang_up(side.transport, reset=True)
 
     def _way_ended(self, sink: Side) -> None:
-        """Handle the end of a direction; the link ends with the second one."""
+        """Handle the end of a direction; the connection ends with the second one."""
         if all(way.ended for way in self._ways.values()):
             for side in (self._client, self._server):
                 side.transport.close()
             self._end()
         elif not sink.transport.is_closing():
-            with contextlib.suppress(OSError):  # it went away this moment
+            with contextlib.suppress(OSError):  # it has just closed
                 sink.transport.write_eof()
 
     def abort(self) -> None:
-        """End the link, and drop bytes still being written to a receiver that does not read."""
+        """End the connection, and drop bytes that a receiver does not read."""
         self._end()
         for side in self._live:
             side.transport.abort()
@@ -135,7 +135,7 @@ class ProxiedConnection(Faults):
     def _lost(self, side: Side, exc: Exception | None) -> None:
         self._live.discard(side)
         if self.open and not (self._swallows and self._live):
-            # A reset of one side is passed on; an orderly close ended both directions before.
+            # A reset of one side resets the other; an orderly close ended both directions before.
             self.cut(reset=exc is not None)
         if not self._live:
             self._gone(self)
@@ -147,6 +147,6 @@ class ProxiedConnection(Faults):
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:
-    """Format an address as a Monitor does."""
+    """Format an address as a Monitor reports it."""
     host, port = transport.get_extra_info(which)[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -13,14 +13,14 @@ from .network_conditions import Conditions
 __all__ = ["BUFFER", "ProxyDirection", "Side"]
 
 BUFFER = 1 << 20
-"""Bytes under way in one direction at most; beyond, nothing more is read from the sender."""
+"""Maximum number of bytes held in one direction; beyond it, the proxy stops reading."""
 
 _SLICE = 0.02
-"""Seconds' worth of bytes that a bandwidth lets through at once."""
+"""Burst of a bandwidth limit, in seconds of that bandwidth."""
 
 
 class Side(asyncio.Protocol):
-    """One of the two sockets of a link; passes on what it receives.
+    """One of the two sockets of a proxied connection; forwards what it receives.
 
     Attributes:
         transport: its socket; set once it is connected.
@@ -31,14 +31,14 @@ class Side(asyncio.Protocol):
     def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
         self._connected = connected
         self.out: ProxyDirection | None = None
-        """Where what is read here goes."""
+        """The direction that takes the bytes read here."""
         self.into: ProxyDirection | None = None
-        """Where what is written here comes from."""
+        """The direction that writes its bytes here."""
         self.on_lost: Callable[[Side, Exception | None], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()  # until it is linked
+        self.transport.pause_reading()  # until both sockets are connected
         if self._connected is not None:
             self._connected(self)
 
@@ -50,7 +50,7 @@ class Side(asyncio.Protocol):
         if self.out is None:
             return False
         self.out.end()
-        return True  # the other direction may go on
+        return True  # the other direction may continue
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.on_lost is not None:
@@ -72,16 +72,16 @@ class ProxyDirection:
     Args:
         source: where bytes come from.
         sink: where they go.
-        conditions: what it is like; it may change.
-        rng: for what happens by chance.
-        on_end: called when the sender has ended and all that it sent has passed.
-        on_cut: called when as many bytes have passed as ``conditions`` let pass.
+        conditions: its network conditions, which may change.
+        rng: random numbers for the jitter.
+        on_end: called when the sender has ended its stream and all its bytes have been written.
+        on_cut: called after ``conditions.cut_after`` bytes.
 
     Attributes:
-        blocked: whether the sink takes nothing now.
-        ended: whether ``on_end`` was called.
-        passed: bytes so far.
-        held: bytes that wait.
+        blocked: True while the sink accepts no data.
+        ended: True once ``on_end`` was called.
+        passed: bytes written so far.
+        held: bytes that wait to be written.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ProxyDirection:
         self.turn()
 
     def stop(self) -> None:
-        """Let nothing pass any more."""
+        """Stop passing bytes for good."""
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
@@ -154,7 +154,7 @@ class ProxyDirection:
         if bandwidth is None:
             return due, len(data)
         size = min(len(data), max(1, int(bandwidth * _SLICE)))
-        # A line that was idle, or became faster, owes nothing for the time before.
+        # An idle direction, or one with more bandwidth now, starts without a delay.
         begin = max(due, min(self._free, now))
         return begin + size / bandwidth, size
 

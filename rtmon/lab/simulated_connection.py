@@ -22,28 +22,27 @@ __all__ = ["CLOSE_TIMEOUT", "Hear", "SimulatedConnection"]
 
 
 _OPEN_TIMEOUT = 30.0
-"""Seconds that a handshake may take: in a storm of thousands the last one waits for a while."""
+"""Timeout of a handshake in seconds; in a storm of thousands the last one waits for a while."""
 
 _PING_INTERVAL = 20.0
 """Seconds between two pings, as in ``websockets``."""
 
 CLOSE_TIMEOUT = 10.0
-"""Seconds that a server has to answer a close frame, as in ``websockets``."""
+"""Seconds to wait for the server's close frame, as in ``websockets``."""
 
 _PAUSE = 0.1
-"""Seconds until a question that the server refused is asked again."""
+"""Seconds until a ``ping`` that the server refused is sent again."""
 
 
 Hear = Callable[[bytes], None]
-"""Gets each message, when it comes; it must not wait."""
+"""Called with each received message; must not block."""
 
 
 class _Socket(ClientConnection):
     """Counts the bytes received on the wire.
 
     Attributes:
-        wire_in: bytes received, of the handshake and of frame headers too; under TLS, those
-            within it.
+        wire_in: bytes received, with handshake and frame headers, without TLS.
     """
 
     wire_in = 0
@@ -54,12 +53,12 @@ class _Socket(ClientConnection):
 
 
 class SimulatedConnection:
-    """A connection with a reader of its own, so that nothing received goes uncounted.
+    """A connection with a reader task, so that every received message is counted.
 
     Attributes:
         messages_out, messages_in: whole messages.
         bytes_out, bytes_in: their payload.
-        heard: messages received, without the answers to :meth:`round_trip`.
+        heard: messages received, except answers to :meth:`round_trip`.
         lost: set when the connection has ended.
     """
 
@@ -97,14 +96,14 @@ class SimulatedConnection:
         Args:
             url: of the server.
             name: what the user calls itself.
-            hear: gets each message.
+            hear: called with each message.
             compression: whether to offer permessage-deflate.
-            buffer: bytes that the kernel receives ahead of the reader; None leaves it to choose.
-            keepalive: whether to send pings, and to close when they are not answered. A client
-                that does not read hears no answer.
+            buffer: size of the kernel's receive buffer in bytes; None for its default.
+            keepalive: True to send pings, and to close if they are not answered. A client that
+                does not read gets no answer.
 
         Raises:
-            OSError, TimeoutError, WebSocketException: it failed.
+            OSError, TimeoutError, WebSocketException: the connection failed.
         """
         socket = await connect(
             url,
@@ -127,7 +126,7 @@ class SimulatedConnection:
 
     @property
     def cut_off(self) -> bool:
-        """True once TCP has ended, even if the reader has not noticed, as it rests."""
+        """True once TCP has ended, even if the paused reader has not noticed."""
         return self.ended or has_ended(self._socket.transport.get_extra_info("socket"))
 
     @property
@@ -141,7 +140,7 @@ class SimulatedConnection:
 
     @property
     def wire_in(self) -> int:
-        """Bytes received on the wire, of the handshake and of frame headers too."""
+        """Bytes received on the wire, with handshake and frame headers."""
         return getattr(self._socket, "wire_in", 0)
 
     @property
@@ -187,9 +186,9 @@ class SimulatedConnection:
         """Send a message; nothing happens if the connection has ended.
 
         Args:
-            kind: what it is.
+            kind: the kind of message.
             text: its text.
-            place: the room or channel that it is for.
+            place: the room or channel to send it to.
         """
         if kind == "chat":
             await self.send("chat_message", text=text)
@@ -205,7 +204,7 @@ class SimulatedConnection:
         await self._send({"type": kind, "payload": payload})
 
     async def knock(self) -> None:
-        """Send a pong without a ping (RFC 6455, 5.5.3): it asks nothing of a reader at rest.
+        """Send an unsolicited pong (RFC 6455, 5.5.3), which needs no answer from a paused reader.
 
         If the server has ended the connection, its system answers by a reset, and
         :attr:`cut_off` becomes true.
@@ -214,10 +213,10 @@ class SimulatedConnection:
             await self._socket.pong()
 
     async def round_trip(self) -> None:
-        """Send a question behind everything sent before, and wait for the answer.
+        """Make a round trip behind everything sent before.
 
-        A hub is asked by a ``ping`` message, which it takes in its turn; another server by a
-        ping of the WebSocket protocol, which is all that it is sure to answer.
+        A hub gets a ``ping`` message, which it handles in order; another server a ping frame, the
+        only message that it is sure to answer.
         """
         if not self._hub:
             try:
@@ -251,7 +250,7 @@ class SimulatedConnection:
 
         Args:
             how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).
-            within: seconds that the other end has to answer; then it is an abort.
+            within: seconds to wait for the peer's close frame; then the connection is aborted.
         """
         self.pace = 0.0
         if how == "abort":

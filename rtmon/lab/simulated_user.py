@@ -12,19 +12,19 @@ from .user_schedule import LoadOptions
 __all__ = ["SimulatedUser"]
 
 _OUTSTANDING = 1_000
-"""Messages of one user that may still come back; of more, the oldest count as unanswered."""
+"""Maximum number of unanswered messages of a user that are remembered."""
 
 
 class SimulatedUser:
-    """One user: its unanswered messages, and its pauses.
+    """A simulated user: its unanswered messages, and its pauses.
 
     Args:
-        number: which, from 0.
-        options: as for all users.
-        tally: what it counts in.
+        number: sequence number, from 0.
+        options: the options of the load.
+        tally: the counts to add to.
 
     Attributes:
-        name: what it calls itself.
+        name: its name.
         place: its room or channel.
     """
 
@@ -37,13 +37,13 @@ class SimulatedUser:
         self._said = 0
         self._mark = f"#{number}.".encode()
         self.expecting = False
-        """Whether it waits for its answers, and is to be woken by the last of them."""
+        """True while it waits for its last answer."""
         self._waiter: asyncio.Future[None] | None = None
         self._connecting: asyncio.Timeout | None = None
 
     @property
     def waiting(self) -> bool:
-        """True if a message has not come back."""
+        """True if a message is unanswered."""
         return bool(self._outstanding)
 
     def wake(self) -> None:
@@ -73,7 +73,7 @@ class SimulatedUser:
     async def pause(self, seconds: float | None) -> None:
         """Wait for some seconds (None: without end), or until woken."""
         if seconds is not None and seconds <= 0:
-            # A late user must not block the loop: other users have to read, or to stop.
+            # Yield even when late: other users must be able to read, or to stop.
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ class SimulatedUser:
                 timer.cancel()
 
     def marked(self, text: str, due: float) -> str:
-        """Mark a text so that it is recognized when it comes back."""
+        """Add a mark to a text, by which the user recognizes it when it comes back."""
         self._said += 1
         self._outstanding[self._said] = due
         if len(self._outstanding) > _OUTSTANDING:
@@ -98,12 +98,12 @@ class SimulatedUser:
         return f"#{self.number}.{self._said}# {text}"
 
     def forget(self) -> None:
-        """Forget unanswered messages: they will not come back any more."""
+        """Give up unanswered messages."""
         self._tally.unanswered += len(self._outstanding)
         self._outstanding.clear()
 
     def hear(self, data: bytes) -> None:
-        """Find own messages in received data."""
+        """Find the user's own messages in received data."""
         tally = self._tally
         tally.received += 1
         if b'"type":"error"' in data:

@@ -32,14 +32,14 @@ __all__ = ["Measurement"]
 logger = logging.getLogger("rtmon")
 
 LAG_SECONDS = 0.1
-"""How often the lateness of the event loop is measured."""
+"""Seconds between two measurements of the event loop's lag."""
 
 FAILURE_LOG_SECONDS = 60.0
-"""Shortest time between two failures of probes that are logged."""
+"""Minimum seconds between two log lines about failures of probes."""
 
 
 class Measurement:
-    """Counts and ticks for a Monitor, in its process and in those forked from it.
+    """Counts and ticks for a Monitor, in its process and after a fork.
 
     Args:
         node: name of this server process; None for host name and process id.
@@ -48,12 +48,12 @@ class Measurement:
         closed_kept: closed connections to remember.
 
     Attributes:
-        collector: the counters; another one after a fork.
+        collector: the counters; a new one after a fork.
         gauges: CPU and memory of the process.
         probe_failures: exceptions inside probes so far.
         outputs: sinks and listeners.
-        own_seconds: time that all ticks have taken so far.
-        closed: True once there are no more ticks.
+        own_seconds: total time of all ticks.
+        closed: True once ticking has ended.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Measurement:
 
     @property
     def ticking(self) -> bool:
-        """True while the event loop that is measured runs."""
+        """True while the measured event loop runs."""
         return self._pulse.live()
 
     @property
@@ -111,10 +111,10 @@ class Measurement:
         return False
 
     def _continue_after_fork(self) -> None:
-        """Begin a new epoch in a process that was forked off, as a server's workers are.
+        """Begin a new epoch in a forked process, such as a server's worker.
 
-        What was counted before belongs to the parent, and so do the loop, the listeners, and the
-        sinks, whose threads have stayed there.
+        Earlier counts belong to the parent, and so do the loop, the listeners, and the sinks, whose
+        threads exist only there.
         """
         self._finalizer.detach()
         before = self.collector
@@ -209,7 +209,7 @@ class Measurement:
         return self.outputs.attach(sink, self, self.collector)
 
     def detach(self, sink: Sink) -> None:
-        """Let a sink write what is waiting, and finish it; without effect if it is not attached."""
+        """Let a sink write its queued ticks, and close it; no effect if it is not attached."""
         attachment = self.outputs.remove(sink)
         if attachment is not None:
             if not self._pulse.foreign() and not self.closed:

@@ -1,4 +1,4 @@
-"""The Monitor: records what probes report, ticks, and hands on what it measured."""
+"""The Monitor: collects the reports of probes, and passes each tick to sinks and feeds."""
 
 from __future__ import annotations
 
@@ -28,34 +28,33 @@ if TYPE_CHECKING:
 __all__ = ["Monitor"]
 
 TRACEBACK_LENGTH = 8192
-"""Characters kept of a traceback, from its end."""
+"""Maximum characters kept of a traceback, from its end."""
 
 CLIENTS_KEPT = 1000
-"""Clients whose numbers are shown; past it the oldest are dropped."""
+"""Maximum number of reporting clients; beyond it the oldest are dropped."""
 
 
 class Monitor:
     """Measures the WebSocket connections of a process.
 
-    A Monitor needs no event loop to exist. It begins to tick on the running loop with whatever
-    comes first: a server, a probe's first connection, or a display. When that loop has ended,
-    the next one goes on where it stopped.
+    A Monitor needs no event loop to exist. It starts to tick on the running loop with the first
+    server, probed connection, or display. When that loop has ended, it continues on the next one.
 
-    As the last line of a notebook cell it shows itself, live.
+    As the last line of a notebook cell it shows a live dashboard.
 
     Args:
         node: name of this server process; host name and process id by default.
         interval: seconds between ticks.
-        clock: where time comes from; see :class:`rtmon.core.clock.Clock`.
-        closed_kept: how many closed connections to remember.
-        capture_payload: whether the black box of a connection keeps the first 64 bytes of each
-            frame's payload too. They may hold secrets, and every view shows them.
-        redact: called with the first 4096 bytes of a frame's payload; of what it returns, the
-            first 64 are kept. If it raises, nothing is kept. A secret sent in two fragments is
-            never passed to it as one.
+        clock: source of time; see :class:`rtmon.core.clock.Clock`.
+        closed_kept: number of closed connections to remember.
+        capture_payload: True if the black box of a connection keeps the first 64 bytes of each
+            frame's payload, too. They may hold secrets, and every view shows them.
+        redact: called with the first 4096 bytes of a frame's payload; the first 64 bytes of its
+            result are kept, or nothing if it raises. A secret split over two fragments is
+            passed to it in two parts.
 
     Raises:
-        OptionError: the interval is not a positive number, or another option makes no sense.
+        OptionError: the interval is not a positive number, or another option is invalid.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Monitor:
 
     @property
     def collector(self) -> Collector:
-        """The counters; another one after a fork."""
+        """The counters; a new one after a fork."""
         return self._measurement.collector
 
     @property
@@ -96,37 +95,37 @@ class Monitor:
 
     @property
     def epoch(self) -> str:
-        """The name of this life of the counters."""
+        """The name of this epoch: the lifetime of the counters."""
         return self.collector.epoch
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time that the process had used at the last tick, in seconds."""
+        """CPU time of the process up to the last tick, in seconds."""
         return self._measurement.gauges.used
 
     @property
     def own_seconds(self) -> float:
-        """Time that all ticks have taken so far, in seconds."""
+        """Total time of all ticks, in seconds."""
         return self._measurement.own_seconds
 
     @property
     def probe_failures(self) -> int:
-        """Exceptions inside probes so far: each may have left something uncounted."""
+        """Number of exceptions inside probes: each may have left something uncounted."""
         return self._measurement.probe_failures
 
     @property
     def uncounted(self) -> int:
-        """Connections and requests so far on a second event loop, which are in no number."""
+        """Number of connections and requests on a second event loop, which are not measured."""
         return self._measurement.uncounted
 
     @property
     def failing_sinks(self) -> int:
-        """Sinks that take nothing now, a full disk say, and are tried again."""
+        """Number of sinks that fail at present, such as on a full disk, and are retried."""
         return self._measurement.outputs.failing
 
     @property
     def waiting_ticks(self) -> int:
-        """Ticks that wait for the slowest sink; past 60 further ones are dropped."""
+        """Number of ticks queued for the slowest sink; beyond 60, ticks are dropped."""
         return self._measurement.outputs.waiting
 
     @property
@@ -141,23 +140,23 @@ class Monitor:
             purpose: see :data:`rtmon.metrics.interfaces.Purpose`.
 
         Returns:
-            Whether connections on the running loop are counted.
+            True if connections on the running loop are counted.
 
         Raises:
-            MonitorError: ``serve`` asks on a second live loop, or the Monitor is closed.
+            MonitorError: a server would run on a second event loop, or the Monitor is closed.
         """
         return self._measurement.arm(purpose)
 
     def tick(self) -> Tick:
-        """Tick now, besides the ticks that come by themselves.
+        """Tick now, in addition to the regular ticks.
 
         Raises:
-            MonitorError: called from another thread than the one whose loop is measured.
+            MonitorError: called on another thread than that of the measured loop.
         """
         return self._measurement.tick()
 
     def close(self) -> None:
-        """Tick a last time, finish what is attached, and stop. Idempotent, from any thread."""
+        """Tick a last time, close all sinks, and stop. Idempotent; callable from any thread."""
         self._measurement.close()
 
     def __enter__(self) -> Self:
@@ -186,7 +185,7 @@ class Monitor:
         """Record that a WebSocket handshake failed or was refused."""
         if meter.path is not None:
             detail = f"{detail} at {meter.path}"
-        # http.HTTPStatus is a number, too, but is not written as one.
+        # http.HTTPStatus is an int, but is not formatted as one.
         code = None if status is None else int(status)
         self.collector.rejected(meter, self.clock.time(), status=code, detail=detail)
 
@@ -211,24 +210,24 @@ class Monitor:
         self.collector.events.add("error", self.clock.time(), meter=meter, code=code, detail=detail)
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Keep the beginning of the payload of the frame that a black box recorded last."""
+        """Keep the beginning of the payload of the frame that the black box recorded last."""
         try:
             box.keep_payload(payload, self.redact)
         except Exception as exc:  # noqa: BLE001 - whatever a hook raises
             self.probe_failed(exc)
 
     def probe_failed(self, exc: Exception) -> None:
-        """Count an exception inside a probe; it is logged once a minute at most."""
+        """Count an exception inside a probe; log at most one a minute."""
         self._measurement.probe_failed(exc)
 
     def event(self, kind: str, detail: str) -> None:
-        """Add a line to the event log; to be called on the thread that is measured."""
+        """Add an entry to the event log; to be called on the measured thread."""
         self._measurement.event(kind, detail)
 
     def attach(self, sink: Sink) -> Attachment:
-        """Send every tick from now on to a sink, on a thread of the sink's own.
+        """Send every future tick to a sink, on a thread of its own.
 
-        Use the result as a context manager, or call its ``close()``, to have the sink finish.
+        Use the result as a context manager, or call its ``close()``, to close the sink.
 
         Raises:
             MonitorError: the Monitor is closed, or the sink is attached already.
@@ -236,18 +235,18 @@ class Monitor:
         return self._measurement.attach(sink)
 
     def detach(self, sink: Sink) -> None:
-        """Let a sink write what is waiting, and finish it; without effect if it is not attached."""
+        """Let a sink write its queued ticks, and close it; no effect if it is not attached."""
         self._measurement.detach(sink)
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        """Call a function with every tick, on the loop; returns a function that ends this.
+        """Call a function with every tick, on the loop; returns a function that unsubscribes it.
 
-        The function must not block. An exception in it is logged and goes no further.
+        The function must not block. Its exceptions are logged.
         """
         return self._measurement.outputs.listen(listener)
 
     def follow(self, client: Callable[[], object]) -> None:
-        """Show a client's numbers.
+        """List a client and its statistics.
 
         Args:
             client: returns a record with the fields of :data:`rtmon.metrics.columns.CLIENT`.
@@ -257,13 +256,13 @@ class Monitor:
     def snapshot(self) -> Snapshot:
         """Return the totals since the Monitor began.
 
-        On the thread that is measured they are of this moment; on others, and once the Monitor
-        is closed, of the last tick.
+        On the measured thread they are current; on other threads, and once the Monitor is closed,
+        they are those of the last tick.
         """
         return self._measurement.snapshot()
 
     def window(self, seconds: float) -> Sample | None:
-        """Return the last so many seconds as one Sample; None before the first tick.
+        """Return the last seconds as one merged Sample; None before the first tick.
 
         ``monitor.window(3600).opened``, ``.closed`` and ``.net`` are connects, disconnects and
         the net change of the last hour. A day is remembered.
@@ -291,7 +290,7 @@ class Monitor:
         return frame("channels", self.collector.channels())
 
     def socketio(self) -> pd.DataFrame:
-        """Return what Socket.IO servers did, by namespace, event and room; empty without one."""
+        """Return totals of Socket.IO servers by namespace, event and room; empty without one."""
         return frame("socketio", self.collector.socketio())
 
     def clients(self) -> pd.DataFrame:
@@ -309,7 +308,7 @@ class Monitor:
         """Return a page or a chart of the dashboard, for a notebook to show.
 
         ``monitor.view("latency")``, ``monitor.view("connections", query="rtt>200ms")``,
-        ``monitor.view(chart="rtt")``: see :func:`rtmon.view`, which says what there is.
+        ``monitor.view(chart="rtt")``: see :func:`rtmon.view`, which lists all.
 
         Raises:
             OptionError: there is no such page, parameter or value.

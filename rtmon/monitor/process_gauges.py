@@ -1,4 +1,4 @@
-"""What the process as a whole uses."""
+"""CPU and memory of the process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class ProcessGauges:
     """CPU and memory of this process.
 
     Args:
-        clock: what CPU time is divided by.
+        clock: measures the elapsed time.
 
     Attributes:
-        used: CPU seconds that the process had used when it was last asked for.
+        used: total CPU seconds of the process, as of the last call.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -39,7 +39,7 @@ class ProcessGauges:
         return share
 
     def memory(self) -> int | None:
-        """Resident bytes (``man 5 proc``, statm); None where the system does not tell."""
+        """Resident memory in bytes (``man 5 proc``, statm); None if not available."""
         try:
             return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError):

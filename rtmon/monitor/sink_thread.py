@@ -1,4 +1,4 @@
-"""Feed a sink: on a thread of its own, from a bounded queue, so that it cannot slow a server."""
+"""Run a sink on a thread of its own, behind a bounded queue, so that it cannot slow a server."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ logger = logging.getLogger("rtmon")
 T = TypeVar("T")
 
 WAITING_TICKS = 60
-"""Ticks that may wait for a sink; further ones are dropped, counted and reported as an event."""
+"""Maximum number of ticks queued for a sink; further ones are dropped and reported as an Event."""
 
 FINISH_SECONDS = 10.0
-"""How long to wait for a sink to finish before going on without it."""
+"""Seconds to wait for a sink to finish."""
 
 
 BACKOFF = Backoff(base=0.5, max=30.0)
@@ -38,12 +38,12 @@ BACKOFF = Backoff(base=0.5, max=30.0)
 _PASSING = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT),  # a disk that is full
-        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY),  # one that is away
+        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY),  # a disk that is unmounted
         *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR),
         *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN),
     }
 )
-"""Errors that go by without anybody changing the sink."""
+"""Temporary errors, which can pass without a change of the sink."""
 
 
 class Owner(Protocol):
@@ -61,10 +61,10 @@ class Attachment:
 
     Attributes:
         sink: the sink.
-        fresh: True until the first tick.
+        fresh: True before the first tick.
         dropped: ticks dropped because the sink was too slow.
-        problem: why the sink takes nothing now and is tried again; None while it does.
-        failed: exception for which the sink is given up; None if there is none.
+        problem: the temporary error for which the sink is retried; None while it works.
+        failed: the permanent error that ended the sink; None if there is none.
     """
 
     def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
@@ -87,7 +87,7 @@ class Attachment:
 
     @property
     def waiting(self) -> int:
-        """Ticks that wait for the sink, the one that it is writing included."""
+        """Number of queued ticks, including the one being written."""
         return self._queue.unfinished_tasks
 
     def offer(self, tick: Tick) -> None:
@@ -101,7 +101,7 @@ class Attachment:
                 owner.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
 
     def finish(self, connections: Iterable[ConnectionInfo]) -> None:
-        """Let the sink write the waiting ticks, close it, and wait until it has."""
+        """Let the sink write its queued ticks, close it, and wait for the end of its thread."""
         if self.failed is not None:
             return
         self._last = connections
@@ -119,7 +119,7 @@ class Attachment:
         self._thread.join(FINISH_SECONDS)
 
     def report(self) -> None:
-        """Report as an Event that the sink has begun to fail, or takes ticks again."""
+        """Report as an Event that the sink has begun to fail, or works again."""
         owner, problem, before = self._owner(), self.problem, self._reported
         if owner is None or (problem is None) == (before is None):
             return
@@ -152,15 +152,15 @@ class Attachment:
                 self._until_taken(self.sink.write, tick)
                 self._queue.task_done()
             self._until_taken(self.sink.close, list(self._last))
-        except Exception as exc:  # whatever a sink does, it must not reach the server
+        except Exception as exc:  # no failure of a sink may reach the server
             self.failed = exc
             logger.exception("%r failed and is detached", self.sink)
 
     def _until_taken(self, write: Callable[[T], None], given: T) -> None:
-        """Write, and again while it fails for what may pass; once more when the sink is finished.
+        """Write with retries after temporary errors; once more when the sink is being closed.
 
         Raises:
-            Exception: the failure cannot pass, or did not until the end.
+            Exception: the error is permanent, or lasted until the end.
         """
         failures = 0
         while True:

@@ -1,4 +1,4 @@
-"""On which event loop a Monitor ticks."""
+"""The event loop that a Monitor measures and ticks on."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NO_ASYNCIO = (
 
 
 class TickLoop:
-    """The event loop that is measured, and its thread; none before the first is taken.
+    """The measured event loop and its thread; none before the first connection or server.
 
     Attributes:
-        armed: how many loops have been taken so far; what was begun for one before is over.
-        uncounted: connections and requests so far that a probe could not count, because they came
-            on another loop.
-        why_uncounted: why the first of them was not.
+        armed: number of loops used so far; callbacks for an earlier loop are ignored.
+        uncounted: connections and requests that a probe could not count, because they ran on
+            another loop.
+        why_uncounted: the reason for the first of them.
     """
 
     def __init__(self) -> None:
@@ -43,37 +43,37 @@ class TickLoop:
         self._lock = threading.RLock()
 
     def live(self) -> bool:
-        """Whether the loop is running."""
+        """True if the loop is running."""
         return self._loop is not None and self._loop.is_running()
 
     def foreign(self) -> bool:
-        """Whether the loop runs on another thread than this one."""
+        """True if the loop runs on another thread than the caller's."""
         return self.live() and threading.get_ident() != self._thread
 
     def forget(self) -> None:
-        """The loop is another process's; what was begun for it is over."""
+        """Drop the loop after a fork, since it is the parent's."""
         self.armed += 1
         self.uncounted = 0
-        self._lock = threading.RLock()  # another thread of the parent may have held it
+        self._lock = threading.RLock()  # another thread of the parent may have held the lock
         self._loop = self._thread = self._purpose = None
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have the loop that runs call a function, on its thread."""
+        """Call a function on the running loop's thread."""
         assert self._loop is not None  # noqa: S101 - it is live
         self._loop.call_soon_threadsafe(function)
 
     def arm(self, purpose: Purpose, begin: Callable[[asyncio.AbstractEventLoop], None]) -> bool:
-        """Take the running loop, unless another one is live that must not be left.
+        """Use the running loop, unless another measured loop is still alive.
 
         Args:
-            purpose: who asks.
-            begin: begins to tick on a loop that was not taken before.
+            purpose: the kind of caller.
+            begin: starts the ticks on a new loop.
 
         Returns:
-            Whether the running loop is the one that is measured.
+            True if the running loop is the measured one.
 
         Raises:
-            MonitorError: ``serve`` asks on a second live loop.
+            MonitorError: a server would run on a second live loop.
         """
         try:
             loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Hand ticks on to sinks and listeners."""
+"""Pass ticks to sinks and listeners."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["TickOutputs"]
 logger = logging.getLogger("rtmon")
 
 CHANNELS = 200
-"""Channels handed to a sink with each tick: those with the most deliveries."""
+"""Maximum number of channels passed to a sink with a tick: those with the most deliveries."""
 
 ADDRESSES = 200
-"""Addresses handed to a sink with each tick: those with the most reconnects."""
+"""Maximum number of addresses passed to a sink with a tick: those with the most reconnects."""
 
 
 class TickOutputs:
@@ -46,11 +46,11 @@ class TickOutputs:
         return attachment
 
     def remove(self, sink: Sink) -> Attachment | None:
-        """Forget a sink; returns its attachment, which has not finished yet."""
+        """Remove a sink; returns its attachment, which is not closed yet."""
         return self._attachments.pop(sink, None)
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        """Call a function with every tick; returns a function that ends this."""
+        """Call a function with every tick; returns a function that unsubscribes it."""
         key = object()
         self._listeners[key] = listener
 
@@ -66,16 +66,16 @@ class TickOutputs:
 
     @property
     def failing(self) -> int:
-        """How many sinks take nothing now and are tried again."""
+        """Number of sinks that fail at present and are retried."""
         return sum(each.problem is not None for each in self._attachments.values())
 
     @property
     def waiting(self) -> int:
-        """How many ticks wait for the slowest sink."""
+        """Number of ticks queued for the slowest sink."""
         return max((each.waiting for each in self._attachments.values()), default=0)
 
     def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
-        """Give a tick to all sinks and listeners; returns the sinks that failed, now removed."""
+        """Pass a tick to all sinks and listeners; returns the failed sinks, now removed."""
         failed = []
         tick = self._with_tables(tick, collector)
         for attachment in list(self._attachments.values()):
@@ -107,14 +107,14 @@ class TickOutputs:
         return replace(tick, tables=tables) if tables else tick
 
     def finish(self, collector: Collector) -> None:
-        """Finish all sinks and forget all listeners."""
+        """Close all sinks and remove all listeners."""
         while self._attachments:
             _, attachment = self._attachments.popitem()
             attachment.finish(collector.connections())
         self._listeners.clear()
 
     def abandon(self) -> list[Sink]:
-        """Forget all sinks and listeners without finishing them; returns the sinks."""
+        """Remove all sinks and listeners without closing them; returns the sinks."""
         sinks = list(self._attachments)
         self._attachments.clear()
         self._listeners.clear()

@@ -1,6 +1,6 @@
-"""Which probe counts the request that is being handled, for a probe further in to find.
+"""Coordinate nested probes: which probe counts the request that is being handled.
 
-ASGI has the scope for that. Elsewhere it is a variable of the context in which a handler runs.
+The probe nearest to the application counts. ASGI probes use the scope; others a context variable.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ class ActiveProbe(Protocol):
     """A request that a probe counts."""
 
     def stand_aside(self) -> None:
-        """Leave counting to a probe further in."""
+        """Leave counting to an inner probe."""
 
 
 _CLAIMS: ContextVar[Mapping[Recorder, ActiveProbe]] = ContextVar("rtmon.claims")
 
 
 def claim(monitor: Recorder, request: ActiveProbe) -> None:
-    """Say that a probe of a Monitor counts the request that this context handles."""
+    """Register the probe that counts the request of this context for a Monitor."""
     _CLAIMS.set({**_CLAIMS.get({}), monitor: request})
 
 
 def claimed(monitor: Recorder) -> ActiveProbe | None:
-    """Return what a probe of a Monitor has claimed in this context; None if it has nothing."""
+    """Return the probe registered for a Monitor in this context; None without one."""
     return _CLAIMS.get({}).get(monitor)
 
 
 def take_over(monitor: Recorder) -> None:
-    """Have the probe further out leave counting to the caller."""
+    """Make the outer probe leave counting to the caller."""
     outer = claimed(monitor)
     if outer is not None:
         outer.stand_aside()

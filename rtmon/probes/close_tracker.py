@@ -13,16 +13,16 @@ __all__ = ["CloseTracker"]
 
 @dataclass(slots=True)
 class CloseTracker:
-    """What is known of the end of a connection.
+    """Collects how a connection closes.
 
     Attributes:
         initiator: the side that sent the first close frame: ``local``, ``remote``, or None.
         code_sent: 1005 for a close frame without a code; None if none was sent.
         reason_sent: close reason sent.
-        code_received: the same of the peer's close frame.
+        code_received: the same for the peer's close frame.
         reason_received: close reason received.
         handler: ``handler failed`` or ``handler cancelled``; None if it was neither.
-        unanswered_ping: True if the library closed for want of a pong.
+        unanswered_ping: True if the library closed because a pong was missing.
     """
 
     initiator: str | None = None
@@ -44,10 +44,10 @@ class CloseTracker:
         """Return how the connection ended.
 
         Args:
-            gone: True if the peer's end of TCP ended or was reset, rather than this one cut.
+            gone: True if the peer ended or reset the TCP connection, False if this side cut it.
             slow: True if the peer read too slowly.
             shutdown: True if this server was closing.
-            exception: what ended the TCP connection; None if there was none, or it is not told.
+            exception: the error that ended the TCP connection; None if there was none, or unknown.
         """
         why = cause(
             code_sent=self.code_sent,
@@ -65,7 +65,7 @@ class CloseTracker:
         if self.unanswered_ping:
             why = "ping timeout"
         elif self.handler is not None and (failed or why == "aborted"):
-            why = self.handler  # of which the library said nothing to the peer
+            why = self.handler  # which the library did not report to the peer
         return Ending(
             close_code=effective_code(self.code_sent, self.code_received),
             code_sent=self.code_sent,

@@ -1,4 +1,4 @@
-"""Tell a handler that failed from one that was cancelled or left by its peer."""
+"""Distinguish a handler that failed from one that was cancelled or whose peer has left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def failed(
     left: Callable[[Exception], bool],
     task: asyncio.Task[Any] | None = None,
 ) -> bool:
-    """Return True if a handler has failed, rather than been left by its peer or cancelled.
+    """Return True if a handler has failed: it was not cancelled, and its peer has not left.
 
     In a group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the handler's
     task was cancelled: it came out of something that the handler awaited.

@@ -1,1 +1,1 @@
-"""Servers: of ``websockets``, under uvicorn, and the admin listener, with what they share."""
+"""Servers: on ``websockets``, under uvicorn, the admin listener, and their common parts."""

@@ -1,8 +1,8 @@
-"""Accepting connections when the process has no file descriptor left.
+"""Pause accepting connections while the process has no file descriptor left.
 
-asyncio then goes on trying until the end of its turn and logs a traceback each time, as often as
-the backlog of the server says, 4,096 (seen with Python 3.11 to 3.13): megabytes a second, and no
-time left for clients. Nothing public lets it pause, so its private accepting callback is wrapped.
+asyncio retries ``accept`` as often as the backlog is long, 4,096 times a loop iteration, and logs a
+traceback each time (seen with Python 3.11 to 3.13): megabytes of log a second, and no CPU time left
+for clients. asyncio has no public way to pause, so its private accept callback is wrapped.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
-    """Have an event loop pause accepting while no file descriptor is left; idempotent.
+    """Make an event loop pause accepting while no file descriptor is left; idempotent.
 
     New connections wait in the kernel's backlog meanwhile. It applies to all listening sockets of
     the loop, because a log flooded by one server slows all.
 
-    An event loop with another inside than asyncio's is left alone: uvloop closes at once what it
-    has no descriptor for.
+    Event loops other than asyncio's are left alone: uvloop closes at once a connection that it has
+    no descriptor for.
 
     Args:
-        loop: where the servers run; they may have been started before.
+        loop: the loop of the servers, started already or not.
     """
     accept = getattr(loop, "_accept_connection", None)
     selector = getattr(loop, "_selector", None)
@@ -93,7 +93,7 @@ class _Attempt:
     """A listening socket, as far as ``_accept_connection`` uses it, in one turn of the loop.
 
     Attributes:
-        problem: why no further connection could be accepted, None if there was no reason.
+        problem: the error of the last ``accept``; None if there was none.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -110,4 +110,4 @@ class _Attempt:
             if exc.errno not in _EXHAUSTED:
                 raise
             self.problem = exc
-            raise BlockingIOError(exc.errno, exc.strerror) from exc  # ends the loop's turn
+            raise BlockingIOError(exc.errno, exc.strerror) from exc  # ends the loop iteration

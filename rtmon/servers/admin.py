@@ -1,8 +1,8 @@
-"""The admin listener: what a server tells about itself, on an address of its own.
+"""The admin listener: feed, metrics and health check of a server, on an address of its own.
 
 It carries the feed (``/feed``), ``/metrics`` for Prometheus and ``/healthz``. It is never the
 public port: the user's ``origins=`` and ``subprotocols=`` do not apply to it, its traffic is not
-in the numbers, and it can be closed to the world.
+measured, and it can be kept off the public network.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ if TYPE_CHECKING:
 __all__ = ["Admin", "serve_admin"]
 
 WATCHER_BYTES = 4 * 1024 * 1024
-"""What may wait to be sent to one watcher; one that keeps up less well than that is cut."""
+"""Maximum size of the send queue of one reader of the feed; a slower reader is cut off."""
 
 ROWS = 500
-"""Rows of connections sent with one tick, so that making them takes a few milliseconds however
-many connections moved; the others follow with the next ticks, each in its turn."""
+"""Maximum number of connection rows sent with one tick, so that encoding takes a few milliseconds
+however many connections had traffic; the others follow with the next ticks, in turn."""
 
 CHANNELS = 200
-"""Channels that a feed tells of, those with the most deliveries."""
+"""Maximum number of channels in the feed: those with the most deliveries."""
 
 CLOSE_TIMEOUT = 0.5
-"""Seconds that watchers, and who else is connected, have to go when the listener closes."""
+"""Seconds until open connections are dropped when the listener closes."""
 
 WATCHER_TICKS = 120
-"""Ticks that may wait while a watcher still takes in the history."""
+"""Maximum number of ticks queued while a reader still receives the history."""
 
 
 class Admin(server_base.BaseServer):
     """A running admin listener; see :func:`serve_admin`.
 
     Attributes:
-        monitor: what it tells of.
+        monitor: the Monitor whose numbers it serves.
     """
 
     def __init__(
@@ -96,22 +96,22 @@ class Admin(server_base.BaseServer):
 
     @property
     def port(self) -> int:
-        """The port it listens on; the one asked for, or the one that was free if that was 0."""
+        """The port it listens on; a free one was chosen if 0 was asked for."""
         return self._port
 
     @property
     def url(self) -> str:
-        """What a dashboard is pointed at: ``ws://host:port``, ``wss://`` with TLS."""
+        """The address for dashboards: ``ws://host:port``, ``wss://`` with TLS."""
         scheme = "ws" if self._ssl is None else "wss"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def watchers(self) -> int:
-        """How many feeds are being read."""
+        """Number of readers of the feed."""
         return len(self._watchers)
 
     async def start(self) -> None:
-        """Begin to listen; what ``await`` and ``async with`` do. Idempotent."""
+        """Start listening, as ``await`` and ``async with`` do. Idempotent."""
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
@@ -132,20 +132,20 @@ class Admin(server_base.BaseServer):
             self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
-        """Stop listening and let the watchers go; idempotent. See :meth:`wait_closed`."""
+        """Stop listening and close the feeds; idempotent. See :meth:`wait_closed`."""
         if self._server is not None:
             self._server.close()
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._clients.drop)
 
     async def wait_closed(self) -> None:
-        """Wait until the watchers are gone."""
+        """Wait until all connections have ended."""
         if self._server is not None:
             await self._server.wait_closed()
 
     def _answer(
         self, connection: ServerConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
-        # Not urlsplit, which raises for some targets, before the token has been looked at.
+        # Not urlsplit: it raises for some targets, before the token is checked.
         refused = self._refused(request, parse_qs(request.path.partition("?")[2]))
         if refused is not None:
             return connection.respond(*refused)
@@ -168,8 +168,8 @@ class Admin(server_base.BaseServer):
     def _refused(
         self, request: Request, query: dict[str, list[str]]
     ) -> tuple[http.HTTPStatus, str] | None:
-        """Why somebody may not read here; None if they may."""
-        # A page in somebody's browser must not read this listener; programs send no Origin.
+        """Return why a request is refused; None if it is allowed."""
+        # No web page may read this listener: browsers send an Origin, programs do not.
         if request.headers.get_all("Origin"):
             return http.HTTPStatus.FORBIDDEN, "requests that carry an Origin are refused here\n"
         if self._token is not None:
@@ -179,7 +179,7 @@ class Admin(server_base.BaseServer):
                 http.HTTPStatus.UNAUTHORIZED,
                 "this admin listener needs a token: Authorization: Bearer TOKEN\n",
             )
-        # A page whose own name leads to this machine sends no Origin: it is at home there.
+        # A page whose host name resolves to this machine is same-origin and sends no Origin.
         if all(map(_is_here, request.headers.get_all("Host"))):
             return None
         return http.HTTPStatus.FORBIDDEN, _BY_ANOTHER_NAME
@@ -213,7 +213,7 @@ class Admin(server_base.BaseServer):
 
     async def _metrics(self, connection: ServerConnection, request: Request) -> Response:
         try:
-            # The first time it is imported, which would hold up all connections.
+            # On a thread, since the first import would block all connections.
             exposition = await asyncio.to_thread(_exposition)
         except MissingExtra as exc:
             return connection.respond(http.HTTPStatus.NOT_IMPLEMENTED, f"{exc}\n")
@@ -228,7 +228,7 @@ class Admin(server_base.BaseServer):
         assert connection.request is not None  # noqa: S101 - for the type checker
         query = parse_qs(urlsplit(connection.request.path).query)
         since = wire_format.parse_since(query.get("since", [""])[0])
-        # Ticks that come while the history is on its way wait here, so that none is missed.
+        # Ticks during the transfer of the history are queued here, so that none is missed.
         held: deque[bytes] = deque()
         self._watchers[connection] = held
         if self._unlisten is None:
@@ -242,7 +242,7 @@ class Admin(server_base.BaseServer):
             self._watchers[connection] = None
             await answer_requests(connection, self.monitor)
         except ConnectionClosed:
-            pass  # a watcher that goes away is nothing to speak of
+            pass  # a reader that disconnects is not an error
         finally:
             del self._watchers[connection]
             if not self._watchers and self._unlisten is not None:
@@ -276,7 +276,7 @@ class Admin(server_base.BaseServer):
         return {"channels": collector.channels(CHANNELS), "socketio": collector.socketio()}
 
     def _changed(self, tick: Tick) -> list[Meter]:
-        """The rows to send with a tick; what does not fit comes with the next ones."""
+        """Return the rows to send with a tick; rows beyond the limit follow with the next ticks."""
         for meter in tick.meters:
             self._due[meter] = None
         chosen = list(islice(self._due, ROWS))
@@ -313,7 +313,7 @@ _BY_ANOTHER_NAME = (
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # Readers of an older rtmon offer none.
+    # Readers of an older rtmon offer no subprotocol.
     return Subprotocol(FEED_SUBPROTOCOL) if FEED_SUBPROTOCOL in offered else None
 
 
@@ -337,22 +337,22 @@ def serve_admin(
     token: str | None = None,
     ssl: SSLContext | None = None,
 ) -> Admin:
-    """Let dashboards and other programs watch a Monitor.
+    """Serve a Monitor's feed, metrics and health check to dashboards and other programs.
 
     Use it as ``async with serve_admin(monitor) as admin`` or ``admin = await serve_admin(…)``.
 
     Args:
-        monitor: what to tell of.
+        monitor: the Monitor to serve.
         host: the interface to listen on.
         port: the port; 0 for any that is free.
-        token: what a reader has to show, as ``Authorization: Bearer TOKEN`` or ``?token=``, in
-            visible ASCII. Needed on any address but a loopback one.
-        ssl: speaks TLS, such as :func:`rtmon.servers.tls.server_context` returns; None for none.
+        token: authenticates readers, as ``Authorization: Bearer TOKEN`` or ``?token=``; visible
+            ASCII. Required on any address but a loopback one.
+        ssl: TLS context, such as :func:`rtmon.servers.tls.server_context` returns; None for no TLS.
 
     Raises:
-        OptionError: other machines could reach the address and there is no token, or the token is
-            empty or has other characters.
-        PortInUse: somebody else listens there.
-        MonitorError: the Monitor ticks on another live loop.
+        OptionError: other machines can reach the address and there is no token, or the token is
+            empty or has invalid characters.
+        PortInUse: another process listens there.
+        MonitorError: the Monitor ticks on another running event loop.
     """
     return Admin(monitor, host, port, token=token, ssl=ssl)

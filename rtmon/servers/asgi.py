@@ -33,15 +33,15 @@ BACKLOG = 4096
 """Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
 
 GRACE = 0.7
-"""Seconds that clients have to take their farewell when the server stops."""
+"""Seconds to wait for clients to close when the server stops."""
 
 
 def measured(application: App, monitor: Monitor) -> ASGIProbe:
-    """A hub's application, counted by a Monitor: run or mount what this returns.
+    """Return a hub's ASGI application with a probe, to be run or mounted.
 
     Args:
         application: made by :func:`rtmon.hub.transports.asgi.app`.
-        monitor: what counts its connections and channels.
+        monitor: measures its connections and channels.
     """
     monitor.measure(application.hub)
     application.hub.report_to(monitor.event)
@@ -53,8 +53,8 @@ class ASGIServer(server_base.BaseServer):
     """A running server; see :func:`serve`.
 
     Attributes:
-        hub: what it serves.
-        monitor: what counts its connections.
+        hub: the hub that it serves.
+        monitor: measures its connections.
         admin: its admin listener, None if it has none.
         port: the port it listens on, 0 before it runs.
     """
@@ -92,7 +92,7 @@ class ASGIServer(server_base.BaseServer):
         config = uvicorn.Config(
             measured(self._app, self.monitor),
             **guarded(header_timeout=header_timeout, monitor=self.monitor),
-            ws_max_size=2 * hub.options.max_size,  # the hub has a word for what is too large
+            ws_max_size=2 * hub.options.max_size,  # the hub has its own limit
             ws_ping_interval=ping_interval,
             ws_ping_timeout=ping_timeout,
             lifespan="off",
@@ -110,7 +110,7 @@ class ASGIServer(server_base.BaseServer):
         self.port = 0
 
     async def start(self) -> None:
-        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
         if self._ticking is not None:
             return
         self.monitor.arm("serve")
@@ -118,12 +118,12 @@ class ASGIServer(server_base.BaseServer):
         with server_base.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
-        # asyncio does so for sockets whose protocol number is TCP's; here it is 0. Without it,
+        # asyncio sets it only for sockets with TCP's protocol number; here it is 0. Without it,
         # the second of two messages waits for the client's delayed acknowledgement, 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(listener.getsockname()[1])
         await self.hub.start()
-        # What uvicorn's serve() does, less its signal handlers, which are the program's.
+        # As uvicorn's serve(), without its signal handlers, which are up to the program.
         await self._uvicorn.startup(sockets=[listener])
         self._ticking = asyncio.get_running_loop().create_task(self._uvicorn.main_loop())
         if self.admin is not None:
@@ -135,18 +135,18 @@ class ASGIServer(server_base.BaseServer):
 
     @property
     def url(self) -> str:
-        """Where WebSocket clients connect to; the other transports are beside it."""
+        """The URL for WebSocket clients; the other transports have the same host and port."""
         scheme = "wss" if self._secure else "ws"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:
-        """Where a browser finds the chat page, None without one."""
+        """The URL of the chat page; None without one."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property
     def admin_url(self) -> str | None:
-        """Where dashboards connect to, None without an admin listener."""
+        """The URL for dashboards; None without an admin listener."""
         return None if self.admin is None else self.admin.url
 
     def close(self) -> None:
@@ -167,7 +167,7 @@ class ASGIServer(server_base.BaseServer):
         if state.tasks:
             await asyncio.wait(set(state.tasks), timeout=GRACE)
         await self._stop()
-        # The last tick goes out to the watchers before their listener ends.
+        # The last tick is sent to readers before the admin listener ends.
         if self._owns_monitor:
             self.monitor.close()
         if self.admin is not None:
@@ -175,7 +175,7 @@ class ASGIServer(server_base.BaseServer):
 
     async def _stop(self) -> None:
         for connection in list(self._uvicorn.server_state.connections):
-            with contextlib.suppress(AttributeError):  # one that is about to begin has none
+            with contextlib.suppress(AttributeError):  # a starting connection has none
                 connection.transport.abort()
         self._uvicorn.should_exit = True
         if self._ticking is not None:
@@ -206,21 +206,21 @@ def serve(
         hub: what is served.
         host: the interface to listen on.
         port: the port; 0 for any that is free.
-        monitor: what counts; one of the server's own by default, which ends with the server.
+        monitor: measures the connections; by default a new one, closed with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free);
             None for none.
-        admin_ssl: has that admin listener speak TLS; None for none.
-        page: whether browsers find a chat page of the hub at ``/``.
+        admin_ssl: TLS context of that admin listener; None for no TLS.
+        page: True to serve a chat page of the hub at ``/``.
         origins: web pages of other origins that may use the hub; ``"*"`` for all.
-        ping_interval: seconds between a WebSocket's keepalive pings; None for none.
-        ping_timeout: seconds in which one must be answered, or the client is gone; None for ever.
+        ping_interval: seconds between keepalive pings of a WebSocket; None for no pings.
+        ping_timeout: seconds to wait for a pong before the connection is closed; None for ever.
         header_timeout: seconds until a connection must have sent a request's line and headers.
-        ssl: speaks TLS, such as :func:`rtmon.servers.tls.server_context` returns; None for none.
+        ssl: TLS context, such as :func:`rtmon.servers.tls.server_context` returns; None for no TLS.
 
     Raises:
-        PortInUse: somebody else listens there.
-        OptionError: an argument is wrong, or this version of uvicorn is another one inside.
-        MonitorError: the Monitor ticks on another live loop.
+        PortInUse: another process listens there.
+        OptionError: an argument is wrong, or this version of uvicorn is not supported.
+        MonitorError: the Monitor ticks on another running event loop.
     """
     return ASGIServer(
         hub,

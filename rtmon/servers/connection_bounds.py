@@ -1,6 +1,6 @@
-"""Bounds of a server of a handler: connections at once, and how long one may be idle.
+"""Limits of a server with a handler: maximum connections, and idle timeout.
 
-A hub has these among its own options. They work there on clients, here on connections.
+A hub has options of its own for both, which count clients rather than connections.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionPool"]
 
 _LOOKS = 10
-"""How often within ``idle_timeout`` the pool looks for idle connections."""
+"""Checks for idle connections within one ``idle_timeout``."""
 
 
 class ConnectionPool:
     """Refuses connections beyond a limit with HTTP 503, and closes idle ones with 4502.
 
     Args:
-        max_connections: connections at once; None for any number.
+        max_connections: maximum number of open connections; None for no limit.
         idle_timeout: seconds in which a client must send a message; None for ever.
 
     Attributes:
-        limit: connections at once; None for any number.
+        limit: maximum number of open connections; None for no limit.
         idle_timeout: seconds in which a client must send a message; None for ever.
-        peak: most connections open at once.
+        peak: highest number of open connections so far.
         refused: connections refused because of the limit.
         closed_idle: connections closed because their client sent nothing.
 
     Raises:
-        OptionError: a bound makes no sense.
+        OptionError: a limit is invalid.
     """
 
     def __init__(self, *, max_connections: float | None, idle_timeout: float | None) -> None:
@@ -52,25 +52,25 @@ class ConnectionPool:
         self.peak = 0
         self.refused = 0
         self.closed_idle = 0
-        # Those in their handshake hold a place, too: their number is bounded before they are open.
+        # Handshakes count, too, so that the limit holds before connections are open.
         self._places: set[ServerConnection] = set()
-        # Open connection → what had come from its client, and since when no more has.
+        # Open connection → number of messages from its client, and since when it is unchanged.
         self._open: dict[ServerConnection, tuple[int, float]] = {}
         self._timer = Timer(self._close_idle)
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def open(self) -> int:
-        """Connections that are open now."""
+        """Number of open connections."""
         return len(self._open)
 
     def process_request(
         self, given: Callable[..., Any] | None
     ) -> Callable[[ServerConnection, Request], Any]:
-        """Return a ``process_request`` that refuses what is beyond the limit, then asks another.
+        """Return a ``process_request`` that applies the limit, then calls another.
 
         Args:
-            given: the user's own, which is asked about what is not refused.
+            given: the user's own ``process_request``, called for the other connections.
         """
 
         def process(connection: ServerConnection, request: Request) -> Any:
@@ -83,7 +83,7 @@ class ConnectionPool:
     def handler(
         self, given: Callable[[ServerConnection], Awaitable[None]]
     ) -> Callable[[ServerConnection], Awaitable[None]]:
-        """Return a handler that counts its connection as open, then runs another."""
+        """Wrap a handler to count its connection as open."""
 
         async def handle(connection: ServerConnection) -> None:
             if connection in self._places:
@@ -99,7 +99,7 @@ class ConnectionPool:
             self.refused += 1
             return False
         self._places.add(connection)
-        # The library offers no callback for the end of a connection whose handshake failed.
+        # The library has no callback for the end of a connection whose handshake failed.
         connection.connection_lost_waiter.add_done_callback(lambda _: self._leave(connection))
         return True
 
@@ -118,7 +118,7 @@ class ConnectionPool:
             if (more := _heard(connection)) != heard:
                 self._open[connection] = more, now
             elif now - since >= self.idle_timeout:
-                # Its place is free when it has ended; it is closed only once.
+                # It counts until it has ended; it is closed only once.
                 del self._open[connection]
                 self.closed_idle += 1
                 words = f"you said nothing for {self.idle_timeout:g} s"
@@ -129,7 +129,7 @@ class ConnectionPool:
 
 
 def _heard(connection: Any) -> int:
-    """Return a number that grows with each message, and each fragment, of the client."""
+    """Return a number that grows with each message and fragment from the client."""
     meter = connection.meter
     heard: int = meter.messages_in + meter.bytes_in
     return heard

@@ -1,4 +1,4 @@
-"""What the library's ``Server`` offers, on a server that runs one inside."""
+"""A server that wraps the ``Server`` of ``websockets`` and offers its whole API."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["DelegatingServer"]
 
 
 class DelegatingServer(server_base.BaseServer):
-    """A server with all that ``websockets.asyncio.server.Server`` offers.
+    """A server with the whole API of ``websockets.asyncio.server.Server``.
 
-    What it has no attribute of its own for is the library's: ``logger``, ``handler`` and whatever
-    else the installed version has.
+    Other attributes are delegated to the library's server: ``logger``, ``handler`` and all others
+    of the installed version.
     """
 
     _server: Server | None = None
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only for what is not found here; a dunder is never the library's to answer.
+        # Called only for attributes not found here; dunder names are not delegated.
         if self._server is None or name.startswith("__"):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
@@ -36,7 +36,7 @@ class DelegatingServer(server_base.BaseServer):
 
     @property
     def websockets(self) -> Server:
-        """The server of ``websockets`` that does the work, with all that it offers.
+        """The wrapped server of ``websockets``.
 
         Raises:
             RuntimeError: the server has not been started.
@@ -62,7 +62,7 @@ class DelegatingServer(server_base.BaseServer):
         return self.websockets.get_loop()
 
     def is_serving(self) -> bool:
-        """Return whether it accepts connections, as :meth:`asyncio.Server.is_serving` does."""
+        """Return True if it accepts connections, as :meth:`asyncio.Server.is_serving` does."""
         return self.websockets.is_serving()
 
     async def start_serving(self) -> None:

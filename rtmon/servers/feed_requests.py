@@ -1,4 +1,4 @@
-"""Answer what the readers of a feed ask for; see :mod:`rtmon.feeds.requests`."""
+"""Answer the requests of a feed's readers; see :mod:`rtmon.feeds.requests`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["answer_requests"]
 
 UNSUPPORTED = 1003
-"""Close code for a reader that sends something else than requests (RFC 6455, 7.4.1)."""
+"""Close code for a reader that sends anything but requests (RFC 6455, 7.4.1)."""
 
 
 async def answer_requests(connection: ServerConnection, monitor: Monitor) -> None:
     """Answer a reader's requests one after the other, until it disconnects.
 
-    Answers are made on a thread, so that a large one does not hold up the event loop that is
-    measured.
+    Answers are computed on a thread, so that a large one does not block the measured event loop.
     """
     async for message in connection:
         try:

@@ -1,4 +1,4 @@
-"""Protocol classes for uvicorn that defend what no application can: see docs/security.md."""
+"""Protocol classes for uvicorn with limits that no application can enforce: docs/security.md."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["HEADER_TIMEOUT", "KEEP_ALIVE", "GuardedHTTP", "GuardedWebSocket", "guarded"]
 
 KEEP_ALIVE = 75
-"""Seconds for which a connection that asks for nothing is kept. With uvicorn's five it would be
-closed before those that proxies keep (nginx: 60), and their next request, a poll or a POST, be lost
-in between."""
+"""Seconds for which an idle HTTP connection is kept alive. With uvicorn's default of five, proxies
+(nginx: 60) would send their next request, a poll or a POST, on a connection that is being
+closed."""
 
 
 def guarded(
@@ -35,20 +35,20 @@ def guarded(
     stall_timeout: float | None = 20.0,
     monitor: Monitor | None = None,
 ) -> dict[str, Any]:
-    """Options for ``uvicorn.run`` and ``uvicorn.Config`` that defend a server's connections.
+    """Return options for ``uvicorn.run`` and ``uvicorn.Config`` that limit a server's connections.
 
-    ``uvicorn.run(application, **guarded())``. What is defended, docs/security.md says; the same as
-    :func:`rtmon.serve` does. :func:`rtmon.asgi.serve` has it by itself.
+    ``uvicorn.run(application, **guarded())``. docs/security.md lists the limits, the same as
+    those of :func:`rtmon.serve`. :func:`rtmon.asgi.serve` applies them by itself.
 
     Args:
-        header_timeout: seconds for a request's line and headers; a body may be no slower than 500
-            bytes a second over as long.
-        stall_timeout: seconds for which a client may take nothing of what was sent to it, until
+        header_timeout: seconds until a request's line and headers must be complete; a body must
+            arrive at 500 bytes a second or more, measured over the same time.
+        stall_timeout: seconds for which a client may read nothing of the data sent to it before
             its connection is cut; None for ever.
-        monitor: what counts handshakes that never reach the application as rejected.
+        monitor: counts handshakes that never reach the application as rejected.
 
     Raises:
-        OptionError: a timeout is none, or this version of uvicorn is another one inside.
+        OptionError: a timeout is invalid, or this version of uvicorn is not supported.
     """
     for name, seconds in (("header_timeout", header_timeout), ("stall_timeout", stall_timeout)):
         none = name == "stall_timeout" and seconds is None
@@ -65,7 +65,7 @@ def guarded(
 
 
 def _check(ours: type, theirs: type) -> None:
-    """Check that the methods replaced are there in this version, with the same parameters.
+    """Check that this version of uvicorn has the replaced methods, with the same parameters.
 
     Raises:
         OptionError: they are not.

@@ -18,7 +18,7 @@ def page_response(
     connection: ServerConnection, request: Request, page: pages.Site | None = None
 ) -> Response:
     """Return the response to a request for a file of a page; the chat page by default."""
-    method = getattr(request, "method", "GET")  # up to version 15 there is no other
+    method = getattr(request, "method", "GET")  # the only way up to version 15
     asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
     reply = pages.respond(
         method,

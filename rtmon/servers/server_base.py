@@ -1,7 +1,4 @@
-"""What the servers of rtmon have in common.
-
-Their use, their end, whoever is connected, and clear words when there is no port.
-"""
+"""Base of rtmon's servers: start, close, connection bookkeeping, errors of binding a port."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ __all__ = ["BaseServer", "ConnectionFactory", "address", "binding", "port_of"]
 
 
 _FEW = 64
-"""Connections beyond which those that are gone are forgotten."""
+"""Number of connections from which ended ones are removed from the set."""
 
 
 class ConnectionFactory:
-    """Makes the connections of a server of ``websockets``, and can drop those there are.
+    """Creates the connections of a server of ``websockets``, and can drop the open ones.
 
-    A server that ends waits for each of them: for one that is open until the peer has answered
-    its close frame, and for one that has asked for nothing yet, as browsers open them in advance,
-    until it does. The library itself does not tell of the latter, nor of those that it closes.
+    A closing server waits for each connection: for an open one until the peer has answered the
+    close frame, and for one without a request yet, as browsers open them in advance, until its
+    request. The library lists neither the latter nor the connections that it is closing.
 
     Args:
-        create: makes a connection.
+        create: creates a connection.
     """
 
     def __init__(self, create: Callable[..., Any]) -> None:
@@ -49,13 +46,13 @@ class ConnectionFactory:
         return connection
 
     def drop(self, *, unasked: bool = False) -> None:
-        """Drop all that there are now, without another word.
+        """Abort all present connections, without a close frame.
 
         Args:
-            unasked: only those that have not been opened.
+            unasked: True for only those without a request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # one just made has none
+            transport = getattr(connection, "transport", None)  # a new connection has none yet
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):
@@ -67,22 +64,22 @@ class ConnectionFactory:
 
 
 class BaseServer(ABC):
-    """A server that runs inside ``async with server``, or from ``await server`` on."""
+    """A server that is started by ``async with server`` or ``await server``."""
 
     @abstractmethod
     async def start(self) -> None:
-        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
 
     @abstractmethod
     def close(self) -> None:
-        """Begin to end; idempotent."""
+        """Begin to close; idempotent."""
 
     @abstractmethod
     async def wait_closed(self) -> None:
-        """Wait until all is ended."""
+        """Wait until everything is closed."""
 
     async def aclose(self) -> None:
-        """End, and wait until all is ended; what ``async with`` does. Idempotent."""
+        """Close, and wait until everything is closed, as ``async with`` does. Idempotent."""
         self.close()
         await self.wait_closed()
 
@@ -101,9 +98,9 @@ class BaseServer(ABC):
 
 
 def address(host: str | Sequence[str] | None, port: int) -> str:
-    """``host:port`` as it stands in a URL; a wildcard host is named by its loopback address.
+    """Return ``host:port`` as in a URL; a wildcard host is replaced by its loopback address.
 
-    Of several hosts it is the first.
+    Of several hosts, the first is used.
     """
     if not isinstance(host, str | None):
         host = next(iter(host), None)
@@ -113,10 +110,10 @@ def address(host: str | Sequence[str] | None, port: int) -> str:
 
 
 def port_of(server: Server) -> int:
-    """The port that a running server listens on; 0 for a Unix socket.
+    """Return the port that a running server listens on; 0 for a Unix socket.
 
-    With port 0 and hosts of both families, each has a port of its own, and which socket is the
-    first is left to chance: it is the one of IPv4, which :func:`address` names.
+    With port 0 and hosts of both families, each family has a port of its own, in random order: the
+    result is that of IPv4, the host in :func:`address`.
     """
     names = [each.getsockname() for each in server.sockets]
     ports = sorted((len(name), name[1]) for name in names if isinstance(name, tuple))
@@ -125,11 +122,11 @@ def port_of(server: Server) -> int:
 
 @contextlib.contextmanager
 def binding(what: str, host: str | Sequence[str] | None, port: int | None) -> Iterator[None]:
-    """Turn the errors of binding a listener into sentences.
+    """Turn the errors of binding a listener into readable ones.
 
     Raises:
-        PortInUse: somebody else listens there.
-        OptionError: the host is not one of this machine's, or the port needs rights.
+        PortInUse: another process listens there.
+        OptionError: the host is not an address of this machine, or the port needs privileges.
     """
     where = address(host, port or 0)
     try:

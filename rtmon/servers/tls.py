@@ -1,4 +1,4 @@
-"""TLS for servers: a certificate from files, which are read again when they have changed."""
+"""TLS for servers: a certificate from files, reloaded when the files change."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _Stamp: TypeAlias = "tuple[tuple[int, int, int], ...] | None"
 def server_context(certificate: Path | str, key: Path | str | None = None) -> ssl.SSLContext:
     """Return a context for servers: ``rtmon.serve(hub, ssl=server_context("cert.pem"))``.
 
-    When the files have changed, the next client is shown the new certificate; connections that are
-    open go on. What cannot be used is logged, and the certificate before stays.
+    When the files have changed, new connections get the new certificate; open connections continue.
+    An unusable certificate is logged, and the old one stays.
 
     Args:
-        certificate: the certificate and those between it and its authority, as PEM.
+        certificate: the certificate and its intermediate certificates, as PEM.
         key: the private key, without a password; None if it is in the same file.
 
     Raises:
-        OptionError: a file cannot be read, or the two do not belong together.
+        OptionError: a file cannot be read, or key and certificate do not match.
     """
     return _Certificate(Path(certificate), Path(certificate if key is None else key)).context
 
 
 class _Certificate:
-    """Presents a certificate in each handshake, as its files have it then.
+    """Presents the current certificate of its files in each handshake.
 
     Args:
         certificate: the file with the certificate.
         key: the file with its key.
 
     Attributes:
-        context: for servers; the one that handshakes begin with.
+        context: the server context that handshakes begin with.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self._stamp = self._now()
         self.context = self._current = self._load()
-        # OpenSSL calls it in each handshake, also when the client names no host.
+        # OpenSSL calls it in each handshake, even if the client sends no host name.
         self.context.sni_callback = self._choose
 
     def _choose(
@@ -59,7 +59,7 @@ class _Certificate:
             try:
                 self._current = self._load()
             except OptionError as error:
-                # One of the two may be replaced a moment before the other.
+                # The two files may be replaced one after the other.
                 logger.warning("the TLS certificate before stays in use: %s", error)
             else:
                 logger.info("the TLS certificate was read again from %s", self._certificate)
@@ -80,7 +80,7 @@ class _Certificate:
         return context
 
     def _now(self) -> _Stamp:
-        """Return what differs once a file has changed; None while one is missing."""
+        """Return a fingerprint that changes with the files; None while one is missing."""
         try:
             files = [path.stat() for path in (self._certificate, self._key)]
         except OSError:

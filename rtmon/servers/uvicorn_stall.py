@@ -1,4 +1,4 @@
-"""How a guarded connection of uvicorn ends when its peer reads nothing, or goes on sending."""
+"""End a guarded connection of uvicorn whose peer reads nothing, or goes on sending."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..probes.asgi.application_run import METER
 __all__ = ["LINGER", "LingeringClose", "StallWatch", "mark_slow"]
 
 LINGER = 2.0
-"""Seconds in which a peer may take an answer after which its connection ends. What it still sends
-is read meanwhile and thrown away: a socket closed with unread data loses the answer, too."""
+"""Seconds that a peer has to read the last response before its connection is dropped. Further input
+is read and discarded: closing a socket with unread data would lose the response, too."""
 
 _LOOKS = 4
-"""Looks in the time after which a peer that reads nothing is cut off."""
+"""Checks within the timeout after which a peer that reads nothing is cut off."""
 
 
 class LingeringClose:
-    """The end of a connection: the answer goes out, then the connection is dropped.
+    """A lingering close: send the last response, then drop the connection.
 
     Args:
         loop: the connection's event loop.
@@ -33,10 +33,10 @@ class LingeringClose:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.lingering = False
-        """True once all further input is to be thrown away."""
+        """True once all further input is discarded."""
 
     def linger(self, transport: Any, seconds: float = LINGER) -> None:
-        """Send the end of the stream; throw away input until the peer closes, or time is up."""
+        """Send the end of the stream; discard input until the peer closes or the time is up."""
         self.lingering = True
         if transport.can_write_eof():
             transport.resume_reading()
@@ -46,19 +46,19 @@ class LingeringClose:
         self.drop_after(transport, seconds)
 
     def drop_after(self, transport: Any, seconds: float = LINGER) -> None:
-        """Drop the connection in some seconds: closing alone waits for a peer to read."""
+        """Drop the connection after some seconds: closing alone waits for the peer to read."""
         self.cancel()
         self._timer = self._loop.call_later(seconds, transport.abort)
 
     def cancel(self) -> None:
-        """Forget the timer: the connection is gone."""
+        """Cancel the timer: the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 def mark_slow(scope: Any) -> None:
-    """Have the meter of a request or connection know that its reader is cut for being slow.
+    """Mark the meter of a request or connection as a slow reader that is cut off.
 
     Args:
         scope: its ASGI scope; None before there is one.
@@ -69,12 +69,12 @@ def mark_slow(scope: Any) -> None:
 
 
 class StallWatch:
-    """Drops a connection whose peer takes nothing of what waits for it.
+    """Drops a connection whose peer reads nothing of the data queued for it.
 
     Args:
         transport: of the connection.
         loop: its event loop.
-        timeout: seconds without a byte taken; None to leave the peer alone.
+        timeout: seconds without progress; None for no limit.
         stalled: called before the connection is dropped.
     """
 
@@ -94,13 +94,13 @@ class StallWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Watch: writing is paused."""
+        """Start watching: writing is paused."""
         if self._timeout is not None and self._timer is None:
             self._progress = Progress(-waiting(self._transport), self._loop.time())
             self._timer = self._loop.call_later(self._timeout / _LOOKS, self._look, self._timeout)
 
     def stop(self) -> None:
-        """Stop watching: writing goes on, or the connection is gone."""
+        """Stop watching: writing has resumed, or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
         self._progress = self._timer = None
@@ -109,7 +109,7 @@ class StallWatch:
         progress = self._progress
         if progress is None:
             return
-        # While writing is paused next to nothing is added, so what waits shrinks as it is taken.
+        # While writing is paused hardly anything is added, so the buffer shrinks as the peer reads.
         if progress.look(-waiting(self._transport), self._loop.time()) >= timeout:
             self._stalled()
             self._transport.abort()

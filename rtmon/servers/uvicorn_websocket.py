@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["GuardedWebSocket", "count_rejected"]
 
 PIECE = 4_096
-"""Bytes parsed at once. Between two pieces the application has its turn with the messages of the
-first: many small frames do not pile up. Of frames that inflate much there are smaller pieces, see
+"""Bytes parsed at once. Between two pieces the application handles the messages of the first, so
+that small frames do not pile up. Highly compressed frames are parsed in smaller pieces, see
 :class:`~rtmon.core.paced_inflation.Pieces`."""
 
 NOTHING = memoryview(b"")
-"""Input of which nothing is left."""
+"""Input that is used up."""
 
 EMPTY_FRAGMENTS = 4_096
 """Fragments without data in one message, as many as `websockets` takes of any."""
 
 LEFTOVER = 1_048_576
-"""Bytes that a peer may have on the way when it is sent a close frame; with more, it floods."""
+"""Bytes that a peer may still send after it was sent a close frame; more is a flood."""
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket of uvicorn that no peer can hold for nothing, or fill the memory through.
+    """A WebSocket of uvicorn with limits: no peer can keep it open idle, or fill the memory.
 
     Give it to uvicorn with :func:`rtmon.asgi.guarded`, or by name, ``--ws
     rtmon.asgi:GuardedWebSocket``.
     """
 
     stall_timeout: ClassVar[float | None] = 20.0
-    """Seconds for which a peer may take nothing of what waits for it; None for ever."""
+    """Seconds for which a peer may read nothing of the queued data; None for ever."""
 
     monitor: ClassVar[Monitor | None] = None
     """Counts handshakes that never reach the application as rejected."""
@@ -79,11 +79,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending.cancel()
-        if exc is None and not self._eof:  # this side has cut it
+        if exc is None and not self._eof:  # cut by this side
             self._drop_input()
         if self._stall is not None:
             self._stall.stop()
-            self._stall = None  # it refers to the connection: neither would go by itself
+            self._stall = None  # break the reference cycle with the connection
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -118,7 +118,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._parse()
 
     def _parse(self) -> None:
-        """Parse what was received, until there is a message for the application."""
+        """Parse the received data until there is a message for the application."""
         while self._waits and self.queue_is_free:
             if self._stopped:
                 self._stopped = False
@@ -132,7 +132,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def _waits(self) -> bool:
-        """True if something was received that is not parsed yet, and is to be."""
+        """True if received data still has to be parsed."""
         return (self._stopped or bool(self._unparsed)) and not self._ending.lingering
 
     def _parser_stopped(self) -> None:
@@ -143,7 +143,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def queue_is_free(self) -> bool:
-        """True if the application has taken all messages, or will not take any more."""
+        """True if the application has received all messages, or has ended."""
         return self.close_sent or not self.read_paused or self.queue.empty()
 
     async def receive(self) -> Any:
@@ -173,7 +173,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             Pieces(self.conn, self._parser_stopped)
 
     def _refuse(self, problem: Exception) -> None:
-        """Answer a request that is no handshake: `websockets` has an answer, or has not."""
+        """Answer a request that is not a handshake, as `websockets` does if it does."""
         answer = b"".join(self.conn.data_to_send())
         words = what_was_wrong(problem)
         if not answer:
@@ -187,7 +187,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     # Frames
 
     def handle_ping(self) -> None:
-        """Answer pings: one by one, or only the latest while the peer does not read."""
+        """Answer pings: each one, or only the latest while the peer does not read."""
         self._pings += 1
         output = self.conn.data_to_send()
         full = waiting(self.transport) > PONGS_ABOVE
@@ -213,7 +213,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Put fragments together as they come: a list of them could grow without a bound."""
+        """Join fragments as they arrive: a list of them could grow without bound."""
         if event.data:
             if self._message is None:
                 self._message = bytearray(b"".join(self.frames))
@@ -240,7 +240,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._drop_input()
         self._ending.linger(self.transport, FLOOD_GRACE)
 
-    # Ends: uvicorn closes the transport, which waits for ever for a peer that does not read
+    # Closing: uvicorn closes the transport, which waits for ever if the peer does not read
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
@@ -256,7 +256,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent and self.conn.state is not OPEN:
-            # The peer has closed, and reads nothing: uvicorn would raise, and not stop.
+            # The peer has closed and reads nothing: uvicorn would raise and not stop.
             self.transport.abort()
             return
         super().shutdown()
@@ -285,10 +285,10 @@ def count_rejected(monitor: Monitor | None, client: Any, status: int, detail: st
     """Count a request that was answered before the application saw it, as rejected.
 
     Args:
-        monitor: what counts; None for nothing.
-        client: the address of the other end.
-        status: HTTP status that it was answered with.
-        detail: why.
+        monitor: the Monitor; None to count nothing.
+        client: the peer's address.
+        status: HTTP status of the response.
+        detail: the reason.
     """
     if monitor is None:
         return

@@ -41,28 +41,28 @@ __all__ = ["Server", "serve"]
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 BACKLOG = 4096
-"""Connections the kernel holds until they are accepted. With asyncio's default of 100, of 5,000
-that come at once most wait for a retransmission of their SYN, a second or more."""
+"""Backlog of the listening socket. With asyncio's default of 100, most of 5,000 clients that
+connect at once would wait a second or more for the retransmission of their SYN."""
 
 STALL_TIMEOUT = 20.0
-"""Seconds, as long as ``websockets`` waits for the answer to a keepalive ping by default."""
+"""Seconds; the default timeout of ``websockets`` for a keepalive pong."""
 
 UNASKED_TIMEOUT = 0.7
-"""Seconds that a client which has connected and not asked for anything has to do so, once the
-server closes: long enough for one that is about to, which is told that the server stops."""
+"""Seconds after which a closing server drops connections without a request: long enough for a
+client whose request is on its way, which is answered that the server stops."""
 
 _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).parameters
-"""Up to version 15, ``websockets`` closes connections with 1001 and no reason, always."""
+"""Up to version 15, ``websockets`` always closes connections with 1001 and no reason."""
 
 
 class Server(DelegatingServer):
     """A running server; see :func:`serve`.
 
     Attributes:
-        monitor: what counts its connections.
+        monitor: measures its connections.
         hub: the hub it serves, None if it serves a handler.
         admin: its admin listener, None if it has none or is not running yet.
-        pool: how many connections it has of those it may, None if nothing bounds them here.
+        pool: limits of a handler's connections, with their counts; None without limits.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Server(DelegatingServer):
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
             if page:
-                pages.respond("GET", "/")  # reads the files now, not when the first one asks
+                pages.respond("GET", "/")  # read the files now, not on the first request
         elif page:
             raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):
@@ -107,7 +107,7 @@ class Server(DelegatingServer):
             options = {**options, "process_request": asked}
         _check_timeout(stall_timeout)
         options = _lean(options)
-        self._host: Any = host  # the library takes several, which its annotation leaves out
+        self._host: Any = host  # several hosts are allowed, though the annotation does not say so
         self._port, self._page = port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
@@ -128,7 +128,7 @@ class Server(DelegatingServer):
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to serve; what ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
@@ -150,30 +150,30 @@ class Server(DelegatingServer):
 
     @property
     def port(self) -> int:
-        """The port it listens on; the one that was free if 0 was asked for."""
-        _ = self.websockets  # there is no port before it runs
+        """The port it listens on; a free one was chosen if 0 was asked for."""
+        _ = self.websockets  # no port before it runs
         return self._bound
 
     @property
     def url(self) -> str:
-        """Where clients connect to: ``ws://host:port``, ``wss://`` with TLS."""
+        """The URL for clients: ``ws://host:port``, ``wss://`` with TLS."""
         scheme = "wss" if self._options.get("ssl") else "ws"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:
-        """Where a browser finds the chat page, None without one."""
+        """The URL of the chat page; None without one."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property
     def admin_url(self) -> str | None:
-        """Where dashboards connect to, None without an admin listener."""
+        """The URL for dashboards; None without an admin listener."""
         return None if self.admin is None else self.admin.url
 
     def close(self, close_connections: bool = True, code: int = 1001, reason: str = "") -> None:  # noqa: FBT001, FBT002 - the library's signature
         """Stop listening and close the connections; idempotent. See :meth:`wait_closed`."""
         if self._closing is None:
-            # At once, as the library's own: the next turn of the loop accepts nobody any more.
+            # At once, as the library does: the next loop iteration accepts no more connections.
             if _CLOSES_WITH_A_CODE:
                 self.websockets.close(close_connections, code, reason)
             else:
@@ -185,14 +185,14 @@ class Server(DelegatingServer):
         late = loop.call_later(UNASKED_TIMEOUT, lambda: self._clients.drop(unasked=True))
         await server.wait_closed()
         late.cancel()
-        # The last tick goes out to the watchers before their listener ends.
+        # The last tick is sent to readers before the admin listener ends.
         if self._owns_monitor:
             self.monitor.close()
         if self.admin is not None:
             await self.admin.aclose()
 
     def abort(self) -> None:
-        """Drop the connections there still are: after :meth:`close`, for who has waited enough."""
+        """Abort the remaining connections, after :meth:`close`, if they take too long."""
         self._clients.drop()
 
     async def wait_closed(self) -> None:
@@ -204,7 +204,7 @@ class Server(DelegatingServer):
 
 
 def _admin(monitor: Monitor, admin: Any, ssl: SSLContext | None) -> Admin | None:
-    """Return the admin listener that was asked for, or given."""
+    """Return the admin listener: the given one, or a new one if a port was given."""
     if isinstance(admin, int) and not isinstance(admin, bool):
         return Admin(monitor, port=admin, ssl=ssl)
     if ssl is not None:
@@ -215,7 +215,7 @@ def _admin(monitor: Monitor, admin: Any, ssl: SSLContext | None) -> Admin | None
 
 
 def _pool(hub: Hub | None, **bounds: float | None) -> ConnectionPool | None:
-    """Return what bounds the connections of a handler, None if nothing does."""
+    """Return the limits of a handler's connections; None without limits."""
     given = [name for name, value in bounds.items() if value is not None]
     if not given:
         return None
@@ -230,7 +230,7 @@ def _check_timeout(value: Any) -> None:
 
 
 def _lean(options: dict[str, Any]) -> dict[str, Any]:
-    """Compress each message by itself, unless the user has another compression, or none."""
+    """Compress each message separately, unless the user has chosen another compression or none."""
     extensions = list(options.get("extensions") or ())
     chosen = any(each.name == ServerPerMessageDeflateFactory.name for each in extensions)
     if chosen or options.get("compression", "deflate") != "deflate":
@@ -238,7 +238,7 @@ def _lean(options: dict[str, Any]) -> dict[str, Any]:
     deflate = ServerPerMessageDeflateFactory(
         server_no_context_takeover=True,
         client_no_context_takeover=True,
-        # The library's own choice of these.
+        # The library's defaults.
         server_max_window_bits=12,
         client_max_window_bits=12,
         compress_settings={"memLevel": 5},
@@ -247,7 +247,7 @@ def _lean(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, Any]:
-    """Speak the hub's protocol, keep to its limits, answer a load balancer's ``/healthz``."""
+    """Set up the hub's subprotocols, its limits, and ``/healthz`` for load balancers."""
     given = options.get("process_request")
     origins = Origins(options.pop("origins", None))
     write_limit = options.get("write_limit") or 0
@@ -274,7 +274,7 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
                 return connection.respond(http.HTTPStatus(status), text)
         elif not origins.allows(request.headers.get_all, secure=_is_encrypted(connection)):
             return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
-        # What the user's own function refuses, a password say, is refused for the page too.
+        # The user's process_request, such as a password check, applies to the page, too.
         asked = given(connection, request) if given is not None else None
         if inspect.isawaitable(asked):
             return later(asked, connection, request)
@@ -303,45 +303,46 @@ def serve(
     idle_timeout: float | None = None,
     **options: Any,
 ) -> Server:
-    """Serve a handler or a hub, and count what its connections do.
+    """Serve a handler or a hub, and measure its connections.
 
     A drop-in for ``websockets.asyncio.server.serve``: use it as ``async with serve(…)`` or
-    ``await serve(…)``, with every argument of the original; the server has all that the original's
-    has. ``create_connection`` is a class, not a function, and a request that cannot be read is
-    answered 400 where the original closes without a word. Compression is negotiated as there,
-    but each message is compressed by itself (``server_no_context_takeover`` and
-    ``client_no_context_takeover``), which takes a third of the memory; for the original's, give
-    ``extensions=[ServerPerMessageDeflateFactory(…)]``.
+    ``await serve(…)``, with every argument of the original; the server has the whole API of the
+    original's. ``create_connection`` is a class, not a function, and a malformed request is
+    answered with 400, where the original closes without a response. Compression is negotiated as
+    there, but each message is compressed separately (``server_no_context_takeover`` and
+    ``client_no_context_takeover``), which takes a third of the memory; for the original's
+    compression, pass ``extensions=[ServerPerMessageDeflateFactory(…)]``.
 
     Args:
         target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.
         host: the interface to listen on, or several, as in the original.
         port: the port; 0 for any that is free.
         handler: the library's name for the first argument, when it is a coroutine function.
-        monitor: what counts; one of the server's own by default, which ends with the server.
+        monitor: measures the connections; by default a new one, closed with the server.
         admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
             or one made with :func:`rtmon.serve_admin`; None for none.
-        admin_ssl: has the admin listener on that port speak TLS; None for none. The server itself
-            does so with ``ssl``, as in the original; :func:`rtmon.servers.tls.server_context`
-            makes both.
-        page: whether browsers find a chat page of the hub at ``/``.
-        stall_timeout: seconds for which a client may take nothing of what was sent to it, until
-            its connection is cut; None for ever. For a hub, :class:`rtmon.HubOptions` has this.
-        pause_gc: whether to pause Python's garbage collector, in the whole process, while hundreds
-            of connections a second are being opened and few end, for ten seconds at most. It would
-            take up to a third of the CPU time that such a crowd costs.
-        max_connections: connections of a handler at once; further ones are refused with HTTP 503,
-            and count as rejected. ``server.pool`` has the numbers. A hub has its own.
+        admin_ssl: TLS context of the admin listener on that port; None for no TLS. The server's own
+            is ``ssl``, as in the original; :func:`rtmon.servers.tls.server_context` makes both.
+        page: True to serve a chat page of the hub at ``/``.
+        stall_timeout: seconds for which a client may read nothing of the data sent to it before
+            its connection is cut; None for ever. A hub has it in :class:`rtmon.HubOptions`.
+        pause_gc: True to pause Python's garbage collector, in the whole process, for at most ten
+            seconds while hundreds of connections a second are opened and few end. It would
+            take up to a third of the CPU time of such a storm.
+        max_connections: maximum number of open connections of a handler; further ones are refused
+            with HTTP 503 and count as rejected. ``server.pool`` has the counts. A hub has an
+            option of its own.
         idle_timeout: seconds in which a client of a handler must send a message, or is closed with
-            4502; None for ever. A hub has its own.
-        **options: everything else that ``websockets`` takes. ``origins`` of a hub are the web pages
-            of other origins that may use it, ``"*"`` for all; its own may, and programs: see
-            :class:`rtmon.hub.admission.origins.Origins`. Of a handler they are the original's.
+            4502; None for ever. A hub has an option of its own.
+        **options: everything else that ``websockets`` takes. For a hub, ``origins`` lists the
+            other origins whose web pages may connect, ``"*"`` for all; its own origin and
+            programs always may: see :class:`rtmon.hub.admission.origins.Origins`. For a handler
+            it is the original's.
 
     Raises:
-        PortInUse: somebody else listens there.
+        PortInUse: another process listens there.
         OptionError: an argument is wrong.
-        MonitorError: the Monitor ticks on another live loop.
+        MonitorError: the Monitor ticks on another running event loop.
     """
     if handler is not None:
         if target is not None:

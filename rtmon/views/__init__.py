@@ -1,1 +1,1 @@
-"""What a feed says, as people read it: numbers, tiles, series, and how fresh they are."""
+"""Shared parts of all views: number formats, tiles, charts, tables, freshness."""

@@ -1,8 +1,8 @@
-"""What needs attention: a table of rules, judged once a tick.
+"""Alerts about what needs attention: a table of rules, evaluated once a tick.
 
-A rule holds when its condition has held for ``lasting`` seconds, and goes on holding until it has
-not held for ``clearing`` seconds, so that what comes and goes is one matter. Each says whom it
-hurts, and names the query that shows them.
+A rule fires when its condition has held for ``lasting`` seconds, and clears when it has not held
+for ``clearing`` seconds, so that an intermittent problem is one alert. Each rule names the affected
+connections, and the query that shows them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["RULES", "Attention", "Matter", "Recent", "Rule", "Severity"]
 Severity = Literal["warn", "bad"]
 
 REMEMBERED = 300.0
-"""Seconds of Samples that conditions look at."""
+"""Seconds of Samples that conditions use."""
 
 
 class Recent:
@@ -33,31 +33,31 @@ class Recent:
         self.last = samples[-1]
 
     def span(self, seconds: float, *, skip: float = 0.0) -> MergedSamples:
-        """Return so many seconds of Samples, which ended ``skip`` seconds ago, as one."""
+        """Return the Samples of some seconds, up to ``skip`` seconds ago, merged."""
         return MergedSamples(latest(self._samples, seconds, skip=skip))
 
     def total(self, counter: str, seconds: float = 10.0, *, skip: float = 0.0) -> int:
-        """Return what a counter gained; 0 where it is not known."""
+        """Return the increase of a counter; 0 if unknown."""
         found = self.span(seconds, skip=skip).total(counter)
         return found[0] if found else 0
 
     def rate(self, counter: str, seconds: float, *, skip: float = 0.0) -> float:
-        """Return what a counter gained per second; 0 where it is not known."""
+        """Return the rate of a counter per second; 0 if unknown."""
         return self.span(seconds, skip=skip).rate(counter) or 0.0
 
     def quantile(self, histogram: str, q: float, seconds: float = 10.0) -> float:
-        """Return a quantile; 0 where nothing was recorded."""
+        """Return a quantile; 0 if nothing was recorded."""
         return self.span(seconds).quantile(histogram, q) or 0.0
 
     def open_before(self, seconds: float) -> int:
-        """Return how many connections were open so long ago; 0 where that is not known."""
+        """Return the number of open connections some seconds ago; 0 if unknown."""
         samples = latest(self._samples, 1.0, skip=seconds)
         return samples[-1].open or 0 if samples else 0
 
     def growth(self, gauge: str, seconds: float) -> tuple[float, float] | None:
         """Return a gauge's lowest value in the first and the last third of a time.
 
-        None where the Samples do not reach back so far, or it is not known.
+        None if the Samples do not reach back so far, or the value is unknown.
         """
         samples = latest(self._samples, seconds)
         if sum(sample.elapsed for sample in samples) < 0.9 * seconds:
@@ -74,18 +74,18 @@ class Recent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that can need attention.
+    """A rule: a condition that can need attention.
 
     Attributes:
         key: its name, in addresses and tests.
-        title: what is the matter, in a few words.
-        severity: ``bad`` where users are hurt now, ``warn`` where they may be soon.
-        holds: judges the latest Samples; returns whom or what it hurts, "" where it does not hold.
-        lasting: seconds for which it has to hold before it is a matter.
-        clearing: seconds for which it must not hold before it is none any more.
-        table: the table that shows whom it hurts; None where no row does.
-        query: the condition that shows them, in the query language.
-        sort: the column by which the worst come first.
+        title: the problem in a few words.
+        severity: ``bad`` if users are affected now, ``warn`` if they may be soon.
+        holds: evaluates the latest Samples; returns the affected part in words, "" if it is false.
+        lasting: seconds for which the condition must hold before the rule fires.
+        clearing: seconds for which the condition must be false before the rule clears.
+        table: the table that shows the affected rows; None if no table does.
+        query: the query that selects these rows.
+        sort: the sort order that puts the worst rows first.
     """
 
     key: str
@@ -101,12 +101,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """A rule that holds.
+    """A rule that has fired.
 
     Attributes:
         rule: the rule.
-        since: when its condition began to hold, Unix seconds of the server's clock.
-        whom: whom or what it hurts, as of the last tick on which the condition held.
+        since: when its condition became true, Unix seconds of the server's clock.
+        whom: the affected part in words, as of the last tick on which the condition held.
     """
 
     rule: Rule
@@ -295,7 +295,7 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass
 class _State:
-    """How one rule stands: since when its condition has held, and last held."""
+    """State of a rule: since when its condition holds, and when it last held."""
 
     since: float | None = None
     last: float = 0.0
@@ -305,12 +305,12 @@ class _State:
 
 @dataclass
 class Attention:
-    """Judges every rule once a tick; time is that of the Samples.
+    """Evaluates all rules once a tick, by the time of the Samples.
 
     Attributes:
-        matters: the rules that hold, in the order of :data:`RULES`.
-        well_since: since when nothing has needed attention, Unix seconds; None while something
-            does, or before the first Sample.
+        matters: the rules that have fired, in the order of :data:`RULES`.
+        well_since: since when no rule has fired, Unix seconds; None while one has, or before the
+            first Sample.
     """
 
     rules: Sequence[Rule] = RULES
@@ -322,9 +322,9 @@ class Attention:
     _states: Mapping[str, _State] = field(default_factory=dict)
 
     def update(self, sample: Sample) -> Sequence[Matter]:
-        """Judge the rules after another tick; return the matters.
+        """Evaluate the rules after a tick; return the rules that have fired.
 
-        A Sample of another epoch begins anew.
+        A Sample of another epoch resets all rules.
         """
         if sample.epoch != self._epoch:
             self._epoch, self._age = sample.epoch, 0.0

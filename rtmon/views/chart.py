@@ -11,18 +11,18 @@ from .number_format import scaled, three
 __all__ = ["DASHES", "Chart", "Form", "Measure", "Series"]
 
 S = TypeVar("S")
-"""What the values of a chart are computed from, such as a span of Samples."""
+"""Type from which the values of a chart are computed, such as merged Samples."""
 
 DASHES = (("solid", ""), ("dashed", "7 3"), ("dotted", "2 3"))
-"""How the series of a chart are drawn, in their order, so that they differ without their colours:
-in words, and as SVG's ``stroke-dasharray``."""
+"""Dash patterns of a chart's series, in order, so that they differ without colours: in words, and
+as SVG's ``stroke-dasharray``."""
 
 Form = Literal["line", "area", "step"]
-"""Lines, lines with the ground below filled, or steps that hold before each point."""
+"""Lines, filled areas, or steps that hold before each point."""
 
 Measure = Literal["rate", "level", "quantile"]
-"""How a series follows from its column: what a counter gained per second; the value of a gauge;
-or the quantile of that name, in seconds."""
+"""How a series is computed from its column: the rate of a counter, the value of a gauge, or a
+quantile in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,13 @@ class Series(Generic[S]):
 
     Attributes:
         key: its name in rows of data; unique among the charts that are shown together.
-        label: what a legend calls it.
-        color: how it is drawn, from :mod:`rtmon.views.palette`.
+        label: its name in the legend.
+        color: its colour, from :mod:`rtmon.views.palette`.
         value: computes the value of one point, in the chart's unit; None is drawn as a gap.
-        width: of the line, in pixels. Above that of the series after it, it stays in sight where
-            they agree.
-        column: of the samples table, if the series is one of it.
-        measure: how the series follows from that column.
-        factor: by which the result is multiplied to be in the chart's unit.
+        width: width of the line in pixels. A wider line stays visible under the next series.
+        column: its column of the samples table, if any.
+        measure: how the series is computed from that column.
+        factor: multiplier for the chart's unit.
     """
 
     key: str
@@ -54,8 +53,8 @@ class Series(Generic[S]):
         """Compute the value of a point from its column.
 
         Args:
-            value: of the column; None if it is not known.
-            elapsed: seconds that the point stands for.
+            value: the column's value; None if unknown.
+            elapsed: seconds of the point.
         """
         if value is None:
             return None
@@ -66,17 +65,17 @@ class Series(Generic[S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Chart(Generic[S]):
-    """One chart: series over the same time, from zero up.
+    """A chart over time, with a value axis from zero.
 
     Attributes:
-        key: its name, for styles, tests and where a title has no place.
-        title: what it shows.
-        unit: behind the numbers.
-        series: what is drawn, the first on top.
-        form: how it is drawn.
-        window: seconds that the value of a live point looks back on; 0 is its own Sample only.
-        whole: whether values are whole numbers.
-        brief: True if it is drawn also where there is little room, as in a terminal.
+        key: its name, for addresses, styles and tests.
+        title: its title.
+        unit: the unit of the values.
+        series: the series, the first one on top.
+        form: lines, areas or steps.
+        window: seconds over which the value of a live point is computed; 0 for one Sample.
+        whole: True if values are whole numbers.
+        brief: True to draw it also in small views, such as a terminal.
     """
 
     key: str

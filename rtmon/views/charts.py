@@ -1,4 +1,4 @@
-"""The table of charts: page, notebook, terminal and report all draw these.
+"""The table of charts, which dashboard, notebook, terminal and report draw.
 
 Adding a chart means adding a row here.
 """
@@ -13,11 +13,11 @@ from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
 __all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
 
 RTT_WINDOW = 30.0
-"""Seconds of which each RTT percentile is drawn: one keepalive interval of ``websockets`` (20 s
-by default) and some more, so that every connection is in each."""
+"""Window in seconds of each RTT percentile: a little more than the keepalive interval of
+``websockets`` (20 s by default), so that each includes every connection."""
 
 RATIO_WINDOW = 10.0
-"""Seconds of which each ratio is drawn: in a single one there may be pings and nothing else."""
+"""Window in seconds of each ratio: a single second may contain only pings."""
 
 
 def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[MergedSamples]:
@@ -91,7 +91,7 @@ CHARTS: tuple[Chart[MergedSamples], ...] = (
         key="open",
         title="Open connections",
         unit="",
-        # As the tile and the table have it, not the most at once within a tick.
+        # The gauge, as in tile and table, not the peak within a tick.
         series=(_level("open", "open", VIOLET),),
         form="area",
         whole=True,

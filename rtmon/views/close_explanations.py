@@ -1,4 +1,4 @@
-"""Close codes and causes of an end in words."""
+"""Explain close codes and causes in words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STANDARD: Mapping[int, str] = {
     1014: "A proxy got no proper answer from the server.",
     1015: "The TLS handshake failed; it is never on the wire.",
 }
-"""Code → its meaning, as RFC 6455 and IANA's registry have it."""
+"""Close code → its meaning, from RFC 6455 and IANA's registry."""
 
 _OF_THE_HUB = frozenset(code for code in CODES if code >= 4000) | {1008, 1013}
 """Codes that the hub sends for reasons of its own."""
@@ -46,7 +46,7 @@ CAUSE_WORDS: Mapping[Cause, str] = {
     "server shutdown": "The server was shutting down.",
     "slow consumer": "It did not read what was sent to it, and was cut off.",
 }
-"""Cause of an end → what it says, in a sentence."""
+"""Cause → its explanation in a sentence."""
 
 
 def code_text(code: int, *, hub: bool) -> str:
@@ -54,7 +54,7 @@ def code_text(code: int, *, hub: bool) -> str:
 
     Args:
         code: the close code.
-        hub: True if the connection is one of a hub, whose own codes then have their names.
+        hub: True for a connection of a hub, which has codes of its own.
     """
     if code in CODES and (code in _STANDARD or hub):
         return f"{code} {CODES[code].name}"
@@ -62,7 +62,7 @@ def code_text(code: int, *, hub: bool) -> str:
 
 
 def code_words(code: int, *, hub: bool) -> str:
-    """Return what a close code means, in a sentence; see :func:`code_text`."""
+    """Explain a close code in a sentence; see :func:`code_text`."""
     if hub:
         code = standard_code(code)
         if code in _OF_THE_HUB:

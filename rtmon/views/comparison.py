@@ -1,9 +1,9 @@
-"""Compare two stretches of measured time: what is better or worse beyond noise.
+"""Compare the measurements of two time ranges: what is better or worse beyond noise.
 
 Each stretch is read as a series of points. A measure differs beyond noise if Welch's t statistic of
 its points exceeds 3 (https://en.wikipedia.org/wiki/Welch%27s_t-test); a quantile must also differ
-by more than twice the width of a histogram's bucket, 1/16. Less than ``least`` is no difference,
-so that what is certain but tiny is no finding.
+by more than twice the width of a histogram's bucket, 1/16. A relative change below ``least`` is
+ignored, so that significant but tiny changes are not reported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MEASURES", "Difference", "Measure", "Stretch", "Verdict", "compare"]
 Verdict = Literal["better", "worse", "changed", "same", "unknown"]
 
 T_LIMIT = 3.0
-"""Welch's t beyond which a difference is no noise."""
+"""Welch's t above which a difference is significant."""
 
 BUCKET = 1 / 16
 """Relative width of a bucket of a histogram; see :mod:`rtmon.metrics.histogram`."""
@@ -30,12 +30,12 @@ BUCKET = 1 / 16
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One of the two that are compared.
+    """One of the two compared time ranges.
 
     Attributes:
         points: its series, with all columns.
         merged: the same merged into one point, which has the exact quantiles.
-        causes: cause → connections that ended so.
+        causes: cause → number of connections that ended with it.
     """
 
     points: SeriesAnswer
@@ -56,7 +56,7 @@ class Measure:
         key: the column.
         title: what it is called.
         kind: ``rate`` per second of a counter, ``level`` of a gauge, or ``quantile``.
-        rising: what more of it means: ``better``, ``worse``, or ``changed`` where it depends.
+        rising: meaning of an increase: ``better``, ``worse``, or ``changed`` if it depends.
         unit: its unit.
     """
 
@@ -75,7 +75,7 @@ class Difference:
         measure: the measure.
         before: its value in A; None where it is not known.
         after: its value in B.
-        verdict: what B is, compared with A.
+        verdict: B compared with A, such as ``better``.
     """
 
     measure: Measure
@@ -91,7 +91,7 @@ class Difference:
         return self.after / self.before - 1
 
     def texts(self) -> tuple[str, str, str]:
-        """Return A, B and the change, for people."""
+        """Return A, B and the change as texts."""
         change = self.change
         shown = UNKNOWN if change is None else f"{change:+.0%}"
         return self._text(self.before), self._text(self.after), shown
@@ -140,12 +140,12 @@ MEASURES: tuple[Measure, ...] = (
 
 
 def compare(before: Stretch, after: Stretch, *, least: float = 0.1) -> list[Difference]:
-    """Compare two stretches.
+    """Compare two time ranges.
 
     Args:
         before: A.
         after: B.
-        least: relative change below which a difference is none: 0.1 for 10 %.
+        least: relative change below which a difference is ignored: 0.1 for 10 %.
     """
     found = []
     for measure in MEASURES:
@@ -219,6 +219,6 @@ _CERTAIN: Mapping[str, Callable[[Measure, Stretch, Stretch], bool]] = {
 
 
 def causes(before: Stretch, after: Stretch) -> Sequence[tuple[str, int, int]]:
-    """Return each cause of an end, and how many connections ended so in A and B."""
+    """Return each cause, with the numbers of connections that ended with it in A and B."""
     names = sorted({*before.causes, *after.causes})
     return [(name, before.causes.get(name, 0), after.causes.get(name, 0)) for name in names]

@@ -1,4 +1,4 @@
-"""The charts of one connection: of what a feed knows of each tick since it is looked at."""
+"""The charts of one connection, from its details of each tick."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class ConnectionPoint:
 
     Attributes:
         elapsed: its seconds.
-        values: what counters gained, and gauges.
+        values: increases of counters, and gauges.
     """
 
     elapsed: float
     values: Mapping[str, float | None]
 
     def rate(self, counter: str) -> float | None:
-        """Return what a counter gained per second."""
+        """Return the rate of a counter per second."""
         gained = self.values.get(counter)
         return None if gained is None or self.elapsed <= 0 else gained / self.elapsed
 
@@ -34,9 +34,9 @@ class ConnectionPoint:
         return self.values.get(gauge)
 
     def handler(self) -> float | None:
-        """Return the mean handler time of a message, seconds; None if no handler was busy.
+        """Return the mean handler time of a message in seconds; None if no handler finished.
 
-        A handler that ends in a later tick than its message came is told in that one.
+        A handler that ends in a later tick than its message arrived counts in the later tick.
         """
         took = self.values.get("handler_time")
         return took / max(1, self.values.get("messages_in") or 0) if took else None

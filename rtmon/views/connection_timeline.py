@@ -1,4 +1,4 @@
-"""The story of one connection: handshake, pings, waits, frames, Events and its end as one list."""
+"""The timeline of one connection: handshake, pings, backlog, frames, Events and its end."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["GROUPS", "Group", "TimelineEntry", "frame_lines", "story"]
 Group = Literal["frames", "pings", "queue", "events"]
 
 GROUPS: tuple[Group, ...] = ("frames", "pings", "queue", "events")
-"""What a story can be filtered by."""
+"""Groups of entries by which a timeline can be filtered."""
 
 _FRAME = re.compile(
     r"""(?P<at>-?\d+\.\d+)[ ](?P<way>in|out)[ ](?P<what>[a-z]+(?:[ ]\d+)?)[ ](?P<size>\d+)
         (?P<payload>[ ]b['"].*)?""",
     re.VERBOSE | re.DOTALL,
 )
-"""A line of a black box: seconds to the end, direction, opcode, bytes, and a payload if kept."""
+"""A line of a black box: seconds before the end, direction, opcode, bytes, payload if kept."""
 
 _OWN = frozenset({"opened", "closed"})
-"""Kinds of Events that the handshake and the end tell better."""
+"""Kinds of Events that the handshake and the end entries replace."""
 
 _QUEUE = frozenset({"slow", "recovered", "dropped"})
 _BAD = frozenset({"error", "rejected", "refused"})
 
 
 class TimelineEntry(Struct, frozen=True, kw_only=True):
-    """Something that happened to a connection.
+    """An entry of a connection's timeline.
 
     Attributes:
         time: when, Unix seconds.
         group: see :data:`Group`; handshake and end are among the events.
-        kind: what it was, in a word.
-        text: what happened, in words.
+        kind: its kind, in a word.
+        text: description.
         note: a size or the like, "" if there is none.
         mood: good, soft, warn or bad; "" for nothing of note.
     """
@@ -56,11 +56,11 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 def story(
     info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str
 ) -> list[TimelineEntry]:
-    """Tell the story of a connection, newest first.
+    """Return the timeline of a connection, newest entry first.
 
     Args:
         info: its row in the connections table.
-        found: what else is known of it.
+        found: its details.
         now: the server's wall clock when the answer was made.
         end: how it ended, in words; "" while it is open.
     """
@@ -69,7 +69,7 @@ def story(
         entries += [*_pings(found.series), *_waits(found.series)]
     last = info.closed if info.closed is not None else now
     entries += _frames(frame_lines(found), last)
-    entries.sort(key=lambda entry: entry.time)  # stable: what is of one time keeps its order
+    entries.sort(key=lambda entry: entry.time)  # stable: entries of the same time keep their order
     if info.closed is not None:
         mood = "soft" if info.cause == "closed" else "bad"
         entries.append(
@@ -119,7 +119,7 @@ def _events(events: Sequence[Event]) -> Iterator[TimelineEntry]:
 
 
 def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
-    """Tell each tick in which a ping was answered: its round-trip time is another than before."""
+    """Yield an entry for each answered ping: a tick whose round-trip time has changed."""
     rtts = series.columns.get("rtt", ())
     before = None
     for time, rtt in zip(series.times, rtts, strict=False):
@@ -136,7 +136,7 @@ def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
 
 
 def _waits(series: SeriesAnswer) -> Iterator[TimelineEntry]:
-    """Tell each stretch of ticks at whose ends bytes waited to be sent."""
+    """Yield an entry for each run of ticks with queued bytes."""
     ages = series.columns.get("queue_age", [None] * len(series))
     queues = series.columns.get("send_queue", ())
     run: list[tuple[float, float, float | None]] = []

@@ -1,4 +1,4 @@
-"""A verdict on one connection in words: how it is, or who ended it and why."""
+"""A verdict on one connection in words: its condition, or which side ended it and why."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from .number_format import delay, duration, exact, scaled
 __all__ = ["SILENT", "Verdict", "verdict"]
 
 LATE = 1.0
-"""Seconds from which on a round trip, or the wait of the oldest byte, is told."""
+"""Seconds above which a round trip, or the age of the oldest queued byte, is mentioned."""
 
 FAR = 0.5
-"""Seconds from which on the p99 of round trips is told: those that need attention."""
+"""Seconds above which the p99 of round trips is mentioned."""
 
 SILENT = 60.0
-"""Seconds without a byte in either direction from which on that is told."""
+"""Seconds without traffic in either direction after which that is mentioned."""
 
 _PRIVATE = 3000
-"""The first close code that RFC 6455 leaves to libraries and applications; their meaning is told
-also where the cause is known."""
+"""First close code that RFC 6455 leaves to libraries and applications; such codes are explained
+even if the cause is known."""
 
 Mood = Literal["good", "soft", "warn", "bad"]
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What to think of a connection.
+    """A verdict on a connection.
 
     Attributes:
         mood: good, soft (nothing of note), warn or bad.
         title: the verdict in a few words.
-        sentences: why, and what came before; texts of the peer stand in quotation marks.
+        sentences: the reasons; texts of the peer are quoted.
     """
 
     mood: Mood
@@ -50,7 +50,7 @@ def verdict(info: ConnectionInfo, *, now: float, hub: bool) -> Verdict:
     Args:
         info: its row in the connections table.
         now: the server's wall clock.
-        hub: True if the connection is one of a hub, whose own close codes then have meanings.
+        hub: True for a connection of a hub, which has close codes of its own.
     """
     if info.state == "open":
         return _open(info, now)
@@ -118,7 +118,7 @@ def _end(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
 
 
 def _frames(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
-    """Tell who sent the first close frame, and what the other said."""
+    """Describe which side sent the first close frame, and the other's answer."""
     sent = _said(info.code_sent, info.reason_sent, hub=hub)
     received = _said(info.code_received, info.reason_received, hub=hub)
     if info.initiator == "local" and sent:

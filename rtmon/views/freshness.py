@@ -59,7 +59,7 @@ class Freshness:
 
 
 class FreshnessTracker:
-    """Judges how fresh a feed's numbers are; remembers outages to report the recovery."""
+    """Determines how fresh a feed's numbers are; remembers outages to report the recovery."""
 
     def __init__(self) -> None:
         self._lost: float | None = None
@@ -75,7 +75,7 @@ class FreshnessTracker:
             paused_at: the time that a paused view shows, Unix seconds.
         """
         state = feed.status.state
-        # Also one that is being written tells what was recorded, not that the server is alive.
+        # Even a recording in progress shows what was recorded, not that the server is alive.
         if state == "recorded" or (state == "live" and feed.capabilities.replay):
             return Freshness(kind="recorded", pill=_PILLS["recorded"])
         kind, banner = self._judge(feed)
@@ -118,7 +118,7 @@ class FreshnessTracker:
         return ("empty" if snapshot is not None and snapshot.opened == 0 else "live"), ""
 
     def _note_recovery(self, now: float, epoch: str) -> None:
-        if self._lost is not None and self._epoch is not None:  # else nothing was there before
+        if self._lost is not None and self._epoch is not None:  # not the first numbers
             self._recovered = now
             self._story = f"Connected again after {duration(now - self._lost)}."
             if epoch != self._epoch:

@@ -16,19 +16,19 @@ from .table_cells import TITLES, cell
 __all__ = ["code", "escape", "fenced", "incident_report"]
 
 TOLD = 40
-"""Entries of the story in a report at most; the newest are told."""
+"""Maximum number of timeline entries in a report; the newest are kept."""
 
 APART = frozenset({"traceback", "last_frames"})
 """Columns that have a section of their own."""
 
 _JOINER = "\u2060"
-"""A character without width: behind it no name is mentioned, and no address becomes a link."""
+"""A zero-width character, after which @names do not mention and addresses do not become links."""
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~!#]")
 
 
 def escape(text: str) -> str:
-    """Make a text from outside one line of Markdown: no markup, HTML, link or mention."""
+    """Escape an untrusted text as one line of Markdown: no markup, HTML, link or mention."""
     plain = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _MARKUP.sub(lambda match: "\\" + match[0], plain)
     plain = re.sub(r"(?<=[@:])(?=[\w/])", _JOINER, plain)
@@ -36,14 +36,14 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Put a text from outside into a code span, as it may stand in a table."""
+    """Put an untrusted text into a code span that is safe in a table."""
     line = _one_line(text).replace("|", "\\|")
     ticks = "`" * (1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
     return f"{ticks} {line} {ticks}" if "`" in line else f"`{line}`" if line else "–"
 
 
 def fenced(text: str) -> str:
-    """Put a text from outside into a code block that it cannot end."""
+    """Put an untrusted text into a code block that it cannot end."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
@@ -61,13 +61,13 @@ def incident_report(
     *,
     now: float,
 ) -> str:
-    """Write what is known of a connection as Markdown; times are UTC.
+    """Write the incident report of a connection as Markdown; times are UTC.
 
     Args:
         info: its row in the connections table.
-        found: what else is known of it.
-        verdict: on it.
-        entries: its story, newest first.
+        found: its details.
+        verdict: its verdict.
+        entries: its timeline, newest first.
         now: the server's wall clock.
     """
     source = found.source

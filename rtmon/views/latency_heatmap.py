@@ -1,4 +1,4 @@
-"""Distributions of latencies over time, as heatmaps draw them: counts in rows of a log scale."""
+"""Latency heatmaps: counts over time, in rows of a log scale."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ HISTOGRAMS = ("rtt", "handler", "fanout")
 """Histograms of a Sample that are drawn."""
 
 _MERGED = 4
-"""Buckets of a histogram that one row is made of: four rows cut each power of two."""
+"""Number of histogram buckets in one row: four rows for each power of two."""
 
 _FIRST = 16 // _MERGED
-"""The lowest row, of which the faster ones are part."""
+"""The lowest row, which includes all faster ones."""
 
 _ROWS = 90
 
 BOUNDS: tuple[float, ...] = tuple(
     bucket_bounds((_FIRST + row) * _MERGED)[0] * MICROSECOND for row in range(_ROWS + 1)
 )
-"""Where rows begin, seconds, rising, and where the last one ends; the first has all that is
-faster, the last all that is slower."""
+"""Bounds of the rows in seconds, rising; the first row includes everything faster, the last
+everything slower."""
 
 
 def heat_columns(samples: Sequence[Sample], step: int) -> dict[str, Any]:

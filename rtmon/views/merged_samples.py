@@ -1,4 +1,4 @@
-"""Samples that follow each other, read as one."""
+"""Consecutive Samples, read as one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WINDOWS: Mapping[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1
 
 
 class MergedSamples:
-    """Samples of one epoch that follow each other, read as one.
+    """Consecutive Samples of one epoch, read as one.
 
-    What is not known in any of them is None.
+    A value that is unknown in all of them is None.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -24,7 +24,7 @@ class MergedSamples:
         self._merged: dict[str, Histogram] = {}
 
     def total(self, counter: str) -> tuple[int, float] | None:
-        """Return what a counter gained, and in how many seconds, where it is known."""
+        """Return the increase of a counter, and the seconds for which it is known."""
         known = [
             (value, sample.elapsed)
             for sample in self._samples
@@ -35,17 +35,17 @@ class MergedSamples:
         return sum(value for value, _ in known), sum(elapsed for _, elapsed in known)
 
     def rate(self, counter: str) -> float | None:
-        """Return what a counter gained per second, by the monotonic clock."""
+        """Return the rate of a counter per second, by the monotonic clock."""
         total = self.total(counter)
         return None if total is None or total[1] <= 0 else total[0] / total[1]
 
     def ratio(self, counter: str, to: str) -> float | None:
-        """Return what a counter gained for each one that another gained; None if that is 0."""
+        """Return the ratio of the increases of two counters; None if the second is 0."""
         gained, others = self.total(counter), self.total(to)
         return gained[0] / others[0] if gained and others and others[0] else None
 
     def quantile(self, histogram: str, q: float) -> float | None:
-        """Return a quantile of all that a histogram recorded; never a mean of quantiles."""
+        """Return a quantile of the merged histogram; never a mean of quantiles."""
         if histogram not in self._merged:
             parts = [getattr(sample, histogram) for sample in self._samples]
             self._merged[histogram] = Histogram.merged(parts)

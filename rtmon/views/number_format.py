@@ -24,14 +24,14 @@ UNKNOWN = "–"
 """Stands for an unknown value: null is never shown as 0."""
 
 _ROUNDS_TO_1000 = 999.5
-"""From here on, three significant digits would read ``1000``."""
+"""From here on, rounding to three significant digits gives ``1000``."""
 
 
 def scaled(value: float | None, unit: str) -> tuple[str, str]:
     """Split a value into three significant digits and its unit with a decimal prefix.
 
     Args:
-        value: a number in base units, None where it is not known.
+        value: a number in base units; None if unknown.
         unit: the unit without prefix, such as ``B/s``.
 
     Returns:
@@ -44,7 +44,7 @@ def scaled(value: float | None, unit: str) -> tuple[str, str]:
 
 
 def short(value: float) -> str:
-    """Format the number of an axis, without zeros that say nothing: ``1.25k``."""
+    """Format a number of an axis, without trailing zeros: ``1.25k``."""
     size, prefix = scale(value, limit=_ROUNDS_TO_1000)
     return f"{size:.3g}{prefix}"
 
@@ -101,8 +101,7 @@ def change(now: float | None, before: float | None) -> tuple[str, int]:
     """Compare a number with an earlier one.
 
     Returns:
-        The change in words, and its sign: 1, -1, or 0 if it is not known or below half a
-        percent.
+        The change in words, and its sign: 1, -1, or 0 if it is unknown or below half a percent.
     """
     if now is None or before is None:
         return "", 0

@@ -1,6 +1,6 @@
-"""Every colour that a view draws with, once; style sheets are written from these tables.
+"""All colours of the views; style sheets are generated from these tables.
 
-A hue has one meaning on all charts: blue comes in, orange goes out, green, amber and magenta are
+A hue has one meaning on all charts: blue is inbound, orange outbound, green, amber and magenta are
 rising percentiles, violet is a level, red is an error. Each hue has a contrast of 3:1 or more
 against light and dark cards, text one of 4.5:1 (WCAG AA).
 """
@@ -38,13 +38,13 @@ RED = "#ef4444"
 MAGENTA = "#e11fd8"
 GREY = "#94a3b8"
 EITHER = "#787d86"
-"""Text where it is not known whether the ground is light or dark: 4:1 against either."""
+"""Text on an unknown background, light or dark: contrast of 4:1 against either."""
 
 HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, MAGENTA, RED)
-"""The colours of series that have to stand out; grey is for what lies behind them."""
+"""Colours of series that stand out; grey is for the background series."""
 
 PERCENTILES: Mapping[int, str] = {50: GREEN, 95: AMBER, 99: MAGENTA}
-"""Percent → the colour of that percentile: told apart also by those who do not see red or green."""
+"""Percent → the colour of that percentile, distinguishable with red-green blindness."""
 
 CLOSE_CODES: Mapping[str, str] = {
     "close-good": GREEN,
@@ -108,7 +108,7 @@ NOTEBOOK: Mapping[str, str] = {
     "float": LIGHT["float"],
     "veil": LIGHT["veil"],
 }
-"""The same in a notebook, whose own light or dark it takes: JupyterLab's, then VS Code's."""
+"""The same in a notebook, which follows the theme of JupyterLab or VS Code."""
 
 BAR: Mapping[str, str] = {
     "bar": "#0f172a",
@@ -129,7 +129,7 @@ BAR: Mapping[str, str] = {
     "banner-ended": "#475569",
     "banner-strong-text": "#ffffff",
 }
-"""The head of a view, which is dark in light colours, too; with its pill and its banner."""
+"""The header of a view, dark in both themes, with its pill and its banner."""
 
 
 def css(colors: Mapping[str, str]) -> str:

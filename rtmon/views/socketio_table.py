@@ -32,7 +32,7 @@ _TROUBLE = frozenset({"refused", "errors"})
 
 
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
-    """Return the rows as they come: namespaces, events, rooms, reasons, times."""
+    """Return the rows in order: namespaces, events, rooms, reasons, times."""
     return {
         "rows": [_row(row) for row in rows],
         "total": len(rows),
@@ -48,7 +48,7 @@ def _row(info: SocketIOInfo) -> list[Cell]:
 
 
 def _cell(key: str, value: Any) -> Cell:
-    if value is None:  # a row of this kind has no such number
+    if value is None:  # this kind of row has no such number
         return ""
     if isinstance(value, str):
         return [value, "soft"] if key == "kind" else value

@@ -1,4 +1,4 @@
-"""Rows of the tables of connections, channels and events: cells of text and status."""
+"""Cells of the tables of connections, channels and events: a text and its status."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _ODD = frozenset({1006, 1012, 1013})
 
 
 def judge(code: int) -> Literal["good", "odd", "bad", "own"]:
-    """Judge a close code: normal, odd, an error, or one of the application's own."""
+    """Classify a close code: normal, odd, an error, or one of the application's own."""
     if code in _GOOD:
         return "good"
     if code in _ODD:
@@ -101,7 +101,7 @@ def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
 
 
 def _waiting(info: ConnectionInfo) -> Cell:
-    """Format what the peer has not read yet: bytes, and the age of the oldest."""
+    """Format the backlog of a connection: queued bytes, and the age of the oldest."""
     if info.send_queue is None:
         return UNKNOWN
     if not info.send_queue:

@@ -1,4 +1,4 @@
-"""Charts as SVG, written by hand: a few kilobytes each, and they need no script."""
+"""Charts as SVG of a few kilobytes each, without scripts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Drawing:
     """A chart with its data.
 
     Attributes:
-        chart: describes it.
-        times: seconds, of each point.
-        values: of each series, by its key, the value of each point; a gap where it is None.
+        chart: its description.
+        times: time of each point in seconds.
+        values: key of a series → the value of each point; None is a gap.
     """
 
     chart: Chart[Any]
@@ -42,8 +42,8 @@ class Drawing:
         """Compute the values of a chart.
 
         Args:
-            chart: describes how.
-            points: seconds, and what the values are computed from.
+            chart: its description.
+            points: time in seconds, and the input of the values.
         """
         return cls(
             chart,
@@ -117,7 +117,7 @@ def _paths(
     grounds: list[str] = []
     for run in _runs(points):
         corners = run
-        if form == "step":  # a point tells what happened in the time before it
+        if form == "step":  # a point covers the time before it
             pairs = pairwise(run)
             corners = [run[0], *(at for (x, _), (z, y) in pairs for at in ((x, y), (z, y)))]
         line = "L".join(place(x, y) for x, y in corners)

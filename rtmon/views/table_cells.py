@@ -1,4 +1,4 @@
-"""Cells of tables of any column, formatted by its unit."""
+"""Format table cells of any column by its unit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TITLES: Mapping[str, str] = {
     "last_frames": "Last frames",
     "cpu": "CPU",
 }
-"""Titles of columns whose names do not read well."""
+"""Titles of columns whose names are not readable as titles."""
 
 EXACT = 10_000
 """Bytes below which a size is written with all its digits."""
@@ -54,11 +54,11 @@ _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
     "code": lambda value: code_cell(value) if value >= 1000 else str(value),  # or an HTTP status
     "seq": exact,
 }
-"""Columns whose cells have a form of their own."""
+"""Columns whose cells have a format of their own."""
 
 
 def cell(column: Column, value: Any) -> Cell:
-    """Format the value of a column; what is not known is never 0."""
+    """Format the value of a column; an unknown value is never shown as 0."""
     if value is None:
         return [UNKNOWN, "soft"]
     if column.name in _SPECIAL:
@@ -79,7 +79,7 @@ def _number(column: Column, value: float) -> Cell:
 
 
 def described(table: str) -> list[dict[str, Any]]:
-    """Describe the columns of a table to a browser: key, title, alignment, what it means."""
+    """Describe the columns of a table to a browser: key, title, alignment, meaning."""
     return [
         {
             "key": column.name,

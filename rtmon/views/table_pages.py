@@ -1,4 +1,4 @@
-"""Rows of the tables of connections, channels and events, as a browser asks for them."""
+"""Pages of the tables of connections, channels and events, as a browser requests them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ PAGE_SIZE = 10
 """Rows of the connections table on one page."""
 
 EVENTS_SHOWN = 100
-"""Rows of the event log; the download has all Events that the feed still has."""
+"""Maximum number of rows of the event log; a download has all Events of the feed."""
 
 CHANNELS_SHOWN = 100
-"""Rows of the channels table; the download has all channels."""
+"""Maximum number of rows of the channels table; a download has all channels."""
 
 _SORTABLE = frozenset(key for key, _, _ in CONNECTION_COLUMNS)
 STATES: Sequence[tuple[str, str]] = (("open", "Open"), ("closed", "Closed"), ("", "All"))
@@ -43,7 +43,7 @@ FIRST_QUERY: Mapping[str, Any] = {
     "state": "open",
     "offset": 0,
 }
-"""What the connections table shows before the user asks for anything else: newest first."""
+"""The default query of the connections table: newest first."""
 
 _HOW_TO_CONNECT = (
     "Nothing has connected yet.\n"
@@ -53,9 +53,9 @@ _HOW_TO_CONNECT = (
 
 
 def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
-    """Read a query from the browser; anything invalid in it becomes the default.
+    """Parse a query from the browser; invalid parts become the default.
 
-    ``sort`` is the key of a column, behind a minus if the greatest come first.
+    ``sort`` is the key of a column, with a leading minus for descending order.
     """
     sort, state, contains = asked.get("sort"), asked.get("state"), asked.get("contains")
     offset = asked.get("offset")
@@ -71,7 +71,7 @@ def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
 
 
 def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
-    """Answer a query with its rows; with the last page if it starts beyond the end."""
+    """Return the rows of a query; the last page if it starts beyond the end."""
     found = feed.connections(query)
     offset = query.offset
     if not found.rows and found.total:
@@ -120,7 +120,7 @@ def events_page(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
-    """Describe columns as ``picture_table.js`` reads them."""
+    """Describe columns for ``picture_table.js``."""
     return [
         {"key": key, "title": title, "align": align, "sortable": sortable}
         for key, title, align in columns

@@ -1,4 +1,4 @@
-"""One frame a tick: everything of a feed that every page shows, and that changes with each tick."""
+"""The update of one tick: all numbers of a feed that every page of the dashboard shows."""
 
 from __future__ import annotations
 
@@ -25,31 +25,30 @@ __all__ = [
 ]
 
 LIVE = 300.0
-"""Seconds of points that a frame for a new viewer has."""
+"""Seconds of points in the update for a new viewer."""
 
 TILE_SAMPLES = 600
-"""Samples that tiles look back on: two minutes, also of a Monitor that ticks five times a
-second."""
+"""Number of Samples for the tiles: two minutes, even with five ticks a second."""
 
 JUDGED = 90
-"""Samples that are judged when a feed is shown for the first time: what lasts has been there."""
+"""Number of Samples evaluated when a feed is first shown, to detect lasting problems."""
 
 MARKS = 100
-"""Events that are marked on charts at most."""
+"""Maximum number of Events marked on charts."""
 
 _COMMON = frozenset({"opened", "closed"})
 """Kinds of Events that are too frequent to be marked."""
 
 
 class Matters(Struct, frozen=True, kw_only=True):
-    """What needs attention.
+    """The alerts of an update.
 
     Attributes:
-        rules: how many rules were judged.
-        well_since: since when nothing has needed attention, Unix seconds; None while something
-            does, or before the first Sample.
-        matters: the rules that hold, each with its title, severity, whom it hurts, since when,
-            and the page and query that show them.
+        rules: number of evaluated rules.
+        well_since: since when no rule has fired, Unix seconds; None while one has, or before the
+            first Sample.
+        matters: the rules that have fired, each with title, severity, affected part, start, and the
+            page and query that show the affected rows.
     """
 
     rules: int
@@ -58,12 +57,12 @@ class Matters(Struct, frozen=True, kw_only=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """An Event to be marked on the charts.
+    """An Event marked on the charts.
 
     Attributes:
         time: milliseconds since 1970.
         kind: of the Event.
-        text: what happened.
+        text: its description.
     """
 
     time: float
@@ -72,15 +71,15 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 class ReplayState(Struct, frozen=True, kw_only=True):
-    """Where a viewer is in a recording.
+    """The replay position of a viewer of a recording.
 
     Attributes:
         begin: time of its first tick, Unix seconds.
-        end: time of its last tick, which moves on while it is being recorded.
-        at: the moment that is shown; None for the end.
-        speed: seconds of the recording that pass in one; 0 while it stands.
-        turn: number of the viewer's last request to go elsewhere that has been met.
-        limits: what a recording does not have, one sentence each.
+        end: time of its last tick, which grows while it is being recorded.
+        at: the shown moment; None for the end.
+        speed: playback speed; 0 while paused.
+        turn: number of the viewer's last completed seek request.
+        limits: limits of a recording, one sentence each.
     """
 
     begin: float
@@ -98,18 +97,18 @@ class TickUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
         epoch: of the tick; "" before the first.
         seq: its number; 0 before the first.
         time: when it was, Unix seconds of the server's clock; None before the first.
-        now: the server's clock when the frame was made.
+        now: the server's clock when the update was made.
         node: name of the server process.
-        source: where the numbers come from, for people.
+        source: name of the source for users.
         status: how fresh they are.
-        anew: True if the page forgets the points that it had.
+        anew: True if the page must replace its points.
         points: for each of :data:`rtmon.views.chart_points.COLUMNS` the values of the new points;
             of all points of the last :data:`LIVE` seconds, if ``anew``.
         tiles: the tiles; empty before the first tick.
-        attention: what needs attention.
-        counts: page → how many rows it has, null where it is not known.
-        marks: Events since the frame before, to be marked on the charts.
-        replay: where the viewer is, if this is of a recording.
+        attention: the alerts.
+        counts: page → its number of rows; null if unknown.
+        marks: Events since the previous update, to be marked on the charts.
+        replay: the replay position, for a recording.
     """
 
     epoch: str
@@ -129,13 +128,13 @@ class TickUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TickUpdateMaker:
-    """Makes the frames of one feed.
+    """Makes the updates of one feed.
 
     Args:
-        feed: what is shown.
+        feed: the feed to show.
 
     Attributes:
-        replay: where the viewer is, if the feed is of a recording.
+        replay: the replay position, for a recording.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -147,7 +146,7 @@ class TickUpdateMaker:
         self.replay: ReplayState | None = None
 
     def update(self) -> TickUpdate:
-        """Take in what is new; return it."""
+        """Collect and return the new numbers."""
         latest = self._feed.latest()
         anew = self._timeline.follow(
             latest.epoch if latest else None, latest.seq if latest else None
@@ -169,7 +168,7 @@ class TickUpdateMaker:
         return (tick.epoch, tick.seq) == (self._timeline.epoch, self._timeline.seq)
 
     def whole(self) -> TickUpdate:
-        """Return what a new viewer needs: as the last update, with all points and marks."""
+        """Return the complete update for a new viewer, with all points and marks."""
         points = self._timeline.points
         begin = points[-1].time - LIVE * 1e3 if points else 0.0
         latest = next(
@@ -220,7 +219,7 @@ class TickUpdateMaker:
 
 
 def source_text(feed: Feed) -> str:
-    """Name the server process that the numbers of a feed come from, and its address."""
+    """Return the name of a feed's server process, and its address."""
     node, source = feed.status.node, feed.status.source
     return f"{node} · {source}" if node and source not in node else node or source
 
@@ -231,13 +230,13 @@ def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
 
 
 def _recent(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Leave out the Samples that no frame has points of."""
+    """Drop the Samples without points in any update."""
     begin = samples[-1].time - LIVE - RTT_WINDOW if samples else 0.0
     return [sample for sample in samples if sample.time >= begin]
 
 
 def rounded(points: Sequence[Point]) -> list[list[float | None]]:
-    """Return points column by column, with the digits that can be seen; None for the unknown."""
+    """Return points column by column, rounded to visible digits; None for unknown values."""
     drawn = columns(points)
     values = [
         [None if value != value else float(f"{value:.5g}") for value in drawn[key]]  # noqa: PLR0124 - NaN

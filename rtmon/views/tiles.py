@@ -17,17 +17,17 @@ Mood = Literal["good", "bad", "neutral"]
 Alert = Literal["", "warning", "critical"]
 
 RATE_SECONDS = 5.0
-"""Rates on tiles are means over this long, to be readable."""
+"""Seconds over which rates on tiles are averaged, to be readable."""
 
 AGO_SECONDS = 60.0
-"""Changes are against what was shown this long ago."""
+"""Seconds to the value with which a tile compares."""
 
 RTT_WARNING, RTT_CRITICAL = 0.25, 1.0
-"""Seconds of RTT p95. One second is where people lose the thread (Jakob Nielsen, "Response
-Times: The 3 Important Limits"); a quarter of it is where a chat stops to feel immediate."""
+"""Alert thresholds of the RTT's p95 in seconds. After one second users lose their train of thought
+(Jakob Nielsen, "Response Times: The 3 Important Limits"); after a quarter a chat feels slow."""
 
 ERRORS_CRITICAL = 0.01
-"""Share of received messages that end in an error, over a minute."""
+"""Alert thresholds of the share of received messages that end in an error, over a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +36,15 @@ class Tile:
 
     Attributes:
         key: its name, for styles and tests.
-        label: what it is.
+        label: its name.
         value: three digits of it.
         unit: the unit of the value.
-        total: the exact total since counting began, in words.
-        change: against a minute ago, in words; empty if not known.
+        total: the exact total since the start, in words.
+        change: change within a minute, in words; empty if unknown.
         sign: 1 if the value rose, -1 if it fell, 0 otherwise.
-        mood: whether that change is good, bad, or neither.
-        alert: the severity; empty if there is none.
-        reason: of the alert, in words.
+        mood: ``good``, ``bad`` or empty, for the change.
+        alert: severity of the alert; empty without one.
+        reason: reason of the alert, in words.
     """
 
     key: str
@@ -169,5 +169,5 @@ def _errors(minute: MergedSamples, before: MergedSamples, snapshot: Snapshot | N
 
 
 def _mood(sign: int) -> Mood:
-    """Judge a change of a number of which less is better."""
+    """Classify a change of a number for which less is better."""
     return "bad" if sign > 0 else "good" if sign < 0 else "neutral"

@@ -96,7 +96,7 @@ async def test_views_of_one_monitor_share_a_desk(open_views: OpenViews) -> None:
     await notebook.execute(
         "import asyncio\n"
         "names = [task.get_name() for task in asyncio.all_tasks()]\n"
-        "assert names.count('rtmon-desk') == 1, names"
+        "assert names.count('rtmon-updater') == 1, names"
     )
     errors = [o for cell in await notebook.outputs() for o in cell if o["output_type"] == "error"]
     assert errors == []

@@ -1,4 +1,4 @@
-"""A page of the dashboard as the output of a notebook's cell, and the desk that feeds it."""
+"""A page of the dashboard as the output of a notebook's cell, and the updater that feeds it."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def attributes(html: str) -> dict[str, str]:
     return found[0]
 
 
-async def test_views_of_one_source_share_a_desk() -> None:
-    """Two views of a Monitor have one desk, which ends with the later of them."""
+async def test_views_of_one_source_share_a_updater() -> None:
+    """Two views of a Monitor have one updater, which ends with the later of them."""
     with rtmon.Monitor() as monitor:
         async with shown(monitor, "latency") as first:
             async with shown(monitor, "events", beside=[first]) as second:
-                assert second._desk is first._desk
+                assert second._updater is first._updater
                 async with shown(rtmon.open_feed(monitor), beside=[first, second]) as other:
-                    assert other._desk is not first._desk
+                    assert other._updater is not first._updater
             comm = KeptComm()
             first.welcome(Page(comm, lambda: 0.0, 0.0))
             frames = len(comm.all_of("frame"))
@@ -156,7 +156,7 @@ async def test_views_of_a_recording_have_a_desk_each(tmp_path: Path) -> None:
         shown(run, "connections", state="all") as one,
         shown(run, "events", beside=[one]) as other,
     ):
-        assert one._desk is not other._desk
+        assert one._updater is not other._updater
         await one.prepare()
         saved = json.loads(
             attributes(one.output(view="v", kernel="k")["text/html"])["data-message"]

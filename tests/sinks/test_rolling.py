@@ -146,15 +146,15 @@ def test_foreign_file_is_renamed_unchanged(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from rtmon.metrics import csvtext
+from rtmon.metrics import csv_text
 from rtmon.metrics.records import Event
 from rtmon.sinks.rolling_file import RollingFile
 
-file = RollingFile(Path(sys.argv[1]), csvtext.header("events"), max_bytes=5000, keep=None)
+file = RollingFile(Path(sys.argv[1]), csv_text.header("events"), max_bytes=5000, keep=None)
 number = 0
 while True:
     events = [Event(seq=number + n, time=0, kind="x", detail="a\\r\\n" * n) for n in range(20)]
-    file.write(csvtext.line("events", event) for event in events)
+    file.write(csv_text.line("events", event) for event in events)
     number += 20
 """
 

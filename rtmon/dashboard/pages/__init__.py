@@ -1,6 +1,6 @@
-"""The pages: one file each, which answers what its browser side asks for.
+"""The server side of the pages, one file each: computes the rows that the page shows.
 
-A page is a function of a feed and of what the address of the page says. The table
+A page is a function of a feed and of the parameters in the page's address. The table
 :data:`PAGES` names them all; a page without rows of its own (the overview) needs no function.
 """
 
@@ -15,7 +15,7 @@ from . import channels, connection, connections, events, latency, socketio
 __all__ = ["PAGES", "Answer"]
 
 Answer = Callable[[Feed, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
-"""Answers what a page shows, from a feed and the parameters of the page's address."""
+"""Computes a page's content from a feed and the parameters of the page's address."""
 
 PAGES: Mapping[str, Answer] = {
     "connections": connections.answer,
@@ -26,4 +26,4 @@ PAGES: Mapping[str, Answer] = {
     "events": events.answer,
     "socketio": socketio.answer,
 }
-"""Page → what answers it."""
+"""Page → function that computes its content."""

@@ -1,4 +1,4 @@
-"""One connection: a verdict, its charts, its story, and everything that is known of it."""
+"""One connection: a verdict, its charts, its timeline, and all its columns."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from .rows import tick
 __all__ = ["answer"]
 
 FORMS = ("page", "series", "json", "report")
-"""What can be asked of a connection: the page with the newest points of its charts, all of these
-points, everything as it is, or its incident report."""
+"""Forms of an answer: the page with the newest points of its charts, all points, the raw detail, or
+the incident report."""
 
 TAIL = 20
-"""Points of the charts that come with each tick; a browser that has missed more asks for all."""
+"""Chart points sent with each tick; a browser that has missed more requests all."""
 
 TOLD = 50
-"""Entries of the story on the page; :data:`TOLD_ALL` with the parameter ``more``."""
+"""Entries of the timeline on the page; :data:`TOLD_ALL` with the parameter ``more``."""
 
 TOLD_ALL = 400
 
@@ -50,7 +50,7 @@ _ENDING = frozenset({"traceback", "last_frames", "cause", "initiator", "closed"}
     "reason_sent",
     "reason_received",
 }
-"""Columns that an open connection does not have, which is nothing to be told."""
+"""Columns that are always null for an open connection, and so are left out."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
@@ -128,7 +128,7 @@ def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] |
 
 
 def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[str, Any]:
-    """Return the newest entries of the group that is asked for, and how many each group has."""
+    """Return the newest entries of the requested group, and the number of entries of each group."""
     group = asked.get("story")
     chosen = [entry for entry in entries if entry.group == group or group not in GROUPS]
     most = TOLD_ALL if asked.get("more") else TOLD
@@ -146,7 +146,7 @@ def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[st
 
 
 def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
-    """Return a column's name, its cell, and what the value means where that is not plain."""
+    """Return a column's name, its cell, and an explanation of the value if needed."""
     if column.name in _CODES:
         mood = "soft" if judge(value) == "good" else "warn"
         return [column.name, [code_text(value, hub=hub), mood], code_words(value, hub=hub)]
@@ -154,7 +154,7 @@ def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
 
 
 async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
-    """Tell how many other connections from the same network ended for the same reason."""
+    """Return how many other connections from the same network ended for the same reason."""
     address = query_language.address(info)
     if info.state == "open" or info.cause is None or info.cause in NORMAL or address is None:
         return []

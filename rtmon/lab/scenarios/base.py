@@ -27,7 +27,7 @@ _LOOK = 0.05
 """Seconds after which a rate that was changed is noticed."""
 
 ROWS = 1200
-"""Rows kept: ten minutes of half seconds; older ones go."""
+"""Maximum number of rows kept: ten minutes of half seconds."""
 
 
 Row = Mapping[str, float]
@@ -53,9 +53,9 @@ class Scenario(Adjustable, Startable):
     Args:
         server: a running server, a proxy before it, or the URL of either.
         seed: of random numbers; the same seed gives the same run.
-        also: further numbers to draw, a chart each: its title → a function that gives the number.
+        also: further numbers to draw, one chart each: title → function that returns the number.
         period: seconds between two rows of numbers.
-        **knobs: first values of the knobs.
+        **knobs: initial values of the knobs.
 
     Attributes:
         rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
@@ -134,7 +134,7 @@ class Scenario(Adjustable, Startable):
         self.stopped.set()
 
     def latest(self, key: str) -> float:
-        """Return the newest value of a number; NaN before the first."""
+        """Return the latest value of a number; NaN before the first."""
         return self.rows[-1][key] if self.rows else math.nan
 
     async def average(self, seconds: float) -> dict[str, float]:
@@ -144,7 +144,7 @@ class Scenario(Adjustable, Startable):
             seconds: for which to measure.
 
         Returns:
-            The keys of :attr:`rows` but ``time``; NaN for a number that was not known meanwhile.
+            The keys of :attr:`rows` except ``time``; NaN for a number that was never known.
 
         Raises:
             MonitorError: the scenario is stopped, or is not running.
@@ -171,18 +171,18 @@ class Scenario(Adjustable, Startable):
 
     @abc.abstractmethod
     async def _begin(self) -> None:
-        """Connect the clients and start what they do."""
+        """Connect the clients and start their tasks."""
 
     @abc.abstractmethod
     async def _end(self) -> None:
-        """Disconnect them; all tasks have ended."""
+        """Disconnect the clients; their tasks have ended."""
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
         """Return the numbers since the last call.
 
         Args:
-            elapsed: how long that was, seconds.
+            elapsed: seconds since the last call.
         """
 
     def _random(self, *name: object) -> random.Random:
@@ -196,7 +196,7 @@ class Scenario(Adjustable, Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Call ``act`` at a rate per second, for ever, with the time when each call was due."""
+        """Call ``act`` forever at a rate per second, with the due time of each call."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):
@@ -211,7 +211,7 @@ class Scenario(Adjustable, Startable):
             row = {"time": now - self._began, **self._measure(now - last)}
             for title, number in self.also.items():
                 row[title] = math.nan
-                with contextlib.suppress(Exception):  # it is the user's, and only to be drawn
+                with contextlib.suppress(Exception):  # a user's function may fail
                     row[title] = float(number())
             self.rows.append(row)
             last = now

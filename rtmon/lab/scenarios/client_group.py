@@ -15,13 +15,13 @@ from ..simulated_connection import SimulatedConnection
 __all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "ClientGroup", "TimedPublisher", "stamp", "stamps"]
 
 UNREACHABLE = (OSError, TimeoutError, WebSocketException)
-"""What connecting raises."""
+"""Exceptions of a failed attempt to connect."""
 
 _AGAIN = 1.0
 """Seconds after which a lost client reconnects."""
 
 LEAVE = 3.0
-"""Seconds that a server has to answer a goodbye: a scenario ends soon on a frozen link, too."""
+"""Seconds to wait for the server's close frame, so that a scenario ends on a frozen link, too."""
 
 AT_ONCE = 50
 """Clients that connect at the same time."""
@@ -41,10 +41,10 @@ def stamps(data: bytes) -> Iterator[float]:
 
 
 class ClientGroup:
-    """A number of clients; lost ones reconnect.
+    """A group of clients of a variable size; lost ones reconnect.
 
     Args:
-        join: connects one; gets its number, from 0.
+        join: connects a client, given its number from 0.
         size: returns the wanted number.
 
     Attributes:

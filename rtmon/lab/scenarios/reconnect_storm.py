@@ -22,7 +22,7 @@ from .rates import Rates
 __all__ = ["ReconnectStorm", "Recovery"]
 
 _REMEMBERED = 100_000
-"""Attempts remembered since the last cut."""
+"""Maximum number of attempts remembered since the last cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Recovery:
     Attributes:
         cut: clients that were cut off.
         back: of these, how many are back.
-        attempts: attempts to connect, in vain or not.
-        busiest: the most attempts within one second.
+        attempts: attempts to connect, failed ones included.
+        busiest: maximum number of attempts within one second.
         half: when half of them were back; NaN before.
         all: when all of them were back; NaN before.
     """

@@ -18,10 +18,10 @@ from .rates import Rates
 __all__ = ["SlowReader"]
 
 _KNOCKS = 1.0
-"""Seconds after which a slow one that does not read looks whether it is still connected."""
+"""Seconds between two checks if a paused slow reader is still connected."""
 
 _BUFFER = 16_384
-"""Bytes that the slow one's kernel receives ahead of it."""
+"""Size of the slow reader's receive buffer in the kernel, in bytes."""
 
 
 class SlowReader(Scenario):
@@ -95,7 +95,7 @@ class SlowReader(Scenario):
         await self._publisher.close()
         await self._others.leave()
         for member in self._slow.members:
-            await member.leave("abort")  # it would not read an answer to its goodbye
+            await member.leave("abort")  # it would not read the server's close frame
         self._slow.members.clear()
 
     async def _join(self, number: int) -> SimulatedConnection:

@@ -62,10 +62,10 @@ class Instrument:
         app.on_shutdown.insert(0, self._stop)
 
     def meter(self) -> Meter | None:
-        """Return the Meter of the connection whose handler calls this; its ``name`` may be set.
+        """Return the Meter of the connection whose handler calls this; the caller may set ``name``.
 
         Returns:
-            The meter; None outside of a handler of WebSockets, and where they are not counted.
+            The meter; None outside a WebSocket handler, and if the connection is not counted.
         """
         exchange = claimed(self.monitor)
         return exchange.meter if isinstance(exchange, _RequestRun) else None
@@ -104,7 +104,7 @@ class _RequestRun:
     """One request and its answer.
 
     Attributes:
-        attempt: calls a hook of the probe, of which no exception comes out.
+        attempt: calls a hook of the probe and catches its exceptions.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class _RequestRun:
 
     @property
     def meter(self) -> Meter | None:
-        """The meter of the WebSocket; None if this is none."""
+        """The meter of the WebSocket; None for other requests."""
         return None if self._connection is None else self._connection.meter
 
     def stand_aside(self) -> None:
-        """Leave counting to a probe further in."""
+        """Leave counting to an inner probe."""
         self.attempt = _nothing
 
     def _describe(self) -> AiohttpConnection:
@@ -140,7 +140,7 @@ class _RequestRun:
         return connection
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Look at an answer that is about to be sent."""
+        """Handle a response that is about to be sent."""
         connection = self._connection
         if connection is None:
             self._monitor.collector.http_request()
@@ -148,14 +148,14 @@ class _RequestRun:
             connection.measure(response)
             connection.meter.subprotocol = response.headers.get("Sec-WebSocket-Protocol")
             connection.opened()
-            # aiohttp drops the connection with this task, whatever has happened to its handler.
+            # When this task ends, aiohttp drops the connection, whatever its handler did.
             self._request.task.add_done_callback(lambda _: self.attempt(connection.dropped))
         elif connection.meter.opened is None:
             status = response.status
             connection.rejected(status=status, detail=f"refused with HTTP {status}")
 
     def ended(self, exc: BaseException | None) -> None:
-        """Report that the handler has returned, or what it raised."""
+        """Report that the handler has returned or raised."""
         if self._connection is not None and not isinstance(exc, web.HTTPException):
             self._connection.handler_ended(exc)
 

@@ -1,7 +1,7 @@
 """One WebSocket of aiohttp's server, with a probe in front of its methods.
 
-aiohttp tells of no frames, and answers pings out of sight: what travels on the wire and round-trip
-times are null.
+aiohttp exposes neither frames nor the pongs that it handles: bytes on the wire and round-trip times
+are null.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AiohttpConnection"]
 
 _NO_MESSAGE: type[TypeError] = getattr(aiohttp, "WSMessageTypeError", TypeError)
-"""What ``receive_str()`` and the like raise for anything but a message, a close frame too."""
+"""Raised by ``receive_str()`` and similar methods for a close frame or another type."""
 
 
 class AiohttpConnection(ConnectionProbe):
@@ -54,12 +54,12 @@ class AiohttpConnection(ConnectionProbe):
         self._stopping = stopping
         self._attempt = functools.partial(attempt, monitor)
         self._end = CloseTracker()
-        self._gone: BaseException | None = None  # what a send raised, because the peer has left
+        self._gone: BaseException | None = None  # raised by a send after the peer has left
         self._reader: asyncio.Task[Any] | None = None  # waits for a message
         self._closing = False
 
     def measure(self, socket: WebSocketResponse) -> None:
-        """Stand in front of the methods through which messages and close frames pass."""
+        """Wrap the methods through which messages and close frames pass."""
         wrapped: Any = socket
         wrapped.receive = self._receiving(socket, socket.receive)
         wrapped.close = self._closes(socket, socket.close)
@@ -69,7 +69,7 @@ class AiohttpConnection(ConnectionProbe):
             wrapped.send_frame = self._sending(socket.send_frame)
 
     def handler_ended(self, exc: BaseException | None) -> None:
-        """Report that the handler has returned, or what it raised."""
+        """Report that the handler has returned or raised."""
         self.asked()
         if exc is None:
             return  # aiohttp closes the WebSocket now
@@ -81,12 +81,12 @@ class AiohttpConnection(ConnectionProbe):
         self.dropped()
 
     def _left(self, exc: Exception) -> bool:
-        """Return True for what only says that the peer has left."""
+        """Return True for an exception that only says that the peer has left."""
         met_close_frame = isinstance(exc, _NO_MESSAGE) and self.meter.closed is not None
         return exc is self._gone or met_close_frame
 
     def dropped(self) -> None:
-        """Report that the TCP connection ends; a closing handshake under way is waited for."""
+        """Report that the TCP connection ends, after a closing handshake in progress."""
         if not self._closing:
             self._ended(gone=self._gone is not None)
 
@@ -122,7 +122,7 @@ class AiohttpConnection(ConnectionProbe):
             self.meter.bump("errors")
             self._ended()
         elif message.type in {WSMsgType.ERROR, WSMsgType.CLOSED} and not self._closing:
-            # By itself, aiohttp meets a TimeoutError only where it waits for a pong.
+            # Within aiohttp, a TimeoutError means only a missing pong.
             self._end.code_sent = self._end.reason_sent = None
             self._end.unanswered_ping = isinstance(socket.exception(), TimeoutError)
             self._ended(gone=True)
@@ -133,7 +133,7 @@ class AiohttpConnection(ConnectionProbe):
         async def close(*, code: int = 1000, message: bytes = b"", **kwargs: Any) -> bool:
             if socket.closed:
                 return await original(code=code, message=message, **kwargs)
-            # A receive() closes in answer to what it has received, and knows more of it.
+            # A close inside receive() answers a received frame; receive() knows the details.
             answers = self._reader is asyncio.current_task()
             self._closing = not answers
             try:
@@ -145,7 +145,7 @@ class AiohttpConnection(ConnectionProbe):
         return close
 
     def _answered(self, socket: WebSocketResponse, code: int, message: bytes | str) -> None:
-        """Note the close frame that was sent, unless the peer was gone."""
+        """Record the sent close frame, unless the peer was gone."""
         if not isinstance(socket.exception(), ConnectionError):
             reason = message if isinstance(message, str) else message.decode("utf-8", "replace")
             self._end.code_sent, self._end.reason_sent = int(code), reason
@@ -179,6 +179,6 @@ class AiohttpConnection(ConnectionProbe):
             self.sent(size, binary=opcode is WSMsgType.BINARY, payload=data)
 
     def _ended(self, *, gone: bool = False) -> None:
-        # aiohttp does not tell a reset from an end.
+        # aiohttp does not distinguish a reset from an end of stream.
         slow, shutdown = self.meter.too_slow, self._stopping()
         self.ended(self._end.ending(gone=gone, slow=slow, shutdown=shutdown))

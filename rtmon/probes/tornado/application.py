@@ -1,7 +1,7 @@
 """The probe for Tornado's server: counts what each ``WebSocketHandler`` of an application does.
 
-The application makes handlers of classes; where one is a ``WebSocketHandler``, the probe has it
-make a measured subclass. What it logs as answered are the requests. No class is changed.
+When the application creates a ``WebSocketHandler``, the probe makes it create a measured subclass
+instead. Its log function reports the other requests. No class is changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def instrument(app: Application, monitor: Recorder) -> Instrument:
         The probe; the same one when called again.
 
     Raises:
-        OptionError: that is no Tornado application, or another Monitor measures it.
+        OptionError: ``app`` is not a Tornado application, or another Monitor measures it.
     """
     if not isinstance(app, Application):
         raise OptionError(f"instrument() was given {app!r}: give it a tornado.web.Application")
@@ -82,7 +82,7 @@ class Instrument:
         return target_class
 
     def _is_socketio(self, target_class: type) -> bool:
-        """Return True for handlers of which Socket.IO's probe counts all, requests too."""
+        """Return True for handlers that Socket.IO's probe counts, requests included."""
         theirs = any(base.__module__.startswith("engineio.") for base in target_class.__mro__)
         return theirs and self.monitor.collector.measures_socketio
 
@@ -95,7 +95,7 @@ class Instrument:
         return log_request
 
     def _answered(self, handler: RequestHandler) -> None:
-        """Count an answer: a handshake that failed, or a plain HTTP request."""
+        """Count a response: a failed handshake, or a plain HTTP request."""
         status = handler.get_status()
         if status == 101 or self._is_socketio(type(handler)) or not self.monitor.arm("probe"):
             return

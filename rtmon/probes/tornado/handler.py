@@ -47,7 +47,7 @@ class TornadoConnection(ConnectionProbe):
         super().__init__(monitor)
         self._end = CloseTracker()
         self._cut = False  # by this side
-        self._pinged: float | None = None  # when a ping was sent that is not answered yet
+        self._pinged: float | None = None  # when the unanswered ping was sent
         request, meter = handler.request, self.meter
         context = getattr(request.connection, "context", None)
         meter.remote = peer_address(getattr(context, "address", None))
@@ -59,7 +59,7 @@ class TornadoConnection(ConnectionProbe):
         """Go on: nothing in a WebSocketHandler counts by itself."""
 
     def open(self, handler: WebSocketHandler) -> None:
-        """Report that the handshake is complete, and watch what sends close frames and pings."""
+        """Report that the handshake is complete; watch sent close frames and pings."""
         self.meter.subprotocol = handler.selected_subprotocol
         self.opened()
         protocol: Any = handler.ws_connection
@@ -68,19 +68,19 @@ class TornadoConnection(ConnectionProbe):
         protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no hook
 
     def take(self, message: str | bytes) -> None:
-        """Count a message that the handler is given."""
+        """Count a message that is passed to the handler."""
         if isinstance(message, str):
             self.received(text_size(message), payload=message, handed=True)
         else:
             self.received(len(message), binary=True, payload=message, handed=True)
 
     def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as Tornado has it
-        """Count a message that Tornado has taken."""
+        """Count a message that Tornado has accepted."""
         size = text_size(message) if isinstance(message, str) else len(message)
         self.sent(size, binary=binary, payload=message)
 
     def raised(self, exc: BaseException) -> None:
-        """Note an exception of the handler, for which Tornado cuts the connection."""
+        """Record an exception of the handler, for which Tornado cuts the connection."""
         if failed(exc, left=_left):
             self.handler_failed(exc)
             self._end.handler = "handler failed"
@@ -177,7 +177,7 @@ class Measured(WebSocketHandler):
             attempt(self.rtmon_monitor, hook, self.rtmon_connection, *args)
 
     def _run(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a method of the application; what it returns or raises goes on unchanged."""
+        """Run a method of the application; its result or exception is passed on unchanged."""
         try:
             result = method(*args, **kwargs)
         except BaseException as exc:
@@ -210,5 +210,5 @@ def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[W
 
 
 def _left(exc: Exception) -> bool:
-    """Return True for what only says that the peer has left."""
+    """Return True for an exception that only says that the peer has left."""
     return isinstance(exc, WebSocketClosedError | StreamClosedError)

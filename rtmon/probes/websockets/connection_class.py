@@ -25,8 +25,8 @@ __all__ = ["probe", "probed"]
 logger = logging.getLogger("rtmon")
 
 Way: TypeAlias = Literal["around", "flat", "fast"]
-"""How a connection counts: around the library's methods; flat, in their place; or with the fast
-path in front."""
+"""How a connection counts: around the library's methods, with inlined calls, or with the fast path
+in front."""
 
 
 def probe(
@@ -36,16 +36,16 @@ def probe(
     fast: bool = False,
     times: bool = True,
 ) -> type[Any]:
-    """Make a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
+    """Return a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
 
     With ``base=ClientConnection`` it is for ``connect(..., create_connection=...)``: such
-    connections have the role ``client``, rows of their own, and no part in a server's totals.
+    connections have the role ``client`` and do not count in a server's totals.
 
     Args:
         monitor: the Monitor.
         base: your own connection class, if you have one.
-        fast: True to leave out the library's steps that most messages do not need, where that is
-            known to be safe; where it is not, an Event and a log line say why.
+        fast: True to skip the library's steps that ordinary messages do not need, where that is
+            known to be safe; otherwise an Event and a log line give the reason.
         times: True to keep how long messages wait and handlers take, and the last frames of each
             connection, as well as the counters.
 
@@ -54,8 +54,8 @@ def probe(
         may set: the name under which a connection is shown.
 
     Raises:
-        OptionError: that is no Monitor, or no connection class, or another Monitor counts
-            connections of that class already.
+        OptionError: ``monitor`` is not a Monitor, ``base`` is not a connection class, or another
+            Monitor already counts connections of that class.
     """
     if not isinstance(getattr(monitor, "collector", None), Collector):
         raise OptionError(f"probe() was given {monitor!r}: give it a Monitor")
@@ -91,7 +91,7 @@ def probe(
 def probed(
     monitor: Recorder, base: type[Connection], *, way: Way = "around", times: bool = True
 ) -> type[Any]:
-    """Make the class that :func:`probe` returns, without asking whether the way is safe.
+    """Return the class for :func:`probe`, without checking that the way is safe.
 
     Args:
         monitor: the Monitor.

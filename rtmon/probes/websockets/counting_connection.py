@@ -1,12 +1,12 @@
-"""Counting at either end of a connection of ``websockets``.
+"""Count messages, frames and bytes at either end of a connection of ``websockets``.
 
 The probe stands at the two places that all data passes. A message that an application or
 ``websockets.broadcast()`` sends becomes a frame in ``Protocol.send_frame`` and leaves through
 ``Connection.send_data``; data received enters through ``Connection.data_received`` and becomes
 frames in ``Connection.process_event``.
 
-The library does its part first, so that nothing is counted which it refused. An exception in the
-probe never reaches a connection: it is counted and logged.
+The library acts first, so that refused data is not counted. An exception in the probe never
+reaches a connection: it is counted and logged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ OTHER_PART = (
 
 
 class CountingConnection(Guarded):
-    """Base of the counting classes, which stand in front of a connection class."""
+    """Base of the mix-ins that count, placed before a connection class."""
 
     monitor: ClassVar[Recorder]
     role: ClassVar[str]
@@ -122,7 +122,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(exc)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Receive data that may hold more pings than are answered at once."""
+        """Receive data that may contain more pings than are answered at once."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)
@@ -201,13 +201,13 @@ class CountingConnection(Guarded):
             self.meter.queue = self._queue()
 
     def _queue(self) -> Callable[[], int]:
-        """Return what tells how many bytes wait; called at each tick after traffic."""
+        """Return a function that returns the queued bytes; called at each tick after traffic."""
         transport: Any = self.transport
         plain: Callable[[], int] = transport.get_write_buffer_size
         return plain if self.meter.tls is None else partial(waiting, transport)
 
     def _paused_queue(self) -> int:
-        """Return the bytes that wait while writing is paused, and count the pause until now."""
+        """Return the bytes queued while writing is paused, and count the pause until now."""
         self._count_pause()
         return waiting(self.transport)
 
@@ -262,11 +262,11 @@ class CountingConnection(Guarded):
         self.meter.user_agent = sys.intern(", ".join(request.headers.get_all("User-Agent"))) or None
 
     def _ready(self) -> bool:
-        """Return False if what stands in front would not take the next message; self-tests ask."""
+        """Return False if a mix-in in front would not handle the next message; for self-tests."""
         return True
 
     def _handshake_received(self, message: Any) -> None:
-        """Note the peer's half of the opening handshake."""
+        """Record the peer's part of the opening handshake."""
 
     def _shutting_down(self) -> bool:
         return False

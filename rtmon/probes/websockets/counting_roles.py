@@ -1,4 +1,4 @@
-"""Counting at the server's end of a connection of ``websockets``, and at the client's."""
+"""Count at the server's or the client's end of a connection of ``websockets``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def counting_class(
     members = {
         "monitor": monitor,
         "_times": times,
-        # What the class would find with super(), which costs more on every call.
+        # Looked up once: super() would cost more on every call.
         "_base_data_received": base.data_received,
         "_base_send_data": base.send_data,
         "_base_process_event": base.process_event,
@@ -99,7 +99,7 @@ class CountingServer(CountingConnection, ServerConnection):
         await super().close(code, reason)
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
-        """Report how the handler ended, if the library closes the connection for that."""
+        """Report how the handler ended, if the library closes the connection because of it."""
         # Up to 17.0 it is a method that calls the handler, then a function known to the server.
         method = getattr(self.server, "conn_handler", None)
         library = getattr(method or self.server.handler, "__code__", None)
@@ -139,7 +139,7 @@ class CountingServer(CountingConnection, ServerConnection):
                 and self._tally.counted
             ):
                 self._trouble = exc
-                # Where the peer has closed already, nothing is said of it.
+                # Not if the peer has closed already.
                 code = 1011 if self.protocol.state is OPEN and ended is None else None
                 self._tally.handler_failed(exc, code=code)
         except Exception as failure:
@@ -148,7 +148,7 @@ class CountingServer(CountingConnection, ServerConnection):
     def _never_opened(self) -> None:
         if self.request is not None and not _wants_websocket(self.request):
             self.monitor.collector.http_request()
-        elif self.meter.wire_in:  # what connects and says nothing is a port check
+        elif self.meter.wire_in:  # a connection without a request is a port check
             self._rejected()
 
     def _rejected(self) -> None:

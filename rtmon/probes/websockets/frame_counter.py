@@ -32,18 +32,18 @@ _LAST = SLOTS - 1
 _NONE_BEGUN: dict[str, tuple[bool, int]] = {}
 
 ARRIVALS = 1024
-"""Waiting messages whose time of arrival is kept."""
+"""Maximum number of queued messages whose time of arrival is kept."""
 
 
 class GroupMembership(Protocol):
-    """A connection's place in a group that writes to it in its own time."""
+    """A connection's membership of a group, which queues messages for it."""
 
     def flush(self, *, begins: bool) -> None:
-        """Write what waits for this connection.
+        """Write the messages queued for this connection.
 
         Args:
-            begins: True if the next frame of the connection begins a message, so that none is
-                under way.
+            begins: True if the next frame of the connection begins a message, so that it is between
+                two messages.
         """
 
     def leave(self) -> None:
@@ -62,11 +62,11 @@ class FrameCounter(ConnectionProbe):
         between: for the fast path: True while the parser stands between two frames, outside any
             message, with nothing read.
         original_send_frame: the protocol's own.
-        pongs_left: pings that may be answered of those being read; None for any number.
-        groups: the groups that write to the connection; what waits there goes out before what
-            the connection sends itself.
-        payloads: True where the beginnings of payloads are kept, too.
-        times: True where the last frames are kept, and how long messages wait and handlers take.
+        pongs_left: number of pings still to be answered in this read; None for no limit.
+        groups: the groups that write to the connection; their queued messages are written before
+            the connection's own.
+        payloads: True to keep the beginnings of payloads, too.
+        times: True to keep the last frames, and how long messages wait and handlers take.
     """
 
     __slots__ = (
@@ -92,7 +92,7 @@ class FrameCounter(ConnectionProbe):
         self.groups: tuple[GroupMembership, ...] = ()
         self.times = times
         self.payloads = times and monitor.capture_payload
-        # Of the message under way each way: whether it is binary, and its bytes so far.
+        # The unfinished message in each direction: True if binary, and its bytes so far.
         self._parts: dict[str, tuple[bool, int]] = _NONE_BEGUN
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
@@ -162,7 +162,7 @@ class FrameCounter(ConnectionProbe):
     def since_ping(self, data: bytes) -> float | None:
         """Return the seconds since the latest ping if this is its payload, None otherwise.
 
-        The library asks the event loop for the time, and uvloop's moves in whole milliseconds.
+        The library uses the event loop's clock, which uvloop updates in whole milliseconds.
         """
         pinged = self._pinged
         if pinged is None or pinged[0] != data:
@@ -171,7 +171,7 @@ class FrameCounter(ConnectionProbe):
         return self.now() - pinged[1]
 
     def handed(self) -> None:
-        """Report that the handler was given a message."""
+        """Report that a message was passed to the handler."""
         self._handed_at = now = self.now()
         arrived = self._arrived
         if arrived is not None:
@@ -180,9 +180,9 @@ class FrameCounter(ConnectionProbe):
             self._arrived = arrivals.popleft() if arrivals else None
 
     def streamed(self) -> None:
-        """Report that the handler has taken a message fragment by fragment, as they came.
+        """Report that the handler has received a message fragment by fragment, as it arrived.
 
-        There is no time at which it was handed over; the next message has its own.
+        Such a message has no single time of delivery; the next message has its own.
         """
         arrivals = self._arrivals
         self._arrived = arrivals.popleft() if arrivals else None
@@ -208,12 +208,12 @@ class FrameCounter(ConnectionProbe):
             self.monitor.probe_failed(exc)
 
     def flush(self, *, begins: bool) -> None:
-        """Write what groups hold for the connection; see :class:`GroupMembership`."""
+        """Write the messages that groups hold for the connection; see :class:`GroupMembership`."""
         for membership in self.groups:
             membership.flush(begins=begins)
 
     def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
-        """Count a frame that is no whole message; return True if it ends one."""
+        """Count a fragment or control frame; return True if it ends a message."""
         meter = self.meter
         if opcode is _TEXT or opcode is _BINARY:
             self._parts = {**self._parts, way: (opcode is _BINARY, 0)}
@@ -237,7 +237,7 @@ class FrameCounter(ConnectionProbe):
         return True
 
     def _queue(self, arrived: float | None) -> None:
-        """Remember when a message came that has to wait for others."""
+        """Remember the time of arrival of a queued message."""
         if self._arrivals is None:
             self._arrivals = deque(maxlen=ARRIVALS)
         if arrived is not None:

@@ -1,10 +1,10 @@
-"""The flat path: the library's own steps for ordinary messages, in fewer calls.
+"""Inlined calls: the library's steps for ordinary messages, in fewer function calls.
 
-No step is left out, but for the calls between them: counting adds less than fewer calls save, so
-that it costs nothing that could be measured beside the library's own work.
+No step is left out; only the calls between them are. Counting costs less than the saved calls, so
+that a probe adds no measurable cost to the library's own.
 
-This depends on how the inside of ``websockets`` looks. So it is used only with versions that it
-was tested with, for connection classes that leave these methods alone, and after a self-test;
+This depends on internals of ``websockets``. So it is used only with tested versions, for connection
+classes that do not override these methods, and after a self-test;
 otherwise :class:`~rtmon.probes.websockets.counting_connection.CountingConnection` does the same
 around the library's methods.
 """
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["FRONT", "TESTED", "InlinedCalls", "obstacle"]
 
 TESTED = frozenset({"17.4"})
-"""The versions of ``websockets`` whose inside is known."""
+"""Versions of ``websockets`` with tested internals."""
 
 REPLACED = ("data_received", "process_event", "recv", "send_data")
-"""Methods whose work is done here without calling them."""
+"""Methods of the library that are inlined here."""
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 class InlinedCalls(CountingConnection):
-    """Front of a counting class, at either end of a connection."""
+    """Mix-in before a counting class, at either end of a connection."""
 
     def data_received(self, data: bytes) -> None:
         protocol = self.protocol
@@ -140,11 +140,11 @@ class InlinedCalls(CountingConnection):
 
 
 FRONT = (InlinedCalls,)
-"""What stands in front of a counting class on this path."""
+"""Mix-ins before a counting class on this path."""
 
 
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
-    """Return the message in a frame; None if it is not a whole one, or not valid UTF-8."""
+    """Return the message in a frame; None for a fragment, and for invalid UTF-8."""
     opcode = frame.opcode
     if not frame.fin or opcode is _CONT:
         return None
@@ -158,13 +158,13 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
 
 
 def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
-    """Return why the library's steps cannot be taken for it, None if they can.
+    """Return why the library's calls cannot be inlined; None if they can.
 
-    What only a run can tell is up to :mod:`~rtmon.probes.websockets.library_selftest`.
+    :mod:`~rtmon.probes.websockets.library_selftest` checks at run time what this cannot.
 
     Args:
         base: the connection class below.
-        replaced: methods whose work is done in other ways.
+        replaced: methods that are replaced in other ways.
     """
     if installed_version not in TESTED:
         tested = ", ".join(sorted(TESTED))
@@ -181,7 +181,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
 
 def _is_librarys(member: Any) -> bool:
     """Return True if a method or property is the library's own, not one of a tracer or test."""
-    # What functools.wraps() copies does not tell; where a function's names come from does.
+    # Compare __globals__: functools.wraps() copies the other attributes.
     function = member.fget if isinstance(member, property) else member
     scope = getattr(function, "__globals__", {})
     return str(scope.get("__name__")).partition(".")[0] in ("websockets", "contextlib")

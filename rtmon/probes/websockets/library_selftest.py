@@ -1,4 +1,4 @@
-"""A self-test: does the inside of ``websockets`` look, here and now, as it is expected to?"""
+"""A self-test: check that the internals of the installed ``websockets`` are as expected."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ PING_INTERVAL = 0.001
 """Seconds until the self-test's only ping."""
 
 SECONDS = 10.0
-"""Seconds after which it is given up."""
+"""Timeout of the self-test in seconds."""
 
 
 @functools.cache
 def difference(front: tuple[type[CountingConnection], ...]) -> str | None:
-    """Compare a shorter path with the library's own, once in a process.
+    """Compare the behaviour of a faster path with the library's own, once in a process.
 
     Args:
         front: the classes in front of a counting class that make up the path.
 
     Returns:
-        What differs, None if nothing does.
+        The difference; None if there is none.
     """
     return run_in_own_loop(functools.partial(_compare, front))
 
 
 def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> str | None:
-    """Run a self-test; an exception in it is a difference, too."""
+    """Run a self-test; an exception counts as a difference."""
     outcome: list[str | None] = []
 
     def run() -> None:
@@ -61,7 +61,7 @@ def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> s
 
 
 async def _begun(pair: MemoryConnection) -> list[Any]:
-    """What was agreed on in the handshake, and how the keepalive begins."""
+    """Return the result of the handshake, and the start of the keepalive."""
     connection, written = pair.connection, pair.transport.written
     connection.start_keepalive()
     async with asyncio.timeout(SECONDS):

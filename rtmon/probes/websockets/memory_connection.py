@@ -1,4 +1,4 @@
-"""A server connection in memory: no sockets, no waiting, every byte in sight.
+"""A server connection in memory: no sockets, no waiting, every byte observable.
 
 For self-tests, for tests that compare two connection classes, and for benchmarks that measure
 what a connection costs without the network.
@@ -22,18 +22,17 @@ URI = parse_uri("ws://localhost/")
 
 
 def frame_bytes(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
-    """A frame as a client sends it."""
+    """Return a masked frame, as a client sends it."""
     return Frame(opcode, data, fin).serialize(mask=True)
 
 
 class MemoryTransport(asyncio.Transport):
-    """What a connection writes to: it keeps the pieces, in order.
+    """A transport that records what a connection writes.
 
     Attributes:
-        written: what was written, piece by piece; clear it as you like. ``write_eof`` is kept
-            as the piece ``b""``.
+        written: the written chunks; may be cleared. ``write_eof`` is recorded as ``b""``.
         calls: the names of the other calls, in order.
-        failure: raised by the next writes, if set.
+        failure: exception to raise on the next writes; None for none.
         limit: bytes in ``written`` above which writing is paused, None for never.
     """
 
@@ -86,7 +85,7 @@ class MemoryTransport(asyncio.Transport):
 
 
 class _Server:
-    """As much of a server as a connection asks for."""
+    """The parts of a server that a connection uses."""
 
     close_task = None
 
@@ -94,10 +93,10 @@ class _Server:
         self.handler_tasks: set[asyncio.Task[None]] = set()
 
     async def handler(self, connection: ServerConnection) -> None:
-        """Do nothing: whoever made the pair is the handler."""
+        """Do nothing: the caller acts as the handler."""
 
     def start_connection_handler(self, connection: ServerConnection) -> None:
-        """What websockets 15 and 16 call to have the handler run."""
+        """Called by websockets 15 and 16 to run the handler."""
 
     def is_serving(self) -> bool:
         return True
@@ -108,15 +107,15 @@ class MemoryConnection:
 
     Args:
         connection_class: the class of the connection.
-        extensions: those that the server offers, such as permessage-deflate.
-        client_extensions: those that the client asks for.
-        max_size: the connection's bound on the size of a message, in bytes.
+        extensions: extensions that the server supports, such as permessage-deflate.
+        client_extensions: extensions that the client offers.
+        max_size: the connection's maximum size of a message, in bytes.
         **options: of the connection.
 
     Attributes:
         connection: the connection, which awaits its handshake.
-        transport: what it writes to.
-        client: a client's protocol, for who wants to read and write as one.
+        transport: records what the connection writes.
+        client: a client's protocol, to read and write as a client.
     """
 
     def __init__(
@@ -137,7 +136,7 @@ class MemoryConnection:
         self.client = ClientProtocol(URI, extensions=client_extensions)
 
     async def open(self) -> None:
-        """Go through the handshake: afterwards the connection is open."""
+        """Complete the handshake: the connection is open afterwards."""
         self.client.send_request(self.client.connect())
         for data in self.client.data_to_send():
             self.connection.data_received(data)

@@ -1,4 +1,4 @@
-"""One message for many connections: framed once, compressed once, the same bytes for all."""
+"""Fan-out with shared frames: a message is framed and compressed once for many connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message for connections that happen to be at hand."""
+"""``rtmon.broadcast``: send one message to any set of connections, framed once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .shared_frames import (
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 
 TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
-"""Up to version 15, the library's has no ``text``: the message is converted."""
+"""Up to version 15, the library's ``broadcast`` has no ``text``: the message is converted."""
 
 
 def broadcast(  # noqa: C901, PLR0912 - flat on purpose
@@ -45,20 +45,20 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
     buffers are full or not, and the same ones are skipped. The frame is built once, and the same
     bytes are written to all; where a connection negotiated ``server_no_context_takeover`` they
     are compressed, once for each setting of the compressor, and elsewhere they are not.
-    Connections and versions of ``websockets`` for which that is not known to be right are sent
-    the message in the library's own way.
+    For other connections and untested versions of ``websockets``, the library's own methods send
+    the message.
 
     Args:
-        connections: who gets it; a copy is walked.
+        connections: the recipients; copied first.
         message: ``str`` for a text message, bytes for a binary one.
         text: send text for bytes that are UTF-8 (True), or binary for ``str`` (False).
-        raise_exceptions: raise what went wrong, rather than log it.
+        raise_exceptions: raise errors instead of logging them.
 
     Raises:
         TypeError: the message is neither ``str`` nor bytes-like.
         UnicodeError: it has a surrogate, which no text may; or ``text`` is true of bytes that are
             not UTF-8, and the library, up to version 15, has no such option.
-        ExceptionGroup: what went wrong, where that was asked for.
+        ExceptionGroup: the errors, with ``raise_exceptions``.
     """
     if obstacle() is not None:
         by_the_library(list(connections), message, text=text, raise_exceptions=raise_exceptions)
@@ -117,7 +117,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
 
 
 def log_skipped(connection: Connection, exc: BaseException) -> None:
-    """Say that a transport raised, in the library's words."""
+    """Log that a transport raised, in the library's words."""
     said = traceback.format_exception_only(exc)[0].strip()
     connection.logger.warning("skipped broadcast: failed to write message: %s", said)
 

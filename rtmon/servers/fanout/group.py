@@ -1,4 +1,4 @@
-"""Connections that are sent the same messages, for as long as they like."""
+"""Groups of connections that are sent the same messages, with shared frames."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ __all__ = ["JOINED_BYTES", "Flushed", "Group"]
 logger = logging.getLogger("rtmon")
 
 JOINED_BYTES = 65_536
-"""Payload that waits for the end of a turn at most: with more it is written at once, so that
-whoever is slow is noticed before much has piled up."""
+"""Maximum payload that waits for the end of a loop iteration; with more it is written at once, so
+that slow connections are detected before much has piled up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """What a group has written.
+    """Statistics of one flush of a group.
 
     Attributes:
         waited: seconds from the publication of each message until all transports had it.
@@ -68,16 +68,18 @@ class Group:
     the end of the turn; what such a connection sends itself, its close and its control frames
     come after what was published before. To other connections each message is written at once.
 
-    Who is in several groups gets the messages of each in order. A connection that has ended
-    leaves by itself, when next something is published at the latest.
+    A connection in several groups gets the messages of each group in order. A connection that has
+    ended is removed by the next publication at the latest.
 
     Args:
-        delay: seconds for which messages are collected for one write; 0 for the turn's end.
+        delay: seconds for which messages are collected into one write; 0 to write at the end of the
+            loop iteration.
         on_blocked: called as ``on_blocked(connection, message)`` for each message that an open
             connection cannot be written now: its write buffer is over its limit, or it is in the
-            middle of a fragmented message. It decides: what it does not send is skipped. What is
-            published later goes to the connection again as soon as it can be written to, so who
-            queues takes the connection out first. By default such messages are skipped.
+            middle of a fragmented message. It may
+            send the message itself; otherwise the message is skipped. Later messages are written
+            again as soon as the connection can be written to, so a callback that queues messages
+            must first remove the connection. By default such messages are skipped.
         on_flushed: called with a :class:`Flushed` each time that something was written. What
             either raises is logged.
 
@@ -88,7 +90,7 @@ class Group:
         skipped: messages not handed to a transport, one for each connection.
 
     Raises:
-        OptionError: the delay is no time to wait.
+        OptionError: the delay is invalid.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Group:
         return connection in self._homes
 
     def __iter__(self) -> Iterator[Any]:
-        """The connections, in the order in which they came; a copy is walked."""
+        """Iterate over a copy of the connections, in the order in which they were added."""
         return iter(list(self._homes))
 
     @property

@@ -1,4 +1,4 @@
-"""One frame for many connections: what it looks like, and who may be sent it as it is."""
+"""Build frames that can be shared by many connections, and decide which connections can."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ Blocked: TypeAlias = Callable[[Any, Any], object]
 """Called with a connection that cannot be written to, and a message."""
 
 Setting: TypeAlias = tuple[Any, ...] | None
-"""How messages are compressed where each is compressed by itself: window bits, then what zlib
-was told. None where a shared frame is not compressed."""
+"""Compression parameters without context takeover: window bits, then the arguments for zlib. None
+if a shared frame is not compressed."""
 
 
 class Kind(enum.Enum):
-    """What is known of a class of connections."""
+    """How frames can be sent to a class of connections."""
 
     OWN = enum.auto()
-    """Probed by rtmon: it knows what groups hold for it, and its messages are counted."""
+    """Probed by rtmon: it flushes the groups that it is in, and counts its messages."""
     PLAIN = enum.auto()
-    """It hands its protocol's bytes to the transport, and does no more."""
+    """It only writes its protocol's bytes to the transport."""
     FOREIGN = enum.auto()
-    """It is a client's, or sends in its own way: it is sent messages in the library's way."""
+    """A client's, or one with its own way of sending: messages go through the library."""
 
 
 class Piece(NamedTuple):
-    """A message as connections are sent it, as it was given, and what to do where it cannot be."""
+    """A message: its frame, its original form, and the callback for blocked connections."""
 
     opcode: Opcode
     data: bytes
@@ -62,7 +62,7 @@ class Piece(NamedTuple):
 
 
 def kind_of(connection_class: type[Any]) -> Kind:
-    """What is known of a class of connections, where nothing stands in the way."""
+    """Return how frames can be sent to a class of connections."""
     if not issubclass(connection_class, ServerConnection):
         return Kind.FOREIGN
     if issubclass(connection_class, CountingConnection):
@@ -73,7 +73,7 @@ def kind_of(connection_class: type[Any]) -> Kind:
 
 
 def shareable(protocol: Any) -> bool:
-    """Whether a protocol does nothing with a message but compress and frame it, as a server."""
+    """Return True if a server protocol does nothing with a message but compress and frame it."""
     extensions = protocol.extensions
     return (
         type(protocol) is ServerProtocol
@@ -83,7 +83,7 @@ def shareable(protocol: Any) -> bool:
 
 
 def is_fragmenting(connection: Any) -> bool:
-    """Whether a connection is in the middle of a message of its own, in any version."""
+    """Return True if a connection is in the middle of a fragmented message, in any version."""
     return (
         getattr(connection, "send_in_progress", None) is not None
         or getattr(connection, "fragmented_send_waiter", None) is not None  # up to version 15
@@ -92,10 +92,10 @@ def is_fragmenting(connection: Any) -> bool:
 
 
 def setting(extensions: list[Any]) -> Setting:
-    """How a frame for a connection with these extensions may be compressed.
+    """Return how a frame for a connection with these extensions may be compressed.
 
-    With context takeover, a frame is compressed by what was sent before on that connection
-    alone: whoever else got it would read another message, without any error. Uncompressed
+    With context takeover, a frame depends on earlier messages of the same connection: other
+    connections would silently decompress it to another message. Uncompressed
     (RSV1 = 0), a message is right on every connection (RFC 7692, section 6).
     """
     if extensions and extensions[0].local_no_context_takeover:
@@ -105,7 +105,7 @@ def setting(extensions: list[Any]) -> Setting:
 
 
 def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: FBT001 - the library's
-    """A message as opcode and bytes.
+    """Return a message as opcode and bytes.
 
     Raises:
         TypeError: it is neither ``str`` nor bytes-like.
@@ -118,11 +118,11 @@ def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: F
 
 
 def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
-    """The whole message as a server's frame."""
+    """Return the message as one unmasked frame."""
     if setting is None:
         return Frame(opcode, data).serialize(mask=False)
     bits, *settings = setting
-    # Its own, because a connection's may be in the middle of a fragmented message.
+    # A new protocol, because a connection's may be in the middle of a fragmented message.
     deflate = PerMessageDeflate(
         remote_no_context_takeover=True,
         local_no_context_takeover=True,
@@ -134,10 +134,10 @@ def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
 
 
 def write_own(connection: Any, pieces: Sequence[Piece]) -> None:
-    """Write messages to a connection of rtmon's own after what waits for it, and count them.
+    """Write messages to a probed connection, after its queued ones, and count them.
 
     Raises:
-        Exception: the transport did; nothing is counted.
+        Exception: raised by the transport; nothing is counted.
     """
     tally = connection._tally  # noqa: SLF001 - rtmon's own
     if tally.groups:

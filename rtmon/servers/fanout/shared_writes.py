@@ -1,4 +1,4 @@
-"""The members of a group that are sent the very same bytes, in one write a turn."""
+"""Write the same bytes to the members of a group that share them, once a loop iteration."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["GroupEvents", "SharedWrites"]
 
 
 class GroupEvents:
-    """What lanes tell their group.
+    """Counts that a group collects from its sets of members.
 
     Attributes:
-        delivered: messages handed to transports, one for each.
+        delivered: messages handed to transports, one for each connection.
         bytes: their payload, in bytes.
-        skipped: messages not handed to a transport, one for each.
+        skipped: messages not handed to a transport, one for each connection.
     """
 
     __slots__ = ("bytes", "delivered", "discard", "refused", "skipped")
@@ -39,7 +39,7 @@ class GroupEvents:
 
 
 class GroupMember:
-    """A probed connection in a lane: a :class:`Membership`."""
+    """A probed connection in a group; implements ``GroupMembership``."""
 
     __slots__ = ("_connection", "_lane", "share")
 
@@ -49,26 +49,26 @@ class GroupMember:
         self.share = share
 
     def flush(self, *, begins: bool) -> None:
-        """What waits for the connection goes out before what it sends itself."""
+        """Write the connection's queued messages before its own next frame."""
         if self._lane.pending:
             self._lane.catch_up(self._connection, begins=begins)
 
     def leave(self) -> None:
-        """The connection has ended."""
+        """Remove the connection, which has ended."""
         self._lane.tidings.discard(self._connection)
 
 
 class SharedWrites:
-    """Connections that are all sent the same bytes, and are counted in one place if at all.
+    """The members of a group that get the same bytes, and share their counters.
 
     Args:
-        key: by which its group finds it.
-        setting: how their messages are compressed.
-        tidings: what the group is told.
-        joins: whether messages wait for the end of the turn: only connections of rtmon's own
-            know what waits for them.
-        shared: where messages are counted; None where nobody counts them.
-        now: monotonic seconds; None where nobody counts.
+        key: the group's key for it.
+        setting: the compression of their messages.
+        tidings: the group's counts.
+        joins: True if messages wait for the end of the loop iteration, as only probed connections
+            can.
+        shared: the shared counters; None if messages are not counted.
+        now: monotonic clock in seconds; None if messages are not counted.
 
     Attributes:
         pending: messages published and not yet written, in order.
@@ -90,9 +90,9 @@ class SharedWrites:
         self.joins = joins
         self.pending: list[Piece] = []
         self._members: dict[Any, GroupMember | None] = {}
-        # What is walked for each message: a tuple, since it must not change meanwhile.
+        # Iterated for each message: a tuple, since the set may change meanwhile.
         self._row: tuple[tuple[Any, Any, Callable[[bytes], None]], ...] | None = ()
-        # How much of what is pending some have had already, or are not to get.
+        # Connection → number of pending messages that it has had, or must not get.
         self._ahead: dict[Any, int] = {}
         self._shared = shared
         self._now = now
@@ -101,7 +101,7 @@ class SharedWrites:
         return len(self._members)
 
     def add(self, connection: Any) -> None:
-        """Somebody gets what is published from now on."""
+        """Add a connection, which gets the messages published from now on."""
         member: GroupMember | None = None
         if self.joins:
             tally = connection._tally  # noqa: SLF001 - rtmon's own
@@ -114,7 +114,7 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def discard(self, connection: Any) -> None:
-        """Somebody gets nothing more, after what was published before."""
+        """Remove a connection after writing the messages published before."""
         self._hand_over(connection)
         member = self._members.pop(connection)
         self._row = None
@@ -126,7 +126,7 @@ class SharedWrites:
                 member.share.leave()
 
     def put(self, piece: Piece, skip: Iterable[Any]) -> None:
-        """Publish a message to all but some, who get what came before it at once."""
+        """Publish a message to all but some connections, which get their pending messages now."""
         skipping = [connection for connection in skip if connection in self._members]
         for connection in skipping:
             self._hand_over(connection)
@@ -135,12 +135,12 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def catch_up(self, connection: Any, *, begins: bool) -> None:
-        """Write what is pending for one connection, unless a message of its own is under way."""
+        """Write one connection's pending messages, unless it is sending a fragmented message."""
         if begins or _is_between(connection):
             self._hand_over(connection, begins=begins)
 
     def flush(self) -> None:
-        """Write what is pending to all."""
+        """Write the pending messages to all connections."""
         pieces, self.pending = self.pending, []
         if not pieces:
             return
@@ -184,7 +184,7 @@ class SharedWrites:
             self._give(connection, pieces, begins=begins)
 
     def _give(self, connection: Any, pieces: Sequence[Piece], *, begins: bool) -> None:
-        """Write to one, who is before or behind the others."""
+        """Write to one connection that has had more or fewer messages than the others."""
         free = connection.protocol.state is OPEN and not connection.paused
         if free and (begins or _is_between(connection)):
             try:
@@ -209,7 +209,7 @@ class SharedWrites:
     def _count(
         self, pieces: Sequence[Piece], wire: int, receivers: int, without: Iterable[Any]
     ) -> None:
-        """Count what all were written at once, but for some."""
+        """Count a write to all connections but some."""
         sizes = [(piece.opcode, len(piece.data)) for piece in pieces]
         self.tidings.delivered += receivers * len(pieces)
         self.tidings.bytes += receivers * sum(size for _, size in sizes)
@@ -224,5 +224,5 @@ class SharedWrites:
 
 
 def _is_between(connection: Any) -> bool:
-    """Whether no message of the connection's own is under way."""
+    """Return True if the connection is not in the middle of a fragmented message."""
     return connection.send_in_progress is None and not connection.protocol.expect_continuation_frame

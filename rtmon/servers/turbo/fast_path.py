@@ -69,11 +69,11 @@ REPLACED = (
     "keepalive",
     "ping",
 )
-"""Methods that the fast path replaces, or does the work of without calling them."""
+"""Methods that the fast path replaces, or whose work it does without calling them."""
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
-    """Front of a flat connection class that handles whole, uncompressed messages itself."""
+    """Mix-in before a connection class with inlined calls: handles whole, uncompressed messages."""
 
     monitor: ClassVar[Recorder]
     _tally: FrameCounter
@@ -86,8 +86,8 @@ class FastPath(QuickHandshake, SharedKeepalive):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # What refers to itself waits for the garbage collector, which looks at all that lives.
-        # Nothing is parsed or sent any more: the stream has ended, and the state is CLOSED.
+        # Break reference cycles, which would wait for a full garbage collection.
+        # The stream has ended and the state is CLOSED: nothing more is parsed or sent.
         try:
             protocol: Any = self.protocol
             protocol.parser.close()
@@ -158,7 +158,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
                 try:  # noqa: SIM105 - suppress() costs a microsecond
                     data = message.encode()
                 except UnicodeEncodeError:
-                    pass  # how the library takes it is the library's
+                    pass  # the library handles it
             elif kind is bytes:
                 opcode = _TEXT if text is True else _BINARY
                 data = message
@@ -194,7 +194,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         return self._tally.between
 
     async def _write_failed(self, exc: Exception) -> None:
-        """Do what the library does when the transport raises."""
+        """Handle an exception of the transport as the library does."""
         self.set_connection_exc(exc)
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)
@@ -202,15 +202,15 @@ class FastPath(QuickHandshake, SharedKeepalive):
 
 
 FRONT = (FastPath, inlined_calls.InlinedCalls)
-"""What stands in front of a counting class on this path."""
+"""Mix-ins before a counting class on this path."""
 
 
 def _ended(frame: Frame) -> None:
-    """Stand in for ``send_frame`` once a connection is lost."""
+    """Replace ``send_frame`` once a connection is lost."""
 
 
 def _is_between(connection: ServerConnection) -> bool:
-    """Return True if the next byte begins the first frame of a message, and nothing waits."""
+    """Return True if the next byte begins the first frame of a message, and no data is buffered."""
     protocol = connection.protocol
     if (
         protocol.extensions
@@ -220,7 +220,7 @@ def _is_between(connection: ServerConnection) -> bool:
         or protocol.debug
     ):
         return False
-    # An empty buffer is not enough: the parser takes the pieces of a header out one by one.
+    # An empty buffer is not enough: the parser consumes a frame header in parts.
     # Protocol.parse() waits at a frame's beginning; ServerProtocol.parse() delegates to it.
     parser: Any = protocol.parser
     if parser.gi_code is _SERVER_PARSE:
@@ -234,7 +234,7 @@ def _is_between(connection: ServerConnection) -> bool:
 def obstacle(base: type[Connection]) -> str | None:
     """Return why the fast path cannot be used, None if it can.
 
-    What only a run can tell is up to :mod:`~rtmon.probes.websockets.library_selftest`.
+    :mod:`~rtmon.probes.websockets.library_selftest` checks at run time what this cannot.
 
     Args:
         base: the connection class below.

@@ -1,15 +1,14 @@
 """Pause Python's garbage collector while hundreds of connections a second are being opened.
 
-The collector goes through all live objects whenever there are a quarter more of them than
-the last time; while thousands of connections are being opened, it does so again and again, and
-takes up to a third of the server's time without finding anything. So it is paused while a
-crowd comes. That holds for the whole process, which is why a pause is short; the first collection
-afterwards finds what has become garbage meanwhile. Where the collector is off already, it is left
-alone.
+The collector scans all live objects whenever their number has grown by a quarter. While thousands
+of connections are being opened, it scans again and again, and takes up to a third of the server's
+CPU time without finding garbage. So it is paused during a connection storm. The pause applies to
+the whole process, which is why it is short; the first collection afterwards finds the garbage.
+Where the collector is off already, it is left alone.
 
 A connection that ends is garbage that only the collector finds, with the messages that it had
 received: the library keeps exceptions whose tracebacks refer to it. So a pause ends when
-connections do, and a crowd that connects and leaves at once cannot fill the memory.
+connections end: clients that connect and leave at once cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ WITHIN = 0.5
 """Length of the window in which connections are counted, in seconds."""
 
 CALM = 2.0
-"""Seconds without a crowd after which a pause ends: longer than thousands of clients need to
-reconnect after they were cut off."""
+"""Seconds without a connection storm after which a pause ends: longer than thousands of clients
+need to reconnect after an outage."""
 
 LONGEST = 10.0
 """Longest pause, in seconds."""
 
 
 LEFT = 64
-"""Connections that end during a pause, and end it."""
+"""Number of connections whose end during a pause ends the pause."""
 
 
 class GCPause:
-    """Creates connections, and pauses the garbage collector while a crowd of them comes.
+    """Creates connections, and pauses the garbage collector during a connection storm.
 
     Args:
         create: creates a connection.
-        calm: seconds without a crowd that end a pause; the next comes a quarter of it later at
-            the earliest.
+        calm: seconds without a storm that end a pause; the next pause starts a quarter of it later
+            at the earliest.
         longest: longest pause, in seconds.
         now: reads the monotonic clock, in seconds.
     """
@@ -72,7 +71,7 @@ class GCPause:
 
     @classmethod
     def of(cls, connection_class: type[Guarded]) -> Self:
-        """Pause for connections of a class, which tells of their ends."""
+        """Return a factory for connections of a class that reports their ends."""
         pause = cls(connection_class)
         connection_class.on_lost = pause.lost
         return pause
@@ -88,7 +87,7 @@ class GCPause:
                 self._left = 0
                 self._over.clear()
                 gc.disable()
-                # On a thread, so that it ends whatever becomes of the event loop.
+                # On a thread, so that the pause ends even if the event loop is blocked.
                 threading.Thread(target=self._pause, name="rtmon-gc-pause", daemon=True).start()
         return self._create(*args, **kwargs)
 

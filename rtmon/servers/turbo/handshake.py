@@ -1,4 +1,4 @@
-"""The opening handshake of an ordinary client, without the library's general parser.
+"""A fast opening handshake for ordinary requests, without the library's general parser.
 
 A request that arrives in one piece needs no parser that can stop in the middle, and one that any
 browser or library sends needs no list of what might be wrong with it. Every other request, in
@@ -48,7 +48,7 @@ ALIKE = frozenset(
         "user-agent",
     }
 )
-"""Headers whose values thousands of connections share: interned."""
+"""Headers whose values are equal on thousands of connections, and so are interned."""
 
 _header = re.compile(r"([-!#$%&'*+.^_`|~0-9a-zA-Z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)").fullmatch
 _key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
@@ -58,7 +58,7 @@ _UPGRADE, _CONNECT = ("Upgrade", "websocket"), ("Connection", "Upgrade")
 
 
 def parse(data: bytes) -> Request | None:
-    """Parse the data as one whole request; return None if the library should handle it."""
+    """Parse the data as one complete request; return None if the library must handle it."""
     if len(data) > MAX_LINE_LENGTH or not data.endswith(b"\r\n\r\n"):
         return None
     lines = data.decode("iso-8859-1").split("\r\n")
@@ -92,14 +92,14 @@ def parse(data: bytes) -> Request | None:
 
 
 def _headers(values: dict[str, list[str]], items: list[tuple[str, str]]) -> Headers:
-    """Build the ``Headers`` that adding these checked items one by one would give."""
+    """Build ``Headers`` from checked items, as if they were added one by one."""
     headers = Headers.__new__(Headers)
     headers._dict, headers._list = values, items  # noqa: SLF001 - there is no such constructor
     return headers
 
 
 def accept(protocol: ServerProtocol, request: Request) -> Response:
-    """Do what ``protocol.accept(request)`` does."""
+    """Do the same as ``protocol.accept(request)``."""
     headers = request.headers
     values = headers._dict  # noqa: SLF001 - the public way makes a list a header
     nothing: list[str] = []
@@ -160,14 +160,14 @@ def _date(seconds: int) -> str:
 
 
 class QuickHandshake(ServerConnection):
-    """Front of a probed connection class that answers ordinary handshakes itself."""
+    """Mix-in before a probed connection class: answers ordinary handshakes itself."""
 
     def _took_request(self, data: bytes) -> bool:
         """Handle the data if it is an ordinary request, read first; return False otherwise."""
         protocol: Any = self.protocol
         if self.request is not None or protocol.debug or protocol.reader.buffer:
             return False
-        # In the middle of a request nothing need be in the buffer, since lines are taken out.
+        # Amid a request the buffer may be empty, since complete lines are removed.
         parser = getattr(protocol.parser.gi_yieldfrom, "gi_yieldfrom", None)
         if getattr(parser, "gi_code", None) is not _REQUEST_LINE:
             return False
@@ -197,7 +197,7 @@ class QuickHandshake(ServerConnection):
         await super().handshake(process_request, process_response, server_header)
 
     async def _request_or_loss(self) -> None:
-        """Wait until the request has come or the connection is lost."""
+        """Wait until the request is complete or the connection is lost."""
         if self.request_rcvd.done() or self.connection_lost_waiter.done():
             return
         waiter = self.loop.create_future()
@@ -238,7 +238,7 @@ class QuickHandshake(ServerConnection):
 async def _asked(
     process_request: Callable[..., Any], connection: ServerConnection, request: Request
 ) -> Callable[..., Any] | None:
-    """Ask the application; return None if it has no answer, else a callback that repeats it."""
+    """Call ``process_request``; return a callback with its response, None without one."""
     try:
         response = process_request(connection, request)
         if isinstance(response, Awaitable):

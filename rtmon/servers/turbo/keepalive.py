@@ -1,10 +1,10 @@
 """Keepalive pings of many connections, sent from few shared timers.
 
 The library gives every connection a task, and two timers for each of its pings. Here connections
-whose pings are due at about the same time share one timer, and a ping that can be written at once
-is. Everything that would have to wait runs in a task of its own, as in the library: a peer that
-does not read, a pong that is late, a connection that is closing. What a peer or an application can
-see is the same: the times and payloads of pings, ``latency``, and the close code 1011.
+whose pings are due at about the same time share one timer, and a ping is written at once if
+possible. Whatever has to wait runs in a task, as in the library: a peer that does not read, a late
+pong, a closing connection. The visible behaviour is the same: the times and payloads of pings,
+``latency``, and the close code 1011.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
 _PAYLOAD_SIZE = 4
 _PONG = b"\x8a\x84"
-"""First two bytes of a client's answer to a keepalive ping: a masked pong of four bytes."""
+"""First two bytes of a client's answer to a keepalive ping: a masked pong with four bytes."""
 _PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # with its mask
 
 
 class SharedKeepalive(ServerConnection):
-    """Front of a probed connection class that sends keepalive pings from shared timers."""
+    """Mix-in before a probed connection class: sends keepalive pings from shared timers."""
 
     _tally: FrameCounter
     _pings: ClassVar[_Pings | None] = None
@@ -57,12 +57,12 @@ class SharedKeepalive(ServerConnection):
         if pings is None or pings.loop is not self.loop:
             pings = cls._pings = _Pings(self.loop)
         turn = _Turn(self, pings)
-        # The library does nothing with it but to cancel it when the connection is lost.
+        # The library only cancels it when the connection is lost.
         self.keepalive_task = turn  # type: ignore[assignment]
         pings.plan(turn, self.loop.time() + interval, interval)
 
     def _took_pong(self, data: bytes) -> bool:
-        """Handle the data if it is one pong to a keepalive ping; return False otherwise.
+        """Handle the data if it is one pong that answers a keepalive ping; return False otherwise.
 
         Call it only while the parser stands between two frames, with nothing read or waiting.
         """
@@ -71,7 +71,7 @@ class SharedKeepalive(ServerConnection):
         protocol = self.protocol
         for limit in (protocol.max_message_size, protocol.max_fragment_size):
             if limit is not None and limit < _PAYLOAD_SIZE:
-                return False  # the library's limits hold for control frames, too
+                return False  # the library's limits apply to control frames, too
         frame = Frame(Opcode.PONG, apply_mask(data[6:], data[2:6]))
         connection: Any = self
         connection._count_wire(len(data))  # noqa: SLF001 - the same object's
@@ -84,7 +84,7 @@ class SharedKeepalive(ServerConnection):
 
 
 class _Pings:
-    """Timer slots of one event loop, each with the connections to ping then."""
+    """Timer slots of one event loop, each with the connections to ping at that time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -94,8 +94,8 @@ class _Pings:
         """Schedule the next ping on that slot's shared timer.
 
         Args:
-            turn: of the connection.
-            when: by the clock of the loop.
+            turn: the connection's keepalive state.
+            when: time of the ping, in seconds of the loop's clock.
             interval: the connection's ``ping_interval``.
         """
         grain = interval / GRAINS
@@ -114,7 +114,7 @@ class _Pings:
 
 
 class _Turn:
-    """Keepalive state of one connection; stands in the place of the library's task."""
+    """Keepalive state of one connection; replaces the library's task."""
 
     __slots__ = ("_pings", "_pong", "_sent", "among", "connection")
 
@@ -132,7 +132,7 @@ class _Turn:
         self.connection = self._pong = None
 
     def come(self) -> None:
-        """Send a ping, or check that the pong has come."""
+        """Send a ping, or check that the pong has arrived."""
         connection = self.connection
         if connection is None:
             return
@@ -158,7 +158,7 @@ class _Turn:
         if protocol.state is not OPEN or connection.paused or connection.transport.is_closing():
             self._wait(connection, None, None)
             return
-        # What Connection.ping() does.
+        # As Connection.ping().
         data = _payload(random.getrandbits(32))
         while data in connection.pending_pings:
             data = _payload(random.getrandbits(32))
@@ -195,12 +195,13 @@ class _Turn:
         pong: Awaitable[float] | None,
         deadline: float | None,
     ) -> None:
-        """Do what ``Connection.keepalive()`` does from one ping to the next.
+        """Do the same as ``Connection.keepalive()`` from one ping to the next.
 
         Args:
             connection: the connection to ping.
-            pong: of the ping that was sent; None to send one.
-            deadline: for the pong; None to wait first until the ping is written.
+            pong: future of the pong to the ping that was sent; None to send a ping.
+            deadline: time by which the pong must arrive; None to wait first until the ping is
+            written.
         """
         latency = 0.0
         try:

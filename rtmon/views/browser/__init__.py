@@ -1,7 +1,7 @@
-"""What the scripts and style sheets of the dashboard's page and of a notebook share.
+"""Scripts and style sheets shared by the dashboard's page and notebook outputs.
 
-Formats, charts over time, tables and tiles: each is a component that is given its data, and knows
-neither the page around it nor where the data come from.
+Formats, charts over time, tables and tiles: each component gets its data, and knows neither the
+surrounding page nor the source of the data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..number_format import UNKNOWN
 __all__ = ["FONT", "asset", "constant", "rules", "script"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-"""Fonts that come with the machine: a view asks no other host for anything."""
+"""System fonts: a view loads nothing from other hosts."""
 
 _SCRIPTS = (
     "elements.js",
@@ -30,7 +30,7 @@ _SCRIPTS = (
     "tiles.js",
     "table.js",
 )
-"""In the order in which they are read: each uses those before it."""
+"""Scripts in load order: each uses those before it."""
 
 _SHEETS = ("common.css", "chart.css", "tiles.css", "table.css")
 
@@ -42,7 +42,7 @@ def asset(name: str) -> str:
 
 
 def constant(name: str, value: Any) -> str:
-    """Write a table of Python's as a statement of JavaScript."""
+    """Return a Python value as a JavaScript constant."""
     return f"const {name} = {msgspec.json.encode(value).decode()}"
 
 
