@@ -1,4 +1,4 @@
-"""What the benchmarks with many peers share: running them side by side, and the command line."""
+"""Shared by the benchmarks with many servers: running them side by side, and the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENOUGH = 500
 
 
 class Bench:
-    """Peers that run side by side, and what was measured of them.
+    """Servers that run side by side, and their measurements.
 
     Args:
         table: all that there are to choose from.
@@ -51,7 +51,7 @@ class Bench:
 
     @contextlib.contextmanager
     def peers(self, names: Iterable[str]) -> Iterator[dict[str, Running]]:
-        """Run those of them that are chosen and can be run."""
+        """Run the chosen servers that can run here."""
         with contextlib.ExitStack() as stack:
             running: dict[str, Running] = {}
             for name in self.chosen(names):
@@ -66,17 +66,17 @@ class Bench:
             yield running
 
     def chosen(self, names: Iterable[str]) -> list[str]:
-        """Those of these that take part."""
+        """The given servers that take part."""
         return [name for name in names if not self.only or name in self.only]
 
     def skip(self, name: str, reason: str) -> None:
-        """Go on without a peer."""
+        """Leave a server out from now on."""
         self.skipped[name] = reason
         self.say(f"skipped: {name}: {reason}")
 
     @contextlib.contextmanager
     def surviving(self, running: dict[str, Running], name: str) -> Iterator[None]:
-        """What goes wrong with one peer ends its part only."""
+        """Confine the failure of a server to its own part."""
         try:
             yield
         except ServerFailed as error:
@@ -84,7 +84,7 @@ class Bench:
             self.skip(name, str(error))
 
     def grow(self, running: dict[str, Running], size: int) -> None:
-        """Have so many subscribers each, and see that what they get is what was published."""
+        """Connect that many subscribers to each server, and check what they receive."""
         for name, each in list(running.items()):
             if each.peer.up_to < size:
                 continue
@@ -101,7 +101,7 @@ class Bench:
 
     @property
     def late(self) -> bool:
-        """Whether the time is up: what is not begun is left out, or done once."""
+        """True when the time is up: parts not begun are left out, or run once."""
         return time.monotonic() - self._began > BUDGET
 
     def rounds(
@@ -114,7 +114,7 @@ class Bench:
         warm: int = 1,
         **arguments: Any,
     ) -> None:
-        """Measure all who are there, in random order, again and again; not the warming rounds."""
+        """Measure all running servers repeatedly in random order; yields no warm-up rounds."""
         table = self.results.setdefault(section, {})
         for number in range(-warm, rounds):
             if number > 0 and self.late:
@@ -141,7 +141,7 @@ def command(
     report: Report,
     plot: Report | None = None,
 ) -> None:
-    """Measure, print, and write the results.
+    """Measure, print the tables, and write the results.
 
     Args:
         name: of the file in run/.

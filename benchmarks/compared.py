@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, spoken to, and named in the tables."""
+"""The compared servers: how each is started, the protocol of its clients, and its title."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Peer:
     beside: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
-        """Why it cannot be run here; None if it can."""
+        """Why the server cannot run here; None if it can."""
         for need in self.needs:
             kind, _, name = need.rpartition(":")
             there = {
@@ -88,7 +88,7 @@ def _configured(source: str, program: list[str], **values: str) -> Command:
 
 
 def _said(*command: str) -> Callable[[], str]:
-    """The version that a program tells."""
+    """The version that a program prints."""
 
     def ask() -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Echo servers to compare: bare, monitored, and counted by hand."""
+"""Echo servers to compare: without counting, with rtmon, and with counters written by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def _echo(connection: Any) -> None:
 
 
 def _by_hand(*, labels: bool) -> Handler:
-    """What people write today: two counters and a histogram each way, in the handler."""
+    """Counters as applications have them: two integers and a histogram each way, in the handler."""
     registry = CollectorRegistry()
     names = ["path", "kind"] if labels else []
 
@@ -85,7 +85,7 @@ class Kind:
 
 
 def _around(monitor: Monitor, *, times: bool = True) -> type[Any]:
-    """The probe as it is with versions of the library that it was not tested with."""
+    """The probe around the library's methods, as for versions that rtmon was not tested with."""
     return probed(monitor, ServerConnection, times=times)
 
 

@@ -153,10 +153,10 @@ def sources() -> Mapping[str, str]:
 
 
 def imports(of: Mapping[str, str]) -> list[Import]:
-    """All imports, those for type checkers included. Those of ``rtmon/__init__`` are left out:
-    it names every public object, and imports it at first use.
+    """All imports, those for type checkers included.
 
-    Those of ``rtmon/__init__`` are left out: it names everything, and imports it at first use.
+    Those of ``rtmon/__init__`` are left out: it names every public object, and imports it at
+    first use.
     """
     found: list[Import] = []
     for module, source in of.items():
