@@ -32,9 +32,9 @@ class Bench:
 
     Args:
         table: all that there are to choose from.
-        only: names of those that are chosen; all if empty.
+        only: names of the chosen servers; all if empty.
         quick: a short run, to see that all works.
-        say: told what goes on.
+        say: called with messages on the progress.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Bench:
             with self.surviving(running, name):
                 if each.size == 0:
                     each.ask("publisher")
-                    each.grow(size=min(size, 3))  # what is allocated once is no connection's
+                    each.grow(size=min(size, 3))  # one-time allocations belong to no connection
                     each.ask("check")
                 before, had = each.memory(), each.size
                 each.grow(size)
@@ -145,10 +145,10 @@ def command(
 
     Args:
         name: of the file in run/.
-        about: what `--help` says.
+        about: the text of `--help`.
         table: the servers.
         measure: fills the results of a Bench.
-        report: makes tables of what was written.
+        report: makes tables of the results.
         plot: makes an SVG of it.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
@@ -176,7 +176,7 @@ def command(
 
 
 def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
-    # What is started here ends with us, whoever ends us; a shell's background jobs ignore Ctrl-C.
+    # Child processes end with this one on any signal; background jobs of a shell ignore Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pin(1)

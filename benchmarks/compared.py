@@ -20,7 +20,7 @@ NGINX_MODULES = Path("/usr/lib/nginx/modules")
 INSTALL = "`make bench-peers` installs it"
 
 Command = Callable[[int, Path], list[str]]
-"""What to run, given a port and a folder of its own."""
+"""Makes a command line from a port and a folder for the server."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Peer:
     """A server to compare.
 
     Attributes:
-        title: what the tables call it.
-        dialect: how it is spoken to, see dialects.py.
+        title: its name in tables.
+        dialect: the protocol of its clients, see dialects.py.
         command: makes the command line.
-        needs: what must be there: `python:module`, `node:package`, a program, a file.
-        versions: makes the words about its version.
+        needs: its requirements: `python:module`, `node:package`, a program, a file.
+        versions: makes the text with its version.
         up_to: the most subscribers it is measured with, so that the whole ends in time.
         beside: dialects of connections that do nothing, to a port that the server tells in the
             file `beside` in its folder.

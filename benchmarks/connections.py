@@ -61,7 +61,7 @@ def measure(bench: Bench) -> None:
 
 def memory(server: Running, size: int) -> float:
     """KiB of the server's memory per idle connection."""
-    server.grow(50)  # what is allocated once is no connection's
+    server.grow(50)  # one-time allocations belong to no connection
     server.settle()
     before = server.memory()
     server.grow(size)

@@ -30,7 +30,7 @@ PATIENCE = 20.0
 QUIET = 0.02
 """Seconds in which nothing may arrive any more when all has arrived."""
 IN_FLIGHT = 200
-"""Connections being opened at once, where a storm is not what is measured."""
+"""Connections being opened at once, unless a storm is measured."""
 
 
 def pin(core: int) -> None:
@@ -46,7 +46,7 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
     crowd = Crowd(dialect, port, pipe)
     with contextlib.suppress(EOFError):
         while True:
-            with contextlib.suppress(OSError):  # what is measured next meets it, too
+            with contextlib.suppress(OSError):  # the next measurement raises it, too
                 crowd.go_on_polling()
             name, arguments = pipe.recv()
             try:
@@ -61,7 +61,7 @@ class Crowd:
     Args:
         dialect: a name of `DIALECTS`.
         port: where the server listens on 127.0.0.1.
-        pipe: where it is told what to do; :meth:`idle` and :meth:`go_on_polling` listen there.
+        pipe: for commands; :meth:`idle` and :meth:`go_on_polling` read it.
     """
 
     def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
@@ -102,7 +102,7 @@ class Crowd:
         took = time.perf_counter() - began
         self._counts = dict.fromkeys(self._counts, 0)
         gc.collect()
-        gc.freeze()  # nor are collections of this process's garbage in what is measured
+        gc.freeze()  # nor does this process collect garbage during measurements
         return {"seconds": took, "failed": failed}
 
     def drop(self) -> float:
@@ -170,7 +170,7 @@ class Crowd:
         while not one.hear():
             pass
         self._publisher = made
-        # What servers tell a publisher is read and dropped: it waits in nobody's buffer.
+        # Messages to the publisher are read and dropped, so that no buffer fills.
         self._receive[made.fileno()] = made.recv_into
         self._poll.register(made, select.EPOLLIN)
 

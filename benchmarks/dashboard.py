@@ -185,7 +185,7 @@ async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float
     ratios: dict[str, list[float]] = {f"{viewers} viewers": [], "none again": []}
     idle = []
     async with connect(hub, ping_interval=None) as connection:
-        # What it is sent must be taken, or its pongs would wait behind that.
+        # Its messages must be read, or its pongs would wait behind them.
         taken = asyncio.create_task(drain(connection))
         for number in range(pairs):
             for name, count in zip(ratios, (viewers, 0), strict=True):

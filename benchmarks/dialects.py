@@ -72,10 +72,10 @@ class Dialect:
     Attributes:
         subscribe: how a connection begins that is to get everything published.
         publisher: how the one begins that publishes.
-        publish: a message as the publisher says it.
+        publish: the bytes of a message of the publisher.
         frames: deliveries are counted as WebSocket frames rather than by `MARK`.
         greeting: how many steps of `subscribe` bring the server's first message.
-        poll: what is asked again after each answer, where the server cannot speak by itself.
+        poll: the request that is repeated after each answer, where clients poll.
     """
 
     subscribe: Steps

@@ -17,7 +17,7 @@ __all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
 Handler = Callable[[Any], Awaitable[None]]
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
-"""Buckets of the histogram in bytes, as somebody might choose them for messages."""
+"""Buckets of the histogram in bytes, as an application might choose them for messages."""
 
 
 async def _echo(connection: Any) -> None:
@@ -68,7 +68,7 @@ class Kind:
     """A way to serve echoes.
 
     Args:
-        title: what the tables call it.
+        title: its name in tables.
         connection_class: makes the connection class for a Monitor.
         handler: makes the handler.
     """

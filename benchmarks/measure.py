@@ -75,7 +75,7 @@ def machine(*versions: str) -> str:
     """Description of the machine and the versions, in one paragraph.
 
     Args:
-        versions: what was measured, with versions; by default what overhead.py measures.
+        versions: the measured software with versions; by default that of overhead.py.
     """
     cpu = next(
         (

@@ -67,7 +67,7 @@ def connect(
         steps: how each begins.
         number: how many.
         at_once: how many may be on their way at the same time.
-        opened: told of each that is open.
+        opened: called for each open connection.
         meanwhile: called again and again.
 
     Returns:

@@ -226,7 +226,7 @@ async def unwatched() -> None:
         pairs += [MemoryConnection(type(pairs[0].connection)) for _ in range(999)]
         for pair in pairs:
             await pair.open()
-        await asyncio.sleep(1.5)  # the tick that tells of the new connections is over
+        await asyncio.sleep(1.5)  # the tick with the new connections is over
         before = time.process_time()
         await asyncio.sleep(5)
         rows.append([title, f"{(time.process_time() - before) / 5 * 1e3:.2f}"])

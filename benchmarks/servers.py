@@ -154,7 +154,7 @@ async def hub_beside(port: int, folder: str) -> None:
     quiet, monitor = quiet_hub(), rtmon.Monitor()
     beside = serve(quiet, port=0, monitor=monitor, ping_interval=None)
     # A crowd answers no pings.
-    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - who serves need not set it
+    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - servers need not set it
     async with beside:
         file = Path(folder, "beside")
         await asyncio.to_thread(file.write_text, str(beside.port))

@@ -181,7 +181,7 @@ async def panel_serve(
         yield found[0].decode().replace("localhost", "127.0.0.1")
         assert process.returncode is None
     finally:
-        # All of several processes: Panel does not end those of its own by itself.
+        # All processes: Panel does not end its own workers.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):

@@ -44,7 +44,7 @@ RUN = """async () => {
   return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
 }"""
-"""What axe-core finds of serious or critical impact in a view: rule, element, and what is wrong."""
+"""Returns axe-core's findings of serious or critical impact in a view: rule, element, fault."""
 
 OpenViews = Callable[..., Awaitable[Notebook]]
 
