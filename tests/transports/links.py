@@ -111,7 +111,7 @@ class SocketIOLink:
     Attributes:
         offset: the last offset, to return with.
         events: the names of all events so far.
-        got, said: received and sent messages over Engine.IO, and their bytes in Socket.IO's encoding.
+        got, said: received and sent messages over Engine.IO, and their bytes in Socket.IO.
     """
 
     def __init__(self, namespace: str = "/") -> None:

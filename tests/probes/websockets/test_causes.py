@@ -23,8 +23,8 @@ def _freeze(client: ClientConnection) -> None:
 
 
 async def test_cause_is_reset_when_client_resets_tcp() -> None:
-    """The cause distinguishes a TCP reset from a client that went away, and the black box keeps the last
-    frames.
+    """The cause distinguishes a TCP reset from a client that went away, and the black box keeps
+    the last frames.
     """
     async with serving() as (monitor, _, url):
         client = await connect(url)

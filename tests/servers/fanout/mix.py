@@ -188,7 +188,7 @@ class Mix:
 
     async def close(self, index: int) -> None:
         member = self._member(index)
-        # A fragmented message cannot be ended early, so the connection is cut, and its queue dropped.
+        # A fragmented message cannot end early, so the connection is cut, and its queue dropped.
         member.cut = member.cut or is_fragmenting(member.connection)
         member.tasks.append(asyncio.ensure_future(member.connection.close()))
 
