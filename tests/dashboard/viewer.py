@@ -1,4 +1,4 @@
-"""A viewer of a desk, and a recording that it can look at."""
+"""A viewer of an updater, and a recording that it can look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of the dashboard as the output of a notebook's cell, and the desk that feeds it."""
+"""A page of the dashboard as the output of a notebook cell, with its page updater."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def attributes(html: str) -> dict[str, str]:
     return found[0]
 
 
-async def test_views_of_one_source_share_a_desk() -> None:
-    """Two views of a Monitor have one desk, which ends with the later of them."""
+async def test_views_of_one_source_share_an_updater() -> None:
+    """Two views of a Monitor have one updater, which ends with the later of them."""
     with rtmon.Monitor() as monitor:
         async with shown(monitor, "latency") as first:
             async with shown(monitor, "events", beside=[first]) as second:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtmon.dashboard import page_updater as desks
+from rtmon.dashboard import page_updater as updaters
 from rtmon.dashboard.page_updater import PageUpdater
 from rtmon.dashboard.page_updaters import PageUpdaters
 from rtmon.recording import RecordingFeed
@@ -20,23 +20,23 @@ from .viewer import BEGIN, KeptViewer, record
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let desks tick ten times a second."""
-    monkeypatch.setattr(desks, "PERIOD", 0.1)
-    monkeypatch.setattr(desks, "SHORTEST", 0.05)
-    monkeypatch.setattr(desks, "LATE", 0.0)
+    """Let updaters tick ten times a second."""
+    monkeypatch.setattr(updaters, "PERIOD", 0.1)
+    monkeypatch.setattr(updaters, "SHORTEST", 0.05)
+    monkeypatch.setattr(updaters, "LATE", 0.0)
 
 
 @asynccontextmanager
 async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
-    """Yield the desk of a viewer that has the end of the recording."""
+    """Yield the updater of a viewer that has the end of the recording."""
     viewer = KeptViewer()
-    desk = PageUpdaters(lambda: RecordingFeed(path))()
-    desk.join(viewer)
+    updater = PageUpdaters(lambda: RecordingFeed(path))()
+    updater.join(viewer)
     await until(lambda: viewer.all_of("frame") and viewer.all_of("frame")[-1]["seq"])
-    yield desk, viewer
-    desk.leave(viewer)
-    assert desk.task is not None
-    await asyncio.wait([desk.task])
+    yield updater, viewer
+    updater.leave(viewer)
+    assert updater.task is not None
+    await asyncio.wait([updater.task])
 
 
 async def turned(viewer: KeptViewer, turn: int) -> None:
@@ -47,13 +47,13 @@ async def turned(viewer: KeptViewer, turn: int) -> None:
 async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -> None:
     """Frame and rows are of that moment, also of one earlier than the last."""
     await record(tmp_path / "run.rtmon")
-    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
+    async with looking(tmp_path / "run.rtmon") as (updater, viewer):
         last = viewer.all_of("frame")[-1]
         assert (last["status"]["pill"], last["seq"]) == ("Recording", 201)
         assert last["replay"]["at"] is None
-        desk.show(viewer, "connections", {})
+        updater.show(viewer, "connections", {})
         for turn, (at, rows, slow) in enumerate(((100, 2, True), (50, 1, False)), start=1):
-            desk.seek(BEGIN + at, turn)
+            updater.seek(BEGIN + at, turn)
             await turned(viewer, turn)
             frame = next(f for f in viewer.all_of("frame") if f["replay"]["turn"] == turn)
             assert (frame["anew"], frame["seq"], frame["now"]) == (True, at, BEGIN + at)
@@ -63,7 +63,7 @@ async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -
             viewer.messages.clear()
             await until(lambda: viewer.all_of("pane"))
             assert {pane["total"] for pane in viewer.all_of("pane")} == {rows}
-        desk.seek(BEGIN + 900, 3)
+        updater.seek(BEGIN + 900, 3)
         await turned(viewer, 3)
         assert viewer.all_of("frame")[-1]["replay"]["at"] is None
 
@@ -71,13 +71,13 @@ async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -
 async def test_recording_plays_to_its_end(tmp_path: Path) -> None:
     """Time passes at the requested speed, and stops while the page is hidden."""
     await record(tmp_path / "run.rtmon")
-    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
-        desk.seek(BEGIN + 20, 1)
+    async with looking(tmp_path / "run.rtmon") as (updater, viewer):
+        updater.seek(BEGIN + 20, 1)
         await turned(viewer, 1)
         viewer.ready = False
-        desk.play(60)
+        updater.play(60)
         await asyncio.sleep(0.2)
-        assert desk.feed.now() == BEGIN + 20
+        assert updater.feed.now() == BEGIN + 20
         viewer.ready = True
         await until(lambda: viewer.all_of("frame")[-1]["replay"]["at"] is None)
         frames = viewer.all_of("frame")
@@ -100,16 +100,16 @@ async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> 
         await until(lambda: first.feed.now() == BEGIN + 10)
         assert second.feed.now() == BEGIN + 30
         assert viewer.all_of("frame")[-1]["seq"] == 31
-    assert {desk.feed.status.state for desk in (first, second)} == {"closed"}
+    assert {updater.feed.status.state for updater in (first, second)} == {"closed"}
 
 
 async def test_recording_has_marks_at_its_events(tmp_path: Path) -> None:
     """Marks bundle Events of parts of the recording, errors first; openings are left out."""
     await record(tmp_path / "run.rtmon")
     await record(tmp_path / "run.rtmon", ticks=3, begin=BEGIN + 300)
-    async with looking(tmp_path / "run.rtmon") as (desk, viewer):
-        desk.seek(BEGIN + 20, 1)
-        desk.ask(viewer, 7, "moments", {})
+    async with looking(tmp_path / "run.rtmon") as (updater, viewer):
+        updater.seek(BEGIN + 20, 1)
+        updater.ask(viewer, 7, "moments", {})
         await until(lambda: viewer.all_of("value"))
         found = viewer.all_of("value")[0]["moments"]
         assert [moment["kind"] for moment in found] == ["error", "restart", "error"]
