@@ -44,7 +44,7 @@ def with_fastapi() -> Any:
 
 
 def with_socketio() -> Any:
-    """A room of python-socketio."""
+    """A python-socketio room."""
     server = socketio.AsyncServer(async_mode="asgi", ping_interval=3600)
 
     @server.event
@@ -60,7 +60,7 @@ def with_socketio() -> Any:
 
 
 def with_hub() -> Any:
-    """A hub on all transports of ASGI at once, monitored."""
+    """A monitored hub on all ASGI transports at once."""
     application = app(quiet_hub())
     application.socketio.server.eio.ping_interval = 3600
     return measured(application, Monitor())

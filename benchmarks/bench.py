@@ -1,4 +1,4 @@
-"""What the benchmarks with many peers share: running them side by side, and the command line."""
+"""Shared by the benchmarks with many servers: running them side by side, and the command line."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ENOUGH = 500
 
 
 class Bench:
-    """Peers that run side by side, and what was measured of them.
+    """Servers that run side by side, and their measurements.
 
     Args:
         table: all that there are to choose from.
-        only: names of those that are chosen; all if empty.
+        only: names of the chosen servers; all if empty.
         quick: a short run, to see that all works.
-        say: told what goes on.
+        say: called with messages on the progress.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Bench:
 
     @contextlib.contextmanager
     def peers(self, names: Iterable[str]) -> Iterator[dict[str, Running]]:
-        """Run those of them that are chosen and can be run."""
+        """Run the chosen servers that can run here."""
         with contextlib.ExitStack() as stack:
             running: dict[str, Running] = {}
             for name in self.chosen(names):
@@ -66,17 +66,17 @@ class Bench:
             yield running
 
     def chosen(self, names: Iterable[str]) -> list[str]:
-        """Those of these that take part."""
+        """The given servers that take part."""
         return [name for name in names if not self.only or name in self.only]
 
     def skip(self, name: str, reason: str) -> None:
-        """Go on without a peer."""
+        """Leave a server out from now on."""
         self.skipped[name] = reason
         self.say(f"skipped: {name}: {reason}")
 
     @contextlib.contextmanager
     def surviving(self, running: dict[str, Running], name: str) -> Iterator[None]:
-        """What goes wrong with one peer ends its part only."""
+        """Confine the failure of a server to its own part."""
         try:
             yield
         except ServerFailed as error:
@@ -84,14 +84,14 @@ class Bench:
             self.skip(name, str(error))
 
     def grow(self, running: dict[str, Running], size: int) -> None:
-        """Have so many subscribers each, and see that what they get is what was published."""
+        """Connect that many subscribers to each server, and check what they receive."""
         for name, each in list(running.items()):
             if each.peer.up_to < size:
                 continue
             with self.surviving(running, name):
                 if each.size == 0:
                     each.ask("publisher")
-                    each.grow(size=min(size, 3))  # what is allocated once is no connection's
+                    each.grow(size=min(size, 3))  # one-time allocations belong to no connection
                     each.ask("check")
                 before, had = each.memory(), each.size
                 each.grow(size)
@@ -101,7 +101,7 @@ class Bench:
 
     @property
     def late(self) -> bool:
-        """Whether the time is up: what is not begun is left out, or done once."""
+        """True when the time is up: parts not begun are left out, or run once."""
         return time.monotonic() - self._began > BUDGET
 
     def rounds(
@@ -114,7 +114,7 @@ class Bench:
         warm: int = 1,
         **arguments: Any,
     ) -> None:
-        """Measure all who are there, in random order, again and again; not the warming rounds."""
+        """Measure all running servers repeatedly in random order; yields no warm-up rounds."""
         table = self.results.setdefault(section, {})
         for number in range(-warm, rounds):
             if number > 0 and self.late:
@@ -141,14 +141,14 @@ def command(
     report: Report,
     plot: Report | None = None,
 ) -> None:
-    """Measure, print, and write the results.
+    """Measure, print the tables, and write the results.
 
     Args:
         name: of the file in run/.
-        about: what `--help` says.
+        about: the text of `--help`.
         table: the servers.
         measure: fills the results of a Bench.
-        report: makes tables of what was written.
+        report: makes tables of the results.
         plot: makes an SVG of it.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
@@ -176,7 +176,7 @@ def command(
 
 
 def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
-    # What is started here ends with us, whoever ends us; a shell's background jobs ignore Ctrl-C.
+    # Child processes end with this one on any signal; background jobs of a shell ignore Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pin(1)

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, spoken to, and named in the tables."""
+"""The compared servers: how each is started, the protocol of its clients, and its title."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NGINX_MODULES = Path("/usr/lib/nginx/modules")
 INSTALL = "`make bench-peers` installs it"
 
 Command = Callable[[int, Path], list[str]]
-"""What to run, given a port and a folder of its own."""
+"""Makes a command line from a port and a folder for the server."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Peer:
     """A server to compare.
 
     Attributes:
-        title: what the tables call it.
-        dialect: how it is spoken to, see dialects.py.
+        title: its name in tables.
+        dialect: the protocol of its clients, see dialects.py.
         command: makes the command line.
-        needs: what must be there: `python:module`, `node:package`, a program, a file.
-        versions: makes the words about its version.
+        needs: its requirements: `python:module`, `node:package`, a program, a file.
+        versions: makes the text with its version.
         up_to: the most subscribers it is measured with, so that the whole ends in time.
         beside: dialects of connections that do nothing, to a port that the server tells in the
             file `beside` in its folder.
@@ -47,7 +47,7 @@ class Peer:
     beside: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
-        """Why it cannot be run here; None if it can."""
+        """Why the server cannot run here; None if it can."""
         for need in self.needs:
             kind, _, name = need.rpartition(":")
             there = {
@@ -88,7 +88,7 @@ def _configured(source: str, program: list[str], **values: str) -> Command:
 
 
 def _said(*command: str) -> Callable[[], str]:
-    """The version that a program tells."""
+    """The version that a program prints."""
 
     def ask() -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

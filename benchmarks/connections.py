@@ -1,4 +1,4 @@
-"""Many connections: `make bench-connections`, under five minutes.
+"""Benchmark of many connections: `make bench-connections`, under five minutes.
 
 How long it takes until thousands that come at once are all in, and again when all are dropped at
 once and come back; what an idle connection takes of memory; and what ten thousand of them take of
@@ -39,7 +39,7 @@ NOT_SLOWER = 2.0
 
 
 def measure(bench: Bench) -> None:
-    """All of it."""
+    """Run all measurements."""
     storm_sizes = (100, 200) if bench.quick else (5_000, 9_500)
     for name in bench.chosen(CONNECTED):
         bench.say(f"memory: {name}")
@@ -61,7 +61,7 @@ def measure(bench: Bench) -> None:
 
 def memory(server: Running, size: int) -> float:
     """KiB of the server's memory per idle connection."""
-    server.grow(50)  # what is allocated once is no connection's
+    server.grow(50)  # one-time allocations belong to no connection
     server.settle()
     before = server.memory()
     server.grow(size)
@@ -70,7 +70,7 @@ def memory(server: Running, size: int) -> float:
 
 
 def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -> None:
-    """What connections cost that do nothing but stay, keepalive included; all at the same time."""
+    """CPU of idle connections with keepalive, all at the same time."""
     for name, each in list(running.items()):
         bench.say(f"{size:,} idle: {name}")
         with bench.surviving(running, name):
@@ -89,7 +89,7 @@ def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -
 
 
 def storms(bench: Bench, running: dict[str, Running], size: int, rounds: int) -> None:
-    """All at once, dropped all at once, and up again before the server has seen them go."""
+    """Connect all at once, drop all at once, and reconnect before the server has noticed."""
     table = bench.results.setdefault(f"storm {size}", {})
     for number in range(rounds):
         if number > 0 and bench.late:

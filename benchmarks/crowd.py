@@ -1,4 +1,4 @@
-"""Many subscribers and one publisher, in a process of their own on a core of their own.
+"""A load generator: many subscribers and one publisher, in their own process on their own core.
 
 It must not be the bottleneck, so it knows no event loop and no parser: an epoll, one buffer, and
 one search for a byte in each piece that arrives.
@@ -30,23 +30,23 @@ PATIENCE = 20.0
 QUIET = 0.02
 """Seconds in which nothing may arrive any more when all has arrived."""
 IN_FLIGHT = 200
-"""Connections being opened at once, where a storm is not what is measured."""
+"""Connections being opened at once, unless a storm is measured."""
 
 
 def pin(core: int) -> None:
-    """Stay on one core; the last one if there are not so many."""
+    """Run on one core; the last one if there are not so many."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
 
 
 def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
-    """Do what the pipe asks for, until it ends: method and arguments in, result or error out."""
+    """Execute commands from the pipe until it ends: method and arguments in, result out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     pin(1)
     crowd = Crowd(dialect, port, pipe)
     with contextlib.suppress(EOFError):
         while True:
-            with contextlib.suppress(OSError):  # what is measured next meets it, too
+            with contextlib.suppress(OSError):  # the next measurement raises it, too
                 crowd.go_on_polling()
             name, arguments = pipe.recv()
             try:
@@ -61,7 +61,7 @@ class Crowd:
     Args:
         dialect: a name of `DIALECTS`.
         port: where the server listens on 127.0.0.1.
-        pipe: where it is told what to do; :meth:`idle` and :meth:`go_on_polling` listen there.
+        pipe: for commands; :meth:`idle` and :meth:`go_on_polling` read it.
     """
 
     def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
@@ -86,9 +86,9 @@ class Crowd:
     def open(
         self, to: int, at_once: int = IN_FLIGHT, *, answering: bool = False
     ) -> dict[str, float]:
-        """Have so many subscribers; returns the seconds it took, and failed attempts.
+        """Connect that many subscribers; return the seconds that it took, and failed attempts.
 
-        Those who are in already read what they get, and answer pings if that is asked for.
+        Earlier subscribers read meanwhile, and answer pings if requested.
         """
         began = time.perf_counter()
         failed = connect(
@@ -102,7 +102,7 @@ class Crowd:
         took = time.perf_counter() - began
         self._counts = dict.fromkeys(self._counts, 0)
         gc.collect()
-        gc.freeze()  # nor are collections of this process's garbage in what is measured
+        gc.freeze()  # nor does this process collect garbage during measurements
         return {"seconds": took, "failed": failed}
 
     def drop(self) -> float:
@@ -122,7 +122,7 @@ class Crowd:
             self._publisher = None
 
     def _skim(self) -> None:
-        """Read what those get who are in already, as any client would."""
+        """Read the input of connected subscribers, as any client would."""
         for fd, _ in self._poll.poll(0):
             self._take(fd)
 
@@ -145,9 +145,10 @@ class Crowd:
         self._ends[fd] = b""
 
     def go_on_polling(self) -> None:
-        """Read and ask again until there is something to do, as clients that poll do.
+        """Poll until there is a command, as polling clients do.
 
-        Whoever lets an answer lie is closed by the server, uvicorn's after five seconds.
+        A client that leaves an answer unread is disconnected by the server, uvicorn's after
+        five seconds.
         """
         if not self._polls:
             return
@@ -161,7 +162,7 @@ class Crowd:
             self._poll.unregister(self._pipe)
 
     def publisher(self) -> None:
-        """Open the connection that publishes."""
+        """Open the publisher's connection."""
         made = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         one = Opening(made, self._dialect.publisher)
@@ -169,12 +170,12 @@ class Crowd:
         while not one.hear():
             pass
         self._publisher = made
-        # What servers tell a publisher is read and dropped: it waits in nobody's buffer.
+        # Messages to the publisher are read and dropped, so that no buffer fills.
         self._receive[made.fileno()] = made.recv_into
         self._poll.register(made, select.EPOLLIN)
 
     def greet(self, times: int) -> list[float]:
-        """Come and go, one after the other; seconds until the server's first message."""
+        """Connect and disconnect clients in sequence; seconds until the server's first message."""
         took = []
         for _ in range(times):
             began = time.perf_counter()
@@ -189,7 +190,7 @@ class Crowd:
     # Measuring
 
     def check(self) -> bytes:
-        """Publish a message; returns what the first subscriber got, as it was on the wire."""
+        """Publish a message; returns the first subscriber's bytes of it."""
         first = next(iter(self._sockets.values()))
         self._poll.unregister(first)
         self._publish(1)
@@ -217,7 +218,7 @@ class Crowd:
         return heard
 
     def closed_loop(self, burst: int, seconds: float) -> dict[str, float]:
-        """Publish a burst, and the next when all subscribers have all of it."""
+        """Publish a burst, and the next one when all subscribers have all of it."""
         start = self._number
         self._octets = 0
         began = time.perf_counter()
@@ -229,9 +230,9 @@ class Crowd:
         return self._result(messages, now - began)
 
     def open_loop(self, rate: float, seconds: float) -> dict[str, float]:
-        """Publish at a fixed rate whatever happens.
+        """Publish at a fixed rate, whatever the server does.
 
-        Latency counts from when a message was due, not from when it could be sent.
+        Latency counts from the time at which a message was due, not from its sending.
         """
         messages = int(rate * seconds)
         numbers = range(self._number, self._number + messages)
@@ -264,7 +265,7 @@ class Crowd:
         return result
 
     def idle(self) -> dict[str, float]:
-        """Do nothing but answer pings, until asked for something else; returns pings a second."""
+        """Only answer pings until the next command; returns pings a second."""
         pings = 0
         began = time.monotonic()
         self._poll.register(self._pipe, select.EPOLLIN)
@@ -274,7 +275,7 @@ class Crowd:
         return {"pings": pings / (time.monotonic() - began)}
 
     def _answer(self, wait: float | None = 0) -> int:
-        """Read what has come, and answer the pings in it; returns how many there were."""
+        """Read arrived bytes, and answer their pings; returns the number of pings."""
         pings = 0
         for fd, _ in self._poll.poll(wait):
             if fd == self._pipe.fileno():
@@ -292,7 +293,7 @@ class Crowd:
         return pings
 
     def nothing(self) -> None:
-        """End :meth:`idle`."""
+        """Do nothing: a command that ends :meth:`idle`."""
 
     def _publish(self, burst: int) -> None:
         first = self._number
@@ -305,7 +306,7 @@ class Crowd:
         self._publisher.sendall(data)
 
     def _take(self, fd: int) -> int:
-        """Read what has arrived at a connection; returns how many deliveries are in it."""
+        """Read the bytes arrived at a connection; returns the number of deliveries in them."""
         size = self._receive[fd](self._buffer)
         if not size:
             raise ConnectionResetError("the server closed a connection")
@@ -332,7 +333,7 @@ class Crowd:
                 deliveries -= take(fd)
 
     def _result(self, messages: int, seconds: float) -> dict[str, float]:
-        """What was counted; it must be what was sent, on each connection, and no more."""
+        """The counts, which must equal those sent, on each connection."""
         while ready := self._poll.poll(QUIET):
             for fd, _ in ready:
                 self._take(fd)

@@ -1,4 +1,4 @@
-"""What the dashboard costs: pages opened, viewers fed, bytes sent.
+"""Benchmark of the dashboard: opened pages, viewers, bytes sent.
 
 Three processes on 127.0.0.1: a server with simulated users, the dashboard, and this one, whose
 viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
@@ -93,14 +93,14 @@ async def opened(pid: int, url: str, pages: int) -> float:
 
 
 async def rested(pid: int, seconds: float) -> float:
-    """CPU seconds per second of the process, while nothing changes for it."""
+    """CPU seconds per second of the process, while it shows constant data."""
     began = cpu(pid)
     await asyncio.sleep(seconds)
     return (cpu(pid) - began) / seconds
 
 
 async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, float]:
-    """CPU milliseconds and bytes of a viewer and second, beyond what the process takes anyway."""
+    """CPU milliseconds and bytes for each viewer and second, beyond those without viewers."""
     alone = await rested(pid, seconds)
     size = 0
 
@@ -122,7 +122,7 @@ async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, 
 
 
 async def joined(url: str) -> ClientConnection:
-    """Open a page, and the WebSocket that it would: our channel, or that of its Bokeh session."""
+    """Open a page, and its WebSocket: rtmon's own, or that of its Bokeh session."""
     page = await asyncio.to_thread(get, url)
     token = re.search(rb'"token":"([^"]+)"', page)
     if token is None:
@@ -134,7 +134,7 @@ async def joined(url: str) -> ClientConnection:
 
 
 async def p99(connection: ClientConnection, seconds: float) -> float:
-    """The p99 of pings' round trips, one after another, milliseconds."""
+    """The p99 of round trips of sequential pings, in milliseconds."""
     loop = asyncio.get_running_loop()
     end, found = loop.time() + seconds, []
     while loop.time() < end:
@@ -145,7 +145,7 @@ async def p99(connection: ClientConnection, seconds: float) -> float:
 
 @asynccontextmanager
 async def watched(url: str, viewers: int) -> AsyncIterator[None]:
-    """Have viewers read the dashboard of an address, in a process of their own."""
+    """Run viewers of a dashboard in their own process."""
     if not viewers:
         yield
         return
@@ -165,13 +165,13 @@ async def watched(url: str, viewers: int) -> AsyncIterator[None]:
 
 
 async def drain(connection: ClientConnection) -> None:
-    """Take all that comes, until it ends."""
+    """Read until the connection ends."""
     async for _ in connection:
         pass
 
 
 async def read(url: str, viewers: int) -> None:
-    """Read the dashboard of an address until standard input ends."""
+    """View the dashboard at an address until standard input ends."""
     connections = [await joined(url) for _ in range(viewers)]
     readers = [asyncio.create_task(drain(connection)) for connection in connections]
     print("all read", flush=True)
@@ -181,11 +181,11 @@ async def read(url: str, viewers: int) -> None:
 
 
 async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float) -> None:
-    """Print how much longer the users of a server wait while its dashboard is watched."""
+    """Print how much longer round trips of a server's users are while its dashboard has viewers."""
     ratios: dict[str, list[float]] = {f"{viewers} viewers": [], "none again": []}
     idle = []
     async with connect(hub, ping_interval=None) as connection:
-        # What it is sent must be taken, or its pongs would wait behind that.
+        # Its messages must be read, or its pongs would wait behind them.
         taken = asyncio.create_task(drain(connection))
         for number in range(pairs):
             for name, count in zip(ratios, (viewers, 0), strict=True):

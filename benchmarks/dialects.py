@@ -1,4 +1,4 @@
-"""What a load generator has to say to be let in, to publish, and to recognise a delivery.
+"""Client protocols of the load generator: how to connect, publish, and count deliveries.
 
 Messages are JSON objects of one size. Each holds `MARK` once, which occurs nowhere else in what
 the servers send, so that deliveries are counted by a search for one byte: no parsing, in whatever
@@ -25,7 +25,7 @@ _WORDS = ("price", "order", "tick", "volume", "spread", "depth", "trade", "quote
 
 
 def payload(number: int) -> bytes:
-    """The message with a number: JSON of `SIZE` bytes, of words and digits as data have them."""
+    """The message with a number: JSON of `SIZE` bytes, with words and digits as in real data."""
     generator = random.Random(number % 64)
     text = " ".join(
         f"{generator.choice(_WORDS)} {generator.randrange(10**5):05}" for _ in range(20)
@@ -37,7 +37,7 @@ def payload(number: int) -> bytes:
 
 
 def frame(data: bytes, *, opcode: int = 1) -> bytes:
-    """A client's frame (RFC 6455, 5.2). Its masking key is zero: masking changes nothing then."""
+    """A client's frame (RFC 6455, 5.2), whose masking key of zeros leaves the payload unchanged."""
     size = len(data)
     if size < 126:
         length = bytes((0x80 | size,))
@@ -67,15 +67,15 @@ ANSWERED = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one kind of server is spoken to.
+    """The client protocol of one kind of server.
 
     Attributes:
         subscribe: how a connection begins that is to get everything published.
         publisher: how the one begins that publishes.
-        publish: a message as the publisher says it.
+        publish: the bytes of a message of the publisher.
         frames: deliveries are counted as WebSocket frames rather than by `MARK`.
         greeting: how many steps of `subscribe` bring the server's first message.
-        poll: what is asked again after each answer, where the server cannot speak by itself.
+        poll: the request that is repeated after each answer, where clients poll.
     """
 
     subscribe: Steps
@@ -100,7 +100,7 @@ def _to_socketio(data: bytes) -> bytes:
 
 
 def _ask(path: str, body: bytes | None = None) -> bytes:
-    """A request over a connection that is kept."""
+    """An HTTP request on a keep-alive connection."""
     method = "GET" if body is None else "POST"
     length = "" if body is None else f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
     return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\n".encode() + (body or b"")

@@ -1,4 +1,4 @@
-"""Echo servers to compare: bare, monitored, and counted by hand."""
+"""Echo servers to compare: without counting, with rtmon, and with counters written by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
 Handler = Callable[[Any], Awaitable[None]]
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
-"""Buckets of the histogram in bytes, as somebody might choose them for messages."""
+"""Buckets of the histogram in bytes, as an application might choose them for messages."""
 
 
 async def _echo(connection: Any) -> None:
@@ -26,7 +26,7 @@ async def _echo(connection: Any) -> None:
 
 
 def _by_hand(*, labels: bool) -> Handler:
-    """What people write today: two counters and a histogram each way, in the handler."""
+    """Counters as applications have them: two integers and a histogram each way, in the handler."""
     registry = CollectorRegistry()
     names = ["path", "kind"] if labels else []
 
@@ -68,7 +68,7 @@ class Kind:
     """A way to serve echoes.
 
     Args:
-        title: what the tables call it.
+        title: its name in tables.
         connection_class: makes the connection class for a Monitor.
         handler: makes the handler.
     """
@@ -85,7 +85,7 @@ class Kind:
 
 
 def _around(monitor: Monitor, *, times: bool = True) -> type[Any]:
-    """The probe as it is with versions of the library that it was not tested with."""
+    """The probe around the library's methods, as for versions that rtmon was not tested with."""
     return probed(monitor, ServerConnection, times=times)
 
 

@@ -1,4 +1,4 @@
-"""What it costs to tell many: `make bench-fanout`, under five minutes.
+"""Benchmark of fan-out: `make bench-fanout`, under five minutes.
 
 Each server runs in a process of its own on one core, its subscribers in another on the other
 core. All run from the beginning and are asked in turn, in random order, so that a busy moment of
@@ -25,7 +25,7 @@ COMPRESSED = [name for name in PEERS if name.endswith((" deflate", " takeover"))
 
 
 def measure(bench: Bench) -> None:
-    """All comparisons."""
+    """Run all comparisons."""
     quick = bench.quick
     slot = 0.05 if quick else 0.25
     main_size = 50 if quick else MAIN

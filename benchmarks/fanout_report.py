@@ -1,4 +1,4 @@
-"""The results of fanout.py as tables in Markdown."""
+"""The results of fanout.py as Markdown tables."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def report(record: Results) -> str:
 def _costs(
     table: Results, titles: Results, base: str, *, memory: dict[str, float] | None = None
 ) -> str:
-    """CPU per delivery, against one of them, cheapest first."""
+    """CPU per delivery, relative to one server, cheapest first."""
     against = table.get(base)
     lines = []
     for name in sorted(table, key=lambda name: median(table[name], "us")):

@@ -1,4 +1,4 @@
-"""How long the dashboard's first picture takes, and how much is downloaded for it.
+"""Benchmark of the dashboard's first picture: time until it is drawn, and bytes downloaded.
 
 A server with an hour of history; ``panel serve``; Chromium. Cold is the first page of a fresh
 dashboard process in a browser without a cache, warm the same address opened again by that
@@ -36,7 +36,7 @@ DRAWN = """() => document.querySelector('.pill')?.textContent === 'Live' &&
 
 @dataclass
 class LateClock:
-    """The system's clock, some seconds late.
+    """The system's clock, delayed by some seconds.
 
     Attributes:
         late: by how much.
@@ -52,7 +52,7 @@ class LateClock:
 
 
 async def serve_hour() -> None:
-    """Serve a Monitor that has measured for an hour; print where; end with standard input."""
+    """Serve a Monitor with an hour of history; print its address; end with standard input."""
     clock = LateClock(HOUR)
     monitor = Monitor(clock=clock)
     meters = [monitor.collector.meter() for _ in range(CONNECTIONS)]
@@ -81,7 +81,7 @@ async def serve_hour() -> None:
 
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
-    """Run :func:`serve_hour` in a process of its own; the address of its admin listener."""
+    """Run :func:`serve_hour` in its own process; the address of its admin listener."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--serve"),
         stdin=asyncio.subprocess.PIPE,
@@ -97,7 +97,7 @@ async def served() -> AsyncIterator[str]:
 
 
 async def opened(context: BrowserContext, url: str) -> float:
-    """Open a page; seconds until its picture is there."""
+    """Open a page; seconds until its picture is drawn."""
     page = await context.new_page()
     began = time.perf_counter()
     await page.goto(url, wait_until="commit")
@@ -108,7 +108,7 @@ async def opened(context: BrowserContext, url: str) -> float:
 
 
 async def downloaded(context: BrowserContext, url: str) -> float:
-    """Open a page; bytes of all that it loads, each compressed as a proxy in front would."""
+    """Open a page; bytes of all its resources, each compressed as by a proxy in front."""
     page = await context.new_page()
     responses: list[Response] = []
     page.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - it marks functions

@@ -1,4 +1,4 @@
-"""WebSocket frames from a server, counted without unpacking them."""
+"""Count WebSocket frames of a server without decoding them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["FrameCounter", "pings_in"]
 
 
 class FrameCounter:
-    """Counts the data frames in a stream of bytes, in whatever pieces it comes."""
+    """Counts the data frames in a stream of bytes, in pieces of any size."""
 
     __slots__ = ("_head", "_skip")
 
@@ -15,7 +15,7 @@ class FrameCounter:
         self._head = b""
 
     def feed(self, data: bytes) -> int:
-        """Take what came; return how many text and binary frames begin in it."""
+        """Take received bytes; return how many text and binary frames begin in them."""
         if self._head:
             data, self._head = self._head + data, b""
         at, size, found = self._skip, len(data), 0
@@ -35,7 +35,7 @@ class FrameCounter:
 
 
 def pings_in(data: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the pings among whole frames, and what follows the last whole one."""
+    """The payloads of the pings among complete frames, and the bytes after those."""
     at, size = 0, len(data)
     found = []
     while at + 2 <= size:

@@ -1,4 +1,4 @@
-"""What benchmarks share: medians with their uncertainty, and what machine it was."""
+"""Shared by the benchmarks: medians with their uncertainty, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 def ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
     """The ratio of two medians, and its 95 % interval by the bootstrap.
 
-    Rounds are resampled whole, so that a busy moment, which meets both alike, cancels out.
+    Rounds are resampled whole, so that a busy moment, which affects both alike, cancels out.
     """
     generator = random.Random(1)
     rounds = list(zip(values, others, strict=True))
@@ -72,10 +72,10 @@ def median(measured: Iterable[Mapping[str, float]], key: str) -> float:
 
 
 def machine(*versions: str) -> str:
-    """What this was run on, in one paragraph.
+    """Description of the machine and the versions, in one paragraph.
 
     Args:
-        versions: what was measured, with versions; by default what overhead.py measures.
+        versions: the measured software with versions; by default that of overhead.py.
     """
     cpu = next(
         (
@@ -114,26 +114,26 @@ def _version(name: str) -> str:
 
 
 def heading(text: str, explanation: str) -> None:
-    """Begin a section."""
+    """Print a heading."""
     print(f"\n## {text}\n\n{explanation}\n", flush=True)
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Print a table in Markdown."""
+    """Print a Markdown table."""
     print(rows(columns, lines), flush=True)
 
 
 def rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; its first column is words, the others are figures."""
+    """A Markdown table; its first column has words, the others figures."""
     ruled = (columns, ["---", *["---:"] * (len(columns) - 1)], *lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
 def bullets(skipped: Mapping[str, str]) -> str:
-    """A list in Markdown of what was skipped, and why."""
+    """A Markdown list of the skipped servers, with reasons."""
     return "\n".join(f"- {name}: {why.splitlines()[0]}" for name, why in skipped.items())
 
 
 def verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about
-    """What a table says of an aim."""
+    """The verdict of a table on a target: met or missed."""
     return "met" if met else "**missed**"

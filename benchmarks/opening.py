@@ -1,4 +1,4 @@
-"""Opening connections, one after the other or thousands at once."""
+"""Open connections through several steps, in sequence or thousands at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS = 120.0
 
 
 class Opening:
-    """A connection on its way through its steps."""
+    """A connection during its opening steps."""
 
     __slots__ = ("heard", "sid", "socket", "step", "steps")
 
@@ -31,11 +31,11 @@ class Opening:
         self.sid = b""
 
     def speak(self) -> None:
-        """Say what this step says."""
+        """Send the bytes of this step."""
         self.socket.sendall(self.steps[self.step][0].replace(b"@SID@", self.sid))
 
     def hear(self) -> bool:
-        """Whether the last step is done."""
+        """True when the last step is done."""
         data = self.socket.recv(1 << 16)
         if not data:
             raise ConnectionResetError(f"closed while opening, after {self.heard[:300]!r}")
@@ -67,7 +67,7 @@ def connect(
         steps: how each begins.
         number: how many.
         at_once: how many may be on their way at the same time.
-        opened: told of each that is open.
+        opened: called for each open connection.
         meanwhile: called again and again.
 
     Returns:

@@ -37,7 +37,7 @@ Interval: TypeAlias = tuple[float, float, float]
 
 
 async def in_memory() -> dict[str, Interval]:
-    """Echo without a network: what the lines of Python cost, and nothing else.
+    """Echo in memory: the cost of the Python code alone.
 
     Returns:
         Microseconds that each kind takes more than the bare library.
@@ -96,7 +96,7 @@ def _echoes(pair: MemoryConnection, handler: asyncio.Future[None]) -> Any:
 
 
 def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
-    """Echo over TCP on loopback, with the load generator in a process of its own.
+    """Echo over TCP on loopback, with the load generator in its own process.
 
     Returns:
         What each kind takes of the CPU that the bare library takes.
@@ -120,7 +120,7 @@ def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
 
 
 async def memory() -> dict[str, float]:
-    """What an open connection takes, and what it takes once it has spoken.
+    """Memory of an open connection, before and after its first message.
 
     Returns:
         Bytes that an idle connection of each kind takes more than the bare library's.
@@ -175,7 +175,7 @@ async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[
 
 
 def ticks() -> dict[int, float]:
-    """How long a tick holds up the event loop.
+    """Time for which a tick blocks the event loop.
 
     Returns:
         Milliseconds by the number of active connections, medians.
@@ -214,7 +214,7 @@ def _talk(meters: list[Meter]) -> None:
 
 
 async def unwatched() -> None:
-    """What a server pays while nothing happens and nobody looks."""
+    """Cost of an idle Monitor without viewers."""
     heading(
         "Idle connections without viewers",
         "1,000 open connections in memory, 5 s each; CPU of the process per second.",
@@ -226,7 +226,7 @@ async def unwatched() -> None:
         pairs += [MemoryConnection(type(pairs[0].connection)) for _ in range(999)]
         for pair in pairs:
             await pair.open()
-        await asyncio.sleep(1.5)  # the tick that tells of the new connections is over
+        await asyncio.sleep(1.5)  # the tick with the new connections is over
         before = time.process_time()
         await asyncio.sleep(5)
         rows.append([title, f"{(time.process_time() - before) / 5 * 1e3:.2f}"])
@@ -241,7 +241,7 @@ def aims(
     idle: dict[str, float],
     tick: dict[int, float],
 ) -> None:
-    """Print the targets, and whether the medians of this run meet it."""
+    """Print the targets, and whether the medians of this run meet them."""
     heading("Targets", "Medians of this run; their intervals stand above.")
     title = {kind: chosen.title for kind, chosen in KINDS.items()}
     wanted = [
@@ -265,7 +265,7 @@ def aims(
 
 
 def main() -> None:
-    """Measure everything, and print it as Markdown."""
+    """Run all measurements, and print them as Markdown."""
     began = time.monotonic()
     print(machine())
     over = asyncio.run(in_memory())

@@ -1,4 +1,4 @@
-"""What the dashboard is compared with: the same frame, sent by a Bokeh session to each tab.
+"""The page that the dashboard is compared with: a Bokeh session sends each tab the same frame.
 
 ``panel serve`` runs this; ``RTMON_URL`` names the server that is watched.
 """
@@ -20,7 +20,7 @@ from rtmon.views.tick_update import TickUpdateMaker
 
 
 class Numbers(JSComponent):
-    """One component, given the newest frame once a second."""
+    """One component, which gets the newest frame once a second."""
 
     frame = param.String(default="")
 

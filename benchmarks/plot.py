@@ -19,7 +19,7 @@ LABEL = 15
 
 
 def growth_plot(record: dict[str, Any]) -> str:
-    """An SVG; both axes are logarithmic, and each line has its name at its end."""
+    """An SVG with two logarithmic axes; each line has its name at its end."""
     results = record["results"]
     sizes = sorted(int(key.removeprefix("size ")) for key in results if key.startswith("size "))
     lines: dict[str, list[tuple[int, float]]] = {}
@@ -89,7 +89,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _apart(wanted: dict[str, float]) -> dict[str, float]:
-    """Where the names stand: near the ends of their lines, and not on each other."""
+    """Positions of the names: near the ends of their lines, without overlap."""
     placed: dict[str, float] = {}
     above = TOP - LABEL
     for name in sorted(wanted, key=wanted.__getitem__):

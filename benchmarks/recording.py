@@ -1,4 +1,4 @@
-"""What a recording costs: `make bench-recording`, under five minutes.
+"""Benchmark of recordings: `make bench-recording`, under five minutes.
 
 The writer's share of a busy server's CPU; how large a busy day is, and how long it takes to show,
 to ask and to export it.
@@ -45,7 +45,7 @@ CHART = ("messages_in", "messages_out", "rtt_p50", "rtt_p95", "rtt_p99")
 
 
 def serve(port: int, folder: Path) -> None:
-    """Run a recorded server; the id of the writer's thread is put into a file."""
+    """Run a recorded server, which writes the id of the writer's thread into a file."""
     from servers import BACKLOG
 
     from rtmon.servers.fanout import Group
@@ -76,10 +76,10 @@ def serve(port: int, folder: Path) -> None:
 
 
 class Recorded(Running):
-    """A recorded server and its crowd."""
+    """A recorded server and its load generator."""
 
     def writer_cpu(self) -> float:
-        """Seconds of CPU that the writer's thread has used."""
+        """CPU seconds that the writer's thread has used."""
         thread = Path(self._folder.name, "thread").read_text()
         ran = Path(f"/proc/{self._server.pid}/task/{thread}/schedstat").read_text()
         return int(ran.split()[0]) / 1e9
@@ -214,7 +214,7 @@ def write(path: Path, frames: Iterable[TickData]) -> None:
 
 
 def day(path: Path, ticks: int) -> float:
-    """Write a busy day, and say how large it is.
+    """Write a busy day, and print its size.
 
     Returns:
         MB of the file, as of a whole day.
@@ -262,7 +262,7 @@ def _cpu() -> float:
 
 
 def show(path: Path, ticks: int) -> float:
-    """Ask a day's series at several widths.
+    """Query a day's series at several widths.
 
     Returns:
         The longest time that a chart took, in milliseconds.
@@ -293,7 +293,7 @@ def show(path: Path, ticks: int) -> float:
 
 
 def ask(folder: Path, connections: int) -> float:
-    """Ask for rows of many connections.
+    """Query rows of many connections.
 
     Returns:
         The most CPU that a query took, in milliseconds.
@@ -364,7 +364,7 @@ def export(path: Path, folder: Path) -> float:
 
 
 def main() -> None:
-    """Measure everything, and print it as Markdown."""
+    """Run all measurements, and print them as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, to see that all works")
     quick = parser.parse_args().quick

@@ -1,4 +1,4 @@
-"""A server and its crowd, running: two processes that never outlive this one."""
+"""A running server with its load generator: two processes that end with this one."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServerFailed(Exception):
-    """A server did not do what is measured; the others go on without it."""
+    """A server failed its measurement; the others go on without it."""
 
 
 def _in_child() -> None:
-    """In the server's process, before it becomes the program: its core, and how it ends."""
+    """Set the core and the end of the server's process, before it becomes the program."""
     pin(0)
     # nginx ends its workers when it is asked to, not when it is killed; the others obey as well.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -108,16 +108,16 @@ class Running:
             time.sleep(0.02)
 
     def ask(self, method: str, **arguments: Any) -> Any:
-        """Have the crowd do something, and wait for its answer."""
+        """Send a command to the load generator, and wait for its answer."""
         self.begin(method, **arguments)
         return self.answer()
 
     def begin(self, method: str, **arguments: Any) -> None:
-        """Have the crowd do something; :meth:`answer` is due."""
+        """Send a command to the load generator; :meth:`answer` must follow."""
         self._pipe.send((method, arguments))
 
     def answer(self) -> Any:
-        """What the crowd has to say about what it was asked."""
+        """The load generator's answer to the last command."""
         try:
             result, error = self._pipe.recv()
         except EOFError:
@@ -127,20 +127,20 @@ class Running:
         return result
 
     def interrupt(self) -> Any:
-        """End what the crowd does until it is asked for something else; what it has to say."""
+        """End the load generator's current command; return its answer."""
         self.begin("nothing")
         result = self.answer()
         self.answer()
         return result
 
     def grow(self, size: int) -> dict[str, float]:
-        """Have so many subscribers."""
+        """Connect that many subscribers."""
         opened = self.ask("open", to=size)
         self.size = size
         return opened
 
     def grow_beside(self, size: int) -> None:
-        """Have so many connections of each other kind, which do nothing."""
+        """Connect that many idle connections of each other kind."""
         for dialect in self.peer.beside:
             port = int(Path(self._folder.name, "beside").read_text())
             pipe = self._add_crowd(dialect, port)
@@ -150,7 +150,7 @@ class Running:
                 raise ServerFailed(f"{dialect}: {error} {self._said()}")
 
     def measured(self, method: str, **arguments: Any) -> dict[str, float]:
-        """What the crowd counted, with the server's CPU: `cpu` in seconds, `us` a delivery."""
+        """The load generator's counts, with CPU of the server: `cpu` seconds, `us` per delivery."""
         before = self.cpu()
         result = self.ask(method, **arguments)
         result["cpu"] = self.cpu() - before
@@ -160,7 +160,7 @@ class Running:
         return result
 
     def settle(self) -> None:
-        """Wait until the server does nothing any more."""
+        """Wait until the server is idle."""
         before, deadline = self.cpu(), time.monotonic() + SETTLE_SECONDS
         while True:
             time.sleep(0.2)
@@ -172,12 +172,12 @@ class Running:
             before = now
 
     def cpu(self) -> float:
-        """Seconds of CPU that the server has used, user and system, of all its processes."""
+        """CPU seconds that all processes of the server have used, user and system."""
         # Linux: a process's clock is named by its id (MAKE_PROCESS_CPUCLOCK, CPUCLOCK_SCHED).
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self._pids())
 
     def memory(self) -> int:
-        """Bytes of memory that the server holds in RAM, of all its processes."""
+        """Bytes of memory of all processes of the server."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids())
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,4 +1,4 @@
-"""Servers in Python to compare: what is published on `/publish` goes to all other connections.
+"""Python servers to compare: each sends a message posted to `/publish` to all other connections.
 
 `python servers.py KIND PORT [deflate|takeover]` runs one until it is killed. A subscriber is
 told `joined` once it is in.
@@ -18,7 +18,7 @@ Publish = Callable[[Any], Awaitable[None] | None]
 
 
 def _extension(compression: str) -> dict[str, Any]:
-    """Options of `websockets.serve` for compression: none, the default, or one fit for sharing."""
+    """Compression options of `websockets.serve`: none, the default, or one fit for sharing."""
     from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory as Deflate
 
     if compression == "takeover":
@@ -34,7 +34,7 @@ def _extension(compression: str) -> dict[str, Any]:
 
 
 async def _serve(serve: Any, port: int, members: Any, publish: Publish, **options: Any) -> None:
-    """A server of `websockets`, or of `rtmon.serve`, around a way to publish."""
+    """A server of `websockets`, or of `rtmon.serve`, with a function that publishes."""
 
     async def handler(connection: Any) -> None:
         if connection.request.path == "/publish":
@@ -56,7 +56,7 @@ async def _serve(serve: Any, port: int, members: Any, publish: Publish, **option
 
 
 async def loop(port: int, compression: str) -> None:
-    """`await send` to one after the other, as everybody begins."""
+    """`await send` to one connection after the other, as beginners write it."""
     from websockets.asyncio.server import serve
 
     members: set[Any] = set()
@@ -79,7 +79,7 @@ async def broadcast(port: int, compression: str) -> None:
 
 
 async def rtmon_broadcast(port: int, compression: str) -> None:
-    """`rtmon.broadcast`, on the connections of anybody's server of `websockets`."""
+    """`rtmon.broadcast`, on connections of a plain `websockets` server."""
     from websockets.asyncio.server import serve
 
     import rtmon
@@ -93,7 +93,7 @@ async def rtmon_broadcast(port: int, compression: str) -> None:
 
 
 async def group(port: int, compression: str) -> None:
-    """A `Group` on connections of `rtmon.serve`, all of them monitored."""
+    """A `Group` on monitored connections of `rtmon.serve`."""
     import rtmon
     from rtmon.servers.fanout import Group
 
@@ -107,14 +107,14 @@ async def group(port: int, compression: str) -> None:
 
 
 async def unmonitored(port: int, compression: str) -> None:
-    """Connections that do nothing, on a server of `websockets`."""
+    """Idle connections on a server of `websockets`."""
     from websockets.asyncio.server import serve
 
     await _run(serve, _wait, port, compression)
 
 
 async def monitored(port: int, compression: str) -> None:
-    """The same on `rtmon.serve`."""
+    """Idle connections on `rtmon.serve`."""
     import rtmon
 
     await _run(rtmon.serve, _wait, port, compression)
@@ -125,7 +125,7 @@ async def _wait(connection: Any) -> None:
 
 
 async def _run(serve: Any, served: Any, port: int, compression: str, **options: Any) -> None:
-    """Serve a handler or a hub as it is, with the default compression or none."""
+    """Serve a handler or a hub with the default compression or none."""
     if not compression:
         options["compression"] = None
     async with serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
@@ -133,28 +133,28 @@ async def _run(serve: Any, served: Any, port: int, compression: str, **options: 
 
 
 def quiet_hub() -> Any:
-    """A hub without limits. That thousands have come it tells once, not while it is measured."""
+    """A hub without limits, which announces thousands of joins once, before the measurement."""
     import rtmon
 
     return rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0)
 
 
 async def hub(port: int, compression: str) -> None:
-    """The hub: each message is parsed, checked, stored in history, fanned out and counted."""
+    """A hub: each message is parsed, checked, stored in history, fanned out and counted."""
     import rtmon
 
     await _run(rtmon.serve, quiet_hub(), port, compression, ping_interval=None)
 
 
 async def hub_beside(port: int, folder: str) -> None:
-    """The hub natively, and on all transports of ASGI on a port that it tells."""
+    """A hub on the native transport, and on all ASGI transports at a port that it tells."""
     import rtmon
     from rtmon.asgi import serve
 
     quiet, monitor = quiet_hub(), rtmon.Monitor()
     beside = serve(quiet, port=0, monitor=monitor, ping_interval=None)
     # A crowd answers no pings.
-    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - who serves need not set it
+    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - servers need not set it
     async with beside:
         file = Path(folder, "beside")
         await asyncio.to_thread(file.write_text, str(beside.port))
@@ -162,7 +162,7 @@ async def hub_beside(port: int, folder: str) -> None:
 
 
 async def hub_kept(port: int, compression: str) -> None:
-    """The hub as it is by default, for a crowd that answers pings."""
+    """A hub with default options, for clients that answer pings."""
     import rtmon
 
     await _run(rtmon.serve, rtmon.Hub(), port, compression)

@@ -1,4 +1,4 @@
-"""One reader that does not read, and one that floods: `make bench-slow`, under five minutes.
+"""Benchmark of a slow reader and of a flood: `make bench-slow`, under five minutes.
 
 Ten readers get 100 messages of 20 KB a second, for a minute, first among themselves, then with an
 eleventh that takes nothing; after that somebody sends pings for 40 seconds as fast as they can and
@@ -41,7 +41,7 @@ FLOOD_GONE, FLOOD = 5.0, 16.0
 
 
 def server(kind: str, pipe: Connection) -> None:
-    """Serve until the pipe says so; report memory, and when the slow one was gone."""
+    """Serve until the pipe says to stop; report memory, and when the slow reader was cut."""
     pin(0)
     asyncio.run(_serve(kind, pipe))
 
@@ -76,7 +76,7 @@ async def _echo(connection: ServerConnection) -> None:
 
 
 async def _read(port: int, count: int) -> list[float]:
-    """Subscribe, and take so many messages. Returns their delays in seconds."""
+    """Subscribe, and read that many messages. Returns their delays in seconds."""
     delays: list[float] = []
     async with connect(f"ws://127.0.0.1:{port}", compression=None, max_queue=None) as client:
         await client.send('{"type": "subscribe", "payload": {"channel": "c"}}')
@@ -89,7 +89,7 @@ async def _read(port: int, count: int) -> list[float]:
 
 
 def _handshake(port: int) -> socket.socket:
-    """A WebSocket that nothing reads from."""
+    """Open a WebSocket that never reads."""
     sock = socket.create_connection(("127.0.0.1", port))
     sock.sendall(upgrade("/"))
     sock.recv(1)

@@ -1,4 +1,4 @@
-"""Echo servers and a load generator, each a process of its own, on real sockets.
+"""Echo servers and a load generator, each in its own process, on real sockets.
 
 All servers run from the beginning and are asked in turn, so that a busy moment of the machine
 meets all alike. CPU time is what the server process itself has used, user and system.
@@ -35,7 +35,7 @@ what asyncio reads at once no longer (mallopt(3), M_MMAP_THRESHOLD)."""
 
 
 def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 - one of Process's args
-    """Serve echoes; whenever asked, answer with the CPU time used so far."""
+    """Serve echoes; answer each request with the CPU time used so far."""
     pin(0)
     if freed:
         bytearray(LARGE)
@@ -69,7 +69,7 @@ def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 -
 
 
 class _Client(asyncio.Protocol):
-    """Counts echoes; as cheap as can be."""
+    """Counts echoes at minimal cost."""
 
     def __init__(self, arrived: Callable[[], None]) -> None:
         self.echo_size = len(Frame(Opcode.TEXT, b"x" * SIZE).serialize(mask=False))
@@ -94,10 +94,10 @@ class _Client(asyncio.Protocol):
 
 
 class _Crowd:
-    """Connections that speak together, and again when all have heard their echo.
+    """Connections that send together, and again when all have their echo.
 
-    Each by itself would fall into step with the server or not, as chance has it: one message a
-    turn of its loop, or many. That makes more difference than anything compared here.
+    Separate connections would fall into step with the server or not, by chance: one message in
+    a turn of its loop, or many. That makes more difference than anything compared here.
     """
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class _Crowd:
 
 
 def _load(ports: dict[str, int], pipe: Connection) -> None:
-    """Keep connections to all servers, and load the one that is asked for."""
+    """Keep connections to all servers, and load the requested one."""
     pin(1)
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""What a hub's transports cost: `make bench-transports`, about two minutes.
+"""Benchmark of the hub's transports: `make bench-transports`, about two minutes.
 
 The same hub behind each transport, a thousand subscribers of one channel, and one publisher over a
 WebSocket; the native one also beside clients of all the others, which must not cost it anything.
@@ -29,7 +29,7 @@ ABOUT = (
 
 
 def measure(bench: Bench) -> None:
-    """All of it."""
+    """Run all measurements."""
     size, slot, rounds = (50, 0.05, 2) if bench.quick else (1_000, 0.3, 9)
     with bench.peers(TRANSPORTS) as running:
         bench.say(f"{size:,} subscribers each")

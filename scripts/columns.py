@@ -1,4 +1,4 @@
-"""Write what follows from the table of columns, or with --check report what is stale.
+"""Generate files from the table of columns, or with --check report stale ones.
 
 That is docs/columns.md, the records in rtmon/metrics/records.py, and in
 rtmon/metrics/counter_fields.py the counters of a server, a ledger and a meter.
@@ -198,7 +198,7 @@ def fields() -> Iterator[str]:
 def class_of_fields(
     name: str, about: str, slots: str | None, lines: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a class that sets its attributes to what they begin with."""
+    """Yield a class that sets its attributes to their initial values."""
     yield f'\nclass {name}:\n    """{about}"""\n'
     if slots is not None:
         yield f"    __slots__ = {slots}\n"
@@ -208,7 +208,7 @@ def class_of_fields(
 
 
 def meter_field(column: Column) -> str:
-    """Return an attribute of a meter and its first value."""
+    """Return an attribute of a meter and its initial value."""
     if column.initial is not None:
         return f"{column.name} = {value(column.initial)}"
     return f"{column.name}: {python_type(column)} | None = None"
@@ -222,12 +222,12 @@ def python_type(column: Column) -> str:
 
 
 def value(initial: float | str | None) -> str:
-    """Return a value as it stands in Python."""
+    """Return a value as Python source."""
     return f'"{initial}"' if isinstance(initial, str) else repr(initial)
 
 
 def empty(column: Column) -> str:
-    """Return the histogram of no values of a column."""
+    """Return the empty histogram of a column."""
     return "NO_SIZES" if column.unit == "B" else "EMPTY"
 
 

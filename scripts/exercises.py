@@ -1,4 +1,4 @@
-"""Write nbgrader's metadata into the notebooks, or with --check say whether it is current.
+"""Write nbgrader's metadata into the notebooks, or with --check report stale ones.
 
 It is made of ``exercise=`` and ``points=`` of the checks, so nobody edits it by hand.
 """
@@ -15,7 +15,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 def main() -> int:
-    """Write the metadata; returns 1 if it is not current and was only to be checked."""
+    """Write the metadata; with --check, return 1 if it is stale."""
     stale = False
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         before = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Writes docs/gallery: the notebooks as they look when they have run, with their pictures.
+"""Write docs/gallery: the notebooks with their outputs and pictures.
 
 Runs each notebook in a real JupyterLab, in a real Chromium, and keeps outputs and pictures. Takes
 about four minutes. `make gallery` runs it; names of notebooks as arguments render only these.
@@ -47,7 +47,7 @@ SETTLE = 3.0
 
 @contextlib.asynccontextmanager
 async def jupyterlab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in a process of its own: its address."""
+    """Run JupyterLab in its own process; yields its address."""
     for name, values in SETTINGS.items():
         path = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
@@ -83,7 +83,7 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
 
 
 async def run(page: Page, address: str) -> list[dict[str, Any]]:
-    """Run a notebook but for its last cell; returns its cells with their outputs."""
+    """Run a notebook without its last cell; returns its cells with their outputs."""
     await page.goto(address)
     await page.wait_for_function(
         "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -104,14 +104,14 @@ async def run(page: Page, address: str) -> list[dict[str, Any]]:
 
 
 async def photograph(output: Locator, path: Path) -> None:
-    """Keep what a cell shows as a picture of few colours."""
+    """Save a cell's output as a picture with few colours."""
     await output.scroll_into_view_if_needed()
     with Image.open(io.BytesIO(await output.screenshot())) as image:
         image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 async def render(page: Page, address: str, name: str) -> None:
-    """One notebook: a page in Markdown, and its pictures beside it."""
+    """Write one notebook as a Markdown page, with its pictures beside it."""
     for old in GALLERY.glob(f"{name}-*.png"):
         old.unlink()
     parts = []

@@ -1,4 +1,4 @@
-"""Write what lists the message types from the catalog, or with --check say whether it is current.
+"""Generate lists of message types from the catalog, or with --check report stale files.
 
 That is the table in docs/protocol.md, the constants of rtmon.protocol, and the sets, constants and
 payload types of the browser client.
@@ -56,13 +56,13 @@ Payload = type[msgspec.Struct]
 
 
 def page() -> str:
-    """docs/protocol.md as it should be."""
+    """The current text of docs/protocol.md."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
 
 
 def table() -> str:
-    """The message types, a line each."""
+    """The message types as a table, one a line."""
     rows = [
         "| type | from a client | from the server | answered by | properties |",
         "|---|---|---|---|---|",
@@ -77,7 +77,7 @@ def table() -> str:
 
 
 def fields(payload: Payload | None) -> str:
-    """The names of a payload's fields, those that may be left out with a question mark."""
+    """The names of a payload's fields, optional ones with a question mark."""
     if payload is None:
         return ""
     spelled = payload.spelled if issubclass(payload, PayloadIn) else ()
@@ -97,7 +97,7 @@ def answer(each: MessageType) -> str:
 
 
 def names() -> str:
-    """rtmon/protocol/names.py as it should be."""
+    """The current text of rtmon/protocol/names.py."""
     types = [each.name for each in catalog.MESSAGE_TYPES]
     lines = [
         '"""The message types as constants.',
@@ -123,7 +123,7 @@ def names() -> str:
 
 
 def sets() -> str:
-    """The module of the browser client that names message types by what they have in common."""
+    """The module of the browser client with sets of message types by their properties."""
     lines = comment(f"Message types by what they have in common. {WRITTEN}", "")
     for name, meaning in SETS_OF_TYPES.items():
         lines += ["", *comment(meaning, ""), f"export const {name} = new Set(["]
@@ -139,7 +139,7 @@ def sets() -> str:
 
 
 def types() -> str:
-    """The payloads of messages that come by themselves, as TypeScript."""
+    """The payloads of unsolicited messages, as TypeScript."""
     rows = [each for each in catalog.MESSAGE_TYPES if each.unsolicited]
     payloads: dict[Payload, None] = {}
     for each in rows:
@@ -157,7 +157,7 @@ def types() -> str:
 
 
 def collect(payload: Payload, found: dict[Payload, None]) -> None:
-    """Add a payload, after those that its fields hold."""
+    """Add a payload, after those that its fields contain."""
     for field in msgspec.structs.fields(payload):
         for inner in (field.type, *get_args(field.type)):
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
@@ -177,7 +177,7 @@ def interface(payload: Payload) -> str:
 
 
 def descriptions(payload: Payload) -> dict[str, str]:
-    """Field → what the docstring says of it."""
+    """Field → its description in the docstring."""
     found = {}
     for base in reversed(payload.__mro__):
         _, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")
@@ -189,7 +189,7 @@ def descriptions(payload: Payload) -> dict[str, str]:
 
 
 def comment(text: str, indent: str) -> list[str]:
-    """A text as a comment of TypeScript."""
+    """A text as a TypeScript comment."""
     if not text:
         return []
     text = text[0].upper() + text[1:].replace("``", "`")
@@ -202,7 +202,7 @@ def comment(text: str, indent: str) -> list[str]:
 
 
 def typed(kind: Any) -> str:
-    """A type of a field as TypeScript; a field that may be null is left out instead."""
+    """The type of a field as TypeScript; a field that may be null is optional instead."""
     if get_origin(kind) is list:
         return f"{typed(get_args(kind)[0])}[]"
     if isinstance(kind, UnionType):

@@ -1,4 +1,4 @@
-"""Write the table of metrics in docs/prometheus.md, or with --check say whether it is current."""
+"""Write the table of metrics in docs/prometheus.md, or with --check report that it is stale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END = "<!-- The end of what is written. -->\n"
 
 
 def table() -> str:
-    """The metrics, a line each."""
+    """The table of metrics, one a line."""
     rows = ["| metric | type | what it is |", "|---|---|---|"]
     for family in families():
         name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")

@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard in docs/images: each page, both themes, three widths.
+"""Take the pictures of the dashboard in docs/images: each page, both themes, three widths.
 
 Run it by ``make screenshots``; give names of pages to take only those.
 """

@@ -42,7 +42,7 @@ class Authority:
         Args:
             certificate: where to put the certificate.
             key: where to put the private key.
-            name: its common name, by which one is told from another.
+            name: its common name, which identifies it.
         """
         made = self._folder / "issued"
         made.mkdir(exist_ok=True)

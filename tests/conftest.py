@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, settings
 
 from tests.ports import reserved_port
 
-# How long an example takes says nothing on a machine that others use too. A run that is green is
+# The time of an example means nothing on a busy machine. A run that is green is
 # green again: `--hypothesis-profile=explore` looks for what no run has tried yet.
 settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("rtmon", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("rtmon")
 
-# What runs on this machine is asked directly, whatever stands between it and others.
+# Servers on this machine are requested directly, whatever proxy the environment names.
 for name in ("no_proxy", "NO_PROXY"):
     os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 

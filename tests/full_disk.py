@@ -1,6 +1,6 @@
 """A program whose sink writes to a disk that is full three times, for tests of sinks.
 
-Run it as ``python -m tests.full_disk KIND FOLDER SIZE MAX_BYTES``, with mounts of its own: it puts
+Run it as ``python -m tests.full_disk KIND FOLDER SIZE MAX_BYTES``, with its own mounts: it puts
 a file system of so large a size (64k) on the folder. KIND is ``csv`` or ``recording``. It writes
 what happened, as JSON: see :class:`Told`.
 """

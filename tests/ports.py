@@ -12,12 +12,10 @@ __all__ = ["reserved_port"]
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """A reserved port of 127.0.0.1, which the test may use repeatedly. Linux gives a bound port
-    to no program that asks for any port, to listen or to connect, but lets programs listen
-    there that name it and set SO_REUSEADDR, as asyncio, Node and Go do.
+    """A reserved port of 127.0.0.1, which the test may use repeatedly.
 
-    Linux gives a bound port to nobody who asks for any, be it to listen or to connect, but lets
-    those listen there who name it and set SO_REUSEADDR, as asyncio, Node and Go do.
+    Linux gives a bound port to no program that asks for any port, to listen or to connect, but
+    lets programs listen there that name it and set SO_REUSEADDR, as asyncio, Node and Go do.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

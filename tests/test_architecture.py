@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rtmon"
 
 PUBLIC_MODULES = {"__init__", "__main__", "asgi", "errors", "notebook", "testing"}
-"""The only modules at the top; all else stands in a folder."""
+"""The only modules at the top; all others are in folders."""
 
 _GROUND = {"errors", "core"}
 _MEASURED = _GROUND | {"metrics"}
@@ -51,7 +51,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "notebook": _SERVED | {"display", "views"},
     "course": _VIEWED | _SERVED | {"client", "display", "lab", "testing", "recording"},
 }
-"""Room → all that it may import, directly or through what it imports. ``cli`` may import all."""
+"""Room → rooms that it may import, directly or through others. ``cli`` may import all."""
 
 LATE = {
     # A Monitor and a recording show themselves in a notebook.
@@ -70,7 +70,7 @@ LATE = {
 """Module → module: imports inside a function that go against the rules above."""
 
 PURE = {"metrics", "protocol", "errors"}
-"""Rooms without input or output: what they are told is all they know, the time too."""
+"""Rooms without input or output: all data, the time included, are passed in."""
 
 IMPURE_CORE = {
     "atomic_file",
@@ -153,10 +153,10 @@ def sources() -> Mapping[str, str]:
 
 
 def imports(of: Mapping[str, str]) -> list[Import]:
-    """All imports, those for type checkers included. Those of ``rtmon/__init__`` are left out:
-    it names every public object, and imports it at first use.
+    """All imports, those for type checkers included.
 
-    Those of ``rtmon/__init__`` are left out: it names everything, and imports it at first use.
+    Those of ``rtmon/__init__`` are left out: it names every public object, and imports it at
+    first use.
     """
     found: list[Import] = []
     for module, source in of.items():

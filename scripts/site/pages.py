@@ -1,4 +1,4 @@
-"""Hook of MkDocs: which files are pages of the documentation site, and what its links may lead to.
+"""Hook of MkDocs: the pages of the documentation site, and the allowed targets of their links.
 
 MkDocs knows the files of one folder, but pages link to files anywhere in the repository. So each
 file of the site keeps its path in the repository: a link that works in a clone or on a code host
@@ -90,7 +90,7 @@ LANGUAGES = {
 
 
 class SourcePage(File):
-    """A file that is no Markdown, as a page: its path, and its text in colours."""
+    """A source file as a page: its path, and its highlighted text."""
 
     def __init__(self, path: str, config: MkDocsConfig) -> None:
         super().__init__(
@@ -109,12 +109,12 @@ class SourcePage(File):
         )
 
     def is_documentation_page(self) -> bool:
-        """Return True: MkDocs takes only Markdown for pages otherwise."""
+        """Return True, since MkDocs takes only Markdown for pages otherwise."""
         return True
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Give the files of docs/ their paths in the repository, and add those from elsewhere."""
+    """Give the files of docs/ their paths in the repository, and add linked ones from elsewhere."""
     for file in [file for file in files if file.src_dir == config.docs_dir]:
         files.remove(file)
         files.append(in_repository(f"docs/{file.src_uri}", config, file.inclusion))
@@ -141,7 +141,7 @@ def in_repository(
 
 
 def linked_sources(files: Files) -> set[str]:
-    """Return the paths of files that pages link to, and that are no part of the site yet."""
+    """Return the paths of linked files that are not yet part of the site."""
     found = set()
     for file in files.documentation_pages():
         folder = (CLONE / file.src_uri).parent
@@ -153,7 +153,7 @@ def linked_sources(files: Files) -> set[str]:
 
 
 def reference_pages() -> dict[str, str]:
-    """Return the pages of the reference by name: a heading, and what mkdocstrings describes."""
+    """Return the pages of the reference by name: a heading, and directives for mkdocstrings."""
     return {
         page: f"# {title}\n\n" + "\n\n".join(f"::: {name}" for name in names.split()) + "\n"
         for page, (title, names) in REFERENCE.items()
@@ -161,7 +161,7 @@ def reference_pages() -> dict[str, str]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead from the course's list of notebooks to the gallery, where a browser can show them."""
+    """Link the course's list of notebooks to the gallery, which a browser can show."""
     del config, files
     if page.file.src_uri != "notebooks/README.md":
         return markdown
@@ -177,7 +177,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 class Addresses(HTMLParser):
-    """Collects what a page of HTML links to, and what it loads."""
+    """Collects the links and the resources of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -193,7 +193,7 @@ class Addresses(HTMLParser):
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Check the pages as built: no link is dead, and nothing is loaded from elsewhere.
+    """Check the built pages: no link is dead, and no resource comes from another host.
 
     Raises:
         PluginError: a page has such an address.

@@ -91,12 +91,10 @@ async def chromium(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
-    """Opens pages, and checks at the end that none has contacted another host or logged an
-    error. A page logs errors once its server has ended. So that no test passes by being quick,
-    servers of open pages must still run: close the page before its servers end.
+    """Opens pages, and checks at the end that none contacted another host or logged an error.
 
-    A page whose server ends complains of that, sooner or later. So that no test passes because it
-    was quick, a page that is still open must have its servers still: close it before they end.
+    A page logs errors once its server has ended. So that no test passes by being quick, servers
+    of open pages must still run: close the page before its servers end.
     """
     contexts: list[BrowserContext] = []
     tabs: list[Tab] = []
@@ -183,7 +181,7 @@ async def panel_serve(
         yield found[0].decode().replace("localhost", "127.0.0.1")
         assert process.returncode is None
     finally:
-        # All of several processes: Panel does not end those of its own by itself.
+        # All processes: Panel does not end its own workers.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):

@@ -1,6 +1,6 @@
 """A dashboard in which a day passes in minutes; ``panel serve`` runs this for the soak test.
 
-The feed is in a module of its own: Bokeh empties a script's namespace once its session has expired.
+The feed is in its own module: Bokeh empties a script's namespace once its session has expired.
 """
 
 from __future__ import annotations

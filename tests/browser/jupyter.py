@@ -254,7 +254,7 @@ async def open_notebook(
 
     async def open_(name: str, cells: Sequence[str]) -> Notebook:
         write(folder / f"{name}.ipynb", cells)
-        # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
+        # Its own workspace: otherwise JupyterLab opens the notebooks of the page before, too.
         tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
         notebook = Notebook(tab, name)
         opened.append(notebook)

@@ -36,7 +36,7 @@ SPEED = 100
 """Seconds of the server's day that pass in one, if the machine can do so."""
 
 USERS = 100
-"""Users of the simulated server, each of whom sends one message a second."""
+"""Users of the simulated server, each of which sends one message a second."""
 
 SECONDS = f"""Number(
   document.querySelector('[data-total="messages_in"]').textContent.replace(/\\D/g, "")
@@ -101,7 +101,7 @@ async def stay(hours: float) -> None:
         assert await page.locator(".pill").inner_text() == "Live"
     third = LOOKS // 3
     for name, values in zip(("MB", "nodes"), zip(*found, strict=True), strict=True):
-        # The least of each: above it is what has not been collected yet.
+        # The minimum of each: higher values include garbage that is not collected yet.
         before, after = min(values[:third]), min(values[-third:])
         assert after <= GROWTH * before, f"from {before:.1f} to {after:.1f} {name}"
 

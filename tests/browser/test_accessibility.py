@@ -28,7 +28,7 @@ RUN = """async () => {
   return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
 }"""
-"""What it finds of serious or critical impact: rule, element, and what is wrong with it."""
+"""Returns axe-core's findings of serious or critical impact: rule, element, and fault."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -108,7 +108,7 @@ LIVE: dict[str, tuple[str, Ready]] = {
     "events": ("?page=events", _rows),
     "list of keys": ("", _keys),
 }
-"""Name of a page → its address, and what is done until it is what is meant."""
+"""Name of a page → its address, and the actions that lead to its tested state."""
 
 RECORDED: dict[str, tuple[str, Ready]] = {
     "overview": ("", _drawn),

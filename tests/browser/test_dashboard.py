@@ -1,6 +1,6 @@
 """The dashboard in a real browser, of a real server in another process, with real users.
 
-Only the users of one test speak to the server that they share: what it says is counted to the byte.
+Only one test's users send to the shared server, since its numbers are compared to the byte.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> 
         for way in ("socket", "stream"):
             await expect(tab.page.locator(f"#{way} li")).to_have_text(f"socket: {hostile}")
         assert "owned" not in await tab.page.title()
-        await tab.page.close()  # before the server, whose end it would complain about
+        await tab.page.close()  # before the server, since the page logs an error when it ends
 
 
 async def test_react_example_works_as_its_readme_says(open_tab: Open, examples: Path) -> None:
@@ -53,7 +53,7 @@ async def test_react_example_works_as_its_readme_says(open_tab: Open, examples: 
                 await tab.page.get_by_role("button", name="Send").click()
                 await expect(tab.page.locator("li")).to_have_text("react: hello")
                 assert hub.monitor.snapshot().open == 1
-                await tab.page.close()  # before the hub, whose end it would complain about
+                await tab.page.close()  # before the hub, since the page logs an error when it ends
         finally:
             pages.shutdown()
             thread.join()

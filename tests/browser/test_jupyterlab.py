@@ -25,7 +25,7 @@ tasks = sorted(t.get_name() for t in asyncio.all_tasks() if t.get_name().startsw
 sockets = [s for s in psutil.Process().net_connections("tcp") if s.status == "LISTEN"]
 print("left:", tasks, len(sockets))
 """
-"""What a notebook has running: rtmon's tasks by name, and listening sockets (the kernel's too)."""
+"""Prints a notebook's running tasks of rtmon by name, and its listening sockets."""
 
 
 CLIENTS = 60
@@ -108,7 +108,7 @@ async def open_notebook(
     opened: list[Notebook] = []
 
     async def open_(name: str) -> Notebook:
-        # A workspace of its own: else JupyterLab opens the notebooks of the page before, too.
+        # Its own workspace: otherwise JupyterLab opens the notebooks of the page before, too.
         tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
         opened.append(Notebook(tab, name))
         await opened[-1].ready()

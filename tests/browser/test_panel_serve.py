@@ -58,7 +58,7 @@ http {
   }
 }
 """
-"""The part of it that docs/dashboard.md shows, and what a test of it needs."""
+"""The part of nginx.conf that docs/dashboard.md shows, and the rest that a test needs."""
 
 
 def channel_of(url: str) -> str:

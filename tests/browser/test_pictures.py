@@ -153,7 +153,7 @@ async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> Non
     await page.evaluate(BREAK)
     await page.wait_for_function("before => sockets.length > before", arg=before)
     await live.moves()
-    await live.execute("import gc; gc.collect()")  # closes what Jupyter has kept in vain
+    await live.execute("import gc; gc.collect()")  # closes sockets that Jupyter no longer uses
     await live.moves()
 
 

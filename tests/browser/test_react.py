@@ -29,7 +29,7 @@ NAMES = {
     "react-dom-client": "createRoot",
     "scheduler": "",
 }
-"""What each of React's modules exports that the page uses."""
+"""Module of React → the exports that the page uses."""
 
 NEEDS = {"react-dom": ("react",), "react-dom-client": ("scheduler", "react", "react-dom")}
 

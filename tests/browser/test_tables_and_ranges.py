@@ -138,7 +138,7 @@ async def test_copied_link_opens_the_same_view(
     assert await other.page.get_by_role("searchbox").input_value() == "path:/"
     sorted_by = other.page.locator('th[aria-sort="descending"]')
     await expect(sorted_by).to_have_text("Bytes out")
-    # The number of matters that need attention stands before it, if there are any.
+    # The number of alerts, if there are any, is before the title.
     assert "Connections: path:/ · " in await other.page.title()
     every = other.page.get_by_role("link", name="All", exact=True)
     await expect(every).to_have_attribute("aria-current", "true")

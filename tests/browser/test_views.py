@@ -44,7 +44,7 @@ RUN = """async () => {
   return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
 }"""
-"""What axe-core finds of serious or critical impact in a view: rule, element, and what is wrong."""
+"""Returns axe-core's findings of serious or critical impact in a view: rule, element, fault."""
 
 OpenViews = Callable[..., Awaitable[Notebook]]
 
@@ -88,8 +88,10 @@ async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     assert await page.locator(".pill").count() == 1
 
 
-async def test_views_of_one_monitor_share_a_desk(open_views: OpenViews) -> None:
-    """Two views of a Monitor have one desk in the kernel; both are live, each with its own page."""
+async def test_views_of_one_monitor_share_an_updater(open_views: OpenViews) -> None:
+    """Two views of a Monitor have one page updater in the kernel; both are live, each with its
+    own page.
+    """
     notebook = await open_views(
         "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'
     )

@@ -89,8 +89,7 @@ class Command:
         return dict(re.findall(r"^  (\w+) +(\S+)$", self.output, re.MULTILINE))
 
     def end(self, how: signal.Signals) -> tuple[int, float]:
-        """Send a signal; return the exit code, and the seconds until the process had ended. As
-        Ctrl-C in a terminal does, SIGINT goes to the whole process group.
+        """Send a signal; return the exit code, and the seconds until the process had ended.
 
         As Ctrl-C in a terminal does, SIGINT goes to the whole process group.
         """

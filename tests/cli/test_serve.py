@@ -98,7 +98,7 @@ def test_server_ends_soon_with_a_stalled_client(command: Start) -> None:
         protocol.receive_data(client.recv(4096))
         assert protocol.state is State.OPEN
         client.settimeout(1)
-        with pytest.raises(TimeoutError):  # what comes back fills all buffers, both ways
+        with pytest.raises(TimeoutError):  # the echo fills all buffers in both directions
             flood(protocol, client)
         code, seconds = server.end(signal.SIGTERM)
     assert code == 0

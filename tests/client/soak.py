@@ -26,7 +26,7 @@ class Report:
     Attributes:
         published: messages.
         got: their offsets as the client saw them.
-        gaps: messages that said something was lost.
+        gaps: messages that reported a gap.
         reconnects: of the client.
         duplicates: messages that came twice, and were not delivered twice.
     """
@@ -45,7 +45,7 @@ async def soak(
 
     Args:
         hub: where to publish; it must keep what is published during an outage.
-        proxy: stands between the client and the hub.
+        proxy: between the client and the hub.
         cuts: how often.
         rate: messages a second.
         apart: mean seconds between cuts.
@@ -112,7 +112,7 @@ async def crowd(
     """Stop the server of many clients, and wait until all have reconnected.
 
     Args:
-        proxy: stands between them and the hub.
+        proxy: between the clients and the hub.
         clients: how many.
         away: seconds.
         backoff: theirs; the default if None.

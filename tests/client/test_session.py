@@ -38,8 +38,8 @@ def test_session_leaves_a_server_with_a_malformed_welcome() -> None:
     assert "rate" in wire.changes()[0].reason
 
 
-def test_cursor_tells_new_old_and_missing_publications() -> None:
-    """A cursor tells new publications, duplicates, and gaps before a publication."""
+def test_cursor_distinguishes_new_old_and_missing_publications() -> None:
+    """A cursor distinguishes new publications, duplicates, and gaps before a publication."""
 
     def at(offset: int, epoch: str = "e") -> Position:
         return Position(epoch=epoch, offset=offset)

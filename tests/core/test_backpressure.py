@@ -59,7 +59,7 @@ def test_bytes_in_the_transport_count_for_the_bound(policy: Policy) -> None:
     bounds, queue = Bounds(bytes=100), SendQueue[int]()
     for number in range(20):
         queue.offer(number, 10, bounds=bounds, now=0.0, policy=policy, key=number, buffered=60)
-    # Who blocks has waited for room, so its last message may pass the bound.
+    # A blocking publisher has waited for room, so its last message may pass the bound.
     assert queue.bytes == (50 if policy == "block" else 40)
 
 

@@ -154,7 +154,7 @@ def test_patterns_meet_exactly_when_a_channel_matches_both(one: str, other: str)
     ],
 )
 def test_patterns_meet_by_example(one: str, other: str, meet: bool, inside: bool) -> None:  # noqa: FBT001 - a case's
-    """Patterns without a common channel are told from those with one."""
+    """Patterns without a common channel are distinguished from those with one."""
     assert (overlaps(one, other), covers(one, other)) == (meet, inside)
 
 

@@ -84,7 +84,7 @@ class Run:
     """How to run a notebook.
 
     Attributes:
-        answers: place of an exercise's cell → what a learner writes below its comment.
+        answers: index of an exercise's cell → the learner's code below its comment.
         wrong: place of an exercise's cell → wrong answers, each tried and checked before.
         pause: seconds to wait before each cell that follows prose.
         times: how many times in a row each code cell is run.
@@ -138,7 +138,7 @@ class Kernel:
         """Run a notebook.
 
         Returns:
-            Place of each check → what it said, each time; wrong answers first.
+            Index of each check → its output, each time; wrong answers first.
         """
         said: dict[int, list[str]] = {}
         clock = asyncio.get_running_loop().time

@@ -1,6 +1,6 @@
 """Run the notebooks of the course at a reader's speed; `make test-course-slow`.
 
-Each notebook gets a kernel of its own, all side by side, with the official solutions as answers.
+Each notebook gets its own kernel, all at the same time, with the official solutions as answers.
 A reader takes a minute for the text before a cell. Prints how many minutes each notebook takes.
 """
 

@@ -1,4 +1,4 @@
-"""A viewer of a updater, and a recording that it can look at."""
+"""A viewer of an updater, and a recording that it can look at."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class KeptViewer:
 
 
 async def record(path: Path, *, ticks: int = 200, begin: float = BEGIN) -> None:
-    """Record a server with one connection, and a second one in the middle third. Round trips
-    take 1 ms, and 100 ms in the middle third; at its end the second connection fails.
+    """Record a server with one connection, and a second one in the middle third.
 
-    Round trips take 1 ms, and 100 ms in the middle third; at its end the second one fails.
+    Round trips take 1 ms, and 100 ms in the middle third; at its end the second connection
+    fails.
     """
     clock = FakeClock(time=begin)
     monitor = Monitor(interval=3600, node="n", clock=clock)

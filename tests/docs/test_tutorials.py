@@ -166,7 +166,9 @@ async def test_client_of_tutorial_loses_nothing_when_its_connection_is_cut(
 async def test_recordings_of_tutorial_differ_when_users_drop(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """In "I run a server" `rtmon diff` tells many users who come and go from few who stay."""
+    """In "I run a server" `rtmon diff` distinguishes many users that come and go from few that
+    stay.
+    """
     port, admin = reserve_port(), reserve_port()
     changes = {"8765": port, "8766": admin, **{f"{name}.rtmon": tmp_path / name for name in NAMES}}
 

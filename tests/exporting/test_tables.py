@@ -260,9 +260,7 @@ async def test_damaged_recording_leaves_earlier_files(tmp_path: Path) -> None:
 async def test_export_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
     """An export of four times the rows takes the same memory."""
     peaks = []
-    for number, events in enumerate(
-        (25_000, 25_000, 100_000)
-    ):  # the first one imports what it needs
+    for number, events in enumerate((25_000, 25_000, 100_000)):  # the first one includes imports
         path = tmp_path / f"{number}.rtmon"
         _write(path, events)
         tracemalloc.start()

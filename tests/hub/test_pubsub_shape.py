@@ -1,4 +1,4 @@
-"""Clients that expect ``{type: "pubsub", channel, payload}`` of what they subscribe to."""
+"""Clients that expect ``{type: "pubsub", channel, payload}`` for publications."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class End:
         await self.writer.drain()
 
     async def get(self, count: int) -> bytes:
-        """So many bytes."""
+        """Receive that many bytes."""
         return await asyncio.wait_for(self.reader.readexactly(count), 60)
 
     async def rest(self) -> bytes:

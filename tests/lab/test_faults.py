@@ -1,4 +1,4 @@
-"""What a bad network does to the bytes that pass: later, slower, not now."""
+"""Faults of the proxy on passing bytes: latency, bandwidth, freezes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_latency_delays_and_jitter_keeps_order(bench: Bench) -> None:
     bench.proxy.latency = 3600.0
     await server.send(b"never")
     assert await client.silent()
-    bench.proxy.calm()  # what waits follows a change, too
+    bench.proxy.calm()  # a change applies to waiting bytes, too
     assert await client.get(5) == b"never"
 
 
@@ -145,7 +145,7 @@ async def taken(end: End, limit: int = 64 * BUFFER) -> int:
                 count += sock.send(bytes(1 << 16))
                 waits = 0
             except BlockingIOError:
-                waits += 1  # what is under way in the kernel makes room once more
+                waits += 1  # bytes in the kernel make room once more
                 await asyncio.sleep(LOOK / 5)
     return count
 

@@ -42,7 +42,7 @@ async def server() -> AsyncIterator[rtmon.Server]:
 
 @pytest.fixture
 async def echo() -> AsyncIterator[str]:
-    """A server that is no hub: it sends back what it gets."""
+    """A server that is no hub: it echoes."""
 
     async def handle(connection: ServerConnection) -> None:
         async for message in connection:

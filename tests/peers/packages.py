@@ -16,7 +16,7 @@ import pytest
 HERE = Path(__file__).parent
 
 OPTIONS = ("--ignore-scripts", "--include=optional", "--install-strategy=hoisted", "--no-global")
-"""Whatever the user's own configuration of npm says."""
+"""Settings that override the user's configuration of npm."""
 
 QUIETLY = ("--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier")
 

@@ -26,7 +26,7 @@ async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
         yield "{}:{}".format(*server.servers[0].sockets[0].getsockname())
     finally:
         await server.shutdown()
-        # uvicorn lets those be whose peer does not read, until TCP gives up.
+        # uvicorn keeps connections whose client does not read until TCP gives up.
         for connection in list(server.server_state.connections):
             connection.transport.abort()  # type: ignore[union-attr]  # as all of them have
         await asyncio.sleep(0)

@@ -177,7 +177,7 @@ async def _tornado(monitor: Monitor) -> AsyncIterator[str]:
         yield "{}:{}".format(*socket.getsockname())
     finally:
         server.stop()
-        for handler in open_now:  # Tornado leaves those to the application
+        for handler in open_now:  # Tornado leaves open connections to the application
             handler.close(1001)
         await server.close_all_connections()
 
@@ -187,7 +187,7 @@ class HandlerProbe(ConnectionProbe):
 
     __slots__ = ()
 
-    kind = "asgi"  # what this kind knows, a handler knows too
+    kind = "asgi"  # a handler knows the same columns
 
 
 @asynccontextmanager

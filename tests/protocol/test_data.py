@@ -133,7 +133,7 @@ def test_value_is_refused_when_a_codec_cannot_carry_it(what: str) -> None:
 
 @pytest.mark.parametrize("value", [np.bool_(True), np.int64(1)])
 def test_refusal_names_the_type_in_full(value: Any) -> None:
-    """The error tells numpy's bool, for example, from the plain type."""
+    """The error distinguishes numpy's bool, for example, from the plain type."""
     with pytest.raises(TypeError, match=f"numpy.{type(value).__name__} .* give None, bool, int"):
         encode_data({"n": value})
 

@@ -17,13 +17,13 @@ __all__ = ["ASKED", "QUESTIONS"]
 QUESTIONS: dict[str, Query] = {
     **{f"series of {level}": SeriesQuery(level=level) for level in LEVELS},
     "connections": RowsQuery(sort="opened", descending=False, limit=MOST_ROWS),
-    # No two are equal in what they are sorted by: of such rows, sources may differ in the order.
+    # Sort keys are unique, since sources may order rows with equal keys differently.
     "closed": RowsQuery(where="state:closed", sort="closed", limit=MOST_ROWS),
     "events": RowsQuery(table="events", sort="seq", descending=False, limit=MOST_ROWS),
     "channels": RowsQuery(table="channels", sort="channel", descending=False),
     **{f"by {key}": GroupQuery(by=key) for key in GROUP_KEYS},
 }
-"""What every source answers from what it has, also when the server is gone."""
+"""Queries that every source answers by itself, even when the server has ended."""
 
 ASKED: dict[str, Query] = {
     "latencies": RowsQuery(table="latencies", limit=MOST_ROWS),

@@ -191,7 +191,9 @@ async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
             first = await _live(served, remote, port, tmp_path)
             async with connect(f"{url}/?name=left"):
                 await until(lambda: (s := remote.latest()) is not None and s.open == 1)
-                await asyncio.to_thread(served.ask, "close")  # so that all hear of the same ticks
+                await asyncio.to_thread(
+                    served.ask, "close"
+                )  # so that all readers get the same ticks
                 last = _last(inside)
                 await until(lambda: (s := remote.latest()) is not None and s.seq == last.seq)
                 await until(lambda: _last(outside) == last)

@@ -21,10 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def _killed_after(path: Path, log: Path, seconds: float, pause: float) -> tuple[int, int]:
-    """Record for a time, then kill; return the last tick and the number of ticks waiting. This
-    process reads, writes and syncs the program's output.
+    """Record for a time, then kill; return the last tick and the number of waiting ticks.
 
-    What the program says is read, written and synced by this process.
+    This process reads, writes and syncs the program's output.
     """
     command = [sys.executable, "-m", "tests.recording.killed", str(path), str(pause)]
     with (

@@ -71,7 +71,7 @@ async def test_numbers_are_right_when_a_handler_blocks_the_loop() -> None:
     async def stalls(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "stall":
-                time.sleep(3)  # noqa: ASYNC251 - this is what is tried
+                time.sleep(3)  # noqa: ASYNC251 - blocks the loop on purpose
             await connection.send(message)
 
     monitor = Monitor(interval=0.2)

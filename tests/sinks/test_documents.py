@@ -47,7 +47,9 @@ async def test_alerts_and_dashboard_read_existing_metrics() -> None:
     ],
 )
 def test_metric_names_are_found_in_expressions(expression: str, names: set[str]) -> None:
-    """The test helper tells names of metrics from functions, labels, strings and numbers."""
+    """The test helper distinguishes names of metrics from functions, labels, strings and
+    numbers.
+    """
     assert scraping.metrics_in(expression) == names
 
 

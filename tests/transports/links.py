@@ -30,7 +30,7 @@ class Stream:
 
     Attributes:
         last_id: the id to return with.
-        retry: milliseconds, as the server said.
+        retry: milliseconds, from the server.
         comments: how many came.
         texts: the data of each event so far.
     """
@@ -111,11 +111,11 @@ class SocketIOLink:
     Attributes:
         offset: the last offset, to return with.
         events: the names of all events so far.
-        got, said: messages that went over Engine.IO, and their bytes as Socket.IO encoded them.
+        got, said: received and sent messages over Engine.IO, and their bytes in Socket.IO.
     """
 
     def __init__(self, namespace: str = "/") -> None:
-        # python-socketio leaves sessions of its own making unclosed when it is let go.
+        # python-socketio does not close HTTP sessions that it made itself when it is let go.
         self._http = ClientSession()
         self.client = socketio.AsyncClient(reconnection=False, http_session=self._http)
         self.namespace = namespace

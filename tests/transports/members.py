@@ -28,9 +28,9 @@ class Member(abc.ABC):
     Attributes:
         kind: which way.
         name: on the present connection.
-        heard: id, offset and text of each message of the room.
+        heard: id, offset and text of each received message of the room.
         connections: how many it has had.
-        got, said: messages and their bytes on the present connection.
+        got, said: received and sent messages, and their bytes, on the present connection.
     """
 
     transport = "websocket"

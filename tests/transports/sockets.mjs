@@ -1,5 +1,5 @@
-// Clients of socket.io-client for a test in Python: commands come as lines of JSON, and what
-// happens is told as lines of JSON.
+// Clients of socket.io-client for a test in Python: it reads commands and writes events, both as
+// lines of JSON.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -13,8 +13,8 @@ function tell(socket, event, more) {
   process.stdout.write(`${JSON.stringify({ socket, event, ...more })}\n`);
 }
 
-// Messages, and their bytes as Socket.IO encoded them: events and acknowledgements with what is
-// binary in them.
+// Messages, and their bytes in Socket.IO's encoding: events and acknowledgements with their
+// attachments.
 function counting(engine) {
   const counts = { got: [0, 0], said: [0, 0] };
   const add = (count) => (packet) => {
@@ -64,7 +64,7 @@ const commands = {
   },
 };
 
-// Bytes come as { base64 }.
+// Bytes are { base64 }.
 function binary(value) {
   if (value === null || typeof value !== "object") return value;
   if ("base64" in value) return Buffer.from(value.base64, "base64");

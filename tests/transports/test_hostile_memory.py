@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.servers.test_paced_input import DEFLATE, padded
+from tests.servers.test_paced_inflation import DEFLATE, padded
 from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -41,7 +41,7 @@ HOSTILE = {
     "fragments of a byte": (4, frame(1, fin=False), frame(0, b"x", fin=False) * 10_000),
     "messages without end": (4, b"", frame(1, b"{}") * 10_000),
 }
-"""How many clients, what each sends first, and what again and again."""
+"""Number of clients, the bytes that each sends first, and those that it repeats."""
 
 
 def memory(process: asyncio.subprocess.Process, what: str) -> int:

@@ -199,7 +199,7 @@ async def test_last_event_has_the_close_code(house: House) -> None:
 async def test_signal_ends_streams_with_a_last_event(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Streams get their last event when a signal stops uvicorn, which tells the application
+    """Streams get their last event when a signal stops uvicorn, which notifies the application
     only after all have ended.
     """
     stream = await house.stream()

@@ -1,12 +1,12 @@
 /**
- * Clients as people write them first, and what they are used for, on a hub: in Node and in browsers.
+ * Common clients, written without rtmon, and their usual features, on a hub: in Node and in browsers.
  *
- * None knows rtmon. Each usage throws if the hub does not do its part.
+ * Each usage throws if the hub does not work for it.
  */
 
 const PATIENCE = 10_000;
 
-/** A client with handlers by type, which comes back with growing waits. */
+/** A client with handlers by type, which reconnects with growing delays. */
 export class TypedClient {
   handlers = new Map();
   all = [];
@@ -63,7 +63,7 @@ export class TypedClient {
     this.socket.close(1000, "done");
   }
 
-  /** The payload of the first message of a type that fits. */
+  /** The payload of the first matching message of a type. */
   async heard(type, fits = () => true) {
     const find = () => this.all.find((each) => each.type === type && fits(each.payload, each));
     await until(find, `${type}; there is ${this.all.map((each) => each.type)}`);
@@ -245,7 +245,7 @@ export const usages = {
   },
 };
 
-/** Run all usages, one after the other; returns how many, and what failed. */
+/** Run all usages in sequence; returns their number, and the failed ones. */
 export async function run(place) {
   const failed = [];
   for (const [name, usage] of Object.entries(usages)) {

@@ -70,7 +70,7 @@ def test_freshness_reports_a_restart() -> None:
 
 
 def test_freshness_is_stalled_when_samples_stop() -> None:
-    """An open connection without new Samples is told from a lost one."""
+    """An open connection without new Samples is distinguished from a lost one."""
     source = feed()
     source._time += 6
     found = FreshnessTracker().assess(source)

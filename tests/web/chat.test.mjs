@@ -1,4 +1,4 @@
-/** The chat page without a browser: what is said once and in order, and what strangers write. */
+/** The chat page's model without a browser: order, duplicates, people, and hostile texts. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** When a client connects, waits, comes back, and gives up: with a clock that is told to move. */
+/** Connecting, backoff, reconnecting and giving up, on a clock that the test advances. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";

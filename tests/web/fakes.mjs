@@ -1,8 +1,8 @@
-/** Time and a hub for tests without either. */
+/** A clock and a hub in memory. */
 
 import { connect } from "../../rtmon/web/rtmon.js";
 
-/** A clock that stands still until it is told to move. */
+/** A clock that only the test advances. */
 export class FakeClock {
   #now = 1_000;
   #timers = new Map();
@@ -26,7 +26,7 @@ export class FakeClock {
     this.#timers.delete(timer);
   }
 
-  /** Let time pass, and whatever is due meanwhile happen. */
+  /** Advance the clock, and call the timers that are due. */
   async advance(milliseconds) {
     const end = this.#now + milliseconds;
     await settle();
@@ -42,32 +42,32 @@ export class FakeClock {
     this.#now = end;
   }
 
-  /** Time passes, and no timer is called for it: a page in the background, a computer asleep. */
+  /** Advance the clock without timers, as for a page in the background or a computer asleep. */
   sleep(milliseconds) {
     this.#now += milliseconds;
   }
 }
 
-/** Let everything happen that waits for nothing but its turn. */
+/** Run all pending microtasks and tasks. */
 export function settle() {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A hub as its clients see it: as much of docs/protocol.md as the tests need. */
+/** A hub with the part of docs/protocol.md that the tests need. */
 export class FakeHub {
   /** The sockets of all connections so far, the last one open if any is. */
   sockets = [];
-  /** Whether connections can be had. */
+  /** True while connections are accepted. */
   up = true;
-  /** Whether anything is answered. */
+  /** True while messages are answered. */
   answers = true;
-  /** Envelopes that came, of messages in batches too, without heartbeats. */
+  /** Received envelopes, those in batches included, without heartbeats. */
   got = [];
   limits = { message_size: 131_072, file_chunk: 16_384, rate: 1e9 };
   epoch = "first";
   offsets = {};
   recovered = undefined;
-  /** Type → what answers it instead. */
+  /** Type → function that answers it instead. */
   instead = {};
 
   get socket() {
@@ -87,7 +87,7 @@ export class FakeHub {
       }
 
       send(data) {
-        // As browsers do: too early is an error, too late goes nowhere.
+        // As in browsers: sending too early throws, too late does nothing.
         if (!this.open && this.closed === null) throw new Error("this socket is not open yet");
         if (this.open && hub.answers) hub.#take(this, data);
       }
@@ -96,7 +96,7 @@ export class FakeHub {
         this.end(code ?? 1005, reason);
       }
 
-      /** The connection ends, from whichever side. */
+      /** End the connection, from either side. */
       end(code, reason = "") {
         if (this.closed !== null) return;
         this.closed = code;
@@ -106,7 +106,7 @@ export class FakeHub {
     };
   }
 
-  /** A client of this hub; waits are not by chance. */
+  /** A client of this hub, with delays that are not random. */
   connect(clock, options = {}) {
     const backoff = { base: 1_000, factor: 2, max: 8_000, jitter: "none", ...options.backoff };
     return connect("ws://hub.test/", {
@@ -127,7 +127,7 @@ export class FakeHub {
     return client;
   }
 
-  /** Say something on the last connection. */
+  /** Send a message on the last connection. */
   say(type, payload = {}, more = {}) {
     const message = { id: `h-${Math.random()}`, type, timestamp: 1, payload, ...more };
     this.socket.onmessage({ data: JSON.stringify(message) });
@@ -140,25 +140,25 @@ export class FakeHub {
     return this.say("publication", { channel, epoch: this.epoch, offset, data });
   }
 
-  /** The connection is cut, and there is no other. */
+  /** Cut the connection, and refuse others. */
   async cut() {
     this.up = false;
     this.socket.end(1006);
     await settle();
   }
 
-  /** There are connections again, and clients have come back. */
+  /** Accept connections again, and wait until clients have reconnected. */
   async back(clock) {
     this.up = true;
     await clock.advance(8_000);
   }
 
-  /** What came of some type. */
+  /** Received messages of a type. */
   of(type) {
     return this.got.filter((envelope) => envelope.type === type);
   }
 
-  /** What was said to all. */
+  /** Received chat messages. */
   texts() {
     return this.of("chat_message").map(({ payload }) => payload.text);
   }
@@ -217,7 +217,7 @@ export class FakeHub {
   }
 }
 
-/** What a client says that went wrong, from now on. */
+/** Errors that a client reports from now on. */
 export function problems(client) {
   const reasons = [];
   client.onError(({ reason }) => reasons.push(reason));

@@ -1,4 +1,4 @@
-/** Files: their pieces, their digest, and when they are given up. */
+/** Files: chunks, digest, and cancellation. */
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -17,7 +17,7 @@ beforeEach(() => {
 
 const open = (options) => hub.open(clock, options);
 
-/** A transfer that the hub takes nothing of; `given` are options of sendFile. */
+/** A transfer of which the hub accepts no chunk; `given` are options of sendFile. */
 async function offered(client, given) {
   hub.instead.file_offer = (envelope, answer) => answer("ack", { file: "f", received: 0 });
   const file = new Blob([new Uint8Array(2 << 20)]);

@@ -1,4 +1,4 @@
-/** The client against a real hub in a process of its own, through a network that is really bad. */
+/** The client with a real hub in another process, through a fault proxy. */
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -131,7 +131,7 @@ test("client sends queued messages and reports lost history when its server was 
   await ada.send("chat_message", { text: "while it was away" });
   await restarting;
   await until(() => bob.stats.reconnects > 0);
-  // Asked after it has entered again everywhere, and answered in order.
+  // Requested after all places are joined again, and answered in order.
   await bob.request("presence");
   await ada.send("room_message", { room: "work", text: "are you there?" });
   await until(() => heard.size === 2);
@@ -155,7 +155,7 @@ test("file of ten megabytes arrives byte for byte, with progress, when the link 
     progress[way].push(done);
     if (done < size && done > (way === "up" ? 3 : 6) << 20 && cuts < (way === "up" ? 1 : 2)) {
       cuts += 1;
-      // An offer is for who is there: only the sender's link, which is the oldest, while it sends.
+      // An offer goes to present clients: cut only the sender's link, the oldest, during the transfer.
       if (way === "up") place.cut_oldest();
       else place.cut();
     }
@@ -181,7 +181,7 @@ test("failed transfers leave room at the server for the next", { timeout }, asyn
   const progress = () => {
     throw new RangeError("of the page's own");
   };
-  // More than the server takes of anybody at once.
+  // More than the server accepts of one client at once.
   for (let number = 0; number < 12; number += 1) {
     await assert.rejects(client.sendFile(file, { name: "a", room: "work", progress }), RangeError);
   }

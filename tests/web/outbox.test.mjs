@@ -1,4 +1,4 @@
-/** What waits to be sent: how much, for how long, and how fast it goes. */
+/** The outbox: its bound, expiry, rate and batches. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -79,7 +79,7 @@ test("full queue makes senders wait in order", async () => {
     order.push(text);
   };
   const waiting = ["6", "7", "8"].map(say);
-  // There is room again, and somebody new comes before those who wait have noticed.
+  // There is room again, and a new sender comes before the waiting ones have noticed.
   client.onRtt(() => waiting.push(say("9")));
   await clock.advance(1_000);
   await Promise.all(waiting);

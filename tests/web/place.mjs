@@ -1,4 +1,4 @@
-/** A hub behind a bad network for tests: see place.py. */
+/** A hub behind a fault proxy: see place.py. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { connect } from "../../rtmon/web/rtmon.js";
 
 const SCRIPT = fileURLToPath(new URL("place.py", import.meta.url));
 
-/** Begin; `place.cut()` and so on do what place.py says. One serves all tests of a file. */
+/** Start the process; `place.cut()` and others are commands of place.py. One serves a whole file. */
 export async function startPlace(options = {}) {
   const child = spawn(process.env.PYTHON ?? "python3", [SCRIPT, JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -28,7 +28,7 @@ export async function startPlace(options = {}) {
   };
   const { url } = await command("enter");
   const place = {
-    /** A client that comes through the bad network, back soon after each cut, until its test ends. */
+    /** A client behind the proxy, which reconnects quickly, and is closed when its test ends. */
     connect(t, given = {}) {
       const backoff = { base: 10, max: 50 };
       const client = connect(url, { WebSocket, backoff, closeTimeout: 1_000, ...given });

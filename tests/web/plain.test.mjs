@@ -1,4 +1,4 @@
-/** A client of servers that are no hub: real ones of `ws`, and a clock that is told to move. */
+/** A client of servers that are no hub: real ones of `ws`, or a clock that the test advances. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { ClientClosed, OptionError, connect } from "../../rtmon/web/rtmon.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
 import { until } from "./place.mjs";
 
-/** A chat server as people write it first: it answers `ping`, and tells all what one says. */
+/** A simple chat server: it answers `ping`, and broadcasts each message. */
 async function startServer(t, { port = 0, greeting = [], answers = true } = {}) {
   const server = new WebSocketServer({ host: "127.0.0.1", port });
   await once(server, "listening");

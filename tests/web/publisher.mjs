@@ -1,5 +1,5 @@
 /**
- * A publisher in a process of its own: `node publisher.mjs URL TYPE COUNT WAY`, where WAY is
+ * A publisher in its own process: `node publisher.mjs URL TYPE COUNT WAY`, where WAY is
  * `websocket`, `batch` or `sse`. It sends numbers without waiting for answers, and ends when the
  * server has them all.
  */

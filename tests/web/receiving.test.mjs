@@ -1,4 +1,4 @@
-/** What comes from the server: each message once, in order, and no loss without a word. */
+/** Receiving: each message once and in order, and a report of every loss. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ async function again() {
   await clock.advance(1_000);
 }
 
-/** A subscription, and what it got: `[data, gap]` of each message. */
+/** A subscription, and `[data, gap]` of each received message. */
 async function listen(client, channel, options) {
   const got = [];
   const news = client.subscribe(channel, ({ payload, gap }) => got.push([payload, gap]), options);
@@ -201,7 +201,7 @@ test("client joins its rooms again from their positions, and stays out of left o
   client.on("room_message", ({ payload, gap }) => heard.push([payload.text, gap]));
   await client.join("work");
   hub.say("room_message", { room: "work", text: "a", epoch: "first", offset: 1 });
-  // One's own words have a number too, and need not come back.
+  // The client's own messages have an offset too, and need not be echoed.
   hub.say("room_message", { room: "work", text: "b", epoch: "first", offset: 3 });
   await again();
   assert.deepEqual(hub.of("join_room")[1].payload.since, { epoch: "first", offset: 3 });

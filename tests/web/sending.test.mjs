@@ -1,4 +1,4 @@
-/** What is sent, in which order, and what becomes of it when the connection is lost. */
+/** Sending: order, confirmation, and resending after a lost connection. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -220,7 +220,7 @@ for (const batch of [null, { size: 10, delay: 100 }]) {
   });
 }
 
-/** Lists within lists, so many. */
+/** That many nested lists. */
 function nested(depth) {
   let value = [];
   for (let level = 1; level < depth; level += 1) value = [value];

@@ -1,4 +1,4 @@
-/** Minutes of bad network in milliseconds: links that are slow and end at any moment, by chance. */
+/** Minutes of simulated bad network in milliseconds: links are slow and cut at random moments. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { FakeClock } from "./fakes.mjs";
 
 const MESSAGES = 150;
 
-/** The last one once found a reader that was let in by the answer to a question it had withdrawn. */
+/** The last one once found a subscription confirmed by the answer to a withdrawn request. */
 const SEEDS = [...Array(25).keys(), 104];
 
 /** Numbers from 0 to 1, the same for the same seed: mulberry32, by Tommy Ettinger. */
@@ -21,7 +21,7 @@ function chance(seed) {
   };
 }
 
-/** A hub with history, that knows what it has got, behind links that take their time. */
+/** A hub with history and deduplication, behind slow links. */
 class Hub {
   links = new Set();
   published = [];
@@ -54,7 +54,7 @@ class Hub {
     };
   }
 
-  /** Links end: what is under way is gone, and the client learns of it some time later. */
+  /** Cut all links: messages under way are lost, and the client notices some time later. */
   cut(which) {
     for (const link of [...this.links].filter(which)) {
       this.links.delete(link);

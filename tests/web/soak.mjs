@@ -1,11 +1,11 @@
 /**
- * A load too long for the suite: `node tests/web/soak.mjs 200` cuts a client's link as often, at
+ * A load test run by hand: `node tests/web/soak.mjs 200` cuts a client's link 200 times at
  * random moments, while 100 messages a second are published.
  */
 
 import { startPlace, until } from "./place.mjs";
 
-/** Returns what was published, what came (offsets and data), and the client's numbers. */
+/** Returns the published messages, the received ones (offsets and data), and the client's stats. */
 export async function soak(t, place, { cuts, rate = 100, apart = 300 }) {
   const client = place.connect(t);
   const got = [];
@@ -27,7 +27,7 @@ export async function soak(t, place, { cuts, rate = 100, apart = 300 }) {
   return { published, got, gaps, stats: client.stats };
 }
 
-/** Whether the offsets are 1 to N, in order, each once. */
+/** True if the offsets are 1 to N, in order, each once. */
 export function complete({ published, got, gaps }) {
   return gaps === 0 && got.length === published && got.every((offset, i) => offset === i + 1);
 }

@@ -1,4 +1,4 @@
-/** Server-sent events, where no WebSocket gets through. */
+/** Server-sent events, where no WebSocket is possible. */
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => place?.end());
 
-/** As where a proxy lets none through. */
+/** A WebSocket class that fails, as behind a proxy that blocks WebSockets. */
 class BlockedWebSocket {
   constructor() {
     BlockedWebSocket.tried += 1;
@@ -86,7 +86,7 @@ test("client notices a frozen stream", { timeout }, async (t) => {
   await client.waitOpen();
 });
 
-/** A transport whose attempts end as told; `tried` names those that were tried. */
+/** A transport whose attempts end as the test says; `tried` lists the attempts. */
 function trying() {
   const tried = [];
   const open = { ws: false, sse: false };

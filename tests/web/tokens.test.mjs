@@ -1,4 +1,4 @@
-/** Who one is: the token that a client shows, a fresh one before it expires, and none in an address. */
+/** Tokens of a client: sending, renewal before expiry, and none in an address. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => place?.end());
 
-/** Where each connection went to. */
+/** The address of each connection. */
 const asked = [];
 
 class Watched extends WebSocket {
@@ -46,7 +46,7 @@ const WAYS = {
   },
 };
 
-/** What a client is told when it gives up. */
+/** The reason that a client reports when it gives up. */
 function gaveUp(client) {
   return new Promise((resolve) => client.onGaveUp(resolve));
 }

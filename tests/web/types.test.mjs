@@ -1,4 +1,4 @@
-/** The client, its types and its page in the docs say the same. */
+/** The client, its types and its page in the docs agree. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

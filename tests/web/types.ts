@@ -1,4 +1,4 @@
-/** What people write, as TypeScript sees it: test_node.py has it checked, nothing runs it. */
+/** Common programs, for TypeScript: test_node.py checks their types, nothing runs them. */
 
 import {
   ClientClosed,

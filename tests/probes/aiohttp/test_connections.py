@@ -166,7 +166,7 @@ async def test_row_has_cause_when_connection_dies(
     cause: str,
     errors: int,
 ) -> None:
-    """The cause tells a vanished client from a protocol violation and from a ping timeout."""
+    """The cause distinguishes a vanished client, a protocol violation and a ping timeout."""
     async with watched(read, heartbeat=0.2 if act is be_silent else None, timeout=0.2) as (
         monitor,
         _,

@@ -71,7 +71,7 @@ async def test_close_codes_of_an_enum_are_stored_as_numbers(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
-async def test_close_code_tells_lost_tcp_from_close_frame_without_code(ws: str) -> None:
+async def test_close_code_distinguishes_lost_tcp_from_close_frame_without_code(ws: str) -> None:
     """The end of TCP without a close frame is 1006; a close frame without a code is 1005, from the
     client.
     """
@@ -262,7 +262,7 @@ async def test_handshake_is_rejected_without_status_when_client_leaves() -> None
 
 
 async def test_initiator_is_local_when_server_shutdown_closes_with_1012() -> None:
-    """The 1012 that uvicorn sends when it stops is told from one that a client sends."""
+    """The 1012 that uvicorn sends when it stops is distinguished from one that a client sends."""
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
     info = await row(monitor)

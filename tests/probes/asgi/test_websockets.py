@@ -1,4 +1,4 @@
-"""The ASGI probe on WebSockets: what it counts and times."""
+"""The ASGI probe on WebSockets: counters and times."""
 
 from __future__ import annotations
 

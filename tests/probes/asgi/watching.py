@@ -1,4 +1,4 @@
-"""Applications under uvicorn, and what a Monitor saw of them."""
+"""Applications under uvicorn, with a Monitor."""
 
 from __future__ import annotations
 

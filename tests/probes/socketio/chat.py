@@ -65,7 +65,7 @@ async def joined(
     where: str, ways: list[str], namespaces: list[str] | None = None, **options: Any
 ) -> AsyncIterator[Any]:
     """A real client; its attribute ``got`` lists what it received."""
-    # python-socketio leaves sessions of its own making unclosed when a connection is refused.
+    # python-socketio does not close HTTP sessions that it made itself when a connection is refused.
     async with ClientSession() as session:
         client: Any = socketio.AsyncClient(reconnection=False, http_session=session, **options)
         client.got = []

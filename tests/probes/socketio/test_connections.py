@@ -1,4 +1,4 @@
-"""Connections of a python-socketio server: what the probe counts of each."""
+"""Connections of a python-socketio server: counters, causes and names."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ async def test_bytes_equal_the_count_of_a_raw_polling_client() -> None:
 
 
 async def test_row_has_cause_when_connection_ends() -> None:
-    """The cause tells a broken transport, a ping timeout, a closed page, which closes only the
-    WebSocket, and Engine.IO's close packet apart.
+    """The cause distinguishes a broken transport, a ping timeout, a closed page, which closes
+    only the WebSocket, and Engine.IO's close packet.
     """
     path = "/socket.io/?EIO=4&transport=websocket"
     async with watched(chat(ping_interval=0.05, ping_timeout=0.05)) as (_, monitor, _, where):
@@ -228,7 +228,7 @@ async def test_socketio_probe_counts_when_nested_in_asgi_probe() -> None:
         await sio.shutdown()
     assert bad.status_code == 400
     assert (snapshot.opened, snapshot.messages_in, snapshot.rejected) == (3, 3, 0)
-    # Of a session's last polls, those that are answered once it is over are plain requests.
+    # A session's polls that are answered after its end are plain requests.
     assert 1 <= snapshot.http_requests <= 3
     assert monitor.probe_failures == 0
 

@@ -155,7 +155,7 @@ async def test_row_has_cause_when_connection_dies(
     cause: str,
     errors: int,
 ) -> None:
-    """The cause tells a vanished client from a protocol violation and from a ping timeout."""
+    """The cause distinguishes a vanished client, a protocol violation and a ping timeout."""
     ping = 0.2 if act is be_silent else None
     async with watched(websocket_max_message_size=1000, websocket_ping_interval=ping) as (
         monitor,

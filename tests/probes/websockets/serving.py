@@ -47,7 +47,7 @@ async def serving(
 
     Args:
         handler: of connections.
-        monitor: the Monitor; one of its own by default.
+        monitor: the Monitor; a new one by default.
         fast: True for the fast path in front of the probe.
         **options: of ``websockets.serve``.
     """

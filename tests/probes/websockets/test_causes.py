@@ -23,8 +23,8 @@ def _freeze(client: ClientConnection) -> None:
 
 
 async def test_cause_is_reset_when_client_resets_tcp() -> None:
-    """The cause tells a TCP reset from a client that went away, and the black box keeps the last
-    frames.
+    """The cause distinguishes a TCP reset from a client that went away, and the black box keeps
+    the last frames.
     """
     async with serving() as (monitor, _, url):
         client = await connect(url)
@@ -283,7 +283,7 @@ async def test_encrypted_bytes_in_the_queue_are_counted_with_their_age(
 
 
 async def test_cause_is_local_abort_when_server_aborts_transport() -> None:
-    """The cause tells transport.abort() of the server from a vanished client."""
+    """The cause distinguishes transport.abort() of the server from a vanished client."""
 
     async def handler(connection: ServerConnection) -> None:
         connection.transport.abort()

@@ -54,7 +54,7 @@ async def _is_cancelled(connection: ServerConnection) -> None:
     ("handler", "cause", "errors"),
     [(_cancels_what_it_waits_for, "handler failed", 1), (_is_cancelled, "handler cancelled", 0)],
 )
-async def test_cancelled_handler_is_told_from_failed_handler(
+async def test_cancelled_handler_is_distinguished_from_failed_handler(
     handler: Callable[[ServerConnection], Awaitable[None]], cause: str, errors: int
 ) -> None:
     """A CancelledError without cancellation of the task is a failure with a traceback; a handler

@@ -96,7 +96,7 @@ class Mix:
             await self._lost(member)
         await self.flush(0)
         await self.flush(1)
-        # Who has ended has left by the time of the next message.
+        # A connection that has ended has left the group before the next message.
         await self.publish(0, False, 0, None)
         await self.publish(1, False, 0, None)
         await self.turn()
@@ -188,7 +188,7 @@ class Mix:
 
     async def close(self, index: int) -> None:
         member = self._member(index)
-        # A message under way cannot be ended, so the connection is cut, and what waits for it.
+        # A fragmented message cannot end early, so the connection is cut, and its queue dropped.
         member.cut = member.cut or is_fragmenting(member.connection)
         member.tasks.append(asyncio.ensure_future(member.connection.close()))
 
@@ -216,7 +216,7 @@ class Mix:
     async def tick(self) -> None:
         self.monitor.tick()
 
-    # What comes of them
+    # Results
 
     def _blocked(self, connection: Any, message: Any) -> None:
         member = next(m for m in self.members if m.connection is connection)

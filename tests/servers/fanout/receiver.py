@@ -12,7 +12,7 @@ class Receiver:
     """Reads a server's bytes, and raises AssertionError for any that no server may write.
 
     Args:
-        extensions: of the connection at the server's end: what was negotiated.
+        extensions: the negotiated ones, at the server's end of the connection.
 
     Attributes:
         messages: the whole messages, in order; ``str`` for text.
@@ -118,5 +118,5 @@ class Receiver:
 
 
 def _text(data: bytes) -> str:
-    # `text=True` sends what it is given, and it is the sender's word that it is UTF-8.
+    # `text=True` sends bytes unchecked; their sender guarantees that they are UTF-8.
     return data.decode(errors="surrogateescape")

@@ -95,7 +95,7 @@ async def _outcome(
                 counted = (meter.messages_out, meter.bytes_out, meter.binary_out)
                 if same:
                     counted += (meter.wire_out,)
-            # With context takeover a shared frame is not compressed, and another one for that.
+            # With context takeover a shared frame is not compressed, so it is a different frame.
             seen.append((written if same else None, receiver.messages, receiver.controls, counted))
     finally:
         logging.getLogger("websockets.server").removeHandler(handler)

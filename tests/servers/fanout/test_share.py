@@ -97,7 +97,7 @@ class Sharing(RuleBasedStateMachine):
         for index, name in enumerate(SHARED):
             self.ticked[index] += getattr(sample, name)
             assert self.ticked[index] == sum(counts[index] for counts in self.expected)
-        # Whoever's numbers have changed since the last tick is in the list of those that have.
+        # Each connection whose numbers have changed since the last tick is in the list of changes.
         changed = {meter.id for meter in tick.meters}
         for meter, counts in zip(self.meters, before, strict=True):
             if counts != getattr(self, "_last", {}).get(meter.id, [0, 0, 0, 0]):

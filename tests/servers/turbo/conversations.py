@@ -52,7 +52,7 @@ _payloads = st.one_of(
     st.text(max_size=12).map(str.encode),
     st.sampled_from([b"a" * 125, b"b" * 126, b"c" * 300, b"\xff", b"\x03\xe8", b"\x03\xe8ok"]),
 )
-# What the fast path takes comes more often than the rest, and nonsense, which ends it all, less.
+# Frames for the fast path are frequent, and invalid bytes, which end the connection, rare.
 _heads = st.sampled_from(
     [0x81, 0x82] * 8 + [0x01, 0x02, 0x00, 0x80, 0x89, 0x8A] * 2 + [0x88, 0xC1, 0x83, 0x91, 0x09]
 )

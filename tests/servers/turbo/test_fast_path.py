@@ -270,7 +270,7 @@ async def test_fast_path_is_off_when_its_self_test_fails(
     library_selftest.difference.cache_clear()
     try:
         monitor = Monitor(interval=1000)
-        # Only what a path depends on keeps it off.
+        # A path is off only when a part that it depends on differs.
         either = breakage in {"raises", "uncounted"}
         assert issubclass(probe(monitor), inlined_calls.InlinedCalls) != either
         fast = probe(monitor, fast=True)

@@ -1,4 +1,4 @@
-"""The in-memory pair of a connection and its client, of rtmon.testing."""
+"""A WebSocket connection in memory, with its client half and its transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from websockets.frames import Frame, Opcode
 from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
 
 
-async def test_pair_carries_messages_between_both_ends() -> None:
+async def test_memory_connection_carries_messages_between_both_ends() -> None:
     """The connection receives what the client's half sends, and the client's half reads what the
     connection sends.
     """
@@ -26,7 +26,7 @@ async def test_pair_carries_messages_between_both_ends() -> None:
     assert (frame.opcode, bytes(frame.data)) == (Opcode.BINARY, b"\x00" * 300)
 
 
-async def test_pair_ends_connection_when_transport_closes() -> None:
+async def test_memory_connection_ends_when_transport_closes() -> None:
     """Closing the transport ends the connection, and a waiting receive raises."""
     pair = MemoryConnection()
     await pair.open()
@@ -39,7 +39,7 @@ async def test_pair_ends_connection_when_transport_closes() -> None:
     assert pair.transport.calls == ["abort"]
 
 
-async def test_pair_transport_pauses_and_fails_on_request() -> None:
+async def test_memory_connection_transport_pauses_and_fails_on_request() -> None:
     """The transport pauses a writer past its limit, and raises the exception that the test sets."""
     pair = MemoryConnection()
     await pair.open()

@@ -151,7 +151,7 @@ async def test_server_closes_client_when_it_is_idle() -> None:
         assert not talking.done()
         talking.cancel()
         assert (server.pool.closed_idle, server.pool.open) == (1, 1)
-        # From now on it says nothing either; the server's keepalive and its pongs are no message.
+        # From now on it sends nothing either; pongs to the server's keepalive are no messages.
         async with asyncio.timeout(LONG):
             await busy.wait_closed()
         assert busy.close_code == 4502

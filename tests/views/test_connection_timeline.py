@@ -46,7 +46,7 @@ EVENTS = [
 FOUND = DetailAnswer(source=SOURCE, info=INFO, events=EVENTS, series=SERIES, headers=[("A", "b")])
 
 
-def test_story_lists_frames_events_and_waits_newest_first() -> None:
+def test_timeline_lists_frames_events_and_waits_newest_first() -> None:
     """Frames have their time before the end; a ping is listed once, a wait as one entry."""
     told = [(entry.time, entry.kind) for entry in story(INFO, FOUND, now=200.0, end="the end")]
     assert told == [
@@ -92,7 +92,7 @@ def test_report_escapes_texts_of_clients() -> None:
     assert fenced("x\n```\ny").startswith("````text\n")
 
 
-def test_report_has_verdict_numbers_story_and_traceback() -> None:
+def test_report_has_verdict_numbers_timeline_and_traceback() -> None:
     """The report can be read without the page."""
     judged = verdict(INFO, now=200.0, hub=False)
     entries = story(INFO, FOUND, now=200.0, end=judged.title)

@@ -1,4 +1,4 @@
-"""A page of the dashboard as the output of a notebook's cell, and the updater that feeds it."""
+"""A page of the dashboard as the output of a notebook cell, with its page updater."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def attributes(html: str) -> dict[str, str]:
     return found[0]
 
 
-async def test_views_of_one_source_share_a_updater() -> None:
+async def test_views_of_one_source_share_an_updater() -> None:
     """Two views of a Monitor have one updater, which ends with the later of them."""
     with rtmon.Monitor() as monitor:
         async with shown(monitor, "latency") as first:

@@ -27,8 +27,8 @@ class Rooms:
     """A simple chat server: it answers ``ping``, and broadcasts each message.
 
     Attributes:
-        heard: all that clients said, in order.
-        said: what it says to each client that comes, before it listens.
+        heard: all messages of clients, in order.
+        said: messages to each new client, sent before it receives.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The updater: it queries a feed once and sends frames to all viewers."""
+"""The page updater: it queries a feed once and sends frames to all viewers."""
 
 from __future__ import annotations
 
