@@ -53,10 +53,10 @@ def test_reference_of_the_site_has_every_public_name() -> None:
     assert sorted(set(rtmon.__all__) - {"__version__", "RtmonError"} - described) == []
 
 
-def test_architecture_names_every_room() -> None:
-    """The table of rooms in docs/architecture.md has the folders of the import rules."""
-    rooms = TEXT["architecture.md"].partition("## The rooms")[2].partition("\n## ")[0]
-    named = re.findall(r"^\| `(\w+)` \|", rooms, re.MULTILINE)
+def test_architecture_page_names_every_package() -> None:
+    """The table of packages in docs/architecture.md has the folders of the import rules."""
+    table = TEXT["architecture.md"].partition("## Packages")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(named) == sorted({*MAY_IMPORT, "cli"} - PUBLIC_MODULES)
 
 
