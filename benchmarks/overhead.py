@@ -104,7 +104,7 @@ def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
     before = "has freed a large block of memory before" if freed else "has freed no large block"
     heading(
         f"Per echoed message, over sockets, by a process that {before}",
-        f"{CONNECTIONS} connections × {SIZE} B text in a closed loop: all speak, and again when "
+        f"{CONNECTIONS} connections × {SIZE} B text in a closed loop: all send, and the next when "
         "all have their echo. Server on one core, load generator on another; CPU of the server "
         f"process, user and system. {SOCKET_ROUNDS} rounds; in each, every kind is loaded for "
         f"{SOCKET_SECONDS:g} s, in random order.",

@@ -26,7 +26,7 @@ from rtmon.metrics.columns import (
 ROOT = Path(__file__).parents[1]
 
 INTRODUCTION = """\
-# What is measured
+# Columns: all measured numbers
 
 <!-- Written by `make docs` from rtmon/metrics/columns.py; do not edit. -->
 

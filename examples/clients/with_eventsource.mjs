@@ -1,5 +1,5 @@
-// A client of a hub served by `rtmon serve --asgi`, over server-sent events: it hears on a stream
-// and speaks by POST.
+// A client of a hub served by `rtmon serve --asgi`, over server-sent events: it receives on a
+// stream and sends by POST.
 //
 // cd examples && npm install && node clients/with_eventsource.mjs http://127.0.0.1:8765
 import { EventSource } from "eventsource";

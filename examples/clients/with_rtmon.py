@@ -1,6 +1,6 @@
-"""The same with rtmon's own client, which comes back after a cut and goes on where it was.
+"""The same with rtmon's own client, which reconnects and recovers what it missed.
 
-python examples/clients/with_rtmon.py ws://127.0.0.1:8765, with TOKEN where the server asks for one.
+python examples/clients/with_rtmon.py ws://127.0.0.1:8765, with TOKEN if the server requires one.
 """
 
 import asyncio

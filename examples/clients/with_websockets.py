@@ -1,4 +1,4 @@
-"""A client of a hub with nothing but `websockets`: it joins, speaks, and prints what it hears.
+"""A client of a hub with nothing but `websockets`: it joins, sends, and prints what it receives.
 
 python examples/clients/with_websockets.py ws://127.0.0.1:8765
 """

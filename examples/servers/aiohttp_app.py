@@ -37,5 +37,5 @@ app.cleanup_ctx.append(watching)
 instrument(app, monitor)
 
 if __name__ == "__main__":
-    # Without a bound, Ctrl-C would wait for WebSockets that are open.
+    # Without a timeout, Ctrl-C would wait for open WebSockets.
     web.run_app(app, host="127.0.0.1", port=PORT, print=None, shutdown_timeout=1)

@@ -1,4 +1,4 @@
-"""A chat server as many are written: a class that keeps its connections, made visible.
+"""A typical chat server, a class that keeps a set of its connections, with rtmon's dashboard.
 
 `rtmon.serve` in the place of `websockets.serve` is the one line. What goes wrong in such classes
 is mended here: the set of connections is not walked while it changes, one slow reader does not
@@ -26,7 +26,7 @@ logger = logging.getLogger("chat")
 
 
 class ChatServer:
-    """Everybody hears everybody."""
+    """Sends each client's messages to all clients."""
 
     def __init__(self) -> None:
         self.clients: dict[ServerConnection, int] = {}
@@ -45,7 +45,7 @@ class ChatServer:
         self.broadcast(_message("user_left", client_id=number, user_count=len(self.clients)))
 
     def broadcast(self, message: str, *, exclude: ServerConnection | None = None) -> None:
-        # It writes to all at once and waits for nobody; those that are closing are passed over.
+        # Writes to all connections at once, without waiting; closing ones are skipped.
         rtmon.broadcast([each for each in self.clients if each is not exclude], message)
 
     async def handle(self, connection: ServerConnection, text: str | bytes) -> None:

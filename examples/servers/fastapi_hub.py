@@ -37,13 +37,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/")
 async def page() -> FileResponse:
-    """A page of your own, with what every browser has: examples/clients/browser.html."""
+    """Serve examples/clients/browser.html, a page without any client library."""
     return FileResponse(Path(__file__).parents[1] / "clients" / "browser.html")
 
 
 @app.post("/announce")
 async def announce(text: str) -> dict[str, int]:
-    """An ordinary route publishes to all who subscribe to `news`, on whatever transport."""
+    """Publish to all subscribers of `news`, on every transport, from an ordinary route."""
     receipt = await hub.publish("news", {"text": text})
     return {"offset": receipt.offset}
 
@@ -51,5 +51,5 @@ async def announce(text: str) -> dict[str, int]:
 app.mount("/live", measured(live, monitor))
 
 if __name__ == "__main__":
-    # Without a bound, Ctrl-C would wait for polls that are open.
+    # Without a timeout, Ctrl-C would wait for open polls.
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

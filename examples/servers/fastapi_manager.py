@@ -22,7 +22,7 @@ monitor = rtmon.Monitor()
 
 
 class ConnectionManager:
-    """Who is here, by the name in the path; a name that is taken is refused."""
+    """Keeps the connections by the name in the path; refuses a name in use."""
 
     def __init__(self) -> None:
         self.active: dict[str, WebSocket] = {}
@@ -40,7 +40,7 @@ class ConnectionManager:
             try:
                 await websocket.send_text(json.dumps({"type": kind, "payload": payload}))
             except (RuntimeError, WebSocketDisconnect):
-                # It is going; its own handler, which still waits for messages, says goodbye.
+                # It is closing; its own handler, which still waits for messages, removes it.
                 self.active.pop(client_id, None)
 
     async def broadcast(self, kind: str, /, **payload: Any) -> None:

@@ -1,4 +1,4 @@
-// The rooms of socketio_app.py with Node and `socket.io`, to compare with.
+// The rooms of socketio_app.py with Node and `socket.io`, for comparison.
 //
 // cd examples && npm install && node servers/node_socketio.mjs
 import { createServer } from "node:http";
@@ -17,7 +17,7 @@ io.on("connection", (socket) => {
   });
   socket.on("chat message", (message) => {
     const room = String(message?.roomId);
-    // Who is not in a room does not speak there.
+    // Only members may send to a room.
     if (!socket.rooms.has(room)) return;
     const text = String(message.text ?? "");
     io.to(room).emit("chat message", { text, userId: socket.id, timestamp: Date.now() });

@@ -1,4 +1,4 @@
-// The chat of chat_class.py with Node and `ws`, to compare with.
+// The chat of chat_class.py with Node and `ws`, for comparison.
 //
 // cd examples && npm install && node servers/node_ws.mjs
 import { randomUUID } from "node:crypto";

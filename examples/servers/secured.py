@@ -1,4 +1,4 @@
-"""A hub that asks who its clients are, and bounds what they do: tokens, permissions, limits.
+"""A hub with authentication by tokens, permissions and rate limits.
 
 python examples/servers/secured.py, and in another terminal, with one of the tokens that it prints:
 TOKEN=… python examples/clients/with_rtmon.py

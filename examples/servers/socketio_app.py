@@ -60,5 +60,5 @@ app = Starlette(
 )
 
 if __name__ == "__main__":
-    # Without a bound, Ctrl-C would wait for polls that are open.
+    # Without a timeout, Ctrl-C would wait for open polls.
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

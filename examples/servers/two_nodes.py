@@ -1,4 +1,4 @@
-"""Two servers that are one hub, through Redis: whoever is on one hears those on the other.
+"""Two servers that are one hub, through Redis: clients of both are in the same rooms.
 
 python examples/servers/two_nodes.py
 
@@ -22,7 +22,7 @@ ADMIN_PORT = int(os.environ.get("ADMIN_PORT", "8766"))
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
-    """Where Redis is; one that ends with this program, if there is no other."""
+    """Yield the URL of Redis; without REDIS, start one that ends with this program."""
     if "REDIS" in os.environ:
         yield os.environ["REDIS"]
         return

@@ -145,7 +145,7 @@ def histogram(
             "gauge",
             unit,
             "Float64",
-            f"What {percent} % of {name} do not exceed; null if there was none.",
+            f"{percent}th percentile of {name}; null without values.",
             probes,
             derived=True,
         )

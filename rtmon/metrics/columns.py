@@ -76,8 +76,8 @@ _METERED = (
         "B",
         "Application payload sent: before compression, without frame headers.",
     ),
-    counter("binary_in", "messages", "Those of messages_in that were binary."),
-    counter("binary_out", "messages", "Those of messages_out that were binary."),
+    counter("binary_in", "messages", "Binary messages among messages_in."),
+    counter("binary_out", "messages", "Binary messages among messages_out."),
     counter(
         "wire_in",
         "B",
@@ -104,13 +104,13 @@ _METERED = (
     counter(
         "fragmented_in",
         "messages",
-        "Those of messages_in that took more than one frame.",
+        "Fragmented messages, of more than one frame, among messages_in.",
         probes=WIRE,
     ),
     counter(
         "fragmented_out",
         "messages",
-        "Those of messages_out that took more than one frame.",
+        "Fragmented messages, of more than one frame, among messages_out.",
         probes=WIRE,
     ),
     counter("pings_in", "frames", "Ping frames received.", probes=WIRE),
@@ -125,7 +125,7 @@ _RATIOS = (
         "gauge",
         "B/B",
         "Float64",
-        "Payload received per byte on the wire: over 1 with compression that pays.",
+        "Payload received per byte on the wire: over 1 if compression saves bytes.",
         WIRE,
         derived=True,
     ),
@@ -134,7 +134,7 @@ _RATIOS = (
         "gauge",
         "B/B",
         "Float64",
-        "Payload sent per byte on the wire: over 1 with compression that pays.",
+        "Payload sent per byte on the wire: over 1 if compression saves bytes.",
         WIRE,
         derived=True,
     ),
@@ -196,9 +196,9 @@ _CAUSES = required(
         counter(
             cause_column(cause),
             "connections",
-            f"Those of closed whose cause is {cause}."
+            f"Closed connections with the cause {cause}."
             if cause != UNKNOWN
-            else "Those of closed whose cause is not known.",
+            else "Closed connections with an unknown cause.",
         )
         for cause in (*CAUSES, UNKNOWN)
     )
@@ -245,7 +245,7 @@ SAMPLE: tuple[Column, ...] = (
     ),
     seconds(
         "queue_age",
-        "How long the oldest of them has waited, at least; 0 if none does.",
+        "Least age of the oldest byte that waits to be sent; 0 if none waits.",
         probes=WIRE,
         initial=0.0,
     ),
@@ -263,7 +263,12 @@ SAMPLE: tuple[Column, ...] = (
         "Time from publishing a message to the hub until the last transport had it.",
         (50, 95, 99),
     ),
-    *histogram("lag", "s", "Lateness of the event loop, asked ten times a second.", (50, 95, 99)),
+    *histogram(
+        "lag",
+        "s",
+        "Lateness of the event loop's timers, measured ten times a second.",
+        (50, 95, 99),
+    ),
     *required(
         Column(
             "close_codes",
@@ -275,8 +280,10 @@ SAMPLE: tuple[Column, ...] = (
         )
     ),
     Column("cpu", "gauge", "cores", "Float64", "CPU time of the process, per second of time."),
-    integer("memory", "B", "Resident memory of the process; null where the system does not tell."),
-    seconds("own", "Time the Monitor itself took for the tick before, watchers included."),
+    integer(
+        "memory", "B", "Resident memory of the process; null if the system does not report it."
+    ),
+    seconds("own", "Time that the Monitor took for the tick before, its feed's readers included."),
 )
 
 SNAPSHOT: tuple[Column, ...] = (
@@ -304,7 +311,9 @@ _ENDING = (
         "code_received", "", "Close code received; 1005 for a frame without one; null if none was."
     ),
     text("reason_received", "Close reason received; null if no close frame was."),
-    text("initiator", "Who sent the first close frame: local, remote, or null if nobody did."),
+    text(
+        "initiator", "Side that sent the first close frame: local or remote; null if neither did."
+    ),
     text(
         "cause", "Why the connection ended, in a word: docs/probes.md lists them; null if unknown."
     ),
@@ -317,7 +326,7 @@ CONNECTION: tuple[Column, ...] = (
     *required(text("id", "The connection's id, unique within the epoch.")),
     text(
         "name",
-        "What the application calls the connection; the peer's word, not to be trusted.",
+        "Display name of the connection; it may come from the peer, so do not trust it.",
         external=True,
     ),
     text(
@@ -356,17 +365,17 @@ CONNECTION: tuple[Column, ...] = (
     *_METERED,
     seconds(
         "rtt",
-        "Latest round-trip time of a ping, be it the hub's own; null before the first answer.",
+        "Latest round-trip time of a ping, the hub's own included; null before the first pong.",
     ),
     seconds(
         "rtt_p99",
-        "What 99 % of its latest 100 round-trip times do not exceed, the longest of fewer; null "
-        "before the first answer.",
+        "99th percentile of the latest 100 round-trip times, the longest of fewer; null before the "
+        "first pong.",
     ),
     integer("send_queue", "B", "Bytes that wait to be sent.", probes=WIRE, initial=0),
     seconds(
         "queue_age",
-        "How long the oldest of them has waited, at least; null if none does.",
+        "Least age of the oldest byte that waits to be sent; null if none waits.",
         probes=WIRE,
     ),
     seconds(
@@ -395,9 +404,9 @@ EVENT: tuple[Column, ...] = (
     *required(
         integer("seq", "events", "Number of the Event within its epoch, from 1."),
         time("time", "When it happened."),
-        text("kind", "opened, closed, rejected, error, and what else rtmon has to say."),
+        text("kind", "Kind of the Event: opened, closed, rejected, error and others."),
     ),
-    text("connection", "Id of the connection it is about; null if it is about none."),
+    text("connection", "Id of the Event's connection; null if it has none."),
     text(
         "client_id",
         "Id of that connection's client in its hub, as messages carry it; null without a hub, and "
@@ -413,12 +422,15 @@ EVENT: tuple[Column, ...] = (
 CHANNEL: tuple[Column, ...] = (
     *required(
         text("channel", "The channel: channel:NAME, room:NAME, or chat for everybody."),
-        integer("subscribers", "subscribers", "Connections that receive it now.", initial=0),
-        counter("published", "messages", "Messages published to it."),
-        counter(
-            "delivered", "messages", "Messages handed to the transports of those who receive it."
+        integer(
+            "subscribers",
+            "subscribers",
+            "Connections that receive the channel's messages now.",
+            initial=0,
         ),
-        counter("dropped", "messages", "Messages that somebody should have had and did not get."),
+        counter("published", "messages", "Messages published to the channel."),
+        counter("delivered", "messages", "Messages handed to transports, once for each receiver."),
+        counter("dropped", "messages", "Messages not delivered, counted once for each receiver."),
         counter("bytes", "B", "Payload handed to transports: encoded messages, without framing."),
         Column(
             "fanout",
@@ -443,7 +455,7 @@ SOCKETIO: tuple[Column, ...] = (
         )
     ),
     text("namespace", "The namespace; null where a row is about all of them."),
-    text("name", "The event, the room or the reason; other for all that are not told apart."),
+    text("name", "The event, the room or the reason; other for those beyond the limit."),
     *sparse(
         integer("clients", "clients", "Clients in the namespace or the room now."),
         counter("connected", "clients", "Clients ever let into the namespace."),
@@ -453,15 +465,15 @@ SOCKETIO: tuple[Column, ...] = (
         counter("emitted", "events", "How often the event was emitted, to however many clients."),
         counter("errors", "errors", "How often the event's handler raised."),
         counter("timed", "times", "Acknowledgements received, or events handled."),
-        seconds("p50", "What 50 % of their times do not exceed."),
-        seconds("p95", "What 95 % of their times do not exceed."),
+        seconds("p50", "Median time."),
+        seconds("p95", "95th percentile of the times."),
     ),
 )
 
 LATENCY: tuple[Column, ...] = (
     *required(
         text("measure", "rtt, handler or delivery: what was measured."),
-        text("by", "path, room or type: what the label is."),
+        text("by", "Kind of the label: path, room or type."),
         text(
             "label",
             "The path, the room or channel, or the type of message; other for all that came after "
@@ -470,52 +482,52 @@ LATENCY: tuple[Column, ...] = (
         ),
         integer("count", "times", "How often it was measured in the last minute.", initial=0),
     ),
-    seconds("p50", "What 50 % of the times in the last minute do not exceed."),
-    seconds("p95", "What 95 % of the times in the last minute do not exceed."),
-    seconds("p99", "What 99 % of the times in the last minute do not exceed."),
+    seconds("p50", "50th percentile of the times in the last minute."),
+    seconds("p95", "95th percentile of the times in the last minute."),
+    seconds("p99", "99th percentile of the times in the last minute."),
 )
 
 ADDRESS: tuple[Column, ...] = (
     *required(
         text("address", "The IPv4 address, or the IPv6 /64 network, of clients."),
-        integer("open", "connections", "Connections from there that are open.", initial=0),
-        integer("peak", "connections", "Most of them open at once.", initial=0),
-        counter("opened", "connections", "Connections ever opened from there."),
+        integer("open", "connections", "Open connections from the address.", initial=0),
+        integer("peak", "connections", "Most connections open at once.", initial=0),
+        counter("opened", "connections", "Connections ever opened from the address."),
         counter(
             "reconnects",
             "connections",
-            "Those opened within a minute after one from there had closed.",
+            "Connections opened within a minute after another from the address closed.",
         ),
         Column(
             "reconnect_rate",
             "gauge",
             "connections/s",
             "Float64",
-            "Reconnects per second, the older the less they count: half after a minute.",
+            "Reconnects per second, weighted by age: a minute halves the weight.",
             initial=0.0,
         ),
     ),
 )
 
 CLIENT: tuple[Column, ...] = (
-    text("name", "What the client calls itself; null if it has no name of its own."),
-    text("url", "Where it connects to, without the query."),
+    text("name", "Name of the client; null if it has none."),
+    text("url", "URL that the client connects to, without the query."),
     text("state", "connecting, open, reconnecting, closing or closed."),
     counter("attempts", "attempts", "Attempts to connect, the first one included."),
     counter("reconnects", "connections", "Connections after the first."),
     seconds("downtime", "Time without a connection after the first, a current outage included."),
-    seconds("rtt", "What the last heartbeat took there and back; null before the first."),
+    seconds("rtt", "Round-trip time of the last heartbeat; null before the first."),
     integer("queued", "messages", "Messages that wait to be sent."),
-    integer("unconfirmed", "messages", "Messages sent that the server is not known to have."),
+    integer("unconfirmed", "messages", "Messages sent and not yet acknowledged."),
     counter("sent", "messages", "Messages sent, heartbeats included, chunks of files not."),
-    counter("received", "messages", "The same for what was received."),
+    counter("received", "messages", "Messages received, heartbeats included, chunks of files not."),
     counter(
         "resent",
         "messages",
-        "Those sent again: the connection ended before they were known to have arrived.",
+        "Messages sent again, after a connection ended before their acknowledgement.",
     ),
-    counter("duplicates", "messages", "Messages received again, and not delivered again."),
-    counter("gaps", "gaps", "Times that history was lost."),
+    counter("duplicates", "messages", "Messages received twice, and delivered once."),
+    counter("gaps", "gaps", "Number of times that history was lost."),
     counter("dropped", "messages", "Messages dropped because a queue or buffer was full."),
     counter("expired", "messages", "Messages dropped because they waited too long."),
 )

@@ -62,7 +62,7 @@ export interface Stats {
   readonly attempts: number;
   readonly reconnects: number;
   readonly downtime: number;
-  /** What the last heartbeat took there and back; null before the first. */
+  /** Round-trip time of the last heartbeat; null before the first. */
   readonly rtt: number | null;
   /** Messages that wait to be sent. */
   readonly queued: number;
@@ -71,9 +71,9 @@ export interface Stats {
   readonly sent: number;
   readonly received: number;
   readonly resent: number;
-  /** Messages received again, and not delivered again. */
+  /** Messages received twice, and delivered once. */
   readonly duplicates: number;
-  /** Times that history was lost. */
+  /** Number of times that history was lost. */
   readonly gaps: number;
   readonly dropped: number;
   readonly expired: number;
@@ -273,7 +273,7 @@ export class Client implements AsyncIterable<Message> {
   readonly isOpen: boolean;
   /** What the server calls this client, for as long as one connection lives. */
   readonly clientId: string | null;
-  /** What the last heartbeat took there and back; null before the first. */
+  /** Round-trip time of the last heartbeat; null before the first. */
   readonly rtt: number | null;
   /** `websocket`, or `sse` where it fell back. */
   readonly transport: string;

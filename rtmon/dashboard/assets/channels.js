@@ -21,7 +21,7 @@ const WORKED_OUT = [
   ["delivered_rate", "Delivered/s", "Messages handed to transports a second, since the tick before."],
   ["ratio", "Fan-out", "Deliveries for each message published, in all."],
   ["mean", "Delivery, mean", "Mean time from publishing until the last transport had it, in all."],
-  ["p99", "Delivery p99", "What 99 % of the delivery times in the last minute do not exceed."],
+  ["p99", "Delivery p99", "99th percentile of the delivery times in the last minute."],
 ].map(([key, title, help]) => ({key, title, help, align: "right", fixed: true}))
 
 // Numbers of channels over time: what the totals of successive answers differ by.
