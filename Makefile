@@ -13,7 +13,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=250
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test coverage test-matrix test-course test-nbgrader test-course-slow test-oldest bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording bench-dashboard soak lint format docs site gallery screenshots clean
+.PHONY: help demo test coverage test-matrix test-course test-nbgrader test-course-slow test-oldest test-wheel bench bench-peers bench-fanout bench-connections bench-transports bench-slow bench-recording bench-dashboard soak lint format docs site gallery screenshots clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,17 @@ test-oldest: $(INSTALLED) $(OLDEST)/python-socketio-5.16.4 $(OLDER:%=$(OLDEST)/w
 	done
 	RTMON_STRICT= PYTHONPATH=$(OLDEST)/python-socketio-5.16.4 $(BIN)/python -m pytest \
 		tests/probes/test_contract.py tests/probes/socketio -k 'Socket.IO or connect_handlers' $(ARGS)
+
+# What users install: the wheel, with the newest release of everything that it needs.
+test-wheel: $(INSTALLED) ## Try the built wheel in a fresh environment, with the newest releases
+	@sh scripts/programs.sh
+	@rm -rf build/wheel && mkdir -p build/wheel
+	@$(BIN)/python -m pip wheel -qq --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@"$$(sh scripts/python.sh $(PYTHON))" -m venv --clear build/wheel/venv
+	@build/wheel/venv/bin/python -m pip install -qq --retries 10 \
+		"$$(ls build/wheel/rtmon-*.whl)[all]" playwright
+	@cp scripts/smoke.py build/wheel/ && mkdir build/wheel/empty && cd build/wheel/empty && \
+		../venv/bin/python -P ../smoke.py
 
 bench: $(INSTALLED) ## Measure what being watched costs; takes about four minutes
 	@$(BIN)/python benchmarks/overhead.py
