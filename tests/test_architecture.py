@@ -1,4 +1,4 @@
-"""The rooms of the package and their allowed imports; docs/architecture.md describes them."""
+"""The packages of rtmon and their allowed imports; docs/architecture.md describes them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "notebook": _SERVED | {"display", "views"},
     "course": _VIEWED | _SERVED | {"client", "display", "lab", "testing", "recording"},
 }
-"""Room → rooms that it may import, directly or through others. ``cli`` may import all."""
+"""Package → packages that it may import, directly or through others. ``cli`` may import all."""
 
 LATE = {
     # A Monitor and a recording show themselves in a notebook.
@@ -70,7 +70,7 @@ LATE = {
 """Module → module: imports inside a function that go against the rules above."""
 
 PURE = {"metrics", "protocol", "errors"}
-"""Rooms without input or output: all data, the time included, are passed in."""
+"""Packages without input or output: all data, the time included, are passed in."""
 
 IMPURE_CORE = {
     "atomic_file",
@@ -198,8 +198,8 @@ def _walk(
             )
 
 
-def room(module: str) -> str:
-    """The room of a module; empty for rtmon itself, and for foreign modules."""
+def package(module: str) -> str:
+    """The package of a module; empty for rtmon itself, and for foreign modules."""
     package, name, *_ = [*module.split("."), ""]
     return name if package == "rtmon" else ""
 
@@ -208,7 +208,7 @@ def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
     """Module → the modules of rtmon that it imports, without the allowed late edges."""
     edges: dict[str, set[str]] = {module: set() for module in of}
     for one in imports(of):
-        if one.target in of and room(one.target) and one.target != one.module:
+        if one.target in of and package(one.target) and one.target != one.module:
             if one.late and (one.module, one.target) in LATE:
                 continue
             edges[one.module].add(one.target)
@@ -227,16 +227,16 @@ def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
 
 
 def out_of_bounds(of: Mapping[str, str]) -> list[str]:
-    """Modules that reach a forbidden room, and one module there."""
+    """Modules that reach a forbidden package, and one module there."""
     edges = graph(of)
     wrong = []
     for module in edges:
-        here = room(module)
+        here = package(module)
         if here in MAY_IMPORT:
             beyond = {
                 each
                 for each in reached(edges, module)
-                if room(each) != here and room(each) not in MAY_IMPORT[here]
+                if package(each) != here and package(each) not in MAY_IMPORT[here]
             }
             wrong += [f"{module} → {min(beyond)}"] if beyond else []
     return wrong
@@ -258,14 +258,14 @@ def test_only_public_modules_are_at_the_top() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == PUBLIC_MODULES
 
 
-def test_every_room_has_its_rule() -> None:
-    """The table of rules has every room of the package, and no other."""
-    there = {room(module) for module in paths()} - {"", "__main__"}
+def test_every_package_has_its_rule() -> None:
+    """The table of rules has every package of rtmon, and no other."""
+    there = {package(module) for module in paths()} - {"", "__main__"}
     assert there == {*MAY_IMPORT, "cli"}
 
 
-def test_rooms_import_only_allowed_rooms() -> None:
-    """No module reaches, directly or through others, a room forbidden to its own."""
+def test_packages_import_only_allowed_packages() -> None:
+    """No module reaches, directly or through others, a package forbidden to its own."""
     assert not out_of_bounds(sources())
 
 
@@ -305,22 +305,22 @@ def test_import_circle_is_found() -> None:
     )
 
 
-def test_pure_rooms_do_no_input_or_output() -> None:
-    """Pure rooms import no module that waits, reads or writes; metrics only the standard
+def test_pure_packages_do_no_input_or_output() -> None:
+    """Pure packages import no module that waits, reads or writes; metrics only the standard
     library.
     """
     wrong = [
         one
         for one in imports(sources())
-        if not room(one.target)
+        if not package(one.target)
         and (
-            room(one.module) in PURE
-            or (room(one.module) == "core" and one.module.split(".")[-1] not in IMPURE_CORE)
+            package(one.module) in PURE
+            or (package(one.module) == "core" and one.module.split(".")[-1] not in IMPURE_CORE)
         )
         and (
             one.target.split(".")[0] in IMPURE
             or (
-                room(one.module) == "metrics"
+                package(one.module) == "metrics"
                 and one.target.split(".")[0] not in sys.stdlib_module_names
             )
         )
@@ -333,7 +333,7 @@ def test_dashboard_opens_no_connection() -> None:
     wrong = [
         one
         for one in imports(sources())
-        if room(one.module) in {"views", "dashboard", "display", "terminal", "reporting"}
+        if package(one.module) in {"views", "dashboard", "display", "terminal", "reporting"}
         and one.target.split(".")[0] in {"socket", "websockets"}
     ]
     assert not wrong
@@ -377,9 +377,9 @@ def test_import_of_rtmon_loads_no_optional_dependency(code: str) -> None:
 
 def test_hub_loads_no_server() -> None:
     """``import rtmon.hub`` loads no module of servers, probes, monitor, feeds or views."""
-    rooms = {room(name) for name in loaded_by("import rtmon.hub")}
-    assert "hub" in rooms
-    assert not rooms & {"servers", "probes", "monitor", "feeds", "views", "dashboard", "display"}
+    packages = {package(name) for name in loaded_by("import rtmon.hub")}
+    assert "hub" in packages
+    assert not packages & {"servers", "probes", "monitor", "feeds", "views", "dashboard", "display"}
 
 
 @pytest.mark.parametrize("name", sorted(set(paths()) - {"rtmon.__main__"}))

@@ -55,8 +55,8 @@ def test_reference_of_the_site_has_every_public_name() -> None:
 
 def test_architecture_names_every_package() -> None:
     """The table of packages in docs/architecture.md has the folders of the import rules."""
-    rooms = TEXT["architecture.md"].partition("## Packages")[2].partition("\n## ")[0]
-    named = re.findall(r"^\| `(\w+)` \|", rooms, re.MULTILINE)
+    packages = TEXT["architecture.md"].partition("## Packages")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", packages, re.MULTILINE)
     assert sorted(named) == sorted({*MAY_IMPORT, "cli"} - PUBLIC_MODULES)
 
 

@@ -226,8 +226,10 @@ def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
-def test_message_may_be_sent_when_its_pace_is_due(rate: float) -> None:
-    """At the time that the rate limit names, the message may be sent, however times are rounded."""
+def test_rate_limit_allows_a_message_at_the_time_it_names(rate: float) -> None:
+    """The client sends a message at the time that its rate limit names, however times are
+    rounded.
+    """
     for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
         pacing, now = SendRate(), began
         pacing.start(now, rate=rate, burst=3)

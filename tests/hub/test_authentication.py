@@ -124,8 +124,8 @@ async def test_client_authenticates_with_its_first_message(start: Start, over: s
 async def test_hub_closes_client_whose_first_message_has_no_valid_token(
     start: Start, over: str, first: Any
 ) -> None:
-    """A client has one attempt, and what it sends after it is ignored: tokens cannot be tried in
-    bulk.
+    """A client has one attempt, and later messages are ignored, so that tokens cannot be tried
+    in bulk.
     """
     place = await start(auth=login(), auth_timeout=60)
     eve = await place.come(over=over)
@@ -227,9 +227,9 @@ async def test_refused_client_is_closed_with_1008_where_the_server_asks_for_it(
     assert code in {1008, 0}
 
 
-async def test_auth_close_stands_for_the_timeout_too(start: Start) -> None:
-    """With ``auth_close=1008`` a client that shows no token in time is closed with it; others of
-    the hub's codes stay, and other values are refused.
+async def test_auth_close_also_replaces_the_code_of_the_timeout(start: Start) -> None:
+    """With ``auth_close=1008`` a client without a token in time is closed with it; the hub's
+    other codes stay, and other values are refused.
     """
     place = await start(auth=login(), auth_close=1008, auth_timeout=0.05)
     assert await (await place.come()).close_code() == 1008

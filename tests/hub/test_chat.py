@@ -11,8 +11,8 @@ from rtmon.errors import OptionError
 Place = Any
 
 
-async def test_publisher_hears_itself_unless_echo_is_off(place: Place) -> None:
-    """A client gets its own message unless the message, or else the hub, says otherwise."""
+async def test_publisher_gets_its_own_message_unless_echo_is_off(place: Place) -> None:
+    """A client gets its own message unless the message, or else the hub, has echo off."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.send("chat_message", {"text": "not to me", "echo": False})
     await ada.send("chat_message", {"text": "to all"})
@@ -30,8 +30,8 @@ async def test_hub_handles_a_message_that_came_with_the_close_frame(place: Place
     assert (await bo.next("chat_message"))["payload"]["text"] == "bye"
 
 
-async def test_publisher_hears_itself_when_it_asks_for_echo(start: Any) -> None:
-    """With echo off by default, a message can still ask for it."""
+async def test_publisher_gets_its_own_message_when_it_requests_echo(start: Any) -> None:
+    """With echo off by default, a message can still request it."""
     place = await start(echo=False)
     ada = await place.connect("ada")
     await ada.send("chat_message", {"text": "quiet"})
@@ -182,7 +182,7 @@ async def test_publisher_announces_no_other_client_early(start: Any) -> None:
 
 
 async def test_client_changes_name_and_info_when_it_sends_connect(place: Place) -> None:
-    """Name and info can be changed at any time; what is left out stays."""
+    """Name and info can be changed at any time; omitted ones stay."""
     ada = await place.connect("ada")
     answer = await ada.ask("connect", {"info": {"mood": "fine"}})
     assert answer["type"] == "welcome"

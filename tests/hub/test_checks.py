@@ -17,7 +17,9 @@ Place = Any
 
 
 async def test_check_changes_or_refuses_a_message(place: Place, over: str) -> None:
-    """What a check returns is what all get, also from history; a refused one has no position."""
+    """The return value of a check is published and kept in the history; a refused message has
+    no position.
+    """
 
     @place.hub.check("chat_message")
     async def words(client: Any, payload: Any) -> Any:
@@ -38,8 +40,8 @@ async def test_check_changes_or_refuses_a_message(place: Place, over: str) -> No
     assert [each["payload"]["text"] for each in history["payload"]["messages"]] == ["**** it"]
 
 
-async def test_checks_run_in_order_each_with_what_the_one_before_returned(place: Place) -> None:
-    """Several checks of one type are called in the order of their registration."""
+async def test_checks_run_in_order_each_with_the_result_of_the_one_before(place: Place) -> None:
+    """Several checks of one type run in the order of their registration."""
     for letter in "abc":
         place.hub.check("chat_message")(_append(letter))
     ada = await place.connect("ada")

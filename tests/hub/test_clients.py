@@ -12,7 +12,7 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_has_what_the_hub_knows_of_it(place: Place, over: str) -> None:
+async def test_client_object_has_the_clients_names_and_places(place: Place, over: str) -> None:
     """A client of this node is found by the id in its welcome, with its names and its places."""
     ada = await place.connect("ada", user="u1", over=over)
     await ada.ask("join_room", {"room": "red"})
@@ -94,7 +94,7 @@ async def test_program_moves_a_client_between_rooms(place: Place, over: str) -> 
     ],
 )
 async def test_message_that_cannot_be_sent_is_refused(start: Any, kind: Any, payload: Any) -> None:
-    """What is no message of the program's own raises OptionError, and reaches no client."""
+    """A message that is invalid for a program raises OptionError, and reaches no client."""
     place = await start()
     ada = await place.connect("ada")
     with pytest.raises(OptionError):
@@ -120,8 +120,10 @@ async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, ov
         assert "tick" not in [message["type"] for message in client.heard]
 
 
-async def test_server_speaks_in_a_room(place: Place, over: str) -> None:
-    """What the server says in a room reaches its members but those excluded, with a position."""
+async def test_server_sends_to_a_room(place: Place, over: str) -> None:
+    """A message of the server to a room reaches its members but the excluded ones, with a
+    position.
+    """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await place.connect("cy")
     for client in (ada, bo):

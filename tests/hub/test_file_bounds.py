@@ -43,7 +43,7 @@ def code(answer: dict[str, Any]) -> str:
 async def test_offers_without_bytes_block_nobody_after_seconds(
     start: Any, tmp_path: Path, over: str
 ) -> None:
-    """Ten offers of 100 MiB of which no byte comes fill the quota for ten seconds, and once."""
+    """Ten offers of 100 MiB without a byte following fill the quota for ten seconds, and once."""
     clock = FakeClock()
     place = await start(files=tmp_path, clock=clock.monotonic)
     ada, eve = await place.connect("ada", over=over), await place.connect("eve", over=over)
@@ -80,7 +80,9 @@ async def test_offers_without_bytes_free_their_places_after_seconds(
 async def test_upload_that_pauses_gives_back_its_room_and_goes_on(
     start: Any, tmp_path: Path
 ) -> None:
-    """What has come stays; the room of the rest is others' meanwhile, and is taken again after."""
+    """Received bytes stay; the room for the rest goes to other uploads meanwhile, and is
+    reserved again after.
+    """
     clock = FakeClock()
     place = await start(files=tmp_path, file_size=90, file_quota=100, clock=clock.monotonic)
     ada, bo = await place.connect("ada"), await place.connect("bo")

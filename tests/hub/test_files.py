@@ -317,7 +317,7 @@ def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
     assert safe_name(safe) == safe
 
 
-def test_store_removes_leftovers_and_counts_what_is_there(tmp_path: Path) -> None:
+def test_store_removes_leftovers_and_counts_complete_files(tmp_path: Path) -> None:
     """Partial files of an earlier run are removed, and complete ones count against the quota."""
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "old").write_bytes(b"x")

@@ -41,7 +41,7 @@ def _register(hub: Hub, hook: str, seen: list[tuple[Any, ...]]) -> None:
     getattr(hub, hook)(later if hook in {"on_join", "on_publish"} else plain)
 
 
-async def test_hooks_are_called_in_the_order_of_what_a_client_does(place: Place, over: str) -> None:
+async def test_hooks_are_called_in_the_order_of_a_clients_actions(place: Place, over: str) -> None:
     """Each hook is called once, sync or async, with its arguments, in order, over any transport."""
     seen = record(place.hub)
     ada = await place.connect("ada", over=over)
@@ -213,8 +213,10 @@ async def test_failing_hook_harms_its_own_message_only(
     assert (await bo.ask("join_room", {"room": "r"}))["type"] == "ack"
 
 
-async def test_client_is_welcomed_before_what_connect_hook_does(place: Place, over: str) -> None:
-    """What on_connect sends and the rooms it has the client join come after the welcome."""
+async def test_welcome_comes_before_the_effects_of_the_connect_hook(
+    place: Place, over: str
+) -> None:
+    """Messages and joins of on_connect reach the client after the welcome."""
     joined: list[str] = []
 
     @place.hub.on_connect
@@ -311,7 +313,7 @@ async def test_disconnect_hook_follows_the_hooks_before_it(place: Place) -> None
 async def test_disconnect_hook_is_told_code_reason_and_cause(
     place: Place, code: int, cause: str
 ) -> None:
-    """What the hub closed the connection with is what on_disconnect is told."""
+    """on_disconnect gets the hub's close code, reason and cause."""
     seen: list[Any] = []
     place.hub.on_disconnect(lambda client, *rest: seen.append(rest))
     ada = await place.connect("ada")
@@ -369,7 +371,7 @@ async def test_failing_hook_is_an_event_of_the_monitor() -> None:
 
 
 async def test_disconnect_hook_is_told_how_it_ended_without_a_monitor(place: Place) -> None:
-    """Where no Monitor counts the connections, the transport tells."""
+    """Where no Monitor counts the connections, the transport gives the code and cause."""
     seen: list[Any] = []
     place.hub.on_disconnect(lambda client, *rest: seen.append(rest))
     ada, bo, eve = [await place.connect() for _ in range(3)]

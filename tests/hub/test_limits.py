@@ -115,7 +115,7 @@ async def test_rate_limit_of_a_user_counts_all_its_connections(start: Start, ove
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_client_is_told_what_is_left_of_its_rate(start: Start, over: str) -> None:
+async def test_client_gets_the_rest_of_its_rate_limit(start: Start, over: str) -> None:
     """``rate_limit`` answers with the scarcest of all limits, and so does a refused message."""
     clock = FakeClock()
     place = await start(
@@ -137,7 +137,7 @@ async def test_client_is_told_what_is_left_of_its_rate(start: Start, over: str) 
     assert (await ada.ask("rate_limit"))["payload"]["remaining"] == 3
 
 
-async def test_python_client_asks_what_is_left_of_its_rate() -> None:
+async def test_python_client_requests_the_rest_of_its_rate_limit() -> None:
     """``request("rate_limit")`` of the Python client has the answer."""
     async with (
         rtmon.serve(rtmon.Hub(rate=1, burst=50), "127.0.0.1", 0) as server,
@@ -274,8 +274,8 @@ async def check_byte_rate(start: Start, over: str) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_hub_reads_later_what_is_above_the_byte_rate(start: Start, over: str) -> None:
-    """Over each transport, messages above the byte rate are taken later, in order, none refused."""
+async def test_hub_delays_messages_above_the_byte_rate(start: Start, over: str) -> None:
+    """Over each transport, messages above the byte rate are read later, in order, none refused."""
     await check_byte_rate(start, over)
 
 

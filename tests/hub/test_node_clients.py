@@ -61,10 +61,12 @@ async def test_program_acts_on_a_client_of_another_node(redis: RedisServer, node
     assert caught.value.code == "unknown_client"
 
 
-async def test_client_joins_once_when_several_have_it_join(
+async def test_client_joins_once_when_it_and_two_programs_request_it(
     redis: RedisServer, nodes: Nodes
 ) -> None:
-    """A client that itself and programs of two nodes add to a room at once is in it once."""
+    """A client that joins by itself, and that programs of two nodes add at once, is in the room
+    once.
+    """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await one.connect("ada")
     await ada.ask("ping")
@@ -199,10 +201,10 @@ async def test_broadcast_reaches_this_node_while_redis_is_away(
     assert caught.value.code == "unavailable"
 
 
-async def test_act_ends_as_unknown_when_the_client_leaves_before_its_node_hears_of_it(
+async def test_action_ends_as_unknown_when_the_client_leaves_before_its_node_gets_it(
     redis: RedisServer, nodes: Nodes
 ) -> None:
-    """Redis still had the client when it was asked for, and its node does not have it any more."""
+    """Redis still had the client at the request, and its node does not have it any more."""
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await two.connect("ada")
     client: Any = await one.hub.find(ada.id)

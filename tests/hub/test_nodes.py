@@ -67,8 +67,8 @@ def said(message: dict[str, Any]) -> tuple[int, Any]:
 async def test_subscribers_of_all_nodes_get_publications_in_one_order(
     two: tuple[Place, Place],
 ) -> None:
-    """What clients of two nodes publish at once reaches the subscribers of both, once, in one order
-    without holes.
+    """Publications of clients of two nodes at once reach the subscribers of both, once, in one
+    order without holes.
     """
     readers = [await subscribed(place, "news") for place in two]
     writers = [await place.connect() for place in two]

@@ -67,7 +67,7 @@ def test_origins_allow_own_pages_loopback_and_programs(headers: dict[str, str], 
     assert allows(**headers) is fine
 
 
-def test_origins_allow_what_the_option_names() -> None:
+def test_origins_option_allows_named_origins_only() -> None:
     """Named origins, by a pattern too, are allowed beside the server's own, and no others."""
     named = [FOREIGN, re.compile(r"https://\w+\.sub\.example"), "null", None]
     for origin in (FOREIGN, "https://a.sub.example", "null", "http://chat.example"):

@@ -164,7 +164,7 @@ async def test_allow_function_refuses_with_anything_but_true(start: Start, how: 
     assert (answer["payload"]["message"] == "Members only.") == (how == "own words")
 
 
-async def test_returning_stream_enters_only_what_its_token_allows(start: Start) -> None:
+async def test_returning_stream_enters_only_places_that_its_token_allows(start: Start) -> None:
     """A stream that returns with positions enters only the places that its token still allows."""
     place = await start(auth=login(), channels=RULES)
     ada = await place.connect(over="sse", token=token(scope="read"))

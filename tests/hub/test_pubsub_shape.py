@@ -25,8 +25,8 @@ async def heard(client: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("serve", [rtmon.serve, serve_asgi], ids=["websockets", "asgi"])
-async def test_client_hears_publications_in_the_shape_it_asks_for(serve: Any) -> None:
-    """Clients of either shape, in one channel and with batches too, hear each other."""
+async def test_client_gets_publications_in_the_shape_it_requests(serve: Any) -> None:
+    """Clients of either shape, in one channel and with batches too, get each other's messages."""
     hub = rtmon.Hub()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(hub, "127.0.0.1", 0))
@@ -63,7 +63,7 @@ async def test_client_hears_publications_in_the_shape_it_asks_for(serve: Any) ->
     ("query", "subprotocol"), [("shape=rss", "rtmon.v1.json"), ("shape=pubsub", "rtmon.v1.msgpack")]
 )
 async def test_hub_refuses_a_shape_that_it_does_not_have(query: str, subprotocol: str) -> None:
-    """A shape that there is not, or not in this codec, is refused with a reason."""
+    """An unknown shape, or one that this codec lacks, is refused with a reason."""
     hub = rtmon.Hub()
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,

@@ -75,9 +75,9 @@ def offsets(messages: list[dict[str, Any]], kind: str = "publication") -> list[i
     return [m["payload"]["offset"] for m in messages if m["type"] == kind]
 
 
-async def test_node_delivers_from_history_what_it_missed(cut: Cut) -> None:
-    """A node that was cut off delivers what was published meanwhile, in order, each once, and its
-    clients notice nothing else.
+async def test_node_delivers_missed_publications_from_the_history(cut: Cut) -> None:
+    """A node that was cut off delivers the publications of that time, in order, each once, and
+    its clients see no other effect.
     """
     ada, bo = await cut.here.connect("ada"), await joined(cut.there)
     await ada.ask("join_room", {"room": "tea"})

@@ -36,11 +36,11 @@ def broker_of(place: Place) -> RedisBroker:
 # A new life
 
 
-async def test_node_that_returns_late_delivers_what_stands_in_the_new_history(
+async def test_node_that_returns_late_delivers_the_new_history_after_a_gap(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis has come back empty, a node that was away longer tells a gap, then delivers all
-    that was acknowledged meanwhile, in channels, rooms and the chat.
+    """When Redis has come back empty, a node that was away longer reports a gap, then delivers
+    all publications acknowledged meanwhile, in channels, rooms and the chat.
     """
     here = await nodes.open(own_redis.url, history=1_000)
     async with FaultProxy(f"ws://127.0.0.1:{own_redis.port}") as proxy:
@@ -80,10 +80,10 @@ async def test_node_that_returns_late_delivers_what_stands_in_the_new_history(
         await nodes.places.pop().aclose()
 
 
-async def test_node_does_not_deliver_again_what_stands_in_a_restored_copy(
+async def test_node_does_not_deliver_publications_of_a_restored_copy_again(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """When a new epoch begins on an older copy, only what was published in it follows the gap."""
+    """When a new epoch begins on an older copy, only publications of that epoch follow the gap."""
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")
@@ -234,7 +234,7 @@ async def test_forged_publication_withholds_no_real_one(nodes: Nodes, redis: Red
 
 @given(st.binary(max_size=60) | st.from_regex(rb"[pt] [a-f]{1,4} [0-9]{1,3} [0-9]{1,3} [0-9] .*"))
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
-    """What is parsed has a key and a body that were there, and counts that fit."""
+    """A parsed message has a key and a body from the input, and counts that fit."""
     try:
         message = NodeMessage.parse(data)
     except ValueError:

@@ -226,7 +226,7 @@ async def check(redis: RedisServer, disturbance: str, kind: str, client: str, se
 async def test_messages_arrive_once_and_in_order_while_redis_is_disturbed(
     own_redis: RedisServer, disturbance: str, kind: str, client: str, server: str
 ) -> None:
-    """What a client publishes without waiting for answers arrives in its order, each once."""
+    """Messages that a client publishes without waiting for answers arrive in order, each once."""
     await check(own_redis, disturbance, kind, client, server)
 
 
@@ -317,7 +317,7 @@ async def test_server_refuses_message_that_was_sent_after_a_refused_one(
 async def test_publications_keep_the_order_of_their_calls_while_redis_is_first_reached(
     own_redis: RedisServer,
 ) -> None:
-    """What is published before Redis has been reached comes before what is published then."""
+    """Publications from before the first connection to Redis come before later ones."""
     broker = RedisBroker(own_redis.url, timeout=60.0, backoff=QUICK)
     hub = Hub(broker=broker)
     await hub.start()

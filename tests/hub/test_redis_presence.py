@@ -76,10 +76,10 @@ async def test_full_redis_refuses_publishing_and_nothing_else(
     await ada.wait(lambda m: m["type"] == "user_joined" and m["payload"]["name"] == "bo")
 
 
-async def test_name_changed_while_redis_is_away_is_known_later(
+async def test_name_changed_while_redis_is_away_is_published_later(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """What a client says of itself while Redis is away is known to all when it is back."""
+    """A name or info that a client sets while Redis is away reaches all when it is back."""
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")

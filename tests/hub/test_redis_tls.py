@@ -58,8 +58,8 @@ def secure_redis(own_redis: RedisServer, tmp_path: Path) -> Iterator[SecureRedis
 
 
 async def test_nodes_share_a_redis_over_tls(secure_redis: SecureRedis) -> None:
-    """What one node publishes reaches the other over ``rediss://``; a node that does not trust the
-    certificate reaches nobody.
+    """Publications of one node reach the other over ``rediss://``; a node that does not trust
+    the certificate reaches none.
     """
     url = f"rediss://localhost:{secure_redis.port}/0"
     trusting = f"{url}?ssl_ca_certs={secure_redis.authority.certificate}"

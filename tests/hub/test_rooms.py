@@ -8,8 +8,8 @@ Place = Any
 
 
 async def test_room_exists_while_it_has_members(place: Place) -> None:
-    """A join or leave is answered with the member count; a room without members takes no message,
-    and nobody is present in it.
+    """A join or leave is answered with the member count; a room without members takes no
+    message, and its presence is empty.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1

@@ -89,7 +89,7 @@ class Sender:
             self.coming.append(self.waiting.pop(0))
 
     def hear(self) -> None:
-        """Take an answer; what was refused is sent again before what comes after it."""
+        """Take an answer; refused messages are sent again before later ones."""
         if self.answers:
             message, done = self.answers.popleft()
             if not done:

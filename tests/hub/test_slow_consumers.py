@@ -32,9 +32,10 @@ KEYS = 3
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "keep_latest"])
-async def test_slow_consumer_gets_what_its_policy_kept(policy: Any) -> None:
-    """A subscriber that stopped reading for a while gets in order what its policy kept: the newest,
-    the oldest, or the latest of each key; all others are counted as dropped.
+async def test_slow_consumer_gets_the_messages_that_its_policy_kept(policy: Any) -> None:
+    """A subscriber that stopped reading for a while gets in order the messages kept by its
+    policy: the newest, the oldest, or the latest of each key; all others are counted as
+    dropped.
     """
     hub = Hub(max_waiting_messages=10, slow=policy, announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:

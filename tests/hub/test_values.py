@@ -108,11 +108,11 @@ async def test_bad_value_of_the_program_harms_no_other(house: Place, over: str) 
 
 
 @pytest.mark.parametrize(("broker", "over"), CASES)
-async def test_history_keeps_what_was_published_when_the_program_changes_it(
+async def test_history_keeps_the_published_state_when_the_program_changes_the_object(
     house: Place, over: str
 ) -> None:
-    """Live readers, the history and readers that return get each state of an object that is changed
-    and published again; a callback gets a copy of its own.
+    """Live readers, the history and returning readers get each state of an object that is
+    changed and published again; a callback gets its own copy.
     """
     ada = await house.connect(over=over)
     begin = (await ada.ask("subscribe", {"channel": "c"}))["payload"]
@@ -179,7 +179,7 @@ async def until_message(client: Any, value: Any) -> None:
 
 
 async def test_batches_of_a_channel_stay_within_the_bound(start: Start) -> None:
-    """What a channel collects into batches arrives in messages within the bound, in both codecs."""
+    """Batches of a channel arrive in messages within the bound, in both codecs."""
     place = await start(channels={"c": ChannelOptions(batch=Batch(size=30, delay=5.0))})
     clients = [
         await place.connect(over=f"websocket-{codec}", max_size=limits.SENT_SIZE)
@@ -423,6 +423,6 @@ def test_hub_refuses_a_name_that_cannot_be_sent() -> None:
             Hub(name=name)
 
 
-def test_json_of_the_cases_is_what_other_programs_write() -> None:
+def test_json_of_the_cases_equals_that_of_other_programs() -> None:
     """Python's own JSON writes half of an emoji and NaN as the cases here do."""
     assert json.dumps([HALF, float("nan")]) == f"[{BAD_JSON[0]}, {BAD_JSON[1]}]"

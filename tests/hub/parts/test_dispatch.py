@@ -91,7 +91,7 @@ async def test_dispatcher_answers_a_message_that_fails(data: str | bytes, code: 
 
 
 async def test_dispatcher_acknowledges_messages_of_the_application() -> None:
-    """What a custom handler returns is the data of the ack."""
+    """The return value of a custom handler is the data of the ack."""
     context = make_context()
     connection = make_connection(context)
     await dispatcher(context, []).receive(connection, message("move", {"x": 3}))

@@ -95,7 +95,7 @@ async def test_replay_holds_back_publications_until_the_client_is_added() -> Non
 
 
 async def test_replay_refuses_position_when_it_was_never_reached() -> None:
-    """The client is not added, and no publication is held back for it any more."""
+    """The client is not added, and publications are no longer held back for it."""
     rig = Rig()
     at = await rig.publish(0)
     with pytest.raises(ProtocolError) as refused:
@@ -106,7 +106,7 @@ async def test_replay_refuses_position_when_it_was_never_reached() -> None:
 
 
 async def test_replay_does_not_add_connection_when_it_has_ended() -> None:
-    """A connection that ends while it enters gets no live publications."""
+    """A connection that ends during a replay gets no live publications."""
     rig = Rig()
     rig.connection.end()
     with pytest.raises(ProtocolError) as refused:
