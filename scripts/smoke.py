@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 RTMON = Path(sysconfig.get_path("scripts")) / "rtmon"
@@ -22,7 +22,7 @@ SECONDS = 60.0
 """For how long each condition is waited for."""
 
 
-async def main() -> None:
+def main() -> None:
     """Try all of it.
 
     Raises:
@@ -36,13 +36,11 @@ async def main() -> None:
     names = sorted({re.split(r"[^\w.-]", line)[0] for line in requires("rtmon") or ()})
     print("Python", sys.version.split()[0], *(f"{n} {version(n)}" for n in _installed(names)))
     run_notebook(Path.cwd())
-    await watch_demo()
+    asyncio.run(watch_demo())
     print("The demo, notebook 00 and the dashboard work.")
 
 
 def _installed(names: list[str]) -> list[str]:
-    from importlib.metadata import PackageNotFoundError
-
     found = []
     for name in names:
         try:
@@ -56,7 +54,9 @@ def _installed(names: list[str]) -> list[str]:
 def run_notebook(folder: Path) -> None:
     """Copy the course as a learner does, and run its first notebook; exercises are unsolved."""
     course = folder / "course"
-    subprocess.run([RTMON, "notebooks", str(course), "--no-start"], check=True, timeout=120)
+    subprocess.run(
+        [RTMON, "notebooks", str(course), "--no-start"], check=True, stdout=subprocess.DEVNULL
+    )
     (first,) = course.glob("00*.ipynb")
     import nbformat
     from nbclient import NotebookClient
@@ -85,9 +85,8 @@ async def watch_demo() -> None:
 
 async def _urls(demo: asyncio.subprocess.Process) -> dict[str, str]:
     """Read the addresses that the demo prints, each after its name."""
-    assert demo.stdout is not None
     urls = {}
-    async for line in demo.stdout:
+    while line := await demo.stdout.readline() if demo.stdout else b"":
         match line.decode().split():
             case [name, url] if "://" in url:
                 urls[name] = url
@@ -98,11 +97,11 @@ async def _urls(demo: asyncio.subprocess.Process) -> dict[str, str]:
 
 async def _feed(address: str) -> None:
     from rtmon import open_feed
+    from rtmon.testing import until
 
     feed = open_feed(address)
     await feed.start()
-    while (snapshot := feed.snapshot()) is None or not snapshot.open:
-        await asyncio.sleep(0.1)
+    await until(lambda: (snapshot := feed.snapshot()) is not None and snapshot.open > 0)
     await feed.aclose()
 
 
@@ -130,4 +129,4 @@ async def _page(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
