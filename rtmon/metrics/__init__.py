@@ -1,1 +1,1 @@
-"""What is measured: pure, standard library only, no I/O, time passed in."""
+"""Metrics: counters, histograms and records. Pure: standard library only, time is passed in."""

@@ -1,4 +1,4 @@
-"""The black box: the last frames of a connection, kept for the case that it dies."""
+"""The black box: the last frames of a connection, kept in case it ends abnormally."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FRAMES = 32
 """Frames kept of each connection."""
 
 PAYLOAD_BYTES = 64
-"""Bytes kept of a frame's payload, where payloads are asked for."""
+"""Bytes kept of a frame's payload, if payloads are captured."""
 
 REDACTED_BYTES = 4096
-"""Bytes of it that the hook which redacts is given."""
+"""Bytes of it that are passed to the redaction hook."""
 
 SLOTS = 2 * FRAMES
 """Numbers in the ring: a power of two, so that a hot path wraps around with a mask."""
@@ -51,7 +51,7 @@ class BlackBox:
         self.at = (at + 2) % SLOTS
 
     def merge(self, other: BlackBox, frames: int) -> None:
-        """Remember also the last so many frames of another ring, each in its place in time."""
+        """Merge in the last frames of another ring, in order of time."""
         both = sorted([*self._recent(), *other._recent()[-frames:]], key=itemgetter(0))
         self.ring, self.at = array("d", bytes(8 * SLOTS)), 0
         for time, packed in both[-FRAMES:]:
@@ -60,17 +60,17 @@ class BlackBox:
             self.at = (self.at + 2) % SLOTS
 
     def _recent(self) -> list[tuple[float, int]]:
-        """When each frame was, and what, oldest first."""
+        """Yield the time and content of each frame, oldest first."""
         order = [(self.at + 2 * n) % SLOTS for n in range(FRAMES)]
         return [(self.ring[i], int(self.ring[i + 1])) for i in order if self.ring[i]]
 
     def keep_payload(
         self, payload: bytes | bytearray | memoryview, redact: Callable[[bytes], bytes] | None
     ) -> None:
-        """Remember the beginning of a frame's payload, as a hook leaves it; after ``record``.
+        """Remember the beginning of a frame's payload after redaction; call it after ``record``.
 
-        The hook is given more than is kept, so that a secret is not cut in two before it looks.
-        Where it fails nothing is kept, and what it raised goes on.
+        The hook gets more than is kept, so that it sees whole secrets. If it raises, nothing is
+        kept, and the exception is passed on.
         """
         if self._payloads is None:
             self._payloads = deque(maxlen=FRAMES)
@@ -89,7 +89,7 @@ class BlackBox:
         """Return a line for each frame, in order: seconds to the end, direction, opcode, bytes.
 
         Args:
-            end: monotonic seconds: when the connection ended, or now.
+            end: when the connection ended, or now, in monotonic seconds.
         """
         frames = self._recent()
         payloads = list(self._payloads or ())[-len(frames) :]

@@ -1,4 +1,4 @@
-"""Why a connection ended, in a word: what tells one 1006 from another."""
+"""Causes of the end of a connection, which distinguish one close code 1006 from another."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ Cause = Literal[
 
 * ``aborted``: this side cut it without a close frame, as ``transport.abort()`` does, or a server
   whose application ends without closing.
-* ``closed``: with a close frame of either side that says nothing worse.
-* ``handler cancelled``: somebody cancelled the handler's task, as the end of its event loop does,
+* ``closed``: by a close frame of either side with none of the other causes.
+* ``handler cancelled``: the handler's task was cancelled, as by the end of its event loop,
   which closes with 1011.
 * ``handler failed``: an exception left the handler, which closes with 1011; also a
-  ``CancelledError`` of something that the handler waited for, while nobody cancelled it.
-* ``peer vanished``: TCP ended without a close frame, or nothing answered any more, not even a
+  ``CancelledError`` of something that the handler awaited, without being cancelled itself.
+* ``peer vanished``: TCP ended without a close frame, or the peer stopped answering, even to a
   close frame.
 * ``ping timeout``: a keepalive ping was not answered in time.
 * ``protocol error``: the peer broke the protocol (1002, 1003, 1007, 1009, 1010).
 * ``reset``: the peer's machine or something between reset the TCP connection.
 * ``server shutdown``: this server was closing.
-* ``slow consumer``: the peer did not read what was sent to it, and was cut off.
+* ``slow consumer``: the peer did not read the data sent to it, and was cut off.
 """
 
 CAUSES: tuple[str, ...] = get_args(Cause)
 
 UNKNOWN = "unknown"
-"""Stands for the cause of an end of which the transport or server tells nothing."""
+"""Cause of an end that the transport or server does not explain."""
 
 
 def cause_column(cause: str) -> str:
-    """Return the column that counts connections which ended so: ``closed_ping_timeout``."""
+    """Return the column that counts connections with this cause: ``closed_ping_timeout``."""
     return f"closed_{'normally' if cause == 'closed' else cause.replace(' ', '_')}"
 
 
 NORMAL = frozenset({"closed", "server shutdown"})
-"""Causes after which nobody asks for the last frames."""
+"""Causes for which the last frames are not kept."""
 
 VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 1010})
-"""Codes by which an endpoint says that its peer broke the protocol (RFC 6455, 7.4.1)."""
+"""Close codes for a peer's violation of the protocol (RFC 6455, 7.4.1)."""
 
 TOO_SLOW = "you read too slowly"
 """The reason with which the hub closes a slow consumer; it goes with the code 1013."""
@@ -73,19 +73,19 @@ def cause(
     gone: bool,
     exception: BaseException | None,
 ) -> Cause:
-    """Why a connection ended.
+    """Return the cause of a connection's end.
 
     Args:
         code_sent: close code sent, None if no close frame was.
         reason_sent: close reason sent.
         code_received: close code received, None if no close frame was.
-        initiator: ``local``, ``remote``, or None if nobody sent a close frame.
-        failed: whether an exception left the handler.
-        cancelled: whether the handler was cancelled.
-        shutdown: whether this server was closing.
-        slow: whether bytes had waited to be sent for too long, or 1013 was sent for it.
-        gone: whether the peer's end of TCP ended or was reset, rather than this one cut.
-        exception: what ended the TCP connection, None for its orderly end.
+        initiator: ``local``, ``remote``, or None if neither side sent a close frame.
+        failed: True if an exception left the handler.
+        cancelled: True if the handler was cancelled.
+        shutdown: True if this server was closing.
+        slow: True if bytes had been queued for too long, or 1013 was sent because of it.
+        gone: True if the peer ended or reset the TCP connection, False if this side cut it.
+        exception: the error that ended the TCP connection; None for an orderly end.
     """
     if initiator == "remote":
         return "protocol error" if code_received in VIOLATIONS else "closed"

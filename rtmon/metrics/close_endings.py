@@ -1,4 +1,4 @@
-"""How a connection ended, from what a server or transport tells of it. Pure."""
+"""Derive how a connection ended from the report of a server or transport. Pure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ENGINEIO_ENDINGS: Mapping[str, tuple[str | None, Cause | None]] = {
 }
 """Reasons of python-engineio, which has no close codes: the side that closed first, and the cause.
 
-A "transport close" may be anything, if the WebSocket below does not tell."""
+A "transport close" can have any cause, unless the WebSocket below reports it."""
 
 
 def closed_here(code: int, reason: str, *, slow: bool) -> Ending:
-    """Return how a connection ended that this side closed.
+    """Return the ending of a connection that this side closed.
 
     Args:
         code: close code sent.
         reason: close reason sent.
-        slow: whether the client was found to read too slowly.
+        slow: True if the client read too slowly.
     """
     cause: Cause = "slow consumer" if slow or reason == TOO_SLOW else "closed"
     return Ending(
@@ -39,7 +39,7 @@ def closed_here(code: int, reason: str, *, slow: bool) -> Ending:
 
 
 def socket_ending(protocol: Any) -> Ending:
-    """Return how a connection of ``websockets`` ended that no probe counts.
+    """Return the ending of a connection of ``websockets`` without a probe.
 
     Args:
         protocol: of the connection, which is closed.
@@ -75,14 +75,14 @@ def vague(send: Any) -> bool:
 
 
 def disconnect_ending(disconnect: Mapping[str, Any], *, vague: bool = False) -> Ending:
-    """Return how a connection ended, as far as ASGI's ``websocket.disconnect`` tells.
+    """Return the ending of a connection from ASGI's ``websocket.disconnect``.
 
     A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
     1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
 
     Args:
         disconnect: the message.
-        vague: True if the server reports every end by the peer as 1006, so that it says nothing.
+        vague: True if the server reports every end by the peer as 1006, which then means nothing.
     """
     code = int(disconnect.get("code") or _NO_STATUS)
     reason = disconnect.get("reason")

@@ -37,17 +37,17 @@ _UNKNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one tick hands on.
+    """The result of one tick.
 
     Attributes:
         sample: the Sample.
         events: the Events since the tick before, in order.
         meters: the opened connections that changed; ``meter.info()`` makes a row of one, so
-            that rows cost nothing where nobody asks for them.
-        closed: the connections that ended, among them ones opened in this very tick.
+            that unused rows cost nothing.
+        closed: the connections that ended, including those opened in the same tick.
         snapshot: the totals of the epoch as of this tick.
         labels: durations by path, room and type since the tick before.
-        tables: table → its records as of this tick, of the tables that a sink has asked for.
+        tables: table → its records as of this tick, for the tables that a sink requires.
     """
 
     sample: Sample
@@ -60,14 +60,14 @@ class Tick:
 
 
 def uncounted() -> Meter:
-    """A meter for a connection that no Monitor counts: it keeps nothing that grows."""
+    """A meter for a connection that no Monitor counts: its memory is bounded."""
     ledger = Ledger()
     ledger.stop()
     return Meter(ledger, "")
 
 
 class Collector(Sources):
-    """Everything that one Monitor counts. Pure: it reads no clock and does no I/O.
+    """The counters of one Monitor. Pure: reads no clock and does no I/O.
 
     Probes call :meth:`opened`, :meth:`closed` and the like on the thread of their event loop,
     and so does the owner call :meth:`tick`. :meth:`connections` and :meth:`published` may be
@@ -75,14 +75,14 @@ class Collector(Sources):
 
     Args:
         node: name of this server process.
-        epoch: name of this life of the counters.
+        epoch: name of this epoch.
         now: monotonic seconds.
         closed_kept: how many closed connections to remember.
 
     Attributes:
-        events: those of the tick that is going on; whatever is worth a line is added here.
+        events: the Events of the current tick; new Events are added here.
         history: the latest Samples and Events.
-        closeups: numbers over time of some connections.
+        closeups: time series of some connections.
     """
 
     def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
@@ -113,7 +113,7 @@ class Collector(Sources):
         self._published: Snapshot | None = None
 
     def expect(self, probe: str) -> None:
-        """A probe of this kind stands ready: what no kind that does can know is null from now on.
+        """Register a kind of probe: columns that no registered kind can know become null.
 
         Args:
             probe: one of :data:`rtmon.metrics.columns.EVERY`.
@@ -121,7 +121,7 @@ class Collector(Sources):
         self._ledgers["server"].probes.add(probe)
 
     def succeed(self, other: Collector) -> None:
-        """Measure what another one was asked to measure, and begin to count anew."""
+        """Take over the sources of another Collector, with all counters at 0."""
         self.fanout, self._hub, self._socketio = other.fanout, other._hub, other._socketio
         self._gathered = other._gathered
         self._ledgers["server"].probes |= other._ledgers["server"].probes
@@ -129,16 +129,15 @@ class Collector(Sources):
     def meter(
         self, *, role: str = "server", transport: str = "websocket", probe: str = "websockets"
     ) -> Meter:
-        """A meter for a connection that begins; it is in no table until :meth:`opened`.
+        """Return a meter for a new connection, which is in no table until :meth:`opened`.
 
-        What it counts before is in the totals all the same: a handshake that fails has moved
-        bytes too.
+        Its counts before that are in the totals, too: a failed handshake has bytes.
 
         Args:
             role: ``server`` or ``client``: which end of the connection is measured.
             transport: how messages travel.
-            probe: who measures, one of :data:`rtmon.metrics.columns.EVERY`; what that kind of
-                probe cannot know is null in the connection's row.
+            probe: kind of the probe, one of :data:`rtmon.metrics.columns.EVERY`; columns that this
+                kind cannot know are null in the connection's row.
         """
         self._last_id += 1
         return Meter(
@@ -146,7 +145,7 @@ class Collector(Sources):
         )
 
     def opened(self, meter: Meter, now: float, time: float) -> None:
-        """The handshake was completed."""
+        """Count a completed handshake."""
         meter.opened, meter.opened_time = now, time
         self._moved.append(meter)
         if meter.role == "server":
@@ -157,7 +156,7 @@ class Collector(Sources):
         self.events.add("opened", time, meter=meter)
 
     def closed(self, meter: Meter, now: float, time: float, ending: Ending) -> None:
-        """An opened connection has ended. Only the first call for a meter counts."""
+        """Count the end of an opened connection. Only the first call for a meter counts."""
         if meter.opened is None or meter.closed is not None:
             return
         meter.ending = ending
@@ -189,16 +188,16 @@ class Collector(Sources):
         )
 
     def rejected(self, meter: Meter, time: float, *, status: int | None, detail: str) -> None:
-        """A WebSocket handshake failed or was refused."""
+        """Count a WebSocket handshake that failed or was refused."""
         self._server.rejected += 1
         self.events.add("rejected", time, meter=meter, code=status, detail=detail)
 
     def http_request(self) -> None:
-        """A plain HTTP request was answered on the WebSocket port."""
+        """Count a plain HTTP request that was answered on the WebSocket port."""
         self._server.http_requests += 1
 
     def rtt(self, meter: Meter, seconds: float) -> None:
-        """A ping was answered."""
+        """Count an answered ping."""
         meter.rtt = seconds
         meter.round_trips = round_trips.added(meter.round_trips, seconds)
         meter.rtt_p99 = round_trips.quantile(meter.round_trips, 0.99)
@@ -218,11 +217,11 @@ class Collector(Sources):
         """Make one Sample of everything since the last tick, remember and return it.
 
         Args:
-            now: monotonic seconds; what rates divide by comes from here.
-            time: Unix seconds, the label.
+            now: monotonic seconds, from which rates are computed.
+            time: Unix seconds, the label of the Sample.
             cpu: CPU seconds of the process per second of time.
             memory: resident bytes of the process.
-            own: seconds that the tick before took.
+            own: duration of the previous tick in seconds.
         """
         self.gather()
         for ledger in self._ledgers.values():
@@ -279,7 +278,7 @@ class Collector(Sources):
         return Tick(sample, events, changed, gone, self._published, labels)
 
     def stop(self) -> None:
-        """There are no more ticks: keep nothing that connections which go on would add to."""
+        """Stop: there are no more ticks, so keep nothing that live connections would add to."""
         for ledger in self._ledgers.values():
             ledger.stop()
 
@@ -303,8 +302,8 @@ class Collector(Sources):
             self.events.add("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:
-        """Bring the tables to the state of this tick; returns the connections that ended."""
-        gone: dict[str, Meter] = {}  # one opened and closed within a tick has moved twice
+        """Update the tables to this tick; returns the connections that ended."""
+        gone: dict[str, Meter] = {}  # one opened and closed within a tick is listed twice
         for meter in self._moved:
             if meter.closed is None:
                 self._open[meter.id] = meter
@@ -334,7 +333,7 @@ class Collector(Sources):
         )
 
     def snapshot(self, now: float, time: float) -> Snapshot:
-        """Totals as of this moment; to be called on the probes' thread."""
+        """Return the current totals; to be called on the probes' thread."""
         self.gather()
         last = self.history.latest() or Sample(
             node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
@@ -347,7 +346,7 @@ class Collector(Sources):
         return replace(current, **self._known(merged))
 
     def _knows(self, column: Column) -> bool:
-        """Whether a probe of the server knows what is in a column; before the first, all may.
+        """Return True if a registered probe can know a column; before the first probe, all can.
 
         Round trips are known to a hub too, whose clients answer pings of its own.
         """
@@ -357,14 +356,14 @@ class Collector(Sources):
         return column.name == "rtt" and bool(self._rtt.steps or self._lifetime["rtt"].counts)
 
     def _known(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Null for what no probe here can know."""
+        """Return null for columns that no probe here can know."""
         for column in _SOMETIMES_UNKNOWN:
             if column.name in values and not self._knows(column):
                 values[column.name] = None
         return values
 
     def close_causes(self) -> dict[str, int]:
-        """Cause → the server's connections that have ended so, as of now; see :mod:`.causes`."""
+        """Return cause → current number of the server's connections that ended with it."""
         return dict(self._server.close_causes)
 
     def _labels_taken(self) -> Labels:
@@ -400,8 +399,8 @@ class Collector(Sources):
     def connections(self) -> list[ConnectionInfo]:
         """The open connections and the latest closed ones.
 
-        Which ones are listed is as of the last tick, what they have counted as of now: on the
-        probes' thread, right after a tick, both are the same.
+        The list is as of the last tick, the counts are current: on the probes' thread, right after
+        a tick, both agree.
         """
         return [meter.info() for meter in self.meters()]
 

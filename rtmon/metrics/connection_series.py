@@ -1,4 +1,4 @@
-"""Numbers over time of single connections: those that are looked at, and the most notable. Pure.
+"""Time series of single connections: those shown by a view, and the most notable ones. Pure.
 
 Cost: a tuple of 16 numbers a tick and connection, for at most :data:`NOTABLE` notable and
 :data:`LOOKED_AT` looked-at connections, kept for :data:`POINTS` ticks: 15 MB if all are in use.
@@ -16,19 +16,19 @@ from .meter import Meter
 __all__ = ["COLUMNS", "ConnectionSeries", "Moment"]
 
 NOTABLE = 200
-"""Connections followed without being asked for: the busiest and slowest of the moment."""
+"""Maximum number of notable connections followed: the busiest and slowest at present."""
 
 LOOKED_AT = 50
-"""Connections followed because somebody looks at them; the oldest of them are dropped first."""
+"""Maximum number of connections followed on request; the oldest are dropped first."""
 
 LOOKED_SECONDS = 60.0
-"""Seconds for which a connection is followed after it was last asked for."""
+"""Seconds for which a connection is followed after the last request."""
 
 CHOSEN_TICKS = 10
-"""Ticks between two choices of the notable ones."""
+"""Ticks between two selections of notable connections."""
 
 POINTS = 300
-"""Ticks that are kept of each."""
+"""Maximum number of ticks kept of each connection."""
 
 _COUNTERS = (
     *("messages_in", "messages_out", "bytes_in", "bytes_out", "wire_in", "wire_out"),
@@ -37,14 +37,14 @@ _COUNTERS = (
 _GAUGES = ("rtt", "rtt_p99", "send_queue", "queue_age")
 
 COLUMNS: tuple[str, ...] = (*_COUNTERS, *_GAUGES)
-"""What is known of each tick: counters as the increase since the tick before, and gauges."""
+"""Columns of each tick: increases of counters, and gauges."""
 
 Moment = tuple[int, float, float, tuple[float | None, ...]]
 """A tick's number, its time in Unix seconds, its seconds, and the values of :data:`COLUMNS`."""
 
 
 class _Followed:
-    """One connection that is followed."""
+    """One followed connection."""
 
     __slots__ = ("before", "meter", "points")
 
@@ -68,7 +68,7 @@ class _Followed:
 
 
 class ConnectionSeries:
-    """Follows some connections of a Collector. Asked on any thread, ticked on the loop's.
+    """Follows some connections of a Collector. Readable on any thread; ticks on the loop's.
 
     Args:
         unknown: kind of probe → columns that it cannot know.
@@ -90,7 +90,7 @@ class ConnectionSeries:
                 self._looked_at.popitem(last=False)
 
     def points(self, identity: str) -> list[Moment]:
-        """Return what is known of a connection, oldest first."""
+        """Return the series of a connection, oldest tick first."""
         with self._lock:
             followed = self._followed.get(identity)
             return list(followed.points) if followed else []
@@ -105,7 +105,7 @@ class ConnectionSeries:
         open_now: Mapping[str, Meter],
         changed: Iterable[Meter],
     ) -> None:
-        """Note a tick of every connection that is followed.
+        """Record a tick of every followed connection.
 
         Args:
             seq: the tick's number.

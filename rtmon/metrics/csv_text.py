@@ -1,4 +1,4 @@
-"""Tables as CSV text that a spreadsheet opens without running anything, and back.
+"""Write and read tables as CSV text, safe from formula injection in spreadsheets.
 
 Format: RFC 4180, comma, CRLF, UTF-8. Null is an empty cell and empty text a lone ``'``. Text
 whose first character a spreadsheet may take for a formula (``= + - @``, their full-width forms,
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cell(column: Column, content: Any) -> str:
-    """One value as the text of a CSV cell, before quoting."""
+    """Return a value as the text of a CSV cell, before quoting."""
     if content is None:
         return ""
     if column.kind == "time":
@@ -43,7 +43,7 @@ def cell(column: Column, content: Any) -> str:
 
 
 def value(column: Column, text: str) -> Any:
-    """What :func:`cell` was given; histograms and tallies stay in their text form.
+    """Parse the text of :func:`cell`; histograms and tallies stay in their text form.
 
     Raises:
         ValueError: the text does not fit the column's kind.

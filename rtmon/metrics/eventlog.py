@@ -1,4 +1,4 @@
-"""The Events of the tick that is going on."""
+"""Collect the Events of the current tick."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS_PER_TICK", "EventLog"]
 
 EVENTS_PER_TICK = 1000
-"""Events kept of one tick; of a storm of connections the rest is counted, and said."""
+"""Maximum number of Events kept of one tick; the rest is counted and reported."""
 
 
 class EventLog:
@@ -34,14 +34,14 @@ class EventLog:
         code: int | None = None,
         detail: str | None = None,
     ) -> None:
-        """Something happened; past the bound it is only counted."""
+        """Add an Event; beyond the limit it is only counted."""
         if len(self._events) >= EVENTS_PER_TICK:
             self._lost += 1
         else:
             self._append(kind, time, meter, code, detail)
 
     def take(self, time: float) -> tuple[Event, ...]:
-        """What happened since the last call, in order, and how much more there was."""
+        """Return the Events since the last call, in order, and the number of dropped ones."""
         if self._lost:
             lost, self._lost = self._lost, 0
             self._append("events dropped", time, None, None, f"{lost:,} more in one tick")

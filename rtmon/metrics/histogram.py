@@ -61,7 +61,7 @@ def bucket_bounds(index: int) -> tuple[int, int]:
 
 
 def bucket_middle(index: int) -> float:
-    """The steps that a value in a bucket is taken for."""
+    """Return the representative steps of a bucket: its middle."""
     first, end = bucket_bounds(index)
     return (first + end - 1) / 2
 
@@ -90,7 +90,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values were recorded."""
+        """The number of values."""
         return sum(self.counts.values())
 
     @property
@@ -140,9 +140,9 @@ class Histogram:
 
     @classmethod
     def merged(cls, histograms: Iterable[Histogram | None]) -> Histogram:
-        """One histogram of all the values that the given ones hold, which are of one kind.
+        """Merge histograms of the same kind into one.
 
-        None, where values are not known, adds none.
+        None, for unknown values, adds nothing.
         """
         known = [histogram for histogram in histograms if histogram is not None]
         resolution = known[-1].resolution if known else MICROSECOND
@@ -163,7 +163,7 @@ UNSORTED = 4096
 
 
 class _Forgotten(defaultdict[int, int]):
-    """Keeps nothing of what is added."""
+    """Discards everything that is added."""
 
     def __missing__(self, key: int) -> int:
         return 0
@@ -173,7 +173,7 @@ class _Forgotten(defaultdict[int, int]):
 
 
 class HistogramRecorder:
-    """Collects values until :meth:`take` hands out the histogram of them and starts anew.
+    """Collects values until :meth:`take` returns their histogram and resets.
 
     Attributes:
         steps: value in steps → how often it occurred. Hot paths add to it directly, one
@@ -190,25 +190,25 @@ class HistogramRecorder:
     def record(self, value: float) -> None:
         """Add one value, in seconds or bytes.
 
-        Also where nobody ever takes them, there is no more than :data:`UNSORTED` to remember.
+        Even without a :meth:`take`, at most :data:`UNSORTED` distinct values are kept.
         """
         self.steps[max(0, round(value / self.resolution))] += 1
         if len(self.steps) >= UNSORTED:
             self._sorted, self.steps = self.peek(), defaultdict(int)
 
     def take(self) -> Histogram:
-        """The histogram of what was recorded since the last call."""
+        """Return the histogram of the values since the last call, and reset."""
         taken = self.peek()
         self._sorted, self.steps = None, type(self.steps)(int)
         return taken
 
     def peek(self) -> Histogram:
-        """The histogram of what was recorded since the last :meth:`take`, which stays."""
+        """Return the histogram of the values since the last :meth:`take`, without a reset."""
         new = self._histogram(self.steps)
         return new if self._sorted is None else Histogram.merged((self._sorted, new))
 
     def stop(self) -> None:
-        """Forget everything, also what hot paths will add."""
+        """Discard all values, including those that hot paths still add."""
         self._sorted, self.steps = None, _Forgotten(int)
 
     def _histogram(self, steps: Mapping[int, int]) -> Histogram:
@@ -241,7 +241,7 @@ def plain(value: Any) -> Any:
 
 
 def merge_tallies(tallies: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    """How often each key occurred in all of them."""
+    """Merge tallies: return the total of each key."""
     merged: dict[int, int] = {}
     for tally in tallies:
         for key, count in tally.items():

@@ -1,4 +1,4 @@
-"""What is remembered: bounded rings of Samples and Events."""
+"""The history of a Monitor: bounded rings of Samples and Events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUMS = ("elapsed", *(column.name for column in SAMPLE if column.kind == "counte
 
 
 def merge(samples: Sequence[Sample]) -> Sample:
-    """One Sample of several that follow each other in one epoch.
+    """Merge consecutive Samples of one epoch into one.
 
     Counters and elapsed time add up, histograms and tallies merge, gauges and labels are the
     last one's, the peak is the highest.
@@ -55,8 +55,8 @@ EVENTS = 10_000
 class History:
     """The latest Samples and Events of an epoch; safe to read from other threads.
 
-    A merged Sample is of ticks whose numbers divide alike: with ``every=10`` of 1 to 10, of 11
-    to 20 and so on, wherever a reader begins, so that all readers merge the same ticks.
+    Merged Samples are aligned by tick numbers: with ``every=10`` 1 to 10, 11 to 20 and so on,
+    wherever a reader begins, so that all readers merge the same ticks.
 
     Args:
         seconds: how many Samples of one tick to keep; an hour of seconds by default.
@@ -83,7 +83,7 @@ class History:
             self._events.extend(events)
             self._last_events.append(self._events[-1].seq if self._events else 0)
             if self._pending and self._bucket(sample) != self._bucket(self._pending[-1]):
-                self._merge_pending()  # of the ticks in between nothing was received
+                self._merge_pending()  # the ticks in between were not received
             self._pending.append(sample)
             if sample.seq % self._every == 0:
                 self._merge_pending()
@@ -96,7 +96,7 @@ class History:
         self._pending = []
 
     def extend_events(self, events: Iterable[Event]) -> None:
-        """Remember Events that came by themselves."""
+        """Remember Events that came without a Sample."""
         with self._lock:
             self._events.extend(events)
 
@@ -170,15 +170,15 @@ class History:
             return [s.time for s, _ in self._coarse if s.seq % ticks == 0]
 
     def window(self, seconds: float) -> Sample | None:
-        """The last so many seconds as one Sample, None before the first.
+        """Return the last seconds as one merged Sample; None before the first.
 
-        An hour back it is made of single ticks, beyond that of ten at a time, so it may begin
+        Within the last hour it is made of single ticks, beyond that of merged ones, so it may begin
         up to ten ticks early.
         """
         with self._lock:
             kept = list(self._samples)
             if kept and seconds > sum(sample.elapsed for sample in kept):
-                # The last of these may hold some of the ticks that are kept singly, too.
+                # The last of these may include ticks that are also kept singly.
                 end = kept[0].seq + self._every - 1
                 older = [sample for sample, _ in self._coarse if sample.seq < end]
                 if older:
@@ -198,7 +198,7 @@ class History:
             return _after(self._events, since)
 
     def events_after_sample(self, seq: int) -> list[Event]:
-        """Events that came after the Sample with this number; all if it is not known any more."""
+        """Return the Events after the Sample with this number; all if it is no longer kept."""
         with self._lock:
             for sample, last in zip(self._samples, self._last_events, strict=True):
                 if sample.seq >= seq:

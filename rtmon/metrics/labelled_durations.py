@@ -1,7 +1,7 @@
-"""Durations by a label that outsiders choose, such as a path: bounded, and without extra cost.
+"""Durations by a label that clients can choose, such as a path: bounded, without extra cost.
 
-Whoever records adds to the recorder of its label, which is chosen once, where it would have added
-to one for all: the hot path does the same. Their sum is what a Sample holds.
+A caller looks up the recorder of its label once, then adds to it as to a single recorder: the hot
+path is the same. A Sample has the sum of all labels.
 
 Cost: a recorder and two histograms for each label, at most :data:`.columns.LABELS` of them and
 ``other``: 200 KB at most for each measure.
@@ -19,20 +19,20 @@ from .safe_text import safe_text
 __all__ = ["RECENT_TICKS", "LabelKey", "LabelledDurations", "Labels", "latencies", "merge_labels"]
 
 OTHER = "other"
-"""The label of all that come after the first :data:`.columns.LABELS`."""
+"""The label of everything beyond the first :data:`.columns.LABELS` labels."""
 
 RECENT_TICKS = 60
-"""Ticks whose durations the table ``latencies`` tells of: the last minute."""
+"""Number of ticks in the table ``latencies``: the last minute."""
 
 LabelKey = tuple[str, str, str]
-"""What was measured, what the label is of, and the label: ``("rtt", "path", "/chat")``."""
+"""Measure, kind of label, and label: ``("rtt", "path", "/chat")``."""
 
 Labels = Mapping[LabelKey, Histogram]
-"""What each label took in a tick, or in several; labels without values are left out."""
+"""Histogram of each label in one or several ticks; labels without values are left out."""
 
 
 def merge_labels(ticks: Iterable[Labels]) -> dict[LabelKey, Histogram]:
-    """Merge what each label took in several ticks."""
+    """Merge the histograms of each label over several ticks."""
     found: dict[LabelKey, list[Histogram]] = {}
     for labels in ticks:
         for key, histogram in labels.items():
@@ -59,15 +59,15 @@ def latencies(ticks: Iterable[Labels]) -> list[Latency]:
 class LabelledDurations:
     """A recorder of durations for each label, and the histogram of all of them.
 
-    It can stand wherever a :class:`HistogramRecorder` does.
+    It can replace a :class:`HistogramRecorder`.
 
     Args:
         measure: what is measured: ``rtt``, ``handler`` or ``delivery``.
         by: what the labels are: ``path``, ``room`` or ``type``.
 
     Attributes:
-        unlabelled: the recorder of durations whose label is not known.
-        taken: what each label took in the last tick.
+        unlabelled: the recorder of durations without a known label.
+        taken: the histogram of each label in the last tick.
     """
 
     def __init__(self, measure: str, by: str) -> None:
@@ -97,7 +97,7 @@ class LabelledDurations:
         return found
 
     def record(self, value: float) -> None:
-        """Add a duration whose label is not known, in seconds."""
+        """Add a duration in seconds without a known label."""
         self.unlabelled.record(value)
 
     @property
@@ -114,12 +114,12 @@ class LabelledDurations:
         return Histogram.merged([self.unlabelled.take(), *self.taken.values()])
 
     def peek(self) -> Histogram:
-        """Return the histogram of all since the last :meth:`take`, which stays."""
+        """Return the histogram of all since the last :meth:`take`, without a reset."""
         recorders = (self.unlabelled, *self._recorders.values())
         return Histogram.merged([recorder.peek() for recorder in recorders])
 
     def stop(self) -> None:
-        """Forget everything, also what is recorded from now on."""
+        """Discard all values, including those still to be recorded."""
         self._stopped = True
         for recorder in (self.unlabelled, *self._recorders.values()):
             recorder.stop()

@@ -18,17 +18,17 @@ __all__ = ["Ending", "Held", "Ledger", "Meter", "Part", "light_rows"]
 
 
 class Part(Protocol):
-    """A meter's part in what several connections were sent alike; see :mod:`.share`."""
+    """A meter's part of the shared counts of a group; see :mod:`.share`."""
 
     @property
     def last(self) -> float | None:
-        """When the connection was last sent some of it, monotonic seconds."""
+        """When the connection was last sent a shared message, monotonic seconds."""
 
     def count(self, index: int) -> int:
-        """Return how much it is of one of :data:`rtmon.metrics.columns.SHARED`."""
+        """Return its part of one of :data:`rtmon.metrics.columns.SHARED`."""
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add to a black box the last frames of it that are not in the meter's own."""
+        """Add the last shared frames to a black box."""
 
 
 class Marks(Protocol):
@@ -39,13 +39,13 @@ class Marks(Protocol):
 
 
 class Held(Protocol):
-    """Messages that wait for a transport to take them."""
+    """Messages queued before a transport."""
 
     bytes: int
 
     @property
     def oldest(self) -> float | None:
-        """Since when the first waits, monotonic seconds; None if there is none."""
+        """Since when the first is queued, monotonic seconds; None if none is."""
 
 
 class Ledger(LedgerFields):
@@ -59,8 +59,8 @@ class Ledger(LedgerFields):
         partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
         partial_out: the same for what is sent.
         dirty: the meters that changed since the last tick.
-        moved: what was sent to several connections alike since the last tick.
-        probes: the kinds of probe that have made a meter here.
+        moved: shared counts that changed since the last tick.
+        probes: the kinds of probe of its meters.
     """
 
     __slots__ = ("dirty", "moved", "partial_in", "partial_out", "probes")
@@ -74,19 +74,19 @@ class Ledger(LedgerFields):
         self.probes: set[str] = set()
 
     def fold(self) -> None:
-        """Mark the rows that changed by what was sent to several connections alike."""
+        """Mark the rows that changed by shared messages."""
         moved, self.moved = self.moved, []
         for shared in moved:
             shared.mark()
 
     def stop(self) -> None:
-        """Keep nothing that grows of what is added from now on."""
+        """Stop keeping anything that grows."""
         for column in MESSAGE_HISTOGRAMS:
             getattr(self, column.name).stop()
 
 
 def _shared(index: int) -> property:
-    """A counter of a meter: what was added to it, and its part in what is shared."""
+    """A counter of a meter: its own count plus its part of shared counts."""
     own = attrgetter(f"own_{SHARED[index]}")
 
     def read(meter: Meter) -> int:
@@ -102,7 +102,7 @@ def _shared(index: int) -> property:
 
 
 class Meter(MeterFields):
-    """What one connection has done so far.
+    """The counters of one connection.
 
     Probes with little to do per message use :meth:`received`, :meth:`sent` and :meth:`bump`;
     a hot path does the same additions in line. Of the counters in
@@ -118,15 +118,16 @@ class Meter(MeterFields):
             wall clock jumps.
         closed: when the connection ended, monotonic seconds; None before.
         ending: how it ended; None before.
-        queue: returns how many bytes wait in the transport; None where that is not known.
-        held: messages that wait before the transport; None if none ever has.
-        drops_said: messages dropped when that was last reported, and when, monotonic seconds.
+        queue: returns the bytes queued in the transport; None if unknown.
+        held: messages queued before the transport; None if there never were any.
+        drops_said: number of dropped messages at the last report, and its time in monotonic
+        seconds.
         box: the last frames, None before the first.
         handler: records how long the handler took for each message.
         request: the request of the handshake, as the probe's library holds it: an object with
             ``headers``, or pairs of bytes; None where there is none.
         round_trips: the latest, as :mod:`.round_trips` keeps them.
-        shares: parts in what several connections were sent alike.
+        shares: parts of shared counts.
         too_slow: True once the connection is ended because its reader is too slow.
     """
 
@@ -153,7 +154,7 @@ class Meter(MeterFields):
         "transport",
     )
 
-    # What a row holds while the connection is open.
+    # Values of a row while the connection is open.
     _open, _null = "open", None
 
     messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
@@ -191,13 +192,13 @@ class Meter(MeterFields):
         ledger.probes.add(probe)
 
     def mark(self) -> None:
-        """Say that this connection's row has changed; once between two ticks is enough."""
+        """Mark this connection's row as changed; once between two ticks is enough."""
         if not self.dirty:
             self.dirty = True
             self.ledger.dirty.append(self)
 
     def received(self, size: int, *, binary: bool = False) -> None:
-        """Count a whole message received, of so many bytes of payload."""
+        """Count a whole message received, with its bytes of payload."""
         self.messages_in += 1
         self.bytes_in += size
         self.ledger.size_in.steps[size] += 1
@@ -206,7 +207,7 @@ class Meter(MeterFields):
         self.mark()
 
     def sent(self, size: int, *, binary: bool = False) -> None:
-        """Count a whole message sent, of so many bytes of payload."""
+        """Count a whole message sent, with its bytes of payload."""
         self.own_messages_out += 1
         self.own_bytes_out += size
         self.ledger.size_out.steps[size] += 1
@@ -219,14 +220,14 @@ class Meter(MeterFields):
 
         Args:
             counter: one of METER_COUNTERS, but for messages and bytes.
-            by: how many.
+            by: the amount.
         """
         setattr(self, counter, getattr(self, counter) + by)
         setattr(self.ledger, counter, getattr(self.ledger, counter) + by)
         self.mark()
 
     def recent_frames(self) -> BlackBox | None:
-        """Return the last frames, those sent to several connections alike among them.
+        """Return the last frames, shared ones included.
 
         None if no frames are kept of it.
         """
@@ -242,7 +243,7 @@ class Meter(MeterFields):
     def row(self) -> list[Any]:
         """Return the connection's row as of now: the values of the columns, in their order.
 
-        What its probe cannot know is null.
+        Columns that its probe cannot know are null.
         """
         return _WHOLE_ROW(self)
 
@@ -252,7 +253,7 @@ class Meter(MeterFields):
 
 
 class _RowReader:
-    """Reads rows of some columns of meters: most of them at once, then what needs a closer look.
+    """Reads rows of some columns of meters, most of them in one call.
 
     Args:
         columns: at least two stored columns of the connections table.

@@ -1,4 +1,4 @@
-"""What a Monitor does not count itself, but asks for where somebody looks."""
+"""Sources of numbers that a Monitor queries on demand: a hub, and Socket.IO servers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["Gathering", "Measurable", "Sources", "Tabular"]
 
 
 class Measurable(Protocol):
-    """What a hub offers to be measured; it is asked only where somebody looks."""
+    """The measurements of a hub, queried only on demand."""
 
     @property
     def fanout(self) -> LabelledDurations:
-        """Where it records how long each fan-out took, by room."""
+        """The durations of fan-outs, by room."""
 
     @property
     def by_type(self) -> Sequence[LabelledDurations]:
-        """Where it records how long handlers and fan-outs took, by the type of the message."""
+        """The durations of handlers and fan-outs, by message type."""
 
     def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
-        """What each of its channels has done, or each of so many of the busiest."""
+        """Return the totals of each channel, or of the busiest ones."""
 
     def channel_series(self) -> Iterable[ChannelInfo]:
-        """A bounded number of channels, then ``other``, all the rest; no counter ever falls."""
+        """Return a bounded number of channels, then the rest as ``other``; counters never fall."""
 
     def places_of(self, meter: Meter) -> Iterable[str] | None:
         """The channels and rooms that a connection is in; None if it is not one of the hub's."""
@@ -40,13 +40,13 @@ class Measurable(Protocol):
 
 
 class Tabular(Protocol):
-    """What a probe of a Socket.IO server offers; it is asked only where somebody looks."""
+    """The measurements of a Socket.IO server's probe, queried only on demand."""
 
     def rows(self) -> Iterable[SocketIOInfo]:
         """Namespaces, events, rooms and so on: a bounded number."""
 
     def totals(self) -> SocketIOStats | None:
-        """What the rows are made of; no counter ever falls. None where the probe fails."""
+        """Return the totals behind the rows; counters never fall. None if the probe fails."""
 
 
 class Gathering(Protocol):
@@ -57,7 +57,7 @@ class Gathering(Protocol):
 
 
 class Sources:
-    """A hub and Socket.IO servers, as far as there are any.
+    """The hub and Socket.IO servers that a Monitor queries, if any.
 
     Attributes:
         fanout: how long each fan-out of the hub took.
@@ -70,7 +70,7 @@ class Sources:
         self._gathered: weakref.WeakSet[Gathering] = weakref.WeakSet()
 
     def measure(self, hub: Measurable) -> None:
-        """Have fan-out times and what is told of channels come from a hub."""
+        """Use a hub as the source of channels and fan-out times."""
         self.fanout, self._hub = hub.fanout, hub
 
     def end_tick(self) -> None:
@@ -110,7 +110,7 @@ class Sources:
             probe.gather()
 
     def measure_socketio(self, probe: Tabular) -> None:
-        """Have what is particular to Socket.IO come from a probe, for as long as it is kept."""
+        """Use a probe as a source of Socket.IO totals, while it is referenced."""
         self._socketio.add(probe)
 
     @property
@@ -119,10 +119,10 @@ class Sources:
         return bool(self._socketio)
 
     def socketio(self) -> list[SocketIOInfo]:
-        """What Socket.IO servers did; none without one."""
+        """Return the rows of Socket.IO servers; empty without one."""
         return [row for probe in list(self._socketio) for row in probe.rows()]
 
     def socketio_totals(self) -> list[SocketIOStats]:
-        """What each Socket.IO server has done so far; none without one."""
+        """Return the totals of each Socket.IO server; empty without one."""
         totals = [probe.totals() for probe in list(self._socketio)]
         return [stats for stats in totals if stats is not None]

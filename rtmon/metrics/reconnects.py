@@ -1,4 +1,4 @@
-"""Connections by the address that they come from: how many at most, and who comes again. Pure.
+"""Connections by client address: counts, peaks and reconnects. Pure.
 
 Cost: two dictionary operations when a connection opens and when it closes; 300 B for each address,
 at most :data:`ADDRESSES` of them, the longest unused forgotten first.
@@ -16,7 +16,7 @@ from .records import AddressInfo
 __all__ = ["Reconnects"]
 
 ADDRESSES = 10_000
-"""Addresses that are remembered."""
+"""Maximum number of addresses remembered."""
 
 SOON = 60.0
 """Seconds after a connection has closed in which another from its address is a reconnect."""
@@ -26,7 +26,7 @@ RATE_SECONDS = 60.0
 
 
 class _Address:
-    """What has come from one address."""
+    """The connections of one address."""
 
     __slots__ = ("closed_at", "open", "opened", "peak", "rate", "rated_at", "reconnects")
 
@@ -73,7 +73,7 @@ class Reconnects:
             address.closed_at = now
 
     def rows(self, now: float, limit: int | None = None) -> list[AddressInfo]:
-        """Return what is known of each address; on any thread.
+        """Return a record of each address; callable on any thread.
 
         Args:
             now: the time that rates are as of.

@@ -1,4 +1,4 @@
-"""Leave out, or replace, what tells who somebody is: one rule for recordings, exports, reports."""
+"""Redact texts that identify people, by the same rules in recordings, exports and reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RULES: Mapping[str, Sequence[Rule]] = {
     "reasons": ("keep", "drop"),
     "frames": ("keep", "drop"),
 }
-"""What a rule can be for, and the rules that it can have."""
+"""Kinds of text, and the rules that each can have."""
 
 SECRET_HEADERS = frozenset(
     {
@@ -35,7 +35,7 @@ SECRET_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """What happens to texts that identify people.
+    """Rules for texts that identify people.
 
     A rule is ``keep``, ``drop`` (null), or ``hash``: the first 12 hexadecimal digits of a keyed
     BLAKE2 hash, so that the same text is the same everywhere in one recording and cannot be
@@ -81,11 +81,11 @@ class Redaction:
         """Parse rules as the command line has them: ``addresses=network,names=hash``.
 
         Args:
-            text: what each rule is for, ``=``, the rule; with commas between.
+            text: ``kind=rule`` pairs, separated by commas.
             key: see :class:`Redaction`.
 
         Raises:
-            OptionError: the text is not like that, or there is no such rule.
+            OptionError: the text is malformed, or there is no such rule.
         """
         rules: dict[str, Any] = {}
         for part in text.split(","):

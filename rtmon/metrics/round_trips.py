@@ -20,7 +20,7 @@ _LAST = (1 << 8 * _BYTES) - 1
 
 
 def added(kept: bytes, seconds: float) -> bytes:
-    """Return what is kept after another round trip."""
+    """Return the kept round trips after adding one."""
     index = min(bucket(round(seconds / MICROSECOND)), _LAST)
     return (kept + index.to_bytes(_BYTES, sys.byteorder))[-KEPT * _BYTES :]
 

@@ -1,4 +1,4 @@
-"""Text from outside, made safe to keep."""
+"""Bound and sanitize text from peers and applications."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ TEXT_LENGTH = 256
 
 
 def safe_text(text: object, length: int = TEXT_LENGTH) -> str | None:
-    """Return text from outside as records hold it: of bounded length, and valid Unicode.
+    """Return an untrusted text as records hold it: of bounded length, and valid Unicode.
 
-    An application may name a connection after anything, such as the number of a user. Escaping
-    for HTML or a spreadsheet is left to what writes those.
+    An application may name a connection after anything, such as the number of a user. The
+    writers of HTML or spreadsheets escape it.
     """
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Who is slow: bytes that wait to be sent, and for how long the oldest has."""
+"""Detect slow consumers: bytes queued to be sent, and the age of the oldest."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from .meter import Meter
 __all__ = ["DROPPED_SECONDS", "SLOW_SECONDS", "Backlogs"]
 
 SLOW_SECONDS = 1.0
-"""A connection is slow when its oldest unsent byte has waited for longer."""
+"""Seconds after which an unsent byte makes its connection slow."""
 
 DROPPED_SECONDS = 10.0
-"""How often it is said of a connection that messages for it are being dropped."""
+"""Seconds between two reports of dropped messages of a connection."""
 
 _REMEMBERED = 120
-"""Ticks of which it is remembered how much had been handed to the transport by then."""
+"""Number of ticks for which the bytes passed to the transport are remembered."""
 
 
 class Backlogs:
-    """Watches the connections that have something waiting, and only those.
+    """Watches only connections with queued bytes.
 
-    A transport tells how much waits, not since when. At each tick it is noted how many bytes
-    had been handed over by then; the oldest byte that waits is the one after those that have
-    left, so it was handed over before the first note that lies beyond it. That gives its age to
-    within a tick, from below.
+    A transport reports the number of queued bytes, not their age. Each tick records the total bytes
+    passed to the transport so far. The oldest queued byte follows those already sent, so it was
+    passed before the first recorded total beyond it. That is a lower bound of its age, exact to a
+    tick.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Backlogs:
 
     @property
     def slow(self) -> int:
-        """How many of the server's connections are slow."""
+        """Number of the server's slow connections."""
         return sum(meter.role == "server" for meter in self._slow)
 
     def look(self, candidates: Iterable[Meter], now: float) -> tuple[list[Meter], list[Meter]]:
-        """Look at the connections that may have something waiting.
+        """Check the connections that may have queued bytes.
 
         Args:
-            candidates: those that have moved since the last look.
+            candidates: connections with traffic since the last check.
             now: monotonic seconds.
 
         Returns:
@@ -81,10 +81,10 @@ class Backlogs:
         return slow, recovered
 
     def dropped(self, candidates: Iterable[Meter], now: float) -> list[tuple[Meter, int]]:
-        """The connections that lost messages since it was last said, and how many.
+        """Return the connections with dropped messages since their last report, and the numbers.
 
         Args:
-            candidates: those that have moved since the last look.
+            candidates: connections with traffic since the last check.
             now: monotonic seconds.
         """
         for meter in candidates:
@@ -94,7 +94,7 @@ class Backlogs:
         for meter in list(self._untold):
             count, when = meter.drops_said or (0, -DROPPED_SECONDS)
             lost = meter.dropped - count
-            # Of one that has ended there is no later.
+            # An ended connection has no later report.
             if not lost or meter.closed is not None or now - when >= DROPPED_SECONDS:
                 del self._untold[meter]
                 if lost:
@@ -103,19 +103,19 @@ class Backlogs:
         return found
 
     def is_slow(self, meter: Meter) -> bool:
-        """Whether a connection was slow at the last look."""
+        """Return True if a connection was slow at the last check."""
         return meter in self._slow
 
     def forget(self, meter: Meter) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         self._notes.pop(meter, None)
         self._slow.discard(meter)
 
     def oldest(self) -> float:
-        """Seconds that the oldest byte had waited at the last look, on any of the server's."""
+        """Age in seconds of the server's oldest queued byte, at the last check."""
         ages = [meter.queue_age or 0.0 for meter in self._notes if meter.role == "server"]
         return max(ages, default=0.0)
 
     def waiting(self) -> int:
-        """Bytes that waited at the last look, on all of the server's connections."""
+        """Queued bytes of all of the server's connections, at the last check."""
         return sum(meter.send_queue for meter in self._notes if meter.role == "server")

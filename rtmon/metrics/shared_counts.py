@@ -1,8 +1,8 @@
-"""What several connections were sent alike: counted once for all, and read for each.
+"""Shared counts of a group: messages sent to all members are counted once, and read for each.
 
-Adding to a thousand meters costs more than writing to a thousand sockets has room for. So what a
-group of connections was sent in common is added to one total, and a connection's part of it is
-its total now, less the total when the connection joined, less what it was not sent.
+Adding to a thousand meters would be too slow beside writing to a thousand sockets. So messages to a
+whole group are added to one total. A connection's part is the current total, less the total when it
+joined, less the messages that it was not sent.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _NONE: Counts = (0, 0, 0, 0)
 
 
 class SharedCounts:
-    """Totals of what every connection of a set was sent.
+    """Totals of the messages sent to every connection of a group.
 
-    All of it is replaced at once, so that another thread that reads never sees half of it.
+    They are replaced as a whole, so that other threads never read a partial update.
 
     Args:
-        ledger: that of all the meters which have a share.
-        box: whether to keep the last frames.
+        ledger: the ledger of all its meters.
+        box: True to keep the last frames.
 
     Attributes:
-        totals: what a connection has been sent that was there from the beginning.
-        last: when it was last sent something, monotonic seconds; None before.
-        shares: who has a part in it.
+        totals: counts of a connection that was a member from the beginning.
+        last: time of the last message, monotonic seconds; None before.
+        shares: the parts of its meters.
     """
 
     __slots__ = ("box", "last", "ledger", "moved", "shares", "totals")
@@ -47,7 +47,7 @@ class SharedCounts:
         self.moved = False
 
     def join(self, meter: Meter) -> SharedPart:
-        """Give a meter a part in what is sent from now on."""
+        """Return a meter's part in future messages."""
         share = self.shares[meter] = SharedPart(self, meter)
         meter.shares = (*meter.shares, share)
         return share
@@ -55,12 +55,12 @@ class SharedCounts:
     def sent(
         self, messages: Sequence[tuple[int, int]], *, wire: int, receivers: int, now: float
     ) -> None:
-        """Count messages that were sent to all but those who were told to skip them.
+        """Count messages that were sent to all members but those that skip them.
 
         Args:
             messages: opcode and size in bytes of each message's payload, in order.
-            wire: bytes that each transport was handed for them together.
-            receivers: how many connections they were sent to.
+            wire: bytes written to each transport for all of them.
+            receivers: number of connections that they were sent to.
             now: monotonic seconds.
         """
         self.totals = self.after(messages, wire)
@@ -82,7 +82,7 @@ class SharedCounts:
             ledger.moved.append(self)
 
     def after(self, messages: Sequence[tuple[int, int]], wire: int) -> Counts:
-        """What the totals will be once these messages have been sent."""
+        """Return the totals after these messages."""
         count, size, binary, before = self.totals
         return (
             count + len(messages),
@@ -92,14 +92,14 @@ class SharedCounts:
         )
 
     def mark(self) -> None:
-        """Say of all who have a part that they have moved since the last tick."""
+        """Mark the rows of all members as changed since the last tick."""
         self.moved = False
         for meter in self.shares:
             meter.mark()
 
 
 class EndedParts:
-    """What a meter had of the shares that have ended."""
+    """A meter's final part of groups that it has left."""
 
     __slots__ = ("_counts",)
 
@@ -109,15 +109,15 @@ class EndedParts:
         self._counts = counts
 
     def count(self, index: int) -> int:
-        """Return how much it is of one of the shared counters."""
+        """Return its part of one of the shared counters."""
         return self._counts[index]
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add nothing: the meter's own black box has them since the share ended."""
+        """Add nothing: the frames are in the meter's own black box already."""
 
 
 class SharedPart:
-    """One meter's part in what its connection was sent in common with others.
+    """One meter's part of the shared counts of a group.
 
     Attributes:
         shared: the totals.
@@ -137,22 +137,22 @@ class SharedPart:
 
     @property
     def last(self) -> float | None:
-        """When the connection was last sent something that all were; None if settled since."""
+        """Time of the last shared message; None if settled since."""
         return self.shared.last if self.shared.totals[0] > self._state[1][0] else None
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add to a black box the last frames of it that are not in the meter's own."""
+        """Add the last shared frames to a black box."""
         gained = self.shared.totals[0] - self._state[1][0]
         if self.shared.box is not None and gained > 0:
             box.merge(self.shared.box, min(gained, FRAMES))
 
     def skip(self, until: Counts) -> None:
-        """What comes until the totals are these is not sent to this connection."""
+        """Exclude the messages up to these totals: they are not sent to this connection."""
         self._settle()
         self._state = (self._counts(), until)
 
     def leave(self) -> None:
-        """The connection gets no more of it; what it was sent stays counted."""
+        """End the membership; messages sent so far stay counted."""
         meter = self._meter
         if self.shared.shares.pop(meter, None) is None:
             return
@@ -169,7 +169,7 @@ class SharedPart:
         return (self.count(0), self.count(1), self.count(2), self.count(3))
 
     def _settle(self) -> None:
-        """Write down in the meter what cannot be told apart later."""
+        """Add the part to the meter's own counters."""
         gained = self.shared.totals[0] - self._state[1][0]
         if gained <= 0:
             return

@@ -1,4 +1,4 @@
-"""What is particular to Socket.IO: events, namespaces, rooms, acknowledgements."""
+"""Totals of Socket.IO servers: events, namespaces, rooms, acknowledgements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["EventStats", "NamespaceStats", "RoomStats", "SocketIOStats"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStats:
-    """What happened to one event of one namespace.
+    """Totals of one event of one namespace.
 
     Attributes:
         received: how often clients sent it to a handler.
@@ -29,7 +29,7 @@ class EventStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceStats:
-    """What happened in one namespace.
+    """Totals of one namespace.
 
     Attributes:
         open: clients in it now.
@@ -60,7 +60,7 @@ class RoomStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketIOStats:
-    """What a Socket.IO server has done since it was instrumented.
+    """Totals of a Socket.IO server since it was instrumented.
 
     Attributes:
         events: one record for each event of each namespace, the busiest first; those that handlers
