@@ -19,7 +19,7 @@ EPOCHS_KEPT = 8
 
 
 class ReceivedEpochs:
-    """Tables and history, put together from the messages of a feed; see :mod:`.wire`.
+    """Tables and history, put together from the messages of a feed; see :mod:`.wire_format`.
 
     Attributes:
         node: name of the server process; "" before it is known.

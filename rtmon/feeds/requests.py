@@ -13,7 +13,7 @@ A server whose ``hello`` has the feature ``requests`` accepts text messages: a J
   answered with the durations by label of the last ticks after it, each tick as ``[seq, rows]``
   with rows ``[measure, by, label, histogram]``; none if another epoch has begun.
 * ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
-  before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire`.
+  before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire_format`.
 
 An answer comes in binary messages: the id (4 bytes, big-endian), a byte that is 0 if more follows,
 1 if this is the last piece, 2 if the answer is an error in words, and a piece of at most

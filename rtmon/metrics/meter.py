@@ -18,7 +18,7 @@ __all__ = ["Ending", "Held", "Ledger", "Meter", "Part", "light_rows"]
 
 
 class Part(Protocol):
-    """A meter's part of the shared counts of a group; see :mod:`.share`."""
+    """A meter's part of the shared counts of a group; see :mod:`.shared_counts`."""
 
     @property
     def last(self) -> float | None:

@@ -1,4 +1,4 @@
-"""One file that remembers what a server did: written by a sink, read as a feed."""
+"""Recordings: one SQLite file of a server's measurements, written by a sink, read as a feed."""
 
 from __future__ import annotations
 

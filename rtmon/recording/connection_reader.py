@@ -1,4 +1,4 @@
-"""Read the connections of a recording, each as it was at a time."""
+"""Read the connections of a recording as of any time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ORDER = {
     "open_connections": ("opened", "length(id)", "id"),
     "connections": ("closed", "length(id)", "id"),
 }
-"""Order of rows, oldest first; of those of one moment, by the number in the id."""
+"""Order of rows: oldest first, then by the number in the id."""
 
 _WHOLE = (
     "SELECT c.*, b.traceback, b.last_frames FROM {table} c LEFT JOIN blackboxes b USING (epoch, id)"
@@ -45,10 +45,10 @@ _STORED_COLUMNS = ", ".join(f'"{name}"' for name in _STORED)
 _STORED_ROW = light_record(_STORED)._make
 
 IDS = 500
-"""Rows that a statement reads by their ids at most."""
+"""Maximum number of rows that a statement reads by id."""
 
 CLOSED_SHOWN = 1000
-"""Closed connections that the live half of a feed shows, as many as a Monitor keeps."""
+"""Maximum number of closed connections in the live half of a feed, the same as in a Monitor."""
 
 
 class ConnectionReader:
@@ -64,7 +64,7 @@ class ConnectionReader:
     def rows(
         self, query: RowsQuery, source: Source, at: float | None, remembered: Remembered
     ) -> RowsAnswer:
-        """Filter and sort by the columns that are needed, then read whole rows of the page.
+        """Filter and sort by the needed columns, then read whole rows of the page.
 
         Args:
             query: the query.
@@ -144,7 +144,7 @@ class ConnectionReader:
         return found
 
     def _whole(self, page: Sequence[Row], at: float | None) -> list[Row]:
-        """Read the whole rows of those that :meth:`_light` has found."""
+        """Read the whole rows of connections that :meth:`_light` has found."""
         of = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
         infos: dict[tuple[str, str], ConnectionInfo] = {}
         places = dict.fromkeys((row.node, row.epoch) for row in page)
@@ -194,7 +194,7 @@ class ConnectionReader:
     ) -> Iterator[list[Any]]:
         """Yield all connections of an epoch and a range, some at a time: the closed ones first.
 
-        They are records that cost less than a ConnectionInfo, and have all its columns.
+        The records are cheaper than a ConnectionInfo, and have all its columns.
         """
         begin, end = bounds(since, until)
         over = self._over(epoch)
@@ -229,7 +229,7 @@ class ConnectionReader:
         return next((e.ended for e in self._file.epochs()[:-1] if e.id == epoch), None)
 
     def detail(self, query: DetailQuery, source: Source, at: float | None) -> DetailAnswer:
-        """Return what is known of one connection."""
+        """Return the details of one connection."""
         for epoch in reversed(self._file.epochs()):
             if query.epoch not in {None, epoch.epoch} or query.node not in {None, epoch.node}:
                 continue
@@ -255,18 +255,18 @@ class ConnectionReader:
 NOT_RECORDED = "it is not recorded"
 
 _TICK = 1.0
-"""Seconds for which connections are shown as the last tick of their epoch has them."""
+"""Seconds for which connections keep their state of the epoch's last tick."""
 
 
 def _changes(
     row: Any, at: float | None, over: float | None, columns: Collection[str]
 ) -> dict[str, Any]:
-    """What is to be changed of a row to have it as it was at a time.
+    """Return the changes that turn a row into its state at a time.
 
     Args:
-        row: the row, as it was last.
+        row: the last state of the row.
         at: the time; None for the end.
-        over: when its epoch ended, if another one followed: then no connection is open any more.
+        over: when its epoch ended, if another one followed: from then on no connection is open.
         columns: the columns that the row has.
     """
     if at is not None and row.closed is not None and row.closed > at:

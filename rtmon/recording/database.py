@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 BUSY_SECONDS = 2.0
-"""How long a statement waits for a lock that another connection holds."""
+"""Seconds that a statement waits for a lock of another connection."""
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
@@ -48,7 +48,7 @@ _ERRNO = {
     sqlite3.SQLITE_READONLY: errno.EBUSY,
     sqlite3.SQLITE_PERM: errno.EBUSY,
 }
-"""SQLite's result codes that go by without anybody changing the recording."""
+"""SQLite's result codes of temporary errors."""
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -59,17 +59,17 @@ def primary_code(exc: sqlite3.Error) -> int:
 
 
 def is_broken(exc: BaseException) -> bool:
-    """Return True if the error says that the file is damaged, or no database."""
+    """Return True if the error means that the file is damaged, or not a database."""
     return isinstance(exc, sqlite3.Error) and primary_code(exc) in _BROKEN
 
 
 @contextlib.contextmanager
 def as_os_error(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors that can pass, such as a full disk, into an OSError.
+    """Turn SQLite's temporary errors, such as a full disk, into an OSError.
 
     Raises:
-        OSError: such an error.
-        sqlite3.Error: another one.
+        OSError: a temporary error.
+        sqlite3.Error: any other error.
     """
     try:
         yield
@@ -82,7 +82,7 @@ def as_os_error(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the errors of reading a recording into those that callers expect.
+    """Turn SQLite's errors while reading a recording into rtmon's errors.
 
     Raises:
         FileFormatError: the file is damaged, or no database.
@@ -98,10 +98,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 class WriteLock:
-    """The right to write a recording: held by one :class:`Recording` in one process.
+    """An exclusive lock for writing a recording, held by one :class:`Recording` in one process.
 
     A file beside the recording is locked with ``flock``, so the lock ends with the process,
-    whatever ends it. It is removed when the lock is given back.
+    whatever ends it. It is removed when the lock is released.
 
     Args:
         path: the recording.
@@ -124,12 +124,12 @@ class WriteLock:
             ) from None
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._path.unlink(missing_ok=True)
         os.close(self._file)
 
     def forget(self) -> None:
-        """Close the file in a process that was forked off; the parent keeps the lock."""
+        """Close the file in a forked process; the parent keeps the lock."""
         os.close(self._file)
 
 
@@ -157,15 +157,15 @@ def _mounts() -> str:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open a recording for writing; make it if it is not there.
+    """Open a recording for writing; create it if it does not exist.
 
-    The connection may be used on another thread than this one, by one at a time.
+    The connection may be used on any thread, by one at a time.
 
     Raises:
         FileFormatError: the file was written by a newer release, or is another database.
-        OptionError: the file is where SQLite cannot have a write-ahead log.
+        OptionError: the file system does not support SQLite's write-ahead log.
         OSError: the file cannot be opened or written now.
-        sqlite3.DatabaseError: the file is damaged, or no database.
+        sqlite3.DatabaseError: the file is damaged, or not a database.
     """
     kind = network_file_system(path.resolve(), _mounts())
     if kind is not None:
@@ -211,10 +211,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Make the tables of a new file, or the tables and columns that an older one lacks."""
+    """Create the tables of a new file, or the missing tables and columns of an older one."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file that is empty
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of an empty file
         db.execute("BEGIN IMMEDIATE")
         for number in range(version + 1, VERSION + 1):
             for statement in MIGRATIONS[number]:
@@ -228,13 +228,13 @@ def _make(db: sqlite3.Connection) -> None:
 
 
 def _lacking(db: sqlite3.Connection, table: str) -> list[Column]:
-    """Return the columns that a table does not have, because an older release made it."""
+    """Return the columns that a table of an older release lacks."""
     known = {name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
     return [column for column in COLUMNS[table] if column.name not in known]
 
 
 def _complete(db: sqlite3.Connection) -> None:
-    """Have a reader's statements find the columns that the file lacks, as not measured."""
+    """Make missing columns readable as not measured, for a reader's statements."""
     for table in COLUMNS:
         lacking = [f'{unmeasured(each)} AS "{each.name}"' for each in _lacking(db, table)]
         if lacking:
@@ -243,14 +243,14 @@ def _complete(db: sqlite3.Connection) -> None:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a recording for reading, also one that is being written.
+    """Open a recording for reading, even while it is being written.
 
     The connection may be used on any thread, by one at a time. Every statement is a transaction
     of its own.
 
     Raises:
-        FileFormatError: the file is no recording, is damaged, or was written by a newer release.
-        OSError: the file is not there or cannot be read.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer release.
+        OSError: the file does not exist or cannot be read.
     """
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, "there is no such recording", str(path))
@@ -277,7 +277,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
     """Execute a statement for each row; return how many rows it has changed.
 
-    SQLite holds no half of a surrogate pair: there, it becomes a question mark.
+    SQLite cannot store lone surrogates: they become question marks.
     """
     before = db.total_changes
     try:
@@ -293,7 +293,7 @@ def _safe(text: str) -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a broken file and its log out of the way; return the new name."""
+    """Rename a damaged file and its log; return the new name."""
     number = 1
     while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1

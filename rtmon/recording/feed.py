@@ -1,4 +1,4 @@
-"""The feed of a recording: every view of a live server shows a recorded one, too."""
+"""The feed of a recording, by which every view can show it like a live server."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ __all__ = ["RecordingFeed"]
 logger = logging.getLogger("rtmon")
 
 WINDOW = 3600.0
-"""Seconds before its moment that the live half of the feed has in memory."""
+"""Seconds before the shown moment that the live half of the feed holds in memory."""
 
 LIVE_SECONDS = 5.0
-"""A recording whose last tick is younger is being written."""
+"""Maximum age in seconds of the last tick of a recording that is being written."""
 
 
 class RecordingFeed(Feed):
-    """Reads a recording as of a moment: its end, as it grows, or any time in it.
+    """Reads a recording as of a moment: its growing end, or any time in it.
 
     Args:
         path: the file.
-        clock: where time comes from.
-        follow: seconds between two looks for new ticks.
+        clock: source of time.
+        follow: seconds between two checks for new ticks.
 
     Attributes:
         reader: reads the file.
@@ -102,8 +102,8 @@ class RecordingFeed(Feed):
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Read what is new in the file now, rather than at the next look for it."""
-        async with self._reading:  # so that the time that was asked for last is shown last
+        """Read new ticks of the file now, rather than at the next check."""
+        async with self._reading:  # so that the last requested time is shown last
             before = self._view.history.latest()
             make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
             self._view = make()
@@ -201,7 +201,7 @@ class RecordingFeed(Feed):
 
 @dataclass(frozen=True)
 class _View:
-    """What the live half shows: the hour before a moment, and the tables as of it."""
+    """The data of the live half: the hour before a moment, and the tables as of it."""
 
     at: float | None = None
     read: bool = False
@@ -215,7 +215,7 @@ class _View:
 
 
 def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], _View]:
-    """Read a view; return a function that makes it, to be called on the loop.
+    """Read a view; return a function that builds it, to be called on the loop.
 
     Where time has only gone on, the history of the view before is continued. It is added to by
     that function, so that what the loop reads is always of one tick.

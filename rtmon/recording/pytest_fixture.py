@@ -1,4 +1,4 @@
-"""A pytest fixture that records what a test's servers do, and judges it."""
+"""A pytest fixture that records the servers of a test, and checks limits."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Recorded", "recorded"]
 
 
 class Recorded:
-    """What is measured during a test; see :func:`recorded`.
+    """The measurements of a test; see :func:`recorded`.
 
     Attributes:
         monitor: give it to the server: ``rtmon.serve(…, monitor=recorded.monitor)``.
-        path: the recording, to be looked at when the test has failed.
+        path: the recording, for inspection after a failed test.
     """
 
     def __init__(self, monitor: Monitor, path: Path) -> None:
@@ -46,19 +46,19 @@ class Recorded:
         errors: int | None = None,
         unexplained: int | None = None,
     ) -> None:
-        """Fail the test if more was measured so far than is allowed.
+        """Fail the test if a measurement exceeds its limit.
 
         Args:
-            handler_p99: seconds that 99 % of handlers may take at most.
-            rtt_p99: the same of round trips.
-            fanout_p99: the same of the time from publishing to the last transport.
-            dropped: messages that may be dropped.
-            slow: connections that may be slow at once.
-            errors: errors that are allowed.
-            unexplained: connections that may end otherwise than by a close handshake.
+            handler_p99: maximum 99th percentile of handler times, in seconds.
+            rtt_p99: the same for round trips.
+            fanout_p99: the same for the time from publishing to the last transport.
+            dropped: maximum number of dropped messages.
+            slow: maximum number of slow connections at a time.
+            errors: maximum number of errors.
+            unexplained: maximum number of connections that end without a close handshake.
 
         Raises:
-            AssertionError: says each limit that was passed, and where the recording is.
+            AssertionError: lists the exceeded limits, and the path of the recording.
         """
         self.monitor.tick()
         totals = self.monitor.snapshot()

@@ -18,7 +18,7 @@ __all__ = ["Epoch", "RecordingFile", "bounds", "record"]
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One life of a server in a recording.
+    """One epoch of a server in a recording.
 
     Attributes:
         id: its number in the file.
@@ -47,7 +47,7 @@ class RecordingFile:
         version: of its format, see :data:`.schema.VERSION`.
 
     Raises:
-        FileFormatError: it is no recording, is damaged, or was written by a newer release. Each
+        FileFormatError: it is not a recording, is damaged, or was written by a newer release. Each
             method raises it, too, where the damage is.
         OSError: it is not there or cannot be read.
     """
@@ -69,7 +69,7 @@ class RecordingFile:
             return self._db.execute(statement, values).fetchall()
 
     def plain(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Select as :meth:`all`, with rows that cost less."""
+        """Select the same as :meth:`all`, as plain tuples."""
         with self._lock, reading(self.path):
             cursor = self._db.cursor()
             cursor.row_factory = None
@@ -78,12 +78,12 @@ class RecordingFile:
     def pages(
         self, statement: str, values: tuple[Any, ...], *, after: Any, key: int, size: int
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield what a statement selects, whose last two values are a key and a limit.
+        """Yield the rows of a statement page by page; its last parameters are a key and a limit.
 
         Args:
             statement: the statement.
             values: its other values.
-            after: a key that is less than all.
+            after: a key below all others.
             key: the index of the column that the rows are ordered by.
             size: rows of a page.
         """
@@ -109,15 +109,15 @@ class RecordingFile:
         return (min(known), max(time for time in ends if time is not None)) if known else None
 
     def epoch_at(self, at: float | None) -> Epoch | None:
-        """Return the epoch of the last tick up to a time; of a first one without ticks, too."""
+        """Return the epoch of the last tick up to a time, or a first epoch without ticks."""
         epochs = self.epochs()
         begun = [each for each in epochs if at is None or each.wall <= at]
-        # Between a restart and the first tick after it, a server is seen as it was last.
+        # Between a restart and the first tick after it, the previous state is shown.
         while at is not None and len(begun) > 1 and not self._has_tick(begun[-1], at):
             begun.pop()
         if begun or at is None:
             return begun[-1] if begun else None
-        # A tick's time may lie a little before that at which its epoch was written down.
+        # A tick's time may be slightly earlier than the recorded start of its epoch.
         return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
 
     def _has_tick(self, epoch: Epoch, until: float) -> bool:
@@ -126,7 +126,7 @@ class RecordingFile:
         return any(self.one(statement, level, epoch.id, last) for level in LEVELS)
 
     def source(self, at: float | None = None) -> Source:
-        """Return what answers are as of: the last tick up to a time."""
+        """Return the source of answers: the last tick up to a time."""
         epoch = self.epoch_at(at)
         if epoch is None:
             return Source()
@@ -142,9 +142,9 @@ class RecordingFile:
         return Source(node=epoch.node, epoch=epoch.epoch)
 
     def copy(self, to: Path) -> None:
-        """Copy the whole recording, which may be written meanwhile, into another file.
+        """Copy the whole recording into another file, even while it is being written.
 
-        It appears under its name only when it is whole.
+        The copy appears under its name once it is complete.
 
         Raises:
             OSError: the file cannot be written.
@@ -165,10 +165,10 @@ class RecordingFile:
 
 
 def bounds(since: float | None, until: float | None) -> tuple[float, float]:
-    """Return a range without None, to be compared with."""
+    """Return a range with infinities in place of None."""
     return (-1e18 if since is None else since, 1e18 if until is None else until)
 
 
 def record(kind: Any, row: Any) -> Any:
-    """Make a record of a row, which may have more columns than that."""
+    """Make a record of a row, ignoring further columns."""
     return kind(**{name: row[name] for name in kind.__dataclass_fields__})

@@ -39,15 +39,15 @@ __all__ = ["Progress", "Recorder"]
 logger = logging.getLogger("rtmon")
 
 ADDRESSES = 200
-"""Addresses that are recorded: those with the most reconnects."""
+"""Maximum number of recorded addresses: those with the most reconnects."""
 
 Progress = Callable[[int, str], None]
-"""Is told the ticks written so far, and why nothing can be written now, "" while it can."""
+"""Called with the number of written ticks, and the present write error, "" without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _News:
-    """What a feed has received and is not written yet; of an epoch."""
+    """Received ticks of an epoch that are not written yet."""
 
     epoch: str
     samples: Sequence[Sample]
@@ -61,14 +61,14 @@ class _News:
 
 
 class Recorder:
-    """Writes what a feed receives; what cannot be written now follows when it can.
+    """Writes the data of a feed; after a failure, the missing ticks are written later.
 
     Args:
         feed: reads the server; it has been started.
         path: the file.
-        limits: how much is kept.
-        redaction: what is left out of texts.
-        clock: where time comes from.
+        limits: retention limits.
+        redaction: redaction of texts.
+        clock: source of time.
         progress: see :data:`Progress`.
 
     Raises:
@@ -126,7 +126,7 @@ class Recorder:
         self._progress(self._ticks, problem)
 
     async def _asked(self, news: _News) -> _News:
-        """Add what the server does not send by itself; it is asked afterwards, so it has it."""
+        """Add tables that the server sends only on request."""
         if not news.samples:
             return news
         try:
@@ -142,7 +142,7 @@ class Recorder:
         return replace(news, labels=labels, addresses=[row.record for row in answer.rows])
 
     def _news(self) -> _News:
-        """Take what was received and is not written; on the loop, where it is all of one tick."""
+        """Return the received data not written yet; on the loop, where it is consistent."""
         latest = self._feed.latest()
         epoch = latest.epoch if latest else ""
         same = epoch == self._epoch
@@ -174,7 +174,7 @@ class Recorder:
         states: dict[str, Sequence[Any]] = {"socketio": news.socketio}
         if news.addresses is not None:
             states["addresses"] = news.addresses
-        # What is known of connections and events is as of the last of these ticks.
+        # Connections and events are as of the last of these ticks.
         changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
             TickData(
@@ -199,7 +199,7 @@ class Recorder:
         self._ticks += 1
 
     def close(self) -> None:
-        """Write what is not written yet and finish the file: one file remains.
+        """Write the remaining ticks and close the file: one file remains.
 
         Raises:
             OSError: it cannot be written now.

@@ -1,4 +1,4 @@
-"""Delete what a recording no longer keeps, a few hundred rows a statement."""
+"""Delete expired rows of a recording, a few hundred in one statement."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .database import scalar, write_rows
 __all__ = ["RecordingLimits", "Retention"]
 
 DELETED = 500
-"""Rows that a statement deletes at most."""
+"""Maximum number of rows that a statement deletes."""
 
 TRIM_TICKS = 60
-"""Ticks between two looks at how many rows there are."""
+"""Ticks between two checks of the numbers of rows."""
 
 _ORDER = {
     "events": ("time", "seq"),
@@ -28,17 +28,17 @@ _ORDER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingLimits:
-    """How much a recording keeps.
+    """Retention limits of a recording.
 
     Args:
-        ticks: seconds for which single ticks are kept; an hour by default.
-        tens: seconds for which points of 10 ticks are kept; a day by default.
-        sixties: seconds for which points of 60 ticks are kept; 30 days by default.
-        events: Events that are kept; the oldest go first.
-        connections: closed connections that are kept; the oldest go first.
-        channels: channels that are kept.
-        log: bytes that SQLite's write-ahead log may have. One that a reader keeps from being
-            emptied for so long makes the recording take no more ticks until it is.
+        ticks: retention of single ticks in seconds; an hour by default.
+        tens: retention of points of 10 ticks in seconds; a day by default.
+        sixties: retention of points of 60 ticks in seconds; 30 days by default.
+        events: maximum number of Events; the oldest are deleted first.
+        connections: maximum number of closed connections; the oldest are deleted first.
+        channels: maximum number of channels.
+        log: maximum size of SQLite's write-ahead log in bytes. If a reader keeps it from being
+            emptied for so long, the recording pauses until it can be.
 
     Raises:
         OptionError: a number is out of range.
@@ -60,18 +60,18 @@ class RecordingLimits:
         within("log", self.log, 1024 * 1024, 1 << 40)
 
     def seconds(self, level: int) -> float:
-        """Return how long points of a resolution are kept."""
+        """Return the retention of a resolution in seconds."""
         return {1: self.ticks, 10: self.tens, 60: self.sixties}[level]
 
 
 class Retention:
-    """Keeps a recording within its limits.
+    """Enforces the limits of a recording.
 
-    How many rows there are is counted once, when the file is opened.
+    Rows are counted once, when the file is opened.
 
     Args:
         db: the connection that writes.
-        limits: how much is kept.
+        limits: the limits.
 
     Attributes:
         counts: rows of each table that is limited by number.
@@ -86,11 +86,11 @@ class Retention:
         }
 
     def insert(self, table: str, statements: tuple[str, str], rows: Sequence[Any]) -> None:
-        """Write rows of a table that is limited by number.
+        """Write rows of a table with a maximum number of rows.
 
         Args:
             table: the table.
-            statements: one that ignores rows that are there, and one that replaces them.
+            statements: one that ignores existing rows, and one that replaces them.
             rows: the rows.
         """
         ignore, replace = statements
@@ -100,7 +100,7 @@ class Retention:
             write_rows(self._db, replace, rows)
 
     def delete_old(self, now: float, seq: int) -> None:
-        """Delete some of what is too old, or too much, as of a tick.
+        """Delete some of the rows that exceed a limit, as of a tick.
 
         Args:
             now: the tick's time, Unix seconds.
@@ -128,13 +128,13 @@ class Retention:
                     ("labels",),
                     ("level", "epoch", "seq"),
                     "level = ? AND time < ? ORDER BY time",
-                    # Longer than the ticks: the minute before the oldest has to be whole.
+                    # Longer than single ticks: the minute before the oldest must be complete.
                     (level, now - 2 * self._limits.seconds(level)),
                 )
 
     def _trim(self, table: str, keep: int) -> None:
         order, key = _ORDER[table]
-        # What belongs to a connection goes with it.
+        # Rows that belong to a connection are deleted with it.
         tables = (table, "blackboxes") if table == "connections" else (table,)
         for _ in range(TRIM_TICKS):
             excess = self.counts[table] - keep

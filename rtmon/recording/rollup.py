@@ -11,13 +11,13 @@ __all__ = ["Level", "Rollup"]
 
 
 class Level:
-    """One resolution: Samples of so many ticks, aligned to the numbers of ticks.
+    """One resolution: merged Samples, aligned to the numbers of ticks.
 
     A point holds the ticks 1 to ``ticks``, ``ticks + 1`` to ``2 * ticks`` and so on, as in
     :class:`rtmon.metrics.history.History`, whenever the recording began.
 
     Attributes:
-        ticks: ticks of a whole point.
+        ticks: ticks of a complete point.
     """
 
     def __init__(self, ticks: int) -> None:
@@ -25,7 +25,7 @@ class Level:
         self._parts: list[tuple[Sample, int]] = []
 
     def add(self, sample: Sample, ticks: int) -> Iterator[tuple[Sample, int]]:
-        """Add a Sample of so many ticks; yield the points that are whole now."""
+        """Add a Sample of some ticks; yield the points that are complete now."""
         if self._parts and self._bucket(self._parts[-1][0]) != self._bucket(sample):
             yield from self.flush()
         self._parts.append((sample, ticks))
@@ -33,7 +33,7 @@ class Level:
             yield from self.flush()
 
     def flush(self) -> Iterator[tuple[Sample, int]]:
-        """Yield what is not whole, because nothing more comes."""
+        """Yield the last, incomplete point."""
         parts, self._parts = self._parts, []
         if parts:
             yield merge([part for part, _ in parts]), sum(ticks for _, ticks in parts)
@@ -49,7 +49,7 @@ class Rollup:
         self._tens, self._sixties = Level(10), Level(60)
 
     def add(self, sample: Sample) -> list[tuple[int, Sample, int]]:
-        """Add a tick's Sample; return the points that are whole now: level, Sample, ticks."""
+        """Add a tick's Sample; return the points that are complete now: level, Sample, ticks."""
         points = [(1, sample, 1)]
         for ten, ticks in self._tens.add(sample, 1):
             points.append((10, ten, ticks))
@@ -61,7 +61,7 @@ class Rollup:
         list(self._sixties.add(ten, ticks))
 
     def flush(self) -> list[tuple[int, Sample, int]]:
-        """Return what is not whole, because the epoch has ended."""
+        """Return the incomplete points at the end of the epoch."""
         points = []
         for ten, ticks in self._tens.flush():
             points.append((10, ten, ticks))

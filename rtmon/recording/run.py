@@ -41,7 +41,7 @@ def seconds(moment: Moment) -> float | None:
 
 
 class Run:
-    """A recording that is read; as a context manager it closes the file at the end.
+    """A recording opened for reading; as a context manager it closes the file at the end.
 
     Args:
         path: the file.
@@ -73,7 +73,7 @@ class Run:
         self._reader.close()
 
     def feed(self) -> RecordingFeed:
-        """Return a feed of the recording, for the views; it has to be started and closed."""
+        """Return a feed of the recording for views; the caller starts and closes it."""
         return RecordingFeed(self.path)
 
     def view(self, page: str | None = None, **parameters: Any) -> Any:
@@ -97,7 +97,7 @@ class Run:
         Args:
             since: the beginning, included.
             until: the end, included.
-            every: ticks merged into each row; None for the finest of which anything is kept.
+            every: ticks merged into each row; None for the finest resolution available.
 
         Raises:
             OptionError: a time or ``every`` is wrong.

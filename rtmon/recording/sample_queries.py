@@ -57,7 +57,7 @@ class SampleQueries:
             until: Unix seconds, included; None for the end.
             epoch: id of the epoch; None for all.
             after: with ``epoch``: leave out Samples up to this number.
-            limit: how many at most.
+            limit: maximum number of Samples.
         """
         names = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
         points = []
@@ -83,7 +83,7 @@ class SampleQueries:
         after: int,
         limit: int,
     ) -> list[Any]:
-        """Return Samples to be written: records whose histograms and tallies are texts.
+        """Return Samples for export: records whose histograms and tallies are texts.
 
         Args:
             epoch: the epoch.
@@ -91,7 +91,7 @@ class SampleQueries:
             since: Unix seconds, included; None for the beginning.
             until: Unix seconds, included; None for the end.
             after: leave out Samples up to this number.
-            limit: how many at most.
+            limit: maximum number of Samples.
         """
         found = self._file.plain(
             f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - names of columns
@@ -107,7 +107,7 @@ class SampleQueries:
             ]
 
     def finest(self, since: float | None) -> int:
-        """Return the finest resolution that reaches back to a time, or as far as any does."""
+        """Return the finest resolution that reaches back to a time, or else the furthest."""
         firsts = {}
         for level in LEVELS:
             first = self._file.one("SELECT min(time) FROM samples WHERE level = ?", level)
@@ -136,7 +136,7 @@ class SampleQueries:
         return _added(base, [point.sample for point in later])
 
     def series(self, query: SeriesQuery, source: Source) -> SeriesAnswer:
-        """Answer how columns went over a range.
+        """Answer a query for columns over a range.
 
         Raises:
             QueryError: the query is wrong.
@@ -182,7 +182,7 @@ class SampleQueries:
     def _extremes(
         self, query: SeriesQuery, level: int, points: Sequence[Any]
     ) -> Mapping[str, Extremes]:
-        """Return the lowest and highest values within points: of the finer ones that are kept.
+        """Return the lowest and highest values within points, from the finer points available.
 
         Args:
             query: the query.
@@ -209,7 +209,7 @@ class SampleQueries:
     def _gaps_between(
         self, query: SeriesQuery, points: Iterable[tuple[str, int, float, float, int]]
     ) -> list[Gap]:
-        """Return the gaps between points: where the reason was recorded, with that."""
+        """Return the gaps between points, with the recorded reason if there is one."""
         stored = self._stored_gaps(query.since, query.until, query.node)
         found = [
             gap
@@ -230,7 +230,7 @@ class SampleQueries:
         return [Gap(since=gap[0], until=gap[1], reason=gap[2]) for gap in found]
 
     def gaps(self, node: str | None) -> list[Gap]:
-        """Return the stretches without numbers: restarts of the server, and ticks that were lost.
+        """Return the gaps: restarts of the server, and lost ticks.
 
         Args:
             node: the server process; None for all.
@@ -252,7 +252,7 @@ class SampleQueries:
         return sorted(found, key=lambda gap: gap.since)
 
     def _merged(self, query: SeriesQuery) -> list[SeriesPoint]:
-        """Merge the range into one point, of the finest that is kept of each part."""
+        """Merge the range into one point, from the finest resolution of each part."""
         chosen: list[SeriesPoint] = []
         for epoch in self._file.epochs():
             if query.node is not None and epoch.node != query.node:
@@ -274,7 +274,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Add what later ticks counted to totals."""
+    """Add the increases of later ticks to totals."""
     if not samples:
         return base
     as_sample = Sample(

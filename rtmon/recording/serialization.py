@@ -1,4 +1,4 @@
-"""Histograms and Snapshots as bytes, MessagePack, and Samples put together again."""
+"""Serialize histograms and Snapshots as MessagePack, and rebuild Samples."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def sample_values(sample: Sample) -> list[Any]:
 def unpack_sample(
     node: str, epoch: str, seq: int, values: Mapping[str, Any], packed: bytes
 ) -> Sample:
-    """Put a Sample together again, equal to the one that was stored.
+    """Rebuild a Sample equal to the stored one.
 
     Raises:
         msgspec.MsgspecError: the packed histograms are damaged.
@@ -139,12 +139,12 @@ def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
 
 
 def pack_labels(labels: Labels) -> bytes:
-    """Pack what each label took."""
+    """Pack the histograms of labels."""
     return _encode([(*key, each.total, dict(each.counts)) for key, each in labels.items()])
 
 
 def unpack_labels(packed: bytes) -> dict[LabelKey, Histogram]:
-    """Unpack what each label took.
+    """Unpack the histograms of labels.
 
     Raises:
         msgspec.MsgspecError: it is damaged.

@@ -1,4 +1,4 @@
-"""Record a Monitor: a sink that writes every tick into one file."""
+"""A sink that records a Monitor: writes every tick into one file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["Recording"]
 logger = logging.getLogger("rtmon")
 
 NOTABLE = 200
-"""Open connections written with a tick: the busiest and slowest of those that changed."""
+"""Maximum number of open connections written with a tick: the busiest and slowest changed ones."""
 
 NOTABLE_TICKS = 10
 """Ticks between two choices of notable connections, where more than :data:`NOTABLE` changed."""
@@ -49,18 +49,18 @@ def _infos(meters: Iterable[Meter]) -> list[Any]:
 
 
 class Recording:
-    """Writes everything that a Monitor measures into one SQLite file, as time goes by.
+    """Writes everything that a Monitor measures into one SQLite file, tick by tick.
 
     Attach it: ``monitor.attach(rtmon.Recording("run.rtmon"))``. Read the file with
-    :func:`rtmon.read`, also while it is written. A file that is there is continued; one that is
-    damaged is put aside under another name, never overwritten.
+    :func:`rtmon.read`, also while it is written. An existing file is continued; a damaged
+    one is renamed, never overwritten.
 
     Args:
         path: the file.
-        limits: how much is kept; by default single seconds for an hour, points of ten seconds for
+        limits: retention limits; by default single seconds for an hour, points of ten seconds for
             a day, and of a minute for 30 days.
-        redaction: what is left out of texts; by default nothing.
-        clock: where time comes from.
+        redaction: redaction of texts; by default none.
+        clock: source of time.
 
     Raises:
         OptionError: an option is wrong.
@@ -197,7 +197,7 @@ class Recording:
         """Choose the busiest and slowest of the open connections that changed."""
         many = len(tick.meters) > NOTABLE
         if many and tick.sample.seq % NOTABLE_TICKS:
-            return []  # to find them among thousands costs more than to write them
+            return []  # finding them among thousands would cost more than writing them
         changed = [meter for meter in tick.meters if meter.closed is None]
         return nlargest(NOTABLE, changed, key=self._notability) if many else changed
 

@@ -1,4 +1,4 @@
-"""Read the tables of a recording that show a present state: channels, latencies and so on."""
+"""Read the tables of a recording that have a current state: channels, latencies and so on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATES: Mapping[str, Callable[..., Any]] = {"addresses": AddressInfo, "socketio
 
 
 class StateReader:
-    """Tables of a recording that have a state for each moment, rather than rows that stay.
+    """Tables of a recording with a state at each moment, rather than permanent rows.
 
     Args:
         file: the recording.
@@ -55,12 +55,12 @@ class StateReader:
         return self._state(table, epoch, source.seq)
 
     def channels(self, epoch: Epoch) -> list[ChannelInfo]:
-        """Return the channels of an epoch, as they were last."""
+        """Return the channels of an epoch in their last state."""
         found = self._file.all("SELECT * FROM channels WHERE epoch = ?", epoch.id)
         return [record(ChannelInfo, row) for row in found]
 
     def socketio(self, epoch: Epoch, source: Source) -> Sequence[SocketIOInfo]:
-        """Return what Socket.IO servers had done by a tick; nothing of an older file."""
+        """Return the totals of Socket.IO servers as of a tick; empty for an older file."""
         return self._state("socketio", epoch, source.seq) if "socketio" in self.names else ()
 
     def _latencies(self, epoch: Epoch, seq: int) -> list[Latency]:

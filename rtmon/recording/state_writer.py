@@ -1,4 +1,4 @@
-"""Write what a recording keeps of labels and of tables that have only a present state."""
+"""Write durations by label, and the tables that have only a current state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StateWriter:
     Args:
         db: the connection that writes; it is in a transaction whenever this is used.
         epoch: id of the epoch.
-        redaction: what is left out of the texts.
+        redaction: redaction of texts.
     """
 
     def __init__(self, db: sqlite3.Connection, epoch: int, redaction: Redaction) -> None:
@@ -35,7 +35,7 @@ class StateWriter:
         self._written: dict[str, bytes] = {}
 
     def write(self, frame: TickData) -> None:
-        """Write what one tick has brought."""
+        """Write the labels and states of one tick."""
         seq, time = frame.sample.seq, frame.sample.time
         self._db.executemany(
             _LABELS,
@@ -84,5 +84,5 @@ class StateWriter:
         return self._redaction.address(record) if isinstance(record, AddressInfo) else record
 
     def forget(self) -> None:
-        """Forget what was written, as the transaction has failed."""
+        """Reset after a failed transaction."""
         self._written = {}

@@ -1,4 +1,4 @@
-"""What a recording is given with each tick, wherever the server runs."""
+"""The data of one tick that a recording writes, of a local or remote server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES = ("addresses", "socketio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickData:
-    """One tick.
+    """The data of one tick.
 
     Attributes:
         sample: the Sample.
@@ -27,8 +27,8 @@ class TickData:
             record of the columns that are stored.
         channels: the channels to write.
         snapshot: the totals of the epoch, as of this tick.
-        labels: durations by label: number of a tick → what each label took in it.
-        states: tables that have only a present state: name → its rows.
+        labels: durations by label: number of a tick → the histogram of each label.
+        states: tables with only a current state: name → rows.
     """
 
     sample: Sample

@@ -1,4 +1,4 @@
-"""What is worth a mark on the whole time of a recording."""
+"""Marks on the timeline of a recording: restarts, errors, refusals and other Events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["TimelineMark", "notable"]
 
 @dataclass(frozen=True, slots=True)
 class TimelineMark:
-    """What happened in a part of a recording, to be marked on it.
+    """A mark on the timeline of a recording.
 
     Attributes:
         time: of the Event that stands for the part, Unix seconds.
         kind: of that Event; ``restart`` for the last tick before the server was started anew.
-        text: what happened.
-        others: how many further Events the part has.
+        text: its description.
+        others: number of further Events in the same part.
     """
 
     time: float
@@ -27,14 +27,14 @@ class TimelineMark:
 
 
 def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
-    """Return what is worth a mark on the whole recording, oldest first.
+    """Return the marks of a whole recording, oldest first.
 
-    An Event stands for each part that has any, an error or a refusal before others; Events
-    of connections that opened and closed are left out, restarts are all there.
+    Each part with Events has one mark, preferably for an error or a refusal. Events of opened and
+    closed connections are omitted; every restart is marked.
 
     Args:
         file: the recording.
-        parts: how many parts of equal length the recording is seen as.
+        parts: number of equal parts of the timeline.
     """
     span = file.span()
     if span is None:

@@ -19,7 +19,7 @@ def unfinished_epochs(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
 
 
 def restored_rollup(db: sqlite3.Connection, epoch: int, node: str, name: str) -> Rollup:
-    """Return a rollup that has what is not yet part of a whole point.
+    """Return a rollup with the ticks that are not part of a complete point yet.
 
     Args:
         db: the connection that writes.

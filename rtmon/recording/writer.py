@@ -1,4 +1,4 @@
-"""Write ticks into a recording: one transaction each, and no statement of over a thousand rows."""
+"""Write ticks into a recording: a transaction for each, in statements of at most 1,000 rows."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ TOTALS_TICKS = 60
 """Ticks between two Snapshots."""
 
 CHECKPOINT_TICKS = 10
-"""Ticks between two checkpoints, which bring the log into the file."""
+"""Ticks between two checkpoints of the write-ahead log."""
 
 VACUUM_PAGES = 256
-"""Pages given back to the file system with a checkpoint, 1 MiB."""
+"""Pages returned to the file system at a checkpoint, 1 MiB."""
 
 _SAMPLE = schema.insert("samples", schema.SAMPLE_ROW)
 _HISTOGRAMS = schema.insert("histograms", ("level", "epoch", "seq", "packed"))
@@ -49,8 +49,8 @@ class Writer:
     Args:
         path: the file.
         clock: where time comes from.
-        limits: how much is kept.
-        redaction: what is left out of the texts.
+        limits: retention limits.
+        redaction: redaction of texts.
 
     Raises:
         OptionError, FileFormatError, OSError: as :func:`rtmon.recording.database.open_writer`.
@@ -82,7 +82,7 @@ class Writer:
             self._finish_epochs()
 
     def begin(self, node: str, epoch: str) -> None:
-        """Begin an epoch, or go on with one that the file knows.
+        """Begin an epoch, or continue one that the file has.
 
         Raises:
             OSError: the file cannot be written now.
@@ -131,7 +131,7 @@ class Writer:
         if self._seq and sample.seq > self._seq + 1:
             begin = sample.time - sample.elapsed
             self._db.execute(_GAP, (self._epoch, self._ended_at, begin, "ticks were dropped"))
-        if self._points_of != sample.seq:  # else the transaction before has failed
+        if self._points_of != sample.seq:  # otherwise the previous transaction has failed
             self._points, self._points_of = self._rollup.add(sample), sample.seq
         for level, point, ticks in self._points:
             self._put_sample(level, point, ticks)
@@ -166,20 +166,20 @@ class Writer:
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
 
     def close(self) -> None:
-        """Bring the log into the file and close it; one file remains.
+        """Checkpoint the log and close the file; one file remains.
 
         Raises:
             OSError: the file cannot be written now.
         """
         with as_os_error(self.path):
             self._checkpoint()
-            with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it now
+            with contextlib.suppress(sqlite3.OperationalError):  # a reader has it open
                 # A reader of a file with a log would leave an empty log beside it.
                 self._db.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._db.close()
 
     def abandon(self) -> None:
-        """Close without writing; what is committed is safe."""
+        """Close without writing; committed data is safe."""
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
 

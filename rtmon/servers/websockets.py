@@ -325,7 +325,7 @@ def serve(
             is ``ssl``, as in the original; :func:`rtmon.servers.tls.server_context` makes both.
         page: True to serve a chat page of the hub at ``/``.
         stall_timeout: seconds for which a client may read nothing of the data sent to it before
-            its connection is cut; None for ever. A hub has it in :class:`rtmon.HubOptions`.
+            its connection is cut; None for ever. A hub has it in :class:`rtmon.hub.HubOptions`.
         pause_gc: True to pause Python's garbage collector, in the whole process, for at most ten
             seconds while hundreds of connections a second are opened and few end. It would
             take up to a third of the CPU time of such a storm.
