@@ -1,4 +1,4 @@
-"""How long to wait before trying again. Pure."""
+"""Backoff: growing, randomized delays between attempts. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of messages for somebody who reads more slowly than they come. Pure.
+"""Backpressure: bounded send queues with policies for slow consumers. Pure.
 
 A transport takes messages until its own buffer is full; what comes then waits in a
 :class:`SendQueue`, which is bounded, and each message brings the policy that says what is given
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Policy = Literal["disconnect", "drop_oldest", "drop_newest", "keep_latest", "block"]
-"""What is given up when a receiver's queue is full.
+"""What a full send queue drops, by policy.
 
 * ``disconnect``: what waits under another policy, or else the connection, with close code 1013.
 * ``drop_oldest``: the oldest messages that may be given up.
@@ -39,7 +39,7 @@ Policy = Literal["disconnect", "drop_oldest", "drop_newest", "keep_latest", "blo
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 Verdict = Literal["taken", "dropped", "overflow"]
-"""What became of a message: it waits, it was given up, or the connection is to be."""
+"""Result of queueing a message: queued, dropped, or the connection must be closed."""
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def together(policies: Iterable[Policy]) -> Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much may wait for one connection.
+    """Limits of the send queue of one connection.
 
     Attributes:
         bytes: of messages, in the queue and in the transport's buffer together.
@@ -152,15 +152,15 @@ class SendQueue(Generic[T]):
         key: Hashable = None,
         buffered: int = 0,
     ) -> Verdict:
-        """Have a message wait, if its policy lets it.
+        """Queue a message, as its policy allows.
 
         Args:
             item: the message.
             size: its bytes.
             bounds: how much may wait, from now on.
             now: monotonic seconds.
-            policy: what is given up if it does not fit.
-            key: for ``keep_latest``: what it is the latest of.
+            policy: what to drop if the queue is full.
+            key: for ``keep_latest``: messages with the same key replace each other.
             buffered: bytes that wait in the transport's buffer, in front of this queue.
         """
         if policy == "keep_latest":
@@ -197,7 +197,7 @@ class SendQueue(Generic[T]):
         return self._remove(first).item
 
     def expire(self, bounds: Bounds, now: float) -> bool:
-        """Give up what has waited for too long and may be given up.
+        """Drop messages that have waited too long, if their policy allows.
 
         Returns:
             Whether something is left that has waited for too long and may not: the connection
@@ -264,7 +264,7 @@ class SendQueue(Generic[T]):
 
 
 class Progress:
-    """Tells how long a reader has taken nothing; time is passed in.
+    """Measures for how long a reader has made no progress; time is passed in.
 
     Args:
         taken: a number that grows as bytes leave, such as those handed over less those waiting.

@@ -1,4 +1,4 @@
-"""Collecting items, and handing them on together."""
+"""Collect items, and pass them on in batches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Batcher(Generic[T]):
         return len(self._buffer)
 
     def add(self, item: T) -> Any:
-        """Add an item. Returns what ``send`` returned if it completed the batch, else None."""
+        """Add an item. Returns the result of ``send`` if the batch is complete, else None."""
         # The timer keeps the delay, the buffer only counts.
         full = self._buffer.add(item, now=0.0)
         if full:
@@ -62,12 +62,12 @@ class Batcher(Generic[T]):
         return None
 
     def flush(self) -> Any:
-        """Hand on what is collected. Returns what ``send`` returned, None if there was nothing."""
+        """Pass on the collected items. Returns the result of ``send``; None if there were none."""
         collected = self.take()
         return self._send(collected) if collected else None
 
     def take(self) -> list[T]:
-        """Return what is collected without handing it on; the collection begins anew."""
+        """Return and remove the collected items without passing them on."""
         self._timer.cancel()
         return self._buffer.take()
 

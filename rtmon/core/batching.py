@@ -1,4 +1,4 @@
-"""Collecting items until there are enough of them or the first has waited long enough. Pure."""
+"""Collect items into batches of limited size and delay. Pure."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class BatchBuffer(Generic[T]):
         return self.take() if len(self._items) >= self.size else []
 
     def take(self) -> list[T]:
-        """What is collected, complete or not; the collection begins anew."""
+        """Return and remove the collected items, complete or not."""
         items, self._items = self._items, []
         self.due = None
         return items

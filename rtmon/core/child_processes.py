@@ -56,11 +56,11 @@ class ChildEnded(RtmonError):
 
 
 class Child:
-    """An rtmon command in a process of its own.
+    """An rtmon command in a child process.
 
     Args:
-        name: what to call it when talking to people: "the server".
-        arguments: what would stand after ``rtmon`` on a command line.
+        name: its name in messages, such as "the server".
+        arguments: the command line after ``rtmon``.
     """
 
     def __init__(self, name: str, *arguments: str) -> None:
@@ -76,7 +76,7 @@ class Child:
         )
 
     def ready(self) -> Mapping[str, Any]:
-        """Wait until it is ready, and return what it announced.
+        """Wait until it is ready, and return the facts that it announced.
 
         Raises:
             ChildEnded: it ended before; why, it has said on standard error.
@@ -91,11 +91,11 @@ class Child:
         return facts
 
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """True while it runs."""
         return self.process.poll() is None
 
     def ended(self) -> ChildEnded:
-        """The error that says how it ended."""
+        """Return an error that describes how it ended."""
         code = self.process.returncode
         how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
         return ChildEnded(f"{self.name} (process {self.process.pid}) ended {how}", code)
@@ -119,7 +119,7 @@ def stop(children: Iterable[Child]) -> None:
 
 
 def announce(text: str, **facts: str | int | None) -> bool:
-    """Say that this process is ready: the facts to a parent, else the text, if any, to a person.
+    """Announce that this process is ready: facts to a parent process, or else a text to the user.
 
     Returns:
         Whether it was a person.

@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that refuses is asked seldom, until it accepts. Pure."""
+"""A circuit breaker: after failures, requests to a service are limited to rare probes. Pure."""
 
 from __future__ import annotations
 

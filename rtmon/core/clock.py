@@ -1,4 +1,4 @@
-"""Time, as an object to pass in."""
+"""Clocks: sources of time that are passed in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What rtmon needs to know of time. Both are plain callables, since hot paths call them."""
+    """Interface of a source of time. Both members are plain callables, for the hot paths."""
 
     monotonic: Callable[[], float]
     """Seconds that never go back: durations and rates."""

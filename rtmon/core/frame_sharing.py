@@ -9,7 +9,7 @@ __all__ = ["FrameGroup", "FrameGroupFactory", "Written"]
 
 
 class Written(Protocol):
-    """What a group has written to its connections' transports.
+    """Statistics of one flush of a group.
 
     Attributes:
         waited: seconds from the publication of each message until all transports had it.
@@ -35,10 +35,10 @@ class FrameGroup(Protocol):
     def __contains__(self, connection: object) -> bool: ...
 
     def add(self, connection: Any) -> None:
-        """Send a connection what is published from now on."""
+        """Add a connection, which gets the messages published from now on."""
 
     def discard(self, connection: Any) -> None:
-        """Send a connection nothing more, after what was published before."""
+        """Remove a connection after writing the messages published before."""
 
     def publish(
         self,
@@ -56,7 +56,7 @@ class FrameGroup(Protocol):
         """
 
     def flush(self) -> None:
-        """Write what is collected until the end of the event loop's turn."""
+        """Write the collected messages at once."""
 
 
 class FrameGroupFactory(Protocol):

@@ -1,4 +1,4 @@
-"""What a connection of `websockets` may cost while its peer does not read.
+"""Limits for connections of `websockets` whose peer does not read.
 
 While writing is paused, the library's own keepalive waits, and it goes on answering the peer's
 pings: a peer that reads nothing is never found, and one that sends pings besides fills the memory
@@ -88,7 +88,7 @@ class WriteListener(Protocol):
         """Writing is paused."""
 
     def pump(self) -> None:
-        """Writing goes on; may write."""
+        """Handle resumed writing; may write."""
 
     def unanswered(self) -> None:
         """The peer has not answered a keepalive ping in time: its connection is about to end."""
@@ -102,7 +102,7 @@ class Guarded(Connection):
     """
 
     stall_timeout: ClassVar[float | None] = None
-    """Seconds for which a peer may take nothing of what waits for it, until its connection is
+    """Seconds for which a peer may read nothing of the queued data, until its connection is
     cut; None to leave it alone. A :class:`WriteListener` does this itself."""
 
     pings_at_once: ClassVar[int | None] = None
@@ -115,7 +115,7 @@ class Guarded(Connection):
     does."""
 
     paced: ClassVar[bool] = False
-    """True to inflate what it receives in turns with other connections. A hub has it so always."""
+    """True to inflate received data in turns with other connections. A hub always does."""
 
     on_lost: ClassVar[Callable[[], None] | None] = None
     """Called when a connection of this class has ended, opened or not."""
@@ -130,14 +130,14 @@ class Guarded(Connection):
         super().__init__(*args, **kwargs)
 
     def listen(self, listener: WriteListener) -> None:
-        """Have a listener told when writing is paused or goes on, and when the keepalive fails."""
+        """Set a listener for paused and resumed writing, and for a failed keepalive."""
         guard = self._guarding()
         guard.listener = listener
         if isinstance(self.keepalive_task, asyncio.Task):
             guard.watch_keepalive()
 
     def keepalive_failed(self) -> None:
-        """Tell the listener, if there is one, that a keepalive ping was not answered in time.
+        """Notify the listener, if there is one, that a keepalive ping was not answered in time.
 
         While writing is paused, the connection is cut: its close frame would never be sent.
         """
@@ -145,7 +145,7 @@ class Guarded(Connection):
             self._guard.keepalive_failed()
 
     def pace_input(self) -> None:
-        """Inflate what it receives in turns with other connections; after the handshake."""
+        """Inflate received data in turns with other connections, after the handshake."""
         if self.protocol.extensions and not Pieces.divide(self.protocol):
             PacedInput(self)
 
@@ -165,7 +165,7 @@ class Guarded(Connection):
         if self._guard is not None:
             self._guard.lost()
             self._guard = None  # it refers to the connection: neither would go by itself
-        # So does what the library and a probe have put in front of the protocol's own methods.
+        # The methods that the library and a probe have put before the protocol's own are kept, too.
         for name in ("select_subprotocol", "send_frame"):
             vars(self.protocol).pop(name, None)
         super().connection_lost(exc)
@@ -189,7 +189,7 @@ class GuardedServerConnection(Guarded, ServerConnection):
 
 
 class _Guard:
-    """What is remembered of a connection whose writing is, or was, paused."""
+    """State of a connection whose writing is or was paused."""
 
     __slots__ = (
         "_connection",
@@ -230,14 +230,14 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # May pause writing again; then what comes next finds it so.
+            # May pause writing again; the next write then sees that.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:
             self.listener.pump()
 
     def watch_keepalive(self) -> None:
-        """Take note that the library's keepalive has failed; the connection ends by itself.
+        """Record that the library's keepalive has failed; the connection ends by itself.
 
         Its ``keepalive()`` is not replaced for that, because the fast path would step aside.
         """
@@ -252,7 +252,7 @@ class _Guard:
         protocol.fail = failing
 
     def keepalive_failed(self) -> None:
-        """Tell the listener; cut the connection if its close frame would wait."""
+        """Notify the listener; cut the connection if its close frame would wait."""
         if self.listener is not None:
             self.listener.unanswered()
         if self._ends_frozen and self._connection.paused:

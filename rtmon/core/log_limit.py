@@ -1,4 +1,4 @@
-"""A bound on how often one kind of trouble is logged. Pure: time is passed in."""
+"""Rate limit for repeated log lines. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["LogLimit"]
 
 
 class LogLimit:
-    """Allows one line in each interval, and counts those that it does not allow.
+    """Allows one line in each interval, and counts the suppressed ones.
 
     Args:
         seconds: the interval.

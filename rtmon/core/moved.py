@@ -33,7 +33,7 @@ MOVED: Final[Mapping[str, str]] = {
 
 
 def install() -> None:
-    """Have imports of the old paths found, before any other finder looks for them."""
+    """Install the finder of old paths, before all other finders."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 

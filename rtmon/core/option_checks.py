@@ -1,4 +1,4 @@
-"""Whether the value of an option makes sense. Pure."""
+"""Validate the values of options. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VISIBLE = re.compile(r"[!-~]+")
 
 
 def within(what: str, value: Any, low: float, high: float) -> None:
-    """Refuse what is no number from ``low`` to ``high``, both included.
+    """Raise if a value is not a number from ``low`` to ``high``, both included.
 
     Raises:
         OptionError: it is something else, NaN too.
@@ -27,7 +27,7 @@ def within(what: str, value: Any, low: float, high: float) -> None:
 
 
 def one_of(what: str, value: Any, *choices: str | int) -> None:
-    """Refuse what is none of these words or numbers.
+    """Raise if a value is none of the allowed ones.
 
     Raises:
         OptionError: it is something else.
@@ -38,7 +38,7 @@ def one_of(what: str, value: Any, *choices: str | int) -> None:
 
 
 def bearer_token(what: str, value: Any) -> None:
-    """Refuse what no ``Authorization: Bearer`` header carries unchanged; without repeating it.
+    """Raise if a token is not valid in an ``Authorization: Bearer`` header; never quote it.
 
     Raises:
         OptionError: it is no text, is empty, or has other characters than visible ASCII.

@@ -1,4 +1,4 @@
-"""Compressed messages of a connection of `websockets`, inflated a little at a time.
+"""Inflate compressed messages of a connection of `websockets` a little at a time.
 
 The library parses all that one read of the socket brings, up to 256 KiB, before the application
 or another connection has its turn. Compressed messages inflate up to a thousandfold: 3,000 of
@@ -46,7 +46,7 @@ class Pieces:
 
     @staticmethod
     def end(protocol: Any) -> None:
-        """Stop the parser no more; it refers to the connection, and neither would go by itself."""
+        """Stop interrupting the parser, and break its reference cycle with the connection."""
         vars(protocol.reader).pop("at_eof", None)
 
     def _at_eof(self) -> Generator[None, None, bool]:
@@ -99,7 +99,7 @@ class PacedInput(asyncio.Protocol):
             self.drop()
             return
         connection.transport = _LostTransport(self._transport, self.drop)
-        if connection.paused:  # a handler that waits to send would read no more
+        if connection.paused:  # a handler that is blocked in a send does not read
             connection.resume_writing()
 
     def pause_writing(self) -> None:
@@ -148,7 +148,7 @@ class PacedInput(asyncio.Protocol):
             transport.resume_reading()
 
     def drop(self) -> None:
-        """Drop what is not parsed: this side has cut the connection."""
+        """Drop unparsed data: this side has cut the connection."""
         if self._waits:
             self._waits = False
             self._connection.protocol.reader.buffer.clear()

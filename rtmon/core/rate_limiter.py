@@ -1,4 +1,4 @@
-"""A rate limit for each key, such as a client, a user or an address. Pure."""
+"""Rate limits by key, such as a client, a user or an address. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SI prefixes for numbers shown to people. Pure."""
+"""SI prefixes for numbers shown to users. Pure."""
 
 from __future__ import annotations
 

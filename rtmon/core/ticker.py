@@ -1,4 +1,4 @@
-"""Something that is done at regular times on an event loop, for as long as somebody wants it."""
+"""Call a function at regular times on an event loop, without keeping its object alive."""
 
 from __future__ import annotations
 

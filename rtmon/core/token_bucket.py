@@ -1,4 +1,4 @@
-"""Token buckets: how much may be done at once, and lastingly. Pure: time is passed in."""
+"""Token buckets for rate limits: burst and rate. Pure: time is passed in."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Find = Callable[[], Any]
 """A function or coroutine function without arguments."""
 
 Hint = str | Callable[[Any], str | None]
-"""A text, or a function of what was found that returns one, or None for no hint."""
+"""A hint: a text, or a function of the found value that returns a text, or None for no hint."""
 
 
 @overload
@@ -73,7 +73,7 @@ async def check(
     within: float = 1.0,
     strict: bool | None = None,
 ) -> None:
-    """Tell the learner whether an exercise is done, and if not, what was found and what is asked.
+    """Check an exercise, and show the learner the result: found and expected values if it failed.
 
     Two forms: with ``holds``, and with ``found`` and ``expected``, which can say what is missing::
 
@@ -94,7 +94,7 @@ async def check(
     facts count from the exercise's cell on.
 
     Args:
-        claim: what is to hold, in words.
+        claim: the condition to meet, in words.
         holds: a function or coroutine function, called until it returns something true.
         found: a function or coroutine function, called until it returns what is expected: a value,
             or a mapping of names to values where a check has several facts.
@@ -104,7 +104,7 @@ async def check(
             a text, or None for none. It says where to look and never the solution.
         exercise: the exercise's name, a notebook and a number: ``"01-2"``. With a name, the outcome
             goes to the learner's progress file and to the class server.
-        points: what a right answer is worth; 1 by default. ``make docs`` writes them into the
+        points: points of a right answer; 1 by default. ``make docs`` writes them into the
             metadata that nbgrader reads, so it is a number, not an expression.
         within: seconds to look for. It is patience, never part of the claim: a slow machine may
             have more of it.
@@ -200,7 +200,7 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
 
 
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
-    """Add the outcome to the progress file, tell the class server; return what went wrong."""
+    """Add the outcome to the progress file and report it to the class server; return errors."""
     note = outcome.missing[0] if outcome.missing else ""
     entry = progress.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),

@@ -26,7 +26,7 @@ CLASS = "RTMON_CLASS"
 """Environment variable: the class server's address, ``ws://host:8765``."""
 
 TOKEN = "RTMON_CLASS_TOKEN"  # noqa: S105 - the name of a variable
-"""Environment variable: what authenticates the learner there, if the server asks for it."""
+"""Environment variable: token that authenticates the learner, if the server requires one."""
 
 AGAIN = 60.0
 """Seconds after which the same report is sent again, for a class server that was restarted."""
@@ -72,7 +72,7 @@ class Reporter:
 
     Args:
         url: of the class server.
-        learner: what the learner is called there.
+        learner: the learner's name there.
         token: authenticates the learner, if the server asks for it.
         again: seconds after which the same report is sent again.
 
@@ -141,7 +141,7 @@ class Reporter:
         try:
             await client.publish(CHANNEL, newest, ack=True)
         except TimeoutError:
-            self._news.set()  # the server is away: try again, with what is the newest then
+            self._news.set()  # the server is away: retry with the newest report
         except (ProtocolError, OptionError) as error:
             self.problem = f"it was refused: {error}"
         except (ConnectionLost, MessageExpired):

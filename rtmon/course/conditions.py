@@ -1,4 +1,4 @@
-"""Facts that a check finds, the conditions they are to meet, and the words for both. Pure."""
+"""Conditions for the facts that a check finds, with words for both. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a fact is to meet, when more than one value is right.
+    """A condition for a fact with more than one right value.
 
     Attributes:
         words: completes "this asks for …": ``"at least 40"``.
@@ -27,26 +27,26 @@ class Condition:
 
 
 def at_least(bound: float) -> Condition:
-    """Ask for a number that is not below the bound."""
+    """Return a condition: a number not below the bound."""
     return Condition(f"at least {_shown(bound)}", lambda found: found >= bound)
 
 
 def at_most(bound: float) -> Condition:
-    """Ask for a number that is not above the bound."""
+    """Return a condition: a number not above the bound."""
     return Condition(f"at most {_shown(bound)}", lambda found: found <= bound)
 
 
 def between(low: float, high: float) -> Condition:
-    """Ask for a number from low to high, both included."""
+    """Return a condition: a number from low to high, both included."""
     return Condition(f"{_shown(low)} to {_shown(high)}", lambda found: low <= found <= high)
 
 
 def satisfying(words: str, holds: Callable[[Any], object]) -> Condition:
-    """Ask for whatever a predicate accepts.
+    """Return a condition: a value that a predicate accepts.
 
     Args:
         words: completes "this asks for …": ``"one of few"``.
-        holds: gets what was found; returns something true for a right value.
+        holds: called with the found value; returns a true value if it is right.
     """
     return Condition(words, holds)
 
@@ -68,7 +68,7 @@ def since(facts: Callable[[], Mapping[str, Any]]) -> Callable[[], dict[str, Any]
 
 
 def misses(found: Any, expected: Any) -> list[str]:
-    """Compare what was found with what is expected; returns a sentence for each difference.
+    """Compare found and expected values; returns a sentence for each difference.
 
     Args:
         found: a value, or values by name.
@@ -89,7 +89,7 @@ def misses(found: Any, expected: Any) -> list[str]:
 def _meets(found: Any, expected: Any) -> bool:
     if not isinstance(expected, Condition):
         return bool(found == expected)
-    if found is None:  # what is not there yet has no order
+    if found is None:  # a missing value has no order
         return False
     return bool(expected.holds(found))
 

@@ -25,8 +25,8 @@ class Exercise:
 
     Attributes:
         name: a notebook and a number, such as ``01-2``.
-        claim: what is to hold, in words.
-        points: what a right answer is worth.
+        claim: the condition to meet, in words.
+        points: points of a right answer.
         cell: index of the check's cell in the notebook.
     """
 
@@ -104,7 +104,7 @@ def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
 
 
 def without_solutions(notebook: dict[str, Any]) -> None:
-    """Take out the solutions that are folded into the text above each exercise. Idempotent."""
+    """Remove the folded solutions above each exercise. Idempotent."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = _SOLUTION.sub("\n\n", "".join(cell["source"])).rstrip("\n")

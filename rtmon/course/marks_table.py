@@ -26,9 +26,9 @@ class MarksTable:
     """The results of all learners.
 
     Attributes:
-        notebooks: those that were begun, with their exercises: the columns.
+        notebooks: the started notebooks with their exercises: the columns.
         learners: name → exercise → result: the rows.
-        problems: what could not be read, a sentence each.
+        problems: read errors, one sentence each.
     """
 
     notebooks: list[Notebook]
@@ -59,7 +59,7 @@ class MarksTable:
 
     @property
     def points(self) -> int:
-        """What all exercises of the table are worth together."""
+        """The total points of all exercises of the table."""
         return sum(exercise.points for exercise in self._exercises())
 
     def text(self) -> str:
@@ -95,7 +95,7 @@ class MarksTable:
         return [each for notebook in self.notebooks for each in notebook.exercises]
 
     def _cells(self, results: Mapping[str, Result]) -> dict[str, str]:
-        """Return exercise → what its cell says."""
+        """Return exercise → text of its cell."""
         cells = {}
         for exercise in self._exercises():
             result = results.get(exercise.name)
@@ -110,7 +110,7 @@ class _Block:
 
     Attributes:
         heading: the notebook's name.
-        numbers: those of its exercises.
+        numbers: the numbers of its exercises.
         columns: name and width of each.
     """
 

@@ -36,7 +36,7 @@ FILE = "RTMON_PROGRESS"
 """Environment variable: path of the progress file, or ``off`` for none."""
 
 LEARNER = "RTMON_LEARNER"
-"""Environment variable: what the learner is called."""
+"""Environment variable: the learner's name."""
 
 CHANNEL = "course.progress"
 """The class server's channel on which reports are published."""
@@ -54,16 +54,16 @@ Note = Annotated[str, Meta(max_length=200)]
 
 
 class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found; a line of a progress file.
+    """The result of one check: a line of a progress file.
 
     Attributes:
         time: Unix seconds.
-        learner: what the learner is called.
+        learner: the learner's name.
         exercise: a notebook and a number, such as ``01-2``.
-        claim: what was to hold, in words.
+        claim: the condition to meet, in words.
         right: whether it held.
-        points: what a right answer is worth.
-        note: what was missing, in one sentence; empty if nothing was.
+        points: points of a right answer.
+        note: the missing part, in one sentence; empty if nothing was missing.
     """
 
     time: float
@@ -76,13 +76,13 @@ class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What all checks of one exercise have found together.
+    """The combined result of all checks of one exercise.
 
     Attributes:
         right: whether one of them was right; it stays so.
         tries: how many there were.
-        points: what a right answer is worth.
-        note: what the last one missed; empty once one was right.
+        points: points of a right answer.
+        note: the missing part at the last check; empty once one was right.
     """
 
     right: bool
@@ -102,7 +102,7 @@ def progress_file() -> Path | None:
 
 
 def learner() -> str:
-    """Return what the learner is called: RTMON_LEARNER, the name at a JupyterHub, or the login."""
+    """Return the learner's name: RTMON_LEARNER, the name at a JupyterHub, or the login."""
     name = os.environ.get(LEARNER) or os.environ.get("JUPYTERHUB_USER") or _login()
     return one_line(name, 128)
 

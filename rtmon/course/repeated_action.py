@@ -13,7 +13,7 @@ __all__ = ["every"]
 
 @contextlib.asynccontextmanager
 async def every(seconds: float, action: Callable[[], Any]) -> AsyncIterator[asyncio.Task[None]]:
-    """Do something again and again, beside what else goes on, until the context ends.
+    """Repeat an action in the background until the context ends.
 
     Args:
         seconds: between two times; of a schedule, so that a slow action does not stretch it.

@@ -22,8 +22,8 @@ class Notebook:
     """A notebook of the course.
 
     Attributes:
-        name: what its exercises begin with, such as ``01``.
-        title: what it is about.
+        name: prefix of its exercises, such as ``01``.
+        title: its title.
         exercises: in order.
     """
 

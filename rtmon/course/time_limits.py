@@ -1,4 +1,4 @@
-"""How long the course waits for a slow machine."""
+"""Time limits of the course, extended for slow machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PATIENCE = "RTMON_COURSE_PATIENCE"
 
 
 def patience(least: float) -> float:
-    """Return for how many seconds to wait: ``least``, or as the environment says if that is more.
+    """Return the seconds to wait: ``least``, or RTMON_COURSE_PATIENCE if that is more.
 
     Raises:
         OptionError: RTMON_COURSE_PATIENCE is not a number.

@@ -47,7 +47,7 @@ _CLOSE = Promise(
 
 
 class Batcher(Protocol):
-    """What the learner writes, as a class called with ``send``, ``size=`` and ``delay=``.
+    """Interface of the learner's class, which is called with ``send``, ``size=`` and ``delay=``.
 
     ``send`` is a coroutine function that takes a list of items; ``size`` is how many items a batch
     has at most, ``delay`` for how many seconds the first item of a batch waits at most.
@@ -57,7 +57,7 @@ class Batcher(Protocol):
         """Add an item to the batch."""
 
     async def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining items."""
 
 
 async def batcher(make: Callable[..., Batcher]) -> Verdict:
@@ -117,7 +117,7 @@ async def _put_steadily(trial: Trial, batcher: Batcher, link: _Link) -> None:
 
 
 async def _put_side_by_side(trial: Trial, batcher: Batcher, link: _Link) -> None:
-    """Have three publishers put 20 items each at the same time, close, and compare."""
+    """Let three publishers put 20 items each at the same time, close, and compare."""
     said = {name: [f"{name} {n}" for n in range(1, 21)] for name in ("ada", "ben", "cleo")}
 
     async def publish(items: list[str]) -> None:
@@ -168,12 +168,12 @@ class _Link:
         return [item for batch in self.batches for item in batch]
 
     def summary(self) -> str:
-        """Describe what has arrived."""
+        """Describe the items that have arrived."""
         sizes = ", ".join(str(len(batch)) for batch in self.batches[:12])
         return f"batches of {sizes} items were sent" if sizes else "nothing was sent"
 
     def fault(self, said: Mapping[str, list[str]]) -> str:
-        """Return the first difference from what each publisher has put; empty if there is none."""
+        """Return the first difference from the items of each publisher; empty if there is none."""
         for name, texts in said.items():
             theirs = [item for item in self.items if str(item).startswith(name)]
             if problem := first_fault(theirs, texts, "the server", name):

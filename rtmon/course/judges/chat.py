@@ -1,4 +1,4 @@
-"""Judge a chat server: what one person says reaches everybody, whatever happens to one link."""
+"""Judge a chat server: each user's messages reach all users, whatever happens to one connection."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ async def _conversation(
     *,
     after: SimulatedUser | None = None,
 ) -> None:
-    """Have people speak at the same time, and compare what each listener hears.
+    """Let users send at the same time, and compare the messages that each user receives.
 
     Args:
         trial: which the people are part of.
         speakers: say all the words.
         listeners: have to hear them.
-        words: what is said.
+        words: the texts sent.
         after: a person whose link was cut or frozen before.
 
     Raises:
@@ -130,7 +130,7 @@ async def _speak(speaker: SimulatedUser, *texts: str) -> None:
 
 
 def _fault(heard: Sequence[str], said: Mapping[str, Sequence[str]], listener: str) -> str | None:
-    """Describe the first difference between what was said and what a listener heard."""
+    """Describe the first difference between the sent messages and those that a user received."""
     speakers = tuple(f"{name}:" for name in said)
     for text in heard:
         if not text.startswith(speakers):

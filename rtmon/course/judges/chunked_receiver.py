@@ -1,4 +1,4 @@
-"""Judge a receiver of files in chunks: goes on where it was, and never shows half a file."""
+"""Judge a receiver of files in chunks: it resumes, and never leaves a partial file."""
 
 from __future__ import annotations
 

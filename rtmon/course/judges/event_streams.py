@@ -200,11 +200,11 @@ class _Reader:
 
     @property
     def shown(self) -> str:
-        """The beginning of what has come."""
+        """Return the beginning of the received data."""
         return repr(self._text[:60])
 
     def wrong_head(self) -> str | None:
-        """Describe what is wrong with the head of the answer; None if it is right."""
+        """Describe the error in the response head; None if it is right."""
         status, *fields = self._text.split("\n\n")[0].split("\n")
         if status.split(" ")[:2] != ["HTTP/1.1", "200"]:
             return f"the first line of the answer is {status[:60]!r}"

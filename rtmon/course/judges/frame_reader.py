@@ -101,7 +101,7 @@ async def frame_reader(read_frame: ReadFrame) -> Verdict:
 async def _expect(
     trial: Trial, read_frame: ReadFrame, frames: Sequence[Frame], *, mask: bool, slow: bool
 ) -> None:
-    """Send frames over one connection, and compare what the learner's function reads.
+    """Send frames over one connection, and compare the messages that the learner's function reads.
 
     Raises:
         Broken: it reads something else.

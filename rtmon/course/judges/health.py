@@ -145,7 +145,7 @@ async def _never_reads(connection: ServerConnection) -> None:
 
 
 def _difference(found: object, expected: Mapping[str, str]) -> str:
-    """Describe the first difference between what was reported and what is true."""
+    """Describe the first difference between the report and the true states."""
     if not isinstance(found, Mapping):
         return f"`health` returned {found!r:.40}, not a dictionary"
     for url, state in expected.items():

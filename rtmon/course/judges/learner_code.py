@@ -21,7 +21,7 @@ _LIBRARIES = (
     str(Path(__file__).parents[2]),
     "<frozen",
 )
-"""Where code lies that is not the learner's."""
+"""Directories of code that is not the learner's."""
 
 _TICK = 0.25
 """Seconds between two looks at whether the event loop still runs."""
@@ -94,7 +94,7 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
     try:
         yield
     finally:
-        # A timer of somebody else, such as a test's time limit, goes on.
+        # Another timer, such as a test's time limit, continues.
         rest = max(rest - (loop.time() - began), _TICK) if rest else 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
@@ -103,7 +103,7 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
 
 
 def _line_that_runs(frame: FrameType | None) -> str | None:
-    """Return the innermost of the learner's lines in what the loop runs now, or None."""
+    """Return the innermost line of the learner's code that the loop is running, or None."""
     while frame is not None and frame.f_code.co_filename != asyncio.events.__file__:
         name = frame.f_code.co_filename
         if _is_learners(name):

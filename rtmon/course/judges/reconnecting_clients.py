@@ -168,7 +168,7 @@ async def _knocks(proxy: FaultProxy) -> list[float]:
 
 
 class _Stream:
-    """A server that sends the numbers from 1 on, to each client those that it does not have."""
+    """A server that sends the numbers from 1 on; each client gets those that it is missing."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -177,7 +177,7 @@ class _Stream:
         self._connections: set[ServerConnection] = set()
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Send a client what it does not have, and from then on what is published."""
+        """Send a client the missing numbers, then new ones as they are published."""
         first = await connection.recv()
         if not (isinstance(first, str) and first.isdecimal()):
             self.complaint = f"the client first sent {first[:40]!r}, not a number"
@@ -200,12 +200,12 @@ class _Stream:
             broadcast(self._connections, str(self.last))
 
     def close(self) -> None:
-        """Say to all clients that the server goes away (1001), and that they may come again."""
+        """Close all connections with 1001: the server goes away, and clients may reconnect."""
         for connection in self._connections:
             self._closing.append(asyncio.create_task(connection.close(1001)))
 
     def fault(self, received: list[int]) -> str | None:
-        """Describe the first difference between what was sent and what was received."""
+        """Describe the first difference between sent and received numbers."""
         said = [str(number) for number in range(1, self.last + 1)]
         heard = [str(number) for number in received]
         return self.complaint or first_fault(heard, said, "the client", "the server")

@@ -1,4 +1,4 @@
-"""Simulated users of a judged server: each with a link of its own that can be cut or frozen."""
+"""Simulated users of a judged server, each with a connection that can be cut or frozen."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class SimulatedUser:
 def first_fault(
     heard: Sequence[str], said: Sequence[str], listener: str, speaker: str
 ) -> str | None:
-    """Compare what a listener heard from one speaker with what was said; describe a difference.
+    """Compare one user's sent messages with those that another received; describe a difference.
 
     Args:
         heard: in the order of arrival.

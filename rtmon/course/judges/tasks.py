@@ -1,4 +1,4 @@
-"""Tasks of a trial: side by side, and ended even if they do not want to."""
+"""Run the tasks of a trial concurrently, and end them even if they resist cancellation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def together(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks; those that do not end soon are left alone."""
+    """Cancel tasks; give up on those that do not end soon."""
     for task in tasks:
         task.cancel()
     if tasks:

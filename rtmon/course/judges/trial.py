@@ -22,7 +22,7 @@ from .verdict import Fact, Promise, Verdict
 __all__ = ["PATIENCE", "Broken", "Found", "Handler", "Trial"]
 
 PATIENCE = 5.0
-"""Seconds to wait for what should take no time; RTMON_COURSE_PATIENCE if that is more."""
+"""Seconds to wait for an operation that should be immediate; RTMON_COURSE_PATIENCE if more."""
 
 _SMALL_BUFFER = 32_768
 """Bytes that the kernel keeps for a connection: a reader that does not read is felt early."""
@@ -32,21 +32,21 @@ Result = TypeVar("Result")
 
 
 class Broken(Exception):
-    """A promise is broken; the message says what happened."""
+    """A promise is broken; the message describes how."""
 
 
 class Found:
-    """What is said about a promise that is kept; assign to :attr:`text`."""
+    """The text about a kept promise; assign to :attr:`text`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
 class Trial:
-    """What a scenario works with; everything it starts ends with the trial.
+    """The resources of a scenario; everything it starts ends with the trial.
 
     Attributes:
-        patience: seconds to wait for what should take no time.
+        patience: seconds to wait for an operation that should be immediate.
         raised: sentences about the first errors of the learner's code.
         interruption: why the trial was ended early; empty if it was not.
 
@@ -85,7 +85,7 @@ class Trial:
             )
 
     def verdict(self) -> Verdict:
-        """Return what was found, and the promises that were not tried."""
+        """Return the findings, and the promises that were not tried."""
         rest = [Fact(each.claim, "", each.expected, holds=None) for each in self._waiting]
         return Verdict((*self._facts, *rest))
 
@@ -146,7 +146,7 @@ class Trial:
         return task
 
     async def call(self, code: Callable[..., Any], *args: Any, within: float | None = None) -> Any:
-        """Await a coroutine function of the learner, and return what it returns.
+        """Await a coroutine function of the learner, and return its result.
 
         Args:
             code: the function.
@@ -208,7 +208,7 @@ class Trial:
         return await self.enter(_serving(handler))
 
     def note_failure(self, task: asyncio.Task[Any], *, expected: type[Exception]) -> None:
-        """Note what a task of the learner has raised, unless it was expected."""
+        """Record an unexpected exception of a task of the learner."""
         error = _error(task)
         if isinstance(error, Exception) and not isinstance(error, expected):
             self._note(error)
@@ -259,7 +259,7 @@ async def _serving(handler: Handler) -> AsyncIterator[str]:
 
 
 def _awaitable(code: Callable[..., Any], made: Any) -> Awaitable[Any]:
-    """Return what the learner's function has returned.
+    """Return the result of the learner's function.
 
     Raises:
         Broken: it cannot be awaited.

@@ -26,7 +26,7 @@ _BLOCKED = 2.0
 async def judged(
     promises: Sequence[Promise], scenario: Callable[[Trial], Coroutine[Any, Any, None]]
 ) -> Verdict:
-    """Run a scenario against the learner's code, and return what was found.
+    """Run a scenario against the learner's code, and return the verdict.
 
     Never raises because of the learner's code, and leaves nothing behind. Ends within 20 s; with
     RTMON_COURSE_PATIENCE later by as much as one wait is longer, since a trial ends with the first

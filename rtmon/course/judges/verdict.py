@@ -1,4 +1,4 @@
-"""What a judge found: one fact for each promise, in words that a learner understands."""
+"""The verdict of a judge: one fact for each promise, in words for the learner."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["Fact", "Promise", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Something that the learner's code has to do, whatever the network does.
+    """A requirement for the learner's code, whatever the network does.
 
     Attributes:
         claim: the promise, in words.
-        expected: what is found when it is kept.
+        expected: the finding when it is kept.
         hint: where to look when it is not; never the solution.
     """
 
@@ -24,12 +24,12 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A promise, and what was found when it was tried.
+    """A promise, and the finding of its trial.
 
     Attributes:
         claim: the promise, in words.
-        found: what happened; empty if the promise was not tried.
-        expected: what is found when the promise is kept.
+        found: the finding; empty if the promise was not tried.
+        expected: the finding when the promise is kept.
         holds: True if the promise was kept, False if not, None if it was not tried.
         hint: where to look; empty unless the promise is broken.
     """
@@ -87,7 +87,7 @@ class Verdict:
 
     @property
     def story(self) -> str:
-        """What broke the first broken promise; empty if none is broken."""
+        """The finding of the first broken promise; empty if none is broken."""
         return "" if self.broken is None else f"{self.broken.claim}: {self.broken.found}"
 
     @property

@@ -1,4 +1,4 @@
-"""Follow the class server: every learner's reports, those kept in its history first."""
+"""Read the reports of all learners from the class server, starting with its history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..progress import CHANNEL
 __all__ = ["follow"]
 
 Take = Callable[[object, object, float], object]
-"""Called with the publisher's name, what was published, and Unix seconds."""
+"""Called with the publisher's name, the published report, and Unix seconds."""
 
 
 async def follow(client: Client, take: Take) -> None:

@@ -1,4 +1,4 @@
-"""What the progress wall shows: one row a learner, one column an exercise. Pure."""
+"""The table of the progress wall: a row for each learner, a column for each exercise. Pure."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class ProgressBoard:
         self._left_out: set[str] = set()
 
     def report(self, learner: object, report: object, time: float) -> bool:
-        """Take a learner's report; returns whether the wall changes.
+        """Add a learner's report; returns True if the wall changes.
 
         Args:
             learner: the publisher's name.
-            report: what was published.
+            report: the published report.
             time: when, in Unix seconds.
         """
         try:

@@ -38,7 +38,7 @@ class WallServer(server_base.BaseServer):
     """A running progress wall.
 
     Args:
-        state: returns what the page is to show.
+        state: returns the content of the page.
         host: the interface to listen on.
         port: the port; 0 for any that is free.
     """
@@ -59,10 +59,10 @@ class WallServer(server_base.BaseServer):
         return f"http://{server_base.address(self._host, self._port)}/"
 
     async def start(self) -> None:
-        """Begin to listen. Idempotent.
+        """Start listening. Idempotent.
 
         Raises:
-            PortInUse: somebody else listens there.
+            PortInUse: another process listens there.
             OptionError: the host is not one of this machine's.
         """
         if self._server is None:
@@ -116,7 +116,7 @@ class WallServer(server_base.BaseServer):
             self._pages.discard(page)
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        # By a name of its own that leads to this machine, a stranger's page would be at home here.
+        # DNS rebinding: a foreign page whose name resolves to this machine would be same-origin.
         hosts = map(Authority.parse, request.headers.get_all("Host"))
         if is_loopback(self._host) and not all(host and is_loopback(host.host) for host in hosts):
             return connection.respond(http.HTTPStatus.FORBIDDEN, "ask for it as localhost\n")
