@@ -1,4 +1,4 @@
-"""Everything rtmon raises on purpose.
+"""The exceptions of rtmon.
 
 The hierarchy::
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class RtmonError(Exception):
-    """The root of all errors that rtmon raises on purpose."""
+    """Base class of all errors of rtmon."""
 
 
 class OptionError(RtmonError, ValueError):
@@ -47,9 +47,9 @@ class MissingExtra(RtmonError, ImportError):
     """An optional dependency is not installed.
 
     Args:
-        feature: what was asked for, as the start of a sentence ("The dashboard").
+        feature: the requested feature, as the start of a sentence ("The dashboard").
         package: the package that is missing.
-        extra: rtmon's extra that brings it.
+        extra: rtmon's extra that installs it.
     """
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
@@ -62,7 +62,7 @@ class MissingExtra(RtmonError, ImportError):
 
 
 class MonitorError(RtmonError):
-    """A Monitor cannot do what was asked, here and now."""
+    """A Monitor cannot do this here or now."""
 
 
 class FeedError(RtmonError):
@@ -70,7 +70,7 @@ class FeedError(RtmonError):
 
 
 class QueryError(RtmonError, ValueError):
-    """A query cannot be answered: its text has an error, or it asks for what there is not.
+    """A query cannot be answered: its text has an error, or it names unknown columns or tables.
 
     Args:
         problem: what is wrong and what to do about it.
@@ -90,15 +90,15 @@ class ProtocolError(RtmonError):
     """A message breaks the hub's protocol.
 
     Args:
-        code: the error code that the peer is told.
-        message: what was wrong and what to do about it.
-        retry: whether the same message may succeed later.
-        retry_after: in how many seconds at the earliest, if that is known.
-        remaining: of a rate limit: messages that may be sent now.
-        reset: of a rate limit: seconds until all that may be sent at once may be again.
+        code: the error code sent to the peer.
+        message: the problem, and what to do about it.
+        retry: True if the same message may succeed later.
+        retry_after: minimum seconds until a retry, if known.
+        remaining: for a rate limit: messages that may be sent now.
+        reset: for a rate limit: seconds until the full burst is available again.
 
-    An error must be told whatever its words are made of: halves of surrogate pairs, which no codec
-    can carry, become question marks, and a ``retry_after`` that is no time is None.
+    Every error can be encoded: lone surrogates in the message become question marks, and an invalid
+    ``retry_after`` becomes None.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class ProtocolError(RtmonError):
 
 
 class PortInUse(RtmonError, OSError):
-    """A listener could not bind, because somebody else listens on its address."""
+    """A listener could not bind, because another socket listens on its address."""
 
     def __str__(self) -> str:
         return str(self.strerror)

@@ -1,4 +1,4 @@
-"""Notebooks: what a cell starts goes on, cells can be run twice, and a button ends it all."""
+"""Run servers from notebook cells: cells can be run twice, and a button stops everything."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ async def start(
     port: int = 0,
     **options: Any,
 ) -> Any:
-    """Start something that goes on after the cell is done.
+    """Start a server, or enter a context manager, that keeps running after the cell has finished.
 
-    What was started under the same name before is closed first, so the cell can be run twice.
+    A previous target of the same name is closed first, so the cell can be run twice.
 
     Args:
         target: a hub or a handler, which is served; or any context manager, such as
             :class:`rtmon.lab.load.Load`, ``rtmon.serve(…)`` or a Monitor, which is entered.
-        name: what it is known by in this notebook.
+        name: its name in this notebook.
         host: the interface to serve on.
         port: the port to serve on; any that is free by default.
         **options: for :func:`rtmon.serve`.
 
     Returns:
-        The running server; for a context manager what entering it returns.
+        The running server, or the result of entering the context manager.
 
     Raises:
         MonitorError: this is not a notebook. Use ``async with rtmon.serve(…)`` there.
     """
-    # Loaded before the server runs: loading it later would hold up the clients.
+    # Loaded before the server runs: loading it later would block the clients.
     from .display import prepare
 
     prepare()
@@ -84,7 +84,7 @@ async def _asynchronous(target: AbstractContextManager[Entered]) -> AsyncIterato
 
 
 async def stop(name: str | None = None) -> None:
-    """Close what was started under a name, or everything, the latest first. Idempotent.
+    """Close the target of a name, or all targets, the latest first. Idempotent.
 
     Raises:
         MonitorError: this is not a notebook.
@@ -98,7 +98,7 @@ async def stop(name: str | None = None) -> None:
 
 
 async def stop_button() -> None:
-    """Show a button that closes everything that was started; for the last cell of a notebook.
+    """Show a button that closes everything started here; for the last cell of a notebook.
 
     So "Run All" leaves the servers running and the pictures moving until the user has seen enough.
     Where no user can click, as in nbconvert, nbclient and nbval, everything is closed at once.
@@ -131,7 +131,7 @@ def _user_is_there() -> bool:
 
 
 def _registry() -> dict[str, AbstractAsyncContextManager[Any]]:
-    """It lives on the shell: it is to outlive the modules and variables of the notebook."""
+    """It is kept on IPython's shell, to outlive the modules and variables of the notebook."""
     shell = _shell()
     if shell is None:
         raise MonitorError(

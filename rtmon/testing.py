@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "recorded":  # the one thing here that needs pytest
+    if name == "recorded":  # only this needs pytest
         from .recording.pytest_fixture import recorded
 
         return recorded
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move; see :class:`rtmon.core.clock.Clock`.
+    """A clock that moves only when the test advances it; see :class:`rtmon.core.clock.Clock`.
 
     Args:
         time: Unix seconds to begin with.
@@ -39,12 +39,12 @@ class FakeClock:
         self.time = lambda: self._time
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, on both clocks."""
+        """Advance both clocks."""
         self._monotonic += seconds
         self._time += seconds
 
     def set_wall_clock(self, time: float) -> None:
-        """Have the wall clock jump, as when somebody sets it."""
+        """Set the wall clock, as an operator or NTP does."""
         self._time = time
 
 
@@ -52,11 +52,11 @@ async def until(condition: Callable[[], Any], *, timeout: float = 60.0) -> None:
     """Wait until a condition holds.
 
     Args:
-        condition: asked every few milliseconds.
-        timeout: seconds; it comes sooner on a machine that is free, and later on one that is not.
+        condition: checked every few milliseconds.
+        timeout: seconds to wait at most.
 
     Raises:
-        TimeoutError: it did not come to hold in time.
+        TimeoutError: the condition did not hold in time.
     """
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - the condition is of any kind

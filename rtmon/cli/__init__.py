@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: the words after ``rtmon``; those of this process by default.
+        arguments: the arguments after ``rtmon``; by default those of this process.
 
     Returns:
         The exit code.
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = error.ctx.command_path if error.ctx else "rtmon"
         return _problem(f"{error.format_message().rstrip('.')}. See: {path} --help", 2)
     except processes.ChildEnded as error:
-        # With exit code 2 it has said itself what is to be done otherwise.
+        # With exit code 2 the message itself says how to fix the call.
         return 2 if error.code == 2 else _problem(f"{error}, so everything was stopped", 1)
     except (OptionError, MissingExtra, PortInUse) as error:
         return _problem(getattr(error, "strerror", None) or str(error), 2)
@@ -109,7 +109,7 @@ def _replace_what_cannot_be_printed() -> None:
 
 
 def _end(*_: object) -> None:
-    # Told once is enough: a child may hear it from its parent, and then that this is gone.
+    # Once is enough: a child may get the signal from its parent, then notice the parent's end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)
 

@@ -67,7 +67,7 @@ def dashboard(
     from ..feeds import open_feed
 
     token = admin_token(token_file)
-    watched = open_feed(url, token=token).status.source  # says at once what is wrong with either
+    watched = open_feed(url, token=token).status.source  # reports errors in either at once
     os.environ["RTMON_URL"] = url  # where dashboards/live.py looks
     if token is not None:
         os.environ["RTMON_TOKEN"] = token
@@ -86,7 +86,7 @@ def dashboard(
             http_server_kwargs={} if secured is None else {"ssl_options": secured},
             websocket_origin=[each for each in allowed if not each.startswith("[")],
         )
-    # It compares IPv6 addresses rightly, yet its option refuses them.
+    # Bokeh compares IPv6 addresses correctly, but its option refuses them.
     server._tornado.websocket_origins.update(allowed)  # noqa: SLF001
     server.start()
     place = f"{'http' if secured is None else 'https'}://{address}/"
@@ -100,10 +100,10 @@ def dashboard(
 
 
 def _compared(origin: str) -> str:
-    """What Bokeh compares the address of a page with: host and port, 80 for any default port.
+    """Return an origin in the form of Bokeh's option: host and port, 80 for any default port.
 
     Raises:
-        BadParameter: it is no address.
+        BadParameter: it is not an origin.
     """
     if "*" in origin:  # Bokeh's patterns
         return origin
@@ -124,7 +124,7 @@ def _compared(origin: str) -> str:
 
 
 def _free_port(host: str) -> int:
-    """A port that is free now: the page's own address has to be known before it is served."""
+    """Return a free port: the page's address must be known before it is served."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
@@ -133,7 +133,7 @@ def _free_port(host: str) -> int:
 
 
 def open_browser(page: str) -> None:
-    """Open a page, if there is a screen: a text browser would take over the terminal."""
+    """Open a page in a graphical browser; a text browser would take over the terminal."""
     if (
         sys.platform in {"darwin", "win32"}
         or "BROWSER" in os.environ

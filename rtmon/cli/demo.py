@@ -28,10 +28,10 @@ from .options import (
 __all__ = ["demo"]
 
 PING_INTERVAL = 2.0
-"""Seconds between keepalive pings: round-trip times show at once."""
+"""Seconds between keepalive pings, so that round-trip times show soon."""
 
 POLL = 0.1
-"""Seconds between looks at whether a child has ended."""
+"""Seconds between two checks if a child has ended."""
 
 
 def demo(
@@ -105,7 +105,7 @@ def demo(
             open_browser(page)
         _watch(children, float("inf") if duration is None else duration)
     finally:
-        # Whoever presses Ctrl-C again while we end must not leave a child behind.
+        # A second Ctrl-C during the shutdown must not leave a child behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stop(children)
@@ -121,7 +121,7 @@ def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -
 
 
 def _watch(children: Sequence[Child], seconds: float) -> None:
-    """Let the time pass; a child that ends meanwhile is an error."""
+    """Wait for the duration; a child that ends meanwhile is an error."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for child in children:

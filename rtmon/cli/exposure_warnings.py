@@ -13,7 +13,7 @@ __all__ = ["listening_on", "open_dashboard", "open_server", "open_wall", "warn"]
 
 
 def listening_on(host: str, port: int) -> str:
-    """Return the ``host:port`` that a listener is bound to; a wildcard stays one."""
+    """Return the ``host:port`` that a listener is bound to, wildcards included."""
     name = host or "0.0.0.0"  # noqa: S104 - shown, not bound
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
@@ -28,7 +28,7 @@ def open_server(
     origins: Iterable[str] | None,
     admin: bool,
 ) -> str | None:
-    """Describe what `rtmon serve` lets any client do.
+    """Describe what `rtmon serve` lets unauthenticated clients do.
 
     None if clients have to authenticate, or only this machine can reach it.
 
@@ -36,10 +36,10 @@ def open_server(
         host: the interface that it listens on.
         port: the port that it listens on.
         hub: False for ``--echo``.
-        auth: whether clients have to show a token.
-        files: the folder for files, if the hub takes any.
+        auth: True if clients need a token.
+        files: the folder for files, if the hub accepts files.
         origins: other origins whose pages may use the hub.
-        admin: whether there is an admin listener.
+        admin: True if there is an admin listener.
     """
     if auth or is_loopback(host):
         return None

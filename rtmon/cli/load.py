@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 FAILURES = 3
-"""Failed attempts to connect, with no success, after which the load gives up."""
+"""Failed attempts to connect, without a success, after which the load gives up."""
 
 LOOK = 0.05
-"""Seconds between looks at whether the first user has connected."""
+"""Seconds between two checks if the first user has connected."""
 
 SHOW = 0.25
-"""Seconds between two states of the progress bar."""
+"""Seconds between two updates of the progress bar."""
 
 SETTLE = 1.0
-"""Seconds to wait, when stopped, until all that was sent has arrived; and for goodbyes."""
+"""Seconds to wait after the stop for messages in flight, and for close handshakes."""
 
 SILENCE = 3.0
-"""Seconds without a connection after which that is said."""
+"""Seconds without a connection after which a message is printed."""
 
 SPARE = 100
-"""Files that the process needs besides one for each user."""
+"""File descriptors that the process needs besides one for each user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class _Outcome:
     """The results of a run.
 
     Attributes:
-        report: what the users counted.
-        server: the server's own numbers; None without its admin address.
-        to_person: whether a person is to be told, not a parent process.
+        report: the users' counts.
+        server: the server's measurements; None without its admin address.
+        to_person: True to print for a user, False for a parent process.
     """
 
     report: LoadReport
@@ -177,7 +177,7 @@ def load(
     if csv is not None and csv.exists() and not csv.is_dir():
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
     if csv is not None:
-        csv.mkdir(parents=True, exist_ok=True)  # said now if it cannot be, not after an hour
+        csv.mkdir(parents=True, exist_ok=True)  # fail now, not after an hour
     watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
     # First to the terminal: a disk may be full.
@@ -201,7 +201,7 @@ def _mix(text: str) -> Any:
     """Parse ``room=9,chat=1`` into kinds and their shares.
 
     Raises:
-        BadParameter: it is not of this form.
+        BadParameter: it is malformed.
     """
     try:
         return {
@@ -215,10 +215,10 @@ def _mix(text: str) -> Any:
 
 
 def _all_matter(context: typer.Context, options: LoadOptions) -> None:
-    """Refuse options that would have no effect.
+    """Raise if options would have no effect.
 
     Raises:
-        BadParameter: something was.
+        BadParameter: there are such options.
     """
     if not {"room", "publish"} & options.mix.keys():
         refuse_idle(context, "group", because="without room or publish in --mix")
@@ -232,7 +232,7 @@ def _room_for(users: int) -> None:
     """Raise the limit of open files to the number of users.
 
     Raises:
-        OptionError: it allows fewer.
+        OptionError: the hard limit is lower.
     """
     try:
         import resource
@@ -252,7 +252,7 @@ def _room_for(users: int) -> None:
 async def _run(
     url: str, options: LoadOptions, *, watching: ServerWatch | None, quietly: bool
 ) -> _Outcome:
-    """Run the users; a parent process is told where, and gets no report."""
+    """Run the users; a parent process gets the address, and no report."""
     from ..lab.load import Load
 
     async with contextlib.AsyncExitStack() as stack:
@@ -301,7 +301,7 @@ async def _connected(load: Load) -> None:
 
 
 async def _wait(load: Load, *, shown: bool) -> None:
-    """Let the duration pass, with a progress bar on a terminal.
+    """Wait for the duration, with a progress bar on a terminal.
 
     Args:
         load: the running load.

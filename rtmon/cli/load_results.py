@@ -28,14 +28,14 @@ __all__ = ["table", "write_csv", "write_page"]
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 _LATE = 0.05
-"""Seconds of the users' own lateness (p99) from which on it is said."""
+"""Lateness of the load generator (p99, seconds) above which it is reported."""
 
 _POINTS = 300
-"""Points of a chart in the page."""
+"""Maximum number of points of a chart in the page."""
 
 
 def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None) -> str:
-    """Format what was asked for and what was reached, for a terminal."""
+    """Format requested and achieved load as a table for a terminal."""
     totals = report.totals
     most = max((second.open for second in report.seconds), default=0)
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
@@ -186,7 +186,7 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
 
 
 Group = Sequence[Second]
-"""Seconds that follow each other, drawn as one point."""
+"""Consecutive seconds, drawn as one point."""
 
 
 def _drawings(report: LoadReport, options: LoadOptions) -> list[Drawing]:
@@ -269,7 +269,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
 
 
 def _both_ends(report: LoadReport, server: WatchedServer) -> Table:
-    """Compare what users and server counted."""
+    """Compare the counts of users and server."""
     totals = report.totals
     return Table(
         "Counted at both ends",

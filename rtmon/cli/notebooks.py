@@ -17,7 +17,7 @@ from .packaged_files import shipped
 __all__ = ["notebooks"]
 
 _COURSE = {".ipynb", ".md"}
-"""What of the folder belongs to the course: notebooks and their syllabus."""
+"""Patterns of the course's files: notebooks and their syllabus."""
 
 
 def notebooks(
@@ -88,7 +88,7 @@ def _content(source: Path, *, solutions: bool) -> str:
 
 
 def _written(text: str) -> object:
-    """Return what stands in a notebook's cells, without what running it has added; else the text.
+    """Return the source of a notebook's cells, without outputs; the text if it is no notebook.
 
     So a notebook that was only run counts as unchanged.
     """

@@ -98,7 +98,7 @@ TokenFile = Annotated[
 
 
 def admin_token(file: Path | None) -> str | None:
-    """Return the bearer token for an admin listener: of a file, else of the environment.
+    """Return the bearer token for an admin listener, from a file or else the environment.
 
     Raises:
         OptionError: the file cannot be read as text, or holds no token.
@@ -115,7 +115,7 @@ def admin_token(file: Path | None) -> str | None:
 
 
 def redaction(rules: str | None) -> Redaction:
-    """Parse what ``--redact`` was given; without it everything is kept.
+    """Parse ``--redact``; without it everything is kept.
 
     Raises:
         OptionError: there is no such rule.
@@ -144,16 +144,16 @@ def admin_port(text: str) -> int | None:
 def refuse_idle(
     context: typer.Context, *names: str, because: str, beside: str | None = None
 ) -> None:
-    """Refuse options that were given and would do nothing.
+    """Raise if options were given that would have no effect.
 
-    A flag that says no asks for what is so anyway. What the environment says, for all that is
-    started in it, gives way to a command line that says otherwise.
+    A negative flag is allowed, since it asks for the default. The command line overrides options
+    from the environment, which apply to all commands.
 
     Args:
         context: of the command.
-        names: parameters that do nothing now.
-        because: why, after "it has no effect".
-        beside: the parameter that makes them so, if it is one.
+        names: parameters without an effect.
+        because: the reason, after "it has no effect".
+        beside: the parameter that makes them ineffective, if any.
 
     Raises:
         BadParameter: one of them was given.
@@ -168,16 +168,16 @@ def refuse_idle(
 
 
 def _given(context: typer.Context, name: str) -> str:
-    """Where a value comes from: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
+    """Return the source of a value: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 
 
 def require(feature: str, *packages: str, extra: str) -> None:
-    """See that packages are there, before anything is started.
+    """Check that packages are installed, before anything is started.
 
     Raises:
-        MissingExtra: one is not.
+        MissingExtra: one is missing.
     """
     for package in packages:
         if importlib.util.find_spec(package) is None:

@@ -1,4 +1,4 @@
-"""What comes along with the package, and is opened by its name."""
+"""Folders of files that are packaged with rtmon: notebooks and dashboards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["shipped"]
 
 
 def shipped(name: str) -> Path:
-    """The folder ``notebooks`` or ``dashboards``: in a wheel inside the package, else beside it."""
+    """Return the folder ``notebooks`` or ``dashboards``, in the package or beside it."""
     package = Path(__file__).parents[1]
     installed = package / f"_{name}"
     return installed if installed.is_dir() else package.parent / name

@@ -1,4 +1,4 @@
-"""Options of `rtmon serve` that say who may come, and how much they may do."""
+"""Options of `rtmon serve` for authentication, origins and rate limits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SECRET = "RTMON_JWT_SECRET"  # noqa: S105 - the name of a variable
-"""Where a secret may stand: a command line can be read by everybody on the machine."""
+"""Sources of a secret; a command line can be read by every user of the machine."""
 
 _KEY_FILE = "RTMON_JWT_KEY_FILE"
 
@@ -60,7 +60,7 @@ HUBS_OWN = (
     "address_rate",
     "address_burst",
 )
-"""The parameters of these options, which do nothing without a hub."""
+"""The parameters of these options, which have no effect without a hub."""
 
 
 def _option(name: str, help_: str, metavar: str | None = None, **more: Any) -> Any:
@@ -164,10 +164,10 @@ IdleTimeout = Annotated[
 
 
 def all_matter(context: typer.Context) -> None:
-    """See that no bound was asked for that bounds nothing.
+    """Raise if a limit was given that has no effect.
 
     Raises:
-        BadParameter: one was.
+        BadParameter: there is one.
     """
     given = context.params
     for whose in ("user", "address"):
@@ -184,7 +184,7 @@ def login(
     audience: str | None,
     issuer: str | None,
 ) -> Any:
-    """What takes tokens; None if nobody is asked for one.
+    """Return the token check; None without authentication.
 
     Raises:
         BadParameter: there is no such file, or there are two keys, or the variable is empty.
@@ -194,7 +194,7 @@ def login(
     secret = os.environ.get(SECRET) or None
     for variable in (SECRET, _KEY_FILE):
         if key_file is None and not os.environ.get(variable, "set").strip():
-            # A key that did not get here must not open the server to everybody.
+            # A missing key must not leave the server without authentication.
             raise typer.BadParameter(
                 "it is there, but empty: set it, or unset it to let everybody in",
                 param_hint=variable,

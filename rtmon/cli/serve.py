@@ -1,4 +1,4 @@
-"""``rtmon serve``."""
+"""``rtmon serve``: run a hub, or an echo server, with its measurements."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
-"""Seconds that clients have to answer a close frame, which one that does not read never gets to
-see; then they are dropped, whatever they are doing."""
+"""Seconds to wait for the clients' close frames before their connections are dropped; a client that
+does not read never sees the server's."""
 
 
 def serve(
@@ -283,7 +283,7 @@ async def _serve(
         try:
             await asyncio.Event().wait()
         finally:
-            if not asgi:  # which has a grace of its own
+            if not asgi:  # which has a timeout of its own
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
 
 
@@ -312,7 +312,7 @@ def _broker(url: str) -> Broker:
 
 @contextlib.asynccontextmanager
 async def _ending(target: Any) -> AsyncIterator[None]:
-    """Have a hub end what is still going on in it, once nobody is connected any more."""
+    """Close a hub once all its connections have ended."""
     try:
         yield
     finally:
@@ -323,6 +323,6 @@ async def _ending(target: Any) -> AsyncIterator[None]:
 async def _echo(connection: ServerConnection) -> None:
     from websockets.exceptions import ConnectionClosed
 
-    with contextlib.suppress(ConnectionClosed):  # a client that vanishes is no failure
+    with contextlib.suppress(ConnectionClosed):  # a client that disconnects is not an error
         async for message in connection:
             await connection.send(message)

@@ -1,4 +1,4 @@
-"""What a server does while something else is going on, read from its admin listener."""
+"""Read a server's measurements during a run, from its admin listener."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ANSWERS = 10.0
 """Seconds to wait for the server's first numbers."""
 
 _LAST = 2.5
-"""Seconds to wait for its last ones; it tells them once a second."""
+"""Seconds to wait for its last numbers, which it sends once a second."""
 
 _SOON = 1.5
-"""The same for somebody who has pressed Ctrl-C."""
+"""The same after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """The server's own view of a run.
+    """The server's measurements of a run.
 
     Attributes:
-        feed: everything that it told.
+        feed: everything received from it.
         since: its last Sample before the run.
         events_since: its last Event before.
     """
@@ -42,7 +42,7 @@ class WatchedServer:
         return self.feed.samples(self.since)
 
     def total(self, counter: str) -> int | None:
-        """By how much a counter increased; None if the server does not know it."""
+        """Return the increase of a counter; None if unknown to the server."""
         known = [n for sample in self.samples if (n := getattr(sample, counter)) is not None]
         return sum(known) if known else None
 
@@ -51,11 +51,11 @@ class ServerWatch:
     """Reads a server's admin listener during a run.
 
     Args:
-        address: of the listener.
-        token: what the listener asks for.
+        address: the listener's address.
+        token: the bearer token.
 
     Raises:
-        OptionError: it is no address.
+        OptionError: the address is invalid.
     """
 
     def __init__(self, address: str, *, token: str | None = None) -> None:
@@ -64,10 +64,10 @@ class ServerWatch:
         self._epoch = ""
 
     async def start(self) -> None:
-        """Hear where the server stands.
+        """Connect, and wait for the server's first numbers.
 
         Raises:
-            FeedError: it does not answer.
+            FeedError: the server does not answer.
         """
         await self._feed.start()
         await self._feed.complete(_ANSWERS)
@@ -77,20 +77,20 @@ class ServerWatch:
         self._events = max((event.seq for event in self._feed.events()), default=0)
 
     async def look(self, *, soon: bool) -> WatchedServer:
-        """What it has done since, up to this moment if it says so in time.
+        """Return the measurements since the start, up to now if they arrive in time.
 
         Args:
-            soon: whether somebody is waiting for this to end.
+            soon: True if the user is waiting for the end.
         """
         end = self._feed.now()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SOON if soon else _LAST):
-                # A feed is read, and does not call.
+                # A feed is polled.
                 while not self._heard_of(end):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         latest = self._feed.latest()
         if latest is None or latest.epoch != self._epoch:
-            return WatchedServer(self._feed, 0, 0)  # it was restarted, and has begun anew
+            return WatchedServer(self._feed, 0, 0)  # it was restarted
         return WatchedServer(self._feed, self._since, self._events)
 
     def _heard_of(self, moment: float) -> bool:
@@ -98,5 +98,5 @@ class ServerWatch:
         return latest is not None and latest.time > moment
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         await self._feed.aclose()

@@ -1,4 +1,4 @@
-"""Options by which servers speak TLS."""
+"""Options for TLS certificates of servers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def context_of(certificate: Path | None, key: Path | None) -> ssl.SSLContext | N
     """Return the context of a certificate and its key; None without.
 
     Raises:
-        OptionError: they cannot be used.
+        OptionError: they are invalid.
     """
     if certificate is None:
         return None

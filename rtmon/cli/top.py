@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["top"]
 
 _FIRST = 5.0
-"""Seconds that a server has to tick a first time, which it does once a second."""
+"""Seconds to wait for the server's first tick."""
 
 LOOKS = 0.1
-"""Seconds between looks at whether there is something new to draw."""
+"""Seconds between two checks for something new to draw."""
 
 
 def top(
@@ -89,9 +89,9 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
     await feed.start()
     try:
         await feed.complete(timeout)
-        with contextlib.suppress(TimeoutError):  # what it then shows is true, too
+        with contextlib.suppress(TimeoutError):  # the screen is then correct, too
             async with asyncio.timeout(_FIRST):
-                # A feed is read, and does not call.
+                # A feed is polled.
                 while feed.latest() is None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOKS)
         timeline = Timeline()
@@ -139,7 +139,7 @@ async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
 
 @contextlib.contextmanager
 def _typed(choices: KeyChoices) -> Iterator[None]:
-    """Let each pressed key change the choices, on systems that report single keys."""
+    """Apply each pressed key to the choices, on systems that report single keys."""
     try:
         import termios
         import tty

@@ -274,7 +274,7 @@ class Engine:
                 try:
                     code, reason = await self.link.run(welcome_within=left)
                 except Exception as error:
-                    logger.exception("the client failed; it connects again")
+                    logger.exception("the client failed; it reconnects")
                     code, reason = ABNORMAL, f"the client failed: {error}"
                 finally:
                     connection.transport.abort()

@@ -92,7 +92,7 @@ class TransportLink:
         try:
             await work
         except Exception:
-            logger.exception("the client failed; it connects again")
+            logger.exception("the client failed; it reconnects")
             self.abort()
 
     def _greeted(self) -> None:

@@ -37,7 +37,7 @@ def is_loopback(host: str | None) -> bool:
         return True
     try:
         address = ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:  # another name: what it resolves to is up to whoever answers for it
+    except ValueError:  # another name, which may resolve to any address
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback

@@ -19,6 +19,7 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.backpressure": "rtmon.core.backpressure",
     "rtmon.batching": "rtmon.core.batching",
     "rtmon.clock": "rtmon.core.clock",
+    "rtmon.dashboard.source": "rtmon.dashboard.feed_source",
     "rtmon.fanout": "rtmon.servers.fanout",
     "rtmon.frames": "rtmon.monitor.dataframes",
     "rtmon.hub.access": "rtmon.hub.admission.permissions",

@@ -1,4 +1,4 @@
-"""Everything that a source knows, as files."""
+"""Export the tables of a Monitor, a server or a recording as files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .source_tables import Range, batches, checked_tables
 __all__ = ["Progress", "export"]
 
 Progress = Callable[[str, int], None]
-"""Is told the table that is being written, and how many rows of it are."""
+"""Called with the current table, and its number of rows written so far."""
 
 
 async def export(
@@ -48,19 +48,19 @@ async def export(
 
     Args:
         source: a Monitor, the address of a server's admin listener, or a recording.
-        to: the folder; made if it is not there. Files in it from before are replaced. With
+        to: the folder; created if it does not exist. Files in it from before are replaced. With
             ``format="rtmon"`` the file.
         format: ``csv``, ``json`` (an object a line), ``parquet``, or ``rtmon``: a copy of a
-            recording, which may be written meanwhile.
+            recording, even while it is being written.
         tables: the tables to write; all of them if empty.
-        since: leave out what was before: Unix seconds, a datetime, or ISO 8601 text.
-        until: leave out what was after.
+        since: begin of the range: Unix seconds, a datetime, or ISO 8601 text.
+        until: end of the range.
         every: ticks of each row of samples: 1, 10 or 60; by default the finest that reaches back
             to ``since``. A running server has only 1.
-        redaction: what is left out of texts.
+        redaction: redaction of texts.
         progress: see :data:`Progress`.
-        timeout: how long to wait for a server's answer, seconds.
-        token: what the server's admin listener asks for; by default the environment's
+        timeout: seconds to wait for a server's answer.
+        token: bearer token for the server's admin listener; by default the environment's
             ``RTMON_TOKEN``.
 
     Returns:
@@ -68,9 +68,9 @@ async def export(
 
     Raises:
         FeedError: the server did not answer in time.
-        FileFormatError: the recording is none, or damaged.
+        FileFormatError: the file is not a recording, or is damaged.
         MissingExtra: the format needs a package that is not installed.
-        OptionError: the source cannot be watched, or an option is wrong.
+        OptionError: the source or an option is invalid.
         OSError: a file cannot be read or written.
     """
     feed = open_feed(source, token=token)

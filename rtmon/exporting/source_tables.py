@@ -19,20 +19,20 @@ EXPORTED = ("samples", "connections", "events", "channels", "socketio")
 """Tables that can be exported."""
 
 BATCH = 500
-"""Records that are in memory at once, of a recording. So few are freed before the garbage collector
-looks at them: with thousands it takes a fifth of an export's time."""
+"""Maximum number of a recording's records in memory. So few are freed before the garbage collector
+scans them: with thousands it takes a fifth of an export's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What part of each table is exported.
+    """The exported part of each table.
 
     Attributes:
         since: begin, Unix seconds; None for all there is.
         until: end, Unix seconds; None for all there is.
         every: ticks of each row of the samples table; None for the finest that reaches back to
             ``since``.
-        redaction: what is left out of texts.
+        redaction: redaction of texts.
     """
 
     since: float | None
@@ -42,7 +42,7 @@ class Range:
 
 
 def checked_tables(tables: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the tables that are asked for, all of them if none is named.
+    """Return the requested tables; all of them if none is named.
 
     Raises:
         OptionError: there is no such table.
@@ -78,7 +78,7 @@ def _redacted(table: str, records: list[Any], redaction: Redaction) -> list[Any]
 
 
 def _whole(kind: Any, record: Any) -> Any:
-    """Make a whole record of one that has just the columns of a recording."""
+    """Make a full record of one with only the columns of a recording."""
     return record if isinstance(record, kind) else kind(**record._asdict())
 
 

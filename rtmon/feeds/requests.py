@@ -110,7 +110,7 @@ def parse_request(text: str | bytes) -> tuple[int, Request]:
             raise FeedError(f"the id {request.id} of a request does not fit 32 bits")
         query: Request = msgspec.json.decode(request.query, type=_QUERIES[request.kind])
         if isinstance(query, RowsQuery) and query.table not in ASKED:
-            raise FeedError(f"rows of {query.table} come by themselves")
+            raise FeedError(f"rows of {query.table} are sent with ticks")
         return request.id, query
     except (msgspec.MsgspecError, UnicodeError, KeyError) as exc:
         raise FeedError(f"this is not a request of a reader of feeds: {exc}") from exc

@@ -113,7 +113,7 @@ class Attachment:
             except queue.Full:
                 if time.monotonic() < deadline:
                     continue
-                logger.warning("%r did not finish in time; what waited for it is lost", self.sink)
+                logger.warning("%r did not finish in time; its queued ticks are lost", self.sink)
                 return
             break
         self._thread.join(FINISH_SECONDS)

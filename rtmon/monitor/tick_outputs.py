@@ -92,7 +92,7 @@ class TickOutputs:
             try:
                 listener(tick)
             except Exception:  # a listener must not stop the ticks
-                logger.exception("a watcher of the Monitor failed")
+                logger.exception("a listener of the Monitor failed")
         return failed
 
     def _with_tables(self, tick: Tick, collector: Collector) -> Tick:

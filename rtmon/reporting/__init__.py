@@ -1,4 +1,4 @@
-"""``rtmon.report``: what happened meanwhile, as a self-contained HTML page."""
+"""``rtmon.report``: the measurements of a block of code, as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Report:
     """See :func:`report`.
 
     Attributes:
-        path: the file, which appears when it is whole.
-        feed: where it reads.
+        path: the file, which appears once it is complete.
+        feed: the feed to read.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Report:
                 await self.feed.aclose()
 
     def _begin(self) -> None:
-        """Look where it stands before; a Monitor ticks, so that what follows is told apart."""
+        """Record the position before the block; a Monitor ticks first, to separate what follows."""
         self._tick()
         latest = self.feed.latest()
         if latest is not None:
@@ -95,7 +95,7 @@ class Report:
 
     def _tick(self) -> None:
         if isinstance(self._source, Monitor) and not self._source.closed:
-            # Another thread's cannot be told to; its latest tick is at most an interval old.
+            # A Monitor of another thread cannot tick here; its last tick is recent enough.
             with contextlib.suppress(MonitorError):
                 self._source.tick()
 
@@ -117,7 +117,7 @@ class Report:
             file.write(page(self._title, about, [Section("What the server measured", parts)]))
 
     def _span(self, latest: Sample | None) -> dict[str, int]:
-        """From where on; a server that was restarted meanwhile has begun anew."""
+        """Return the start position; 0 for a server that was restarted meanwhile."""
         if latest is None or latest.epoch != self._epoch:
             return {"since": 0, "events_since": 0}
         return {"since": self._since, "events_since": self._events}
@@ -140,18 +140,18 @@ def report(
         async with rtmon.report("run.html", "ws://127.0.0.1:8766"):
             ...
 
-    The page needs nothing else, runs no script, and is written even if the block raises. It shows
+    The page loads nothing, runs no script, and is written even if the block raises. It shows
     at most the last hour.
 
     Args:
-        path: the file; one that is there is replaced when the block has ended.
+        path: the file; an existing one is replaced when the block has ended.
         source: a Monitor, a Feed that was started, or the address of an admin listener.
         title: the page's heading.
-        redaction: what is left out of texts; by default nothing.
-        timeout: how long to wait for the server's first answer, seconds.
+        redaction: redaction of texts; by default none.
+        timeout: seconds to wait for the server's first answer.
 
     Raises:
-        OptionError: the source cannot be watched, or not by a plain ``with``.
+        OptionError: the source is invalid, or needs ``async with``.
         FeedError: the server did not answer in time.
         OSError: the file cannot be written.
     """

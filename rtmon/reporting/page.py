@@ -1,6 +1,6 @@
-"""A self-contained HTML page of tiles, charts and tables: no script, nothing from elsewhere.
+"""A self-contained HTML page of tiles, charts and tables, without scripts or external files.
 
-Texts may come from clients: everything is escaped here, and nowhere else.
+Texts may come from clients: all are escaped here, and only here.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ td.number, th.number { text-align: right; white-space: nowrap }
 """
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""Nothing is loaded, nothing runs; the styles stand in the page itself."""
+"""Content security policy: nothing is loaded or executed; styles are inline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Numbers with their names."""
+    """A row of numbers with their names."""
 
     numbers: Sequence[tuple[str, str]]
 
@@ -70,7 +70,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A sentence."""
+    """A paragraph of one sentence."""
 
     text: str
 
@@ -80,7 +80,7 @@ Part = Tiles | Table | Paragraph | Drawing
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Parts under a heading; charts that follow each other stand side by side."""
+    """A section: parts under a heading; consecutive charts are placed side by side."""
 
     title: str
     parts: Sequence[Part]

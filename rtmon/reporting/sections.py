@@ -1,4 +1,4 @@
-"""The sections of a report: tiles, charts and tables of a span of time."""
+"""The sections of a report: tiles, charts and tables of a time range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .page import Paragraph, Part, Table, Tiles
 __all__ = ["measured"]
 
 _POINTS = 300
-"""Points of a chart; longer spans merge several Samples into one point."""
+"""Maximum number of points of a chart; longer ranges merge several Samples into one."""
 
 _CONNECTIONS = (
     *("name", "remote", "transport", "messages in", "messages out", "bytes in", "bytes out"),
@@ -27,19 +27,19 @@ _CONNECTIONS = (
 )
 
 _ROWS = 100
-"""Rows of a table at most."""
+"""Maximum number of rows of a table."""
 
 
 def measured(
     feed: Feed, *, since: int, events_since: int, redaction: Redaction = KEEP_ALL
 ) -> list[Part]:
-    """Make the tiles, charts and tables of what a feed measured.
+    """Return the tiles, charts and tables of a feed's measurements.
 
     Args:
         feed: the source.
-        since: the last Sample before, 0 for none.
-        events_since: the last Event before.
-        redaction: what is left out of texts.
+        since: the last Sample before the range; 0 for none.
+        events_since: the last Event before the range.
+        redaction: redaction of texts.
     """
     samples = feed.samples(since)
     if not samples:

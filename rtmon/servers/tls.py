@@ -60,9 +60,9 @@ class _Certificate:
                 self._current = self._load()
             except OptionError as error:
                 # The two files may be replaced one after the other.
-                logger.warning("the TLS certificate before stays in use: %s", error)
+                logger.warning("the previous TLS certificate stays in use: %s", error)
             else:
-                logger.info("the TLS certificate was read again from %s", self._certificate)
+                logger.info("the TLS certificate was reloaded from %s", self._certificate)
         connection.context = self._current
 
     def _load(self) -> ssl.SSLContext:

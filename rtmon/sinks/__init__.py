@@ -1,1 +1,1 @@
-"""Where numbers go: each sink has one thread and a bounded queue."""
+"""Sinks: outputs of a Monitor, each with a thread and a bounded queue."""

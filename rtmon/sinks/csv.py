@@ -1,4 +1,4 @@
-"""CSV files: a sink that writes them as time goes by, and a reader for what was written."""
+"""CSV files: a sink that writes them tick by tick, and a reader."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class CSVSink:
             more, the oldest is deleted. None for all.
 
     Raises:
-        OptionError: a number makes no sense.
+        OptionError: a number is out of range.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CSVSink:
         return f"CSVSink({str(self.folder)!r})"
 
     def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - the files hold both
-        """Make the folder and the files, each with its header.
+        """Create the folder and the files, each with its header.
 
         Raises:
             OSError: the folder or a file cannot be made.
@@ -89,7 +89,7 @@ class CSVSink:
             self._files[table] = RollingFile(path, csv_text.header(table), **self._limits)
 
     def write(self, tick: Tick) -> None:
-        """Write one tick; the same one again goes on where a full disk has stopped it.
+        """Write one tick; a repeated call resumes where a full disk has stopped it.
 
         Raises:
             OSError: a file cannot be written now.
@@ -118,10 +118,10 @@ class CSVSink:
 
 
 def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) -> Path:
-    """Write one table to a file that appears under its name only when it is whole.
+    """Write one table to a file, which appears under its name once it is complete.
 
     Args:
-        path: the file; one that is there is replaced.
+        path: the file; an existing one is replaced.
         table: a name in :data:`rtmon.metrics.columns.TABLES`.
         records: records of that table.
 
@@ -136,7 +136,7 @@ def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) 
 def csv_types(table: str) -> dict[str, str]:
     """Return the SQL type of each column of a table's file, for programs that would guess it.
 
-    A column that is null in all rows, or in the first thousand, tells nothing of its type.
+    The type of a column that is null in all rows, or in the first thousand, cannot be guessed.
 
     Args:
         table: a name in :data:`rtmon.metrics.columns.TABLES`.
@@ -155,8 +155,8 @@ def csv_types(table: str) -> dict[str, str]:
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a file that rtmon wrote: the same values and dtypes that the Monitor had.
 
-    Which table it is shows in the file's first line. A file that a spreadsheet has saved is read,
-    too, with a byte order mark, semicolons, and lines of empty cells. With pyarrow (the extra
+    The header tells which table it is. A file saved by a spreadsheet can be read, too,
+    with a byte order mark, semicolons, and lines of empty cells. With pyarrow (the extra
     ``parquet``) a million rows take a second or two.
 
     Raises:

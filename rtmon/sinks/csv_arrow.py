@@ -1,4 +1,4 @@
-"""Read large CSV files by pyarrow, where it is installed and the file is as rtmon wrote it."""
+"""Read large CSV files with pyarrow, if it is installed and the file is unchanged."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PIECE = 1 << 20
 
 
 def read_whole(path: Path) -> pd.DataFrame | None:
-    """Read a file that is undamaged, and as rtmon wrote it.
+    """Read an undamaged file, in the form that rtmon writes.
 
     Returns:
-        The DataFrame; None where pyarrow or pandas is missing, or this is another file. What is
-        wrong with it, :func:`rtmon.metrics.csv_text.parse` tells.
+        The DataFrame; None if pyarrow or pandas is missing, or the file has another form:
+        :func:`rtmon.metrics.csv_text.parse` then explains it.
 
     Raises:
         OSError: the file cannot be read.
@@ -41,7 +41,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
         if table is None:
             return None
         quotes = sum(piece.count(b'"') for piece in iter(lambda: file.read(_PIECE), b""))
-    if quotes % 2:  # it ends within a quoted text, which pyarrow lets pass
+    if quotes % 2:  # it ends within a quoted text, which pyarrow accepts
         return None
     types = {
         "Int64": (pa.int64(), pd.Int64Dtype()),
@@ -70,7 +70,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
 
 
 def _values(column: Column, values: Any) -> Any:
-    """Take away the apostrophes in front of texts; see :func:`rtmon.metrics.csv_text.value`."""
+    """Remove the apostrophes in front of texts; see :func:`rtmon.metrics.csv_text.value`."""
     if column.dtype != "string":
         return values
     import pyarrow.compute as pc  # type: ignore[import-untyped]

@@ -1,4 +1,4 @@
-"""A file of lines that does not grow for ever: a full one is put aside, and a new one begun.
+"""A rolling file of lines: a full file is renamed, and a new one is started.
 
 ``samples.csv`` is the file that is written. A full one becomes ``samples.000001.csv``, the next
 ``samples.000002.csv`` and so on, by a rename, and never changes again: sorted by name the files are
@@ -29,8 +29,7 @@ class RollingFile:
         path: the file that is written; files put aside stand beside it.
         header: the first line of each file, its end included.
         max_bytes: a line that would make a file larger begins the next one; None for no limit.
-        keep: how many files to have beside the one that is written, the oldest goes first; None for
-            all.
+        keep: maximum number of renamed files, the oldest is deleted first; None for all.
 
     Raises:
         OSError: the file cannot be made.
@@ -56,16 +55,16 @@ class RollingFile:
         self._begin()
 
     def write(self, lines: Iterable[str]) -> None:
-        """Add whole lines, and hand them to the system; see :meth:`flush`."""
+        """Add whole lines, and write them; see :meth:`flush`."""
         self.add(lines)
         self.flush()
 
     def add(self, lines: Iterable[str]) -> None:
-        """Add whole lines, which wait for :meth:`flush`."""
+        """Add whole lines to the buffer, until :meth:`flush`."""
         self._waiting += [line.encode() for line in lines]
 
     def flush(self) -> None:
-        """Hand to the system what waits.
+        """Write the buffered lines to the operating system.
 
         Raises:
             OSError: it takes no more now. The file ends with a whole line, and what is missing
@@ -89,7 +88,7 @@ class RollingFile:
                 self._full_one = True
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -99,7 +98,7 @@ class RollingFile:
         return begun and self._max_bytes is not None and size + more > self._max_bytes
 
     def _append(self, data: bytes) -> None:
-        # In one piece: what is written bit by bit may end anywhere when the process is killed.
+        # In one write: several writes could end anywhere if the process is killed.
         file, written = self._file, 0
         assert file is not None  # noqa: S101 - for the type checker
         try:
@@ -112,10 +111,10 @@ class RollingFile:
         self._size += len(data)
 
     def _begin(self) -> None:
-        # Without a buffer: what a full disk did not take would wait there, and come twice.
+        # Unbuffered: after a full disk, buffered data would be written twice.
         self._file, self._size = self._path.open("ab", buffering=0), 0
         try:
-            self._file.truncate(0)  # what is left of a header that did not fit
+            self._file.truncate(0)  # an incomplete header
             self._append(self._header)
         except OSError:
             self.close()
@@ -131,16 +130,16 @@ class RollingFile:
                 before[old].unlink(missing_ok=True)
 
     def _before(self) -> dict[int, Path]:
-        """Number → file, of those that have been put aside."""
+        """Return number → renamed file."""
         names = ((self._aside.fullmatch(path.name), path) for path in self._path.parent.iterdir())
         return {int(match[1]): path for match, path in names if match}
 
     def _mend(self) -> bool:
-        """Cut off what is left of a line; whether there is any whole one."""
+        """Cut off an incomplete last line; returns True if a whole line remains."""
         with self._path.open("rb+") as file:
             first = file.readline()
             if not self._header.startswith(first):
-                return True  # somebody else's, and not to be touched
+                return True  # another program's file, not to be touched
             end = position = len(first)
             quotes = 0
             for piece in file:

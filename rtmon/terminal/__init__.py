@@ -1,1 +1,1 @@
-"""A feed in a terminal: the screen of ``rtmon top``."""
+"""The terminal view of a feed: the screen of ``rtmon top``."""

@@ -1,4 +1,4 @@
-"""The choices of the user of ``rtmon top``, changed key by key."""
+"""The view settings of ``rtmon top``, changed by keys."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _MOVES = {"A": -1, "B": 1, "5~": -10, "6~": 10}
 
 
 def keys(text: str) -> list[str]:
-    """Split what was typed into keys: characters, and escape sequences whole."""
+    """Split terminal input into keys: characters and whole escape sequences."""
     return _KEY.findall(text)
 
 
 @dataclass(slots=True, kw_only=True)
 class KeyChoices:
-    """Which connections are shown, in which order, from which row on; and whether all is paused.
+    """View settings: filter, order and offset of the connections, and if the screen is paused.
 
     Attributes:
         sort: a column of the connections table.
-        descending: the order.
+        descending: True for descending order.
         state: ``open``, ``closed``, or None for both.
         contains: text that the name, id, address or path contains.
         offset: rows above the screen.
@@ -52,7 +52,7 @@ class KeyChoices:
     done: bool = False
 
     def query(self, rows: int) -> ConnectionQuery:
-        """Return the query for as many connections as there are rows."""
+        """Return the query for the connections that fit the rows."""
         return ConnectionQuery(
             state=self.state,
             contains=self.contains.strip(),
@@ -63,7 +63,7 @@ class KeyChoices:
         )
 
     def press(self, key: str) -> None:
-        """Obey a key; one without a meaning changes nothing."""
+        """Apply a key; ignore unknown ones."""
         if len(key) > 1:
             self.offset = max(0, self.offset + _MOVES.get(key[2:], 0))
         elif self.finding:

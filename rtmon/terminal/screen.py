@@ -31,7 +31,7 @@ from .key_choices import HELP, KeyChoices
 __all__ = ["draw", "printable", "sparkline"]
 
 WIDE = 120
-"""Columns of a screen from which on all tiles stand in one row, with most of the table."""
+"""Minimum width of a screen with all tiles in one row, in characters."""
 
 RECENT = 125
 """Samples that the tiles are computed from: two minutes and some."""
@@ -65,8 +65,8 @@ _NARROW = ("path", "bytes_in", "bytes_out", "transport", "errors", "opened")
 def printable(text: str) -> str:
     """Make text from clients safe for a terminal.
 
-    Escape sequences would be obeyed, and marks that turn the direction of writing would turn
-    what stands behind them.
+    The terminal would execute escape sequences, and bidirectional marks would reorder the text
+    after them.
     """
     return "".join([mark if mark.isprintable() else "�" for mark in text])
 
@@ -98,7 +98,7 @@ def draw(
     Args:
         feed: the source.
         freshness: of its numbers.
-        choices: which connections the user wants to see.
+        choices: the user's view settings.
         timeline: the points of the charts.
         width: characters in a line.
         height: lines.
@@ -161,7 +161,7 @@ def _tiles(row: Sequence[Tile]) -> Table:
 def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Text]:
     """Draw each series of each chart as a sparkline.
 
-    They stand side by side until they fit ``lines``, or ``most`` where the screen is narrow.
+    They are placed side by side until they fit ``lines``, or ``most`` on a narrow screen.
     """
     series = [(chart, each) for chart in BRIEF for each in chart.series]
     beside = min(math.ceil(len(series) / lines), max(1, width // _NARROWEST))
@@ -188,7 +188,7 @@ def _spark(
 def _bars(timeline: Timeline, key: str, bars: int) -> list[float]:
     """Return the values of a series, the highest of several points if bars are few.
 
-    So the bars show the latest minute, or more.
+    The bars then cover the latest minute, or more.
     """
     each = math.ceil(_SHOWN / bars)
     groups: dict[int, float] = {}

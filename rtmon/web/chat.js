@@ -1,4 +1,4 @@
-// The chat page: what was remembered goes in, events go to the chat, and what changed is shown.
+// The chat page: restores saved settings, passes events to the chat, and draws changes.
 
 import { Chat } from "./chat/chat_model.js";
 import { Composer } from "./chat/composer.js";
@@ -24,7 +24,7 @@ const composer = new Composer(chat);
 let due = false;
 let rested = 0;
 
-/** Show what is different, once for all that changed meanwhile. */
+/** Draw all pending changes at once. */
 function changed() {
   if (due) return;
   due = true;
@@ -48,14 +48,14 @@ function show() {
   log.show(now);
   composer.show();
   remember();
-  // In a flood of messages, showing them takes a quarter of the time, so that they are heard.
+  // In a flood of messages, drawing takes a quarter of the time, so that the client keeps up.
   const ended = performance.now();
   rested = ended + 3 * (ended - began);
 }
 
 let remembered = "";
 
-/** Come back to the same rooms, here and in the next tab. */
+/** Save the rooms, to join them again in this and in new tabs. */
 function remember() {
   if (!chat.client) return;
   const all = [...chat.conversations.values()];
@@ -70,7 +70,7 @@ function remember() {
 function pick(conversation) {
   frame.slide(null);
   chat.open(conversation);
-  // On a phone the keyboard would cover what one came to read.
+  // On a phone the keyboard would cover the messages.
   if (matchMedia("(pointer: fine)").matches) composer.focus();
 }
 
@@ -87,13 +87,13 @@ function named(name) {
 function start(name) {
   const invited = label(new URLSearchParams(location.search).get("room") ?? "");
   chat.start(name, browser().rooms);
-  // Who leaves the room and loads the page again is not invited again.
+  // A user who leaves the room and reloads the page is not invited again.
   history.replaceState(null, "", location.pathname);
   if (invited) join(invited);
   else pick(chat.conversations.get(opened) ?? chat.everybody);
 }
 
-/** Hand a stranger's file over to be saved, never to be opened here. */
+/** Let the user save an untrusted file; never open it in the page. */
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

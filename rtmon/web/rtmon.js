@@ -1,6 +1,6 @@
 /**
- * The browser client of the rtmon hub: reconnects, goes on where it was, and says so when it
- * cannot. One import, no build step. Its types and their documentation are in rtmon.d.ts.
+ * The browser client of the rtmon hub: reconnects, recovers missed messages, and reports
+ * gaps. One import, no build step. Its types and their documentation are in rtmon.d.ts.
  */
 
 import { ACKNOWLEDGED } from "./client/catalog.js";
@@ -28,7 +28,7 @@ export {
   RtmonError,
 } from "./client/errors.js";
 
-/** Messages held until somebody iterates over the client, who may come late or never. */
+/** Maximum number of messages held for a reader that has not begun to iterate over the client. */
 const UNREAD = 1_000;
 
 export function connect(url, given = {}) {
@@ -102,7 +102,7 @@ export class Client {
     return this.#engine.session.stats(this.#engine.now());
   }
 
-  // Beginning and end
+  // Opening and closing
 
   async waitOpen({ timeout } = {}) {
     if (timeout === undefined) return this.#engine.waitOpen();
@@ -128,7 +128,7 @@ export class Client {
     return this.#engine.close();
   }
 
-  // Speaking
+  // Sending
 
   async send(type, payload = {}) {
     await this.#engine.send(type, payload);
@@ -163,7 +163,7 @@ export class Client {
     return this.#engine.flush();
   }
 
-  // Listening
+  // Receiving
 
   on(type, handler) {
     return this.#on(`message ${type}`, handler);
@@ -241,7 +241,7 @@ export class Client {
     return this.#files.receive(offer, options);
   }
 
-  /** Refuse what a server that is no hub cannot answer. */
+  /** Throw if the server is not a hub, which this method needs. */
   #hubOnly(what) {
     if (this.#options.protocol !== "plain") return;
     throw new OptionError(
@@ -250,11 +250,11 @@ export class Client {
     );
   }
 
-  // What comes
+  // Received events
 
   #on(key, handler) {
     if (typeof handler !== "function") throw new OptionError(`${handler} is no function.`);
-    // A copy for each change: who is being called may come and go.
+    // A copy for each change: a callback may add or remove callbacks.
     this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
     return () => {
       const others = this.#handlers.get(key).filter((each) => each !== handler);
@@ -275,11 +275,11 @@ export class Client {
   #message({ message, again }) {
     const { session } = this.#engine;
     if (message.type === "publication") session.dropped += this.#membership.publication(message);
-    // Passed on before, and now once more for a reader who was behind.
+    // Delivered before, received again for a subscription that was behind.
     if (again) return;
     this.#call(`message ${message.type}`, message);
     this.#call("message *", message);
-    // Nobody misses what goes from here before they have begun to read.
+    // Before an iteration begins, no reader misses a dropped message.
     if (this.#messages.put(message) && this.#read) {
       session.dropped += 1;
       this.#messages.markGap();
@@ -295,7 +295,7 @@ export class Client {
   #end() {
     const { session } = this.#engine;
     const { ended } = session.lifecycle;
-    // The end that the server wished for in good order is no error.
+    // An orderly close by the server is no error.
     const error = ended === null || ended.code === NORMAL ? null : session.gone();
     this.#unwatch();
     this.#messages.end(error);
@@ -303,7 +303,7 @@ export class Client {
   }
 }
 
-/** Call a user's function; what it raises is the page's to report, and stops nothing here. */
+/** Call a user's function; its exceptions are reported to the page and stop nothing here. */
 function call(handler, value) {
   try {
     handler(value);
@@ -313,7 +313,7 @@ function call(handler, value) {
   }
 }
 
-/** Have a function called when the network comes back, or the page is looked at again. */
+/** Call a function when the network comes back, or the page becomes visible again. */
 function watchPage(doubt) {
   if (typeof addEventListener !== "function" || typeof document !== "object") return () => {};
   const seen = () => document.visibilityState === "visible" && doubt();

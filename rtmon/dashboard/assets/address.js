@@ -1,4 +1,4 @@
-// Addresses of views: links hold them, and the host knows the one that is shown.
+// Addresses of views: built for links, and parsed from the host's current address.
 const SHARED = ["range", "from", "to", "at"]  // parameters that a change of page keeps
 
 const paramsNow = () => new URLSearchParams(host.search)

@@ -24,12 +24,12 @@ const WORKED_OUT = [
   ["p99", "Delivery p99", "99th percentile of the delivery times in the last minute."],
 ].map(([key, title, help]) => ({key, title, help, align: "right", fixed: true}))
 
-// Numbers of channels over time: what the totals of successive answers differ by.
+// Time series of channels: differences of successive totals.
 class ChannelHistory {
   #epoch = ""
   #channels = new Map()
 
-  // Take in the totals of a channel; returns its points, column by column.
+  // Add the totals of a channel; returns its points, column by column.
   take(totals, {epoch}, uptime, time) {
     if (epoch !== this.#epoch) { this.#epoch = epoch; this.#channels.clear() }
     const held = this.#channels.get(totals.channel) ?? {before: null, points: {time: [], published: [], delivered: [], dropped: [], subscribers: [], delivery: []}}
@@ -51,7 +51,7 @@ class ChannelHistory {
     return points
   }
 
-  // Take in the totals of a channel at earlier ticks; true if they reach further back.
+  // Add the totals of a channel at earlier ticks; returns true if they reach further back.
   recall(channel, {epoch, past}) {
     const [first] = this.#channels.get(channel)?.points.time ?? []
     if (epoch !== this.#epoch || past.length < 2 || past[1].time >= (first ?? Infinity)) return false

@@ -1,4 +1,4 @@
-// One connection: a verdict in words, its charts, its story, and everything that is known of it.
+// One connection: a verdict in words, its charts, its timeline, and all its columns.
 const STORY_GROUPS = [["", "All"], ["frames", "Frames"], ["pings", "Pings"], ["queue", "Queue"], ["events", "Events"]]
 const OWN_KEPT = 320  // points that are kept of a connection
 const SHORT = 60  // seconds that a live window of it has at least
@@ -33,7 +33,7 @@ class ConnectionTimeRange {
   point(time) { this.#axis.point(time) }
   back() { this.#axis.back() }
 
-  // Take in points; false if some between these and those before were missed.
+  // Add points; returns false if points before them were missed.
   take(points) {
     const last = this.points.time.at(-1) ?? -Infinity
     const from = points.time.findIndex((time) => time > last)

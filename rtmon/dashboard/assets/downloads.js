@@ -1,4 +1,4 @@
-// What is shown as a file: a table's rows come from the server, a chart's points from the page.
+// Downloads: a table's rows come from the server, a chart's points from the page.
 const FORMATS = ["csv", "json"]
 
 // Two buttons; save: is given the format, and says what went wrong.

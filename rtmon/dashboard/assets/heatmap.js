@@ -1,5 +1,5 @@
-// Distributions over time: one image for each latency, in which a column stands for some ticks, a
-// row for some of the histogram's buckets, and the depth of colour for how many fell there.
+// Latency heatmaps: one image for each latency. A column is some ticks, a row some buckets of the
+// histogram, and the colour's depth the number of values.
 const HEATS = [["rtt", "Round-trip time"], ["handler", "Handler time"], ["fanout", "Delivery time"]]
 const COLUMNS_MOST = 150  // columns of an image
 const ROWS_LEAST = 12  // rows of an image: less would tell of noise

@@ -1,4 +1,4 @@
-// The time of a recording: which moment is shown, and how it goes on from there.
+// The controls of a replay: which moment of a recording is shown, and its playback.
 const SPEEDS = [1, 5, 20, 60]  // seconds of the recording that pass in one, as rtmon/dashboard/replay_clock.py has them
 const LAST = ["connections", "connection", "channels"]  // pages whose numbers a recording has only as they were last
 const SIGNS = {play: "M3 1.5L13 8L3 14.5Z", halt: "M3 2H6.5V14H3ZM9.5 2H13V14H9.5Z", before: "M13 2L5.5 8L13 14ZM3 2H5V14H3Z", after: "M3 2L10.5 8L3 14ZM11 2H13V14H11Z"}

@@ -1,4 +1,4 @@
-// What a Socket.IO server did.
+// The Socket.IO page: totals by namespace, event and room.
 class SocketIO {
   #rows
 

@@ -1,4 +1,4 @@
-// What the page knows: the newest frame, the points of the last minutes, the marks.
+// The state of the page: the newest update, the points of the last minutes, the marks.
 const KEPT = 320  // seconds of points that are kept besides what a range asks for
 const SERIES = CHARTS.flatMap((chart) => chart.series.map(({key}) => key))
 const POINT = ["seq", "time", ...SERIES]  // as rtmon/views/chart_points.py has them
@@ -11,7 +11,7 @@ class Store {
 
   hold(held) { this.held = held ? {end: this.end, points: Object.fromEntries(POINT.map((key) => [key, [...this.points[key]]]))} : null }
 
-  // Take in a frame; false if one before it was missed.
+  // Add an update; returns false if an update before it was missed.
   take(frame) {
     const {seq} = this.points
     const [first] = frame.points[0]

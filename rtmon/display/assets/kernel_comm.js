@@ -1,4 +1,4 @@
-// One view's comm to its kernel: opened again after each outage, and how long ago it was heard of.
+// A view's comm to its kernel: reopened after each outage, with the time of the last message.
 // All times in milliseconds.
 const FRESH = 5000, YOUNG = 3000, ALIVE = 10000, AGAIN = 30000
 const RESTARTED = "The kernel was restarted: run this notebook's cells again, down to this one."

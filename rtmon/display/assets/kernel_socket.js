@@ -1,4 +1,4 @@
-// A kernel, through the WebSocket that Jupyter's server has for each: comms to and from it.
+// Comms with a kernel, over its WebSocket on Jupyter's server.
 const RETRY = [1, 2, 4, 8, 15, 30]
 
 class Kernel {

@@ -1,4 +1,4 @@
-// The head of a picture: its source, how fresh its numbers are, and the buttons.
+// The header of a picture: its source, the freshness of its numbers, and buttons.
 class PictureHeader {
   #pill = element("span", {class: "pill"})
   #name = element("span", {})

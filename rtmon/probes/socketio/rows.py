@@ -1,4 +1,4 @@
-"""What is particular to Socket.IO, as rows of one table for all who watch a Monitor."""
+"""Rows of the Socket.IO table, for the feeds of a Monitor."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Instrument:
         )
 
     def totals(self) -> SocketIOStats | None:
-        """The same for whoever watches the Monitor; None if the probe fails at it."""
+        """Return the same for feeds of the Monitor; None if the probe fails."""
         try:
             return self.stats()
         except Exception as exc:

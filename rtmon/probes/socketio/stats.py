@@ -1,4 +1,4 @@
-"""Counters of what is particular to Socket.IO: events, namespaces, rooms, acknowledgements."""
+"""Counters of a Socket.IO server: events, namespaces, rooms, acknowledgements."""
 
 from __future__ import annotations
 

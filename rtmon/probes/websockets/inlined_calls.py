@@ -175,7 +175,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
         return f"{base.__name__} has methods of its own: {', '.join(own)}"
     foreign = [name for name in replaced if not _is_librarys(getattr(stock, name))]
     if foreign:
-        return f"somebody has replaced methods of {stock.__name__}: {', '.join(foreign)}"
+        return f"methods of {stock.__name__} were replaced: {', '.join(foreign)}"
     return None
 
 

@@ -142,7 +142,7 @@ class Group:
         return self._tidings.skipped
 
     def add(self, connection: Connection) -> None:
-        """Send somebody what is published from now on; no effect if they are here already.
+        """Add a connection, which gets the messages published from now on; no effect for a member.
 
         Args:
             connection: an open connection, or one that is about to be opened or closed, and gets
@@ -157,7 +157,7 @@ class Group:
             lane.add(connection)
 
     def discard(self, connection: Connection) -> None:
-        """Send somebody nothing more, after what was published before; no effect if not here."""
+        """Remove a member after writing the messages published before; no effect for others."""
         if connection not in self._homes:
             return
         lane = self._homes.pop(connection)
@@ -215,7 +215,7 @@ class Group:
             self._schedule()
 
     def flush(self) -> None:
-        """Write what waits for the end of the turn, now."""
+        """Write the messages queued for the end of the loop iteration now."""
         self._waiting = 0
         for lane in list(self._lanes.values()):
             lane.flush()
@@ -303,4 +303,4 @@ class Group:
 def _checked(delay: Any) -> float:
     if isinstance(delay, int | float) and 0 <= delay < math.inf:
         return delay
-    raise OptionError(f"delay={delay!r}: seconds, or 0 for the end of the turn")
+    raise OptionError(f"delay={delay!r}: seconds, or 0 for the end of the loop iteration")

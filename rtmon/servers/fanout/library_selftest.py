@@ -38,7 +38,7 @@ def obstacle() -> str | None:
         or library_selftest.run_in_own_loop(_compare)
     )
     if found is not None:
-        logger.warning("each message is framed for each connection: %s", found)
+        logger.warning("frames are not shared between connections: %s", found)
     return found
 
 

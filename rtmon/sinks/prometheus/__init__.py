@@ -1,16 +1,15 @@
 """A Monitor's numbers for Prometheus; needs the extra ``prometheus``.
 
-The admin listener serves them at ``/metrics``. Whoever exposes metrics by other means takes
+The admin listener serves them at ``/metrics``. To expose metrics by other means, use
 :func:`registry`.
 
 Nothing is counted twice: a collector reads the totals that the last tick published when it is
-scraped, so a scrape costs the same with one connection and with ten thousand. Which metrics
-there are follows from :data:`rtmon.metrics.columns.SAMPLE`; what is not known is left out.
+scraped, so a scrape costs the same with one connection and with ten thousand. The
+metrics follow from :data:`rtmon.metrics.columns.SAMPLE`; unknown values are left out.
 
-Labels are bounded. No label holds what tells one connection from another, and of the close
-codes that applications choose, and of a hub's channels, the first
-:data:`rtmon.metrics.columns.LABELS` have a series of their own. What is particular to Socket.IO
-has the bounds of its probe.
+Labels are bounded. No label identifies a connection. Of applications' own close codes and of a
+hub's channels, the first :data:`rtmon.metrics.columns.LABELS` have a series of their own. Socket.IO
+metrics have the bounds of their probe.
 """
 
 from __future__ import annotations

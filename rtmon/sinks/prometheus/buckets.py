@@ -1,4 +1,4 @@
-"""rtmon's histograms in the buckets of Prometheus."""
+"""Convert rtmon's histograms to the buckets of Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ exactly the values up to the power minus one step: no value is ever counted on t
 
 
 def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
-    """How many values do not exceed each bound, and how many there are."""
+    """Return the number of values up to each bound, and the total."""
     buckets: list[tuple[str, int]] = []
     counts = sorted(histogram.counts.items(), reverse=True)
     seen = 0

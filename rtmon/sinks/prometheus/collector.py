@@ -1,4 +1,4 @@
-"""A scrape: the state of a Monitor, read when somebody asks for it."""
+"""Serve scrapes: read the state of a Monitor on each request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _EOF = b"# EOF\n"
 
 
 def families() -> Iterator[Metric]:
-    """The metrics there are, in order, with their names, types, units and meanings."""
+    """Return all metrics in order, with names, types, units and meanings."""
     yield _info({})
     for column in (*measured(), CAUSES):
         yield family(column)
@@ -49,13 +49,13 @@ def families() -> Iterator[Metric]:
 
 
 def registry(monitor: TickSource) -> CollectorRegistry:
-    """A registry of one Monitor's metrics, to expose by means of your own.
+    """Return a registry of one Monitor's metrics, to expose by other means.
 
     It holds no numbers itself: it reads them from the Monitor when it is collected, on any
     thread.
 
     Args:
-        monitor: what to tell of.
+        monitor: the Monitor to expose.
     """
     made = CollectorRegistry()
     made.register(MonitorCollector(monitor))
@@ -63,10 +63,10 @@ def registry(monitor: TickSource) -> CollectorRegistry:
 
 
 async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]:
-    """One scrape of a Monitor, in which the event loop gets its turn after each metric.
+    """Return one scrape of a Monitor; yields to the event loop after each metric.
 
     Args:
-        monitor: what to tell of.
+        monitor: the Monitor to expose.
         accept: the request's Accept header: OpenMetrics or, without it, Prometheus' own text.
 
     Returns:
@@ -87,7 +87,7 @@ async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]
 
 
 class _One:
-    """A metric as something that can be collected."""
+    """A metric as a collector."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -97,17 +97,17 @@ class _One:
 
 
 class MonitorCollector:
-    """What prometheus_client asks for the metrics of a Monitor."""
+    """A prometheus_client collector of a Monitor's metrics."""
 
     def __init__(self, monitor: TickSource) -> None:
         self._monitor = monitor
 
     def describe(self) -> Iterator[Metric]:
-        """The metrics without values, by which a registry tells names that are taken."""
+        """Return the metrics without values, by which a registry detects duplicate names."""
         return families()
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as of the last tick; those of channels and of Socket.IO as of now."""
+        """Return the metrics as of the last tick; those of channels and Socket.IO are current."""
         monitor = self._monitor
         snapshot = monitor.collector.published() or monitor.snapshot()
         latest = monitor.collector.history.latest()
@@ -163,7 +163,7 @@ def _filled(column: Column, value: Any) -> Metric:
 
 
 def _bounded(tally: Mapping[Any, int], known: Iterable[object]) -> dict[str, int]:
-    """A tally by label, of a bounded number of labels.
+    """Return a tally by label, with a bounded number of labels.
 
     A tally keeps its keys in the order in which they first came, so those that have a series
     of their own keep it, and no series ever falls.

@@ -1,4 +1,4 @@
-"""Columns as metrics: which there are, what they are called, and what is said of each."""
+"""Map columns to metrics: names, units, help texts."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def prefixed(column: Column, prefix: str, about: str) -> Column:
 CHANNELS = tuple(
     prefixed(column, "channel", "Per channel") for column in CHANNEL if column.name != "channel"
 )
-"""What is told of channels, each with a label ``channel``."""
+"""Metrics of channels, with a label ``channel``."""
 
 
 def measured() -> tuple[Column, ...]:
-    """The columns of a Sample that become metrics, and what is told besides, in order."""
+    """The columns of a Sample that become metrics, and the other metrics, in order."""
     table = {column.name: column for column in (*SAMPLE, *_ALSO)}
     return tuple(
         column
@@ -102,7 +102,7 @@ def measured() -> tuple[Column, ...]:
 
 
 def metric_name(column: Column) -> str:
-    """A column's name as Prometheus wants it: prefixed, the unit in words at its end.
+    """Return a column's name by Prometheus' conventions: prefixed, with the unit at its end.
 
     What is counted is named once: ``messages_in`` stays, ``opened`` becomes
     ``rtmon_opened_connections``. ``bytes_in`` has its unit at the wrong end, and becomes
@@ -118,10 +118,10 @@ def metric_name(column: Column) -> str:
 
 
 def _help(column: Column) -> str:
-    """What is measured, for those who know neither Samples nor the names of columns.
+    """Return the help text of a metric, without rtmon's own terms.
 
-    A Sample's counters are increases; here they are totals, gauges are of now, and what is not
-    known is not there.
+    A Sample's counters are increases; as metrics they are totals. Gauges are current, and unknown
+    values are left out.
     """
     text = re.sub(r" (during|at the end of) the Sample|; null [^;.]*", "", column.definition)
     if column.probes == WIRE:
@@ -135,7 +135,7 @@ def _help(column: Column) -> str:
 
 
 def family(column: Column, labels: Sequence[str] = ()) -> Any:
-    """A metric without values."""
+    """Return a metric without values."""
     name = metric_name(column)
     unit = _UNITS.get(column.unit, column.unit)
     if column.kind == "tally":

@@ -1,4 +1,4 @@
-"""What is particular to Socket.IO, as metrics; bounded as the probe has it."""
+"""Metrics of Socket.IO servers; bounded by the probe."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _NAMESPACES = {
         "clients in rooms that the application has made, each as often as it is in one.",
     ),
 }
-"""What is known of a namespace → the column that it becomes."""
+"""Field of a namespace → its column."""
 
 _EVENTS = {name: _TABLE[name] for name in ("received", "emitted", "errors")}
-"""The same of an event."""
+"""The same for an event."""
 
 _REASONS = Column(
     "socketio_leave_reasons",
@@ -72,7 +72,7 @@ _OF_NAMESPACE, _OF_EVENT, _OF_REASON = ("namespace",), ("namespace", "event"), (
 
 
 def families() -> Iterator[Metric]:
-    """The metrics there are, without values."""
+    """Return all metrics without values."""
     for column in _NAMESPACES.values():
         yield family(column, _OF_NAMESPACE)
     for column in _EVENTS.values():
@@ -82,7 +82,7 @@ def families() -> Iterator[Metric]:
 
 
 def metrics(servers: Sequence[SocketIOStats]) -> Iterator[Metric]:
-    """The metrics of all servers together; none without one, nor where there is nothing to tell."""
+    """Return the summed metrics of all servers; empty without a server or without values."""
     if not servers:
         return
     namespaces = [one for stats in servers for one in stats.namespaces]
@@ -111,7 +111,7 @@ def _told(
 def _summed(
     column: Column, labels: Sequence[str], values: Iterable[tuple[tuple[str, ...], int]]
 ) -> Iterator[Metric]:
-    """A metric in which each combination of labels stands once; none without any."""
+    """Return a metric with one value for each combination of labels; empty without any."""
     sums: dict[tuple[str, ...], int] = {}
     for key, value in values:
         sums[key] = sums.get(key, 0) + value

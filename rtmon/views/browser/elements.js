@@ -1,4 +1,4 @@
-// What all components of this folder are made of.
+// Helpers that create DOM elements and save files.
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)

@@ -1,4 +1,4 @@
-// What charts and small lines are drawn with: round numbers, moments, and what is usual.
+// Scales of charts and sparklines: round numbers, times, and the usual range.
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800]
 const LETTER = 6.4  // pixels of a letter's width on an axis
 

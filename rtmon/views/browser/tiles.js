@@ -1,4 +1,4 @@
-// Tiles beside each other: a number, how it changed or what is the matter with it, and its total.
+// Tiles: a number with its change or alert, and its total.
 const ARROWS = {1: ["▲ ", "up"], "-1": ["▼ ", "down"], 0: ["", ""]}
 
 class Tiles {

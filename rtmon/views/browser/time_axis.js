@@ -1,5 +1,5 @@
-// What charts beside each other have in common: the time that they show, and the moment that is
-// pointed at. A subclass has `begin` and `end` in milliseconds, and `points`: `time` and the key of
+// A time axis shared by several charts: the shown time range, and the moment under the pointer.
+// A subclass has `begin` and `end` in milliseconds, and `points`: `time` and the key of
 // each series → values.
 class TimeAxis {
   #listeners = new Set()

@@ -1,4 +1,4 @@
-// What outlives the page: in this browser (name, rooms, theme), and in this tab (who one is).
+// Stored settings: of this browser (name, rooms, theme), and of this tab (user id).
 
 const KEY = "rtmon-chat";
 
@@ -15,7 +15,7 @@ function write(storage, values) {
   try {
     globalThis[storage].setItem(KEY, JSON.stringify(values));
   } catch {
-    // A page without storage forgets.
+    // Without storage, nothing is remembered.
   }
 }
 
@@ -33,9 +33,8 @@ export function rememberBrowser(changes) {
 }
 
 /**
- * Who one is in this tab. `user` names it to others over all its connections; `ids` are what the
- * server called it before, so that one's own messages are known after a reload; `opened` is the
- * conversation that was shown last.
+ * The user of this tab. `user` is the user id for all its connections; `ids` are its earlier client
+ * ids, by which it recognizes its own messages after a reload; `opened` is the last conversation.
  */
 export function tab() {
   let { user, ids, opened } = read("sessionStorage");

@@ -1,5 +1,5 @@
-// The chat without its looks: the client's events come in, conversations and people change, and
-// whoever shows them is told. Views read, and call the methods here; nothing else changes.
+// The chat's state: handles the client's events, updates conversations and people, and notifies the
+// views. Views read the state and call its methods; nothing else changes it.
 
 import { connect } from "../rtmon.js";
 import { Conversation } from "./conversation.js";
@@ -9,15 +9,15 @@ import { PATIENCE, OutgoingMessages } from "./outgoing.js";
 import { Transfers } from "./transfers.js";
 
 /**
- * A link that died without a word is noticed after the sum of both. The answer may be late: on a
- * slow line it comes after what is being uploaded.
+ * A dead connection is detected after the sum of both. On a slow line the answer may be late, as it
+ * queues behind an upload.
  */
 const HEARTBEAT = { heartbeatInterval: 4_000, heartbeatTimeout: 6_000 };
 
-/** Private conversations at once. */
+/** Maximum number of private conversations. */
 const PERSONS = 100;
 
-/** Names of one's own that are remembered. */
+/** Maximum number of remembered own client ids. */
 const IDS = 100;
 
 export class Chat {
@@ -27,11 +27,11 @@ export class Chat {
   everybody = new Conversation("everybody", "", "Everybody");
   conversations = new Map([[this.everybody.key, this.everybody]]);
   current = this.everybody;
-  /** How the connection is; `retryAt` is when the next attempt comes, null if none does. */
+  /** State of the connection; `retryAt` is the time of the next attempt, null if there is none. */
   link = { state: "closed", reason: "", retryAt: null };
-  /** Milliseconds there and back; null while that is not known. */
+  /** Round-trip time in milliseconds; null if unknown. */
   rtt = null;
-  /** Whether somebody is looking: what comes meanwhile is not unread. */
+  /** True while the page is visible: new messages are then read. */
   watched = true;
   outgoing = new OutgoingMessages(this);
   transfers = new Transfers(this);
@@ -42,8 +42,8 @@ export class Chat {
 
   /**
    * @param {{url: URL, user: string, ids: string[], onChange: () => void,
-   *   onIds: (ids: string[]) => void}} options `user` is who one is over all connections, `ids`
-   *   are what the server called one so far
+   *   onIds: (ids: string[]) => void}} options `user` is the user id for all connections, `ids`
+   *   are the client ids so far
    */
   constructor({ url, user, ids, onChange, onIds }) {
     this.user = user;
@@ -53,7 +53,7 @@ export class Chat {
     this.#onIds = onIds;
   }
 
-  /** Something is different: show it. */
+  /** Notify the views of a change. */
   changed() {
     this.#onChange();
   }
@@ -82,7 +82,7 @@ export class Chat {
     else this.client.reconnect();
   }
 
-  /** Be called otherwise from now on. */
+  /** Change the user's name. */
   rename(name) {
     this.name = name;
     if (this.client.isOpen) this.#introduce();
@@ -91,7 +91,7 @@ export class Chat {
 
   #introduce() {
     const said = this.client.request("connect", { name: this.name });
-    // An answer that is lost is asked for again with the next connection.
+    // A lost answer is requested again on the next connection.
     said.then(
       () => this.#incoming.count(),
       () => {},
@@ -100,7 +100,7 @@ export class Chat {
 
   #linkChanged({ what, state, code, reason, delay }) {
     if (what === "error" && (state === "open" || state === "closed")) return;
-    // Why it was lost says more than why it cannot be had again; 1006 says nothing at all.
+    // The reason of the loss is more useful than that of the failed reconnect; 1006 has none.
     const said = code === 1006 ? "" : reason;
     const why = state === "open" ? "" : state === "reconnecting" ? this.link.reason || said : said;
     const retryAt = delay === null ? null : Date.now() + delay;
@@ -117,7 +117,7 @@ export class Chat {
     this.ids.add(id);
     this.#onIds([...this.ids].slice(-IDS));
     if (name !== this.name) this.#introduce();
-    // What was missed follows by itself, if the server still has it.
+    // Missed messages follow by recovery, if the server still has them.
     if (!recovered) this.#incoming.catchUp(this.everybody, this.everybody.position);
     for (const each of this.conversations.values()) if (each.kind === "room") this.#enter(each);
     await this.#incoming.count();
@@ -126,13 +126,13 @@ export class Chat {
 
   // Conversations
 
-  /** Whether something is still to be sent: who leaves now, loses it. */
+  /** True if messages are still to be sent: closing the page would lose them. */
   get unfinished() {
     const waits = ({ status }) => ["pending", "waiting", "moving"].includes(status);
     return [...this.conversations.values()].some(({ entries }) => entries.some(waits));
   }
 
-  /** Look at a conversation. */
+  /** Open a conversation. */
   open(conversation) {
     if (conversation !== this.current) this.current.firstNew = null;
     this.current = conversation;
@@ -140,14 +140,14 @@ export class Chat {
     this.changed();
   }
 
-  /** Somebody looks at the page, or looks away. */
+  /** Handle a change of the page's visibility. */
   watch(watched) {
     this.watched = watched;
     if (watched) this.current.unread = 0;
     this.changed();
   }
 
-  /** Be in a room from now on; it opens with the first who enters. */
+  /** Join a room; the server creates it for its first member. */
   join(name) {
     const room = this.#conversation("room", name, name);
     this.#enter(room);
@@ -163,14 +163,14 @@ export class Chat {
       room.refused = "";
       await Promise.all([this.#incoming.catchUp(room, since), this.#incoming.count(room.name)]);
     } catch (error) {
-      // What ends with the connection is done again with the next one.
+      // A connection that ends is retried by the next one.
       if (this.client.isOpen) room.refused = error.message;
     }
     room.entering = false;
     this.changed();
   }
 
-  /** The conversation with one person. */
+  /** Return the private conversation with a person. */
   person({ key, name }) {
     const found = this.#conversation("person", key, name);
     found.title = name;
@@ -185,7 +185,7 @@ export class Chat {
     return found;
   }
 
-  /** Strangers who write privately do not fill the page: the oldest conversations go. */
+  /** Bound the number of private conversations: the oldest are removed. */
   #tidy() {
     const persons = [...this.conversations.values()].filter(({ kind }) => kind === "person");
     for (const each of persons.slice(0, -PERSONS)) {

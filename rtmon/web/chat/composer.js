@@ -1,11 +1,11 @@
-// Where one writes, and where files are dropped.
+// The composer: the text field for messages, and the drop target for files.
 
 import { byId, say } from "./dom.js";
 import { names } from "./text_format.js";
 
 const FINE = matchMedia("(pointer: fine)").matches;
 
-/** Characters of one message that the server takes. */
+/** Maximum characters of a message on the server. */
 const LONGEST = 16_384;
 
 export class Composer {
@@ -72,12 +72,12 @@ export class Composer {
     this.#typing.classList.toggle("busy", who.length > 0);
   }
 
-  /** Characters that are too many. */
+  /** Number of characters above the limit. */
   get #excess() {
     return this.#field.value.length - LONGEST;
   }
 
-  /** What becomes of what is written here. */
+  /** Update the hint: where the message goes, or why it cannot be sent. */
   #advice(conversation) {
     const { link, client } = this.#chat;
     const { kind, title } = conversation;

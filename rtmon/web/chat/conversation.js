@@ -1,6 +1,6 @@
-// What was said in one place: with everybody, in a room, or with one person. Pure.
+// The messages of one conversation: the chat, a room, or a private one. Pure.
 
-/** Entries that a conversation holds; past it the oldest goes. */
+/** Maximum number of entries of a conversation; beyond it the oldest is dropped. */
 const MOST = 500;
 
 let keys = 0;
@@ -28,14 +28,14 @@ export class Conversation {
     /** Client id → name, of those who are typing here. */
     this.typing = new Map();
     this.draft = "";
-    /** The latest place in the history that is known; null if none is. */
+    /** The latest known position in the history; null if there is none. */
     this.position = null;
     this.loading = false;
-    /** Why one is not in it; empty when all is well. */
+    /** Why the user is not a member; empty if the user is. */
     this.refused = "";
-    /** Whether it was said since the connection ended that history was lost. */
+    /** True if a lost history was reported since the connection ended. */
     this.said = false;
-    /** Whether the server is being asked to let one in. */
+    /** True while a request to join is pending. */
     this.entering = false;
   }
 
@@ -45,7 +45,7 @@ export class Conversation {
     this.said = false;
   }
 
-  /** Add an entry; what is known already is not added again. Returns whether it is new. */
+  /** Add an entry unless it is known. Returns true if it is new. */
   add(entry) {
     if (entry.position && this.#known(entry)) return false;
     entry.key = ++keys;
@@ -55,13 +55,13 @@ export class Conversation {
     return true;
   }
 
-  /** Something about an entry is different now. */
+  /** Update an entry. */
   change(entry, changes) {
     Object.assign(entry, changes);
     entry.version++;
   }
 
-  /** One's own message has arrived, and this is its place. */
+  /** Set the position of one's own message, which the server has acknowledged. */
   arrived(entry, changes) {
     if (!this.entries.includes(entry)) return;
     const { position } = changes;
@@ -81,7 +81,7 @@ export class Conversation {
     this.entries = this.entries.filter((other) => other !== entry);
   }
 
-  /** Say, once for each end of a connection, that history was lost. */
+  /** Add a notice that history was lost, once for each end of a connection. */
   lost(time) {
     if (this.said || !this.position) return;
     this.said = true;
@@ -89,7 +89,7 @@ export class Conversation {
     this.add({ what: "notice", time, text });
   }
 
-  /** Whether a message is here already; one's own that still waits has arrived with it. */
+  /** True if a message is known; a pending message of one's own is then acknowledged. */
   #known(entry) {
     const { position } = entry;
     const here = (other) => same(other.position, position);
@@ -103,7 +103,7 @@ export class Conversation {
     return true;
   }
 
-  /** Whether a place in the history comes after all that are known here. */
+  /** True if a position is after all known ones. */
   #ahead({ epoch, offset }) {
     return this.position?.epoch === epoch && offset > this.position.offset;
   }

@@ -1,4 +1,4 @@
-// Elements made of texts that are only ever text.
+// Create and update DOM elements; texts are never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -15,7 +15,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** One of the drawings in chat.html. */
+/** Return one of the icons in chat.html. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -28,14 +28,14 @@ export function icon(name) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Make a text say something; nothing happens, and nothing is read aloud, if it does already. */
+/** Set the text of a node; does nothing if it is the same, so that screen readers stay silent. */
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
 /**
- * Keep the children of a list in step with items: each has a key, and is drawn again only when
- * what `mark` says of it has changed.
+ * Keep the children of a list in sync with items: each has a key, and is drawn again only when its
+ * `mark` has changed.
  */
 export class Keyed {
   #parent;

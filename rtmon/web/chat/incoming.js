@@ -1,8 +1,8 @@
-// What others say and do, now and while one was not here.
+// Handle incoming messages of other users, live and from the history.
 
 import { SERVER } from "./people.js";
 
-/** Answers to one question for history. */
+/** Maximum number of messages in one request for history. */
 const PAGES = 5;
 
 /** Milliseconds for which unnamed comings and goings are collected before people are counted. */
@@ -17,7 +17,7 @@ export class IncomingMessages {
     this.#chat = chat;
   }
 
-  /** Hear what comes to a client. */
+  /** Register handlers on a client. */
   listen(client) {
     const hear = (type, call) =>
       client.on(type, (message) => {
@@ -35,9 +35,9 @@ export class IncomingMessages {
   }
 
   /**
-   * Get what was said while one was not here, and say so if not all of it is left.
+   * Fetch the missed messages from the history, and add a notice if some are lost.
    *
-   * @param {{epoch: string, offset: number} | null} since where one was
+   * @param {{epoch: string, offset: number} | null} since the last known position
    */
   async catchUp(conversation, since) {
     const { client } = this.#chat;
@@ -60,13 +60,13 @@ export class IncomingMessages {
         since = { epoch: payload.epoch, offset: payload.offset };
       }
     } catch {
-      // The connection ended, and with the next one this is asked again.
+      // The connection ended; the next one repeats the request.
     }
     conversation.loading = false;
     this.#chat.changed();
   }
 
-  /** Ask who is in a room, or on the server. */
+  /** Request the presence of a room or of the server. */
   async count(room = SERVER) {
     try {
       const place = room === SERVER ? {} : { room };

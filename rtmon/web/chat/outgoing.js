@@ -1,9 +1,9 @@
-// What one says: shown at once, sent when it can be, and marked until the server has it.
+// Outgoing messages: shown at once, sent when connected, marked as pending until acknowledged.
 
-/** Messages may wait for a quarter of an hour: who writes in a tunnel comes out of it. */
+/** Milliseconds that a message may wait for a connection: a quarter of an hour. */
 export const PATIENCE = 15 * 60_000;
 
-/** Between two words to the server that one is still typing; after five seconds it takes it back. */
+/** Milliseconds between two typing messages; the server ends the indicator after five seconds. */
 const TYPING_EVERY = 3_000;
 
 export class OutgoingMessages {
@@ -21,7 +21,7 @@ export class OutgoingMessages {
     this.#begin(conversation, { what: "text", mine: true, name: this.#chat.name, text });
   }
 
-  /** Send again what could not be sent. */
+  /** Send a failed message again. */
   retry(conversation, entry) {
     conversation.remove(entry);
     this.#begin(conversation, entry);
@@ -38,7 +38,7 @@ export class OutgoingMessages {
     this.#chat.changed();
   }
 
-  /** Send what was written to people who were not here. */
+  /** Send private messages to people who were offline. */
   deliverWaiting() {
     for (const conversation of this.#chat.conversations.values()) {
       if (conversation.kind !== "person" || !this.#chat.reach(conversation)) continue;
@@ -47,7 +47,7 @@ export class OutgoingMessages {
     }
   }
 
-  /** Something is being typed, or is no more. */
+  /** Start or stop the typing indicator. */
   typing(conversation, busy) {
     const place = this.#place(conversation);
     const last = this.#typed.get(conversation);
@@ -58,7 +58,7 @@ export class OutgoingMessages {
     this.#chat.client.send(busy ? "typing_start" : "typing_end", place).catch(() => {});
   }
 
-  /** Whom a message is for, in the protocol's words; null while that person is not here. */
+  /** Return the recipient of a message in the protocol's form; null while that person is offline. */
   #place(conversation) {
     if (conversation.kind === "everybody") return {};
     if (conversation.kind === "room") return { room: conversation.name };
@@ -74,7 +74,7 @@ export class OutgoingMessages {
     try {
       const type = privately ? "private_message" : place.room ? "room_message" : "chat_message";
       const payload = { ...place, text: entry.text, echo: privately ? undefined : true };
-      // A private message is for a connection that is there now, any other waits for one.
+      // A private message needs a present connection of its recipient; others are queued.
       const options = privately ? {} : { timeout: PATIENCE };
       const { timestamp, position } = await this.#chat.client.request(type, payload, options);
       conversation.arrived(entry, { time: timestamp ?? entry.time, position });

@@ -1,4 +1,4 @@
-// What stands around a conversation: connection, name, theme, its head, and what slides in on phones.
+// The layout around a conversation: connection state, name, theme, header, sidebars on phones.
 
 import { byId, say } from "./dom.js";
 import { SERVER } from "./people.js";
@@ -55,7 +55,7 @@ export class PageLayout {
     byId("join").showModal();
   }
 
-  /** Let a side slide in, on screens where it has no place of its own. Returns whether one did. */
+  /** Slide in a sidebar on narrow screens. Returns true if one did. */
   slide(side) {
     const before = document.body.dataset.side;
     if (side) document.body.dataset.side = side;
@@ -151,7 +151,7 @@ const alone = (reached) => (reached ? "Private · here now" : "Private · not he
 const here = (number) =>
   number < 2 ? "Only you are here" : `${count(number, "person", "people")} here`;
 
-/** A question with one field; Esc closes it, Enter answers. */
+/** A dialog with one field; Esc closes it, Enter submits. */
 function dialog(id, answered) {
   const box = byId(id);
   const field = byId(`${id}-field`);

@@ -1,22 +1,22 @@
-// Who is here: on the server, and in each room that one is in. Pure.
+// Presence: the people on the server, and in each joined room. Pure.
 
-/** People remembered after they left, so that what they said keeps its author. */
+/** Maximum number of people remembered after they left, so that messages keep their author. */
 const REMEMBERED = 2_000;
 
-/** People who are listed; the others are a number. */
+/** Maximum number of people listed; the others are counted. */
 const LISTED = 200;
 
-/** The place that stands for the whole server. */
+/** The key of the whole server. */
 export const SERVER = "";
 
 /** "guest 2" comes before "guest 10". */
 const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
 
 /**
- * A person is `{id, name, user}`: `id` is the connection, `user` whose it is, over all of them.
+ * A person is `{id, name, user}`: `id` is the client id of a connection, `user` the user id.
  *
- * Anybody may claim to be any user. So who comes first is that user for as long as the connection
- * lives; whoever claims the same meanwhile is somebody else.
+ * A client may claim any user id. So the first connection with a user id keeps it for its lifetime;
+ * later connections that claim the same one are treated as other people.
  */
 export class People {
   /** Place → {members: client id → person, count}. */
@@ -26,7 +26,7 @@ export class People {
   #known = new Map();
   #lists = new Map();
 
-  /** Everybody who is in a place: the answer to `presence`. */
+  /** Set the members of a place: the answer to `presence`. */
   present(place, { members, count }) {
     const people = members.map((member) => this.#learn(member));
     this.#places.set(place, { members: new Map(people.map((each) => [each.id, each])), count });
@@ -37,7 +37,7 @@ export class People {
     this.#lists.clear();
   }
 
-  /** Some came. Returns whether not all of them were named. */
+  /** Add members. Returns true if not all of them were named. */
   came({ room = SERVER, users, count, user_count: total }) {
     const { members } = this.#counted(room, total);
     for (const user of users) {
@@ -48,7 +48,7 @@ export class People {
     return count > users.length;
   }
 
-  /** Some went. Returns whether not all of them were named. */
+  /** Remove members. Returns true if not all of them were named. */
   went({ room = SERVER, users, count, user_count: total }) {
     const { members } = this.#counted(room, total);
     for (const { client_id: id } of users) {
@@ -62,7 +62,7 @@ export class People {
     return count > users.length;
   }
 
-  /** Somebody spoke, `now` or long ago, and was called this then. */
+  /** Record the author of a message, sent `now` or earlier, with the name of that time. */
   heard(id, name, { now = true } = {}) {
     const person = this.#known.get(id) ?? this.#learn({ client_id: id, name });
     if (!now || person.name === name) return;
@@ -70,7 +70,7 @@ export class People {
     this.#lists.clear();
   }
 
-  /** Somebody speaks to oneself, and so is here, also where too many are here to be named. */
+  /** Record the sender of a private message as present, even if the member list is incomplete. */
   met(id, name) {
     this.heard(id, name);
     this.#places.get(SERVER).members.set(id, this.#known.get(id));
@@ -83,7 +83,7 @@ export class People {
     this.#lists.clear();
   }
 
-  /** What tells somebody from others; the same over all connections, where that can be known. */
+  /** Return a person's key, which is the same for all connections of a user if that is known. */
   key(id) {
     const user = this.#known.get(id)?.user;
     const holder = this.#holders.get(user);
@@ -98,13 +98,13 @@ export class People {
     return this.#places.get(SERVER).members.has(id);
   }
 
-  /** The connection over which somebody can be reached; undefined if there is none. */
+  /** Return the client id by which a person can be reached; undefined if offline. */
   reach(key) {
     const id = this.#holders.get(key.replace(/^user /, "")) ?? key;
     return this.isHere(id) && this.key(id) === key ? id : undefined;
   }
 
-  /** Those in a place by name as `{key, id, name}`, how many there are, and how many more. */
+  /** Return the members of a place by name as `{key, id, name}`, their number, and how many more. */
   list(place) {
     if (!this.#lists.has(place)) this.#lists.set(place, this.#list(place));
     return this.#lists.get(place);

@@ -1,4 +1,4 @@
-// The conversations on one side, the people on the other.
+// The sidebars: conversations on one side, people on the other.
 
 import { arrows, byId, element, icon, Keyed, oneStop, repaint, say } from "./dom.js";
 import { avatar } from "./message_list.js";

@@ -1,4 +1,4 @@
-// Texts for people. Pure.
+// Format times, sizes, names and links for display. Pure.
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -49,7 +49,7 @@ export function names(list) {
 
 const LETTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-/** What stands for a name: one or two letters, or a letter and a short number. */
+/** Return the initials of a name: one or two letters, or a letter and a short number. */
 export function initials(name) {
   const words = name
     .trim()
@@ -98,7 +98,7 @@ export function fileName(name) {
     : `file ${plain}`.trim();
 }
 
-/** What somebody wants to be called, or a room: without what the server would refuse. */
+/** Clean the name of a user or a room: remove characters that the server refuses. */
 export const label = (text) =>
   text
     .replace(/\p{Cc}/gu, " ")

@@ -1,8 +1,8 @@
-// Files on their way: up to a room or a person, and down to this browser.
+// File transfers: uploads to a room or a person, and downloads to this browser.
 
 import { bytes } from "./text_format.js";
 
-/** Files that move at once; the others wait for their turn. The server takes eight. */
+/** Maximum number of concurrent transfers; the others are queued. The server allows eight. */
 const AT_ONCE = 3;
 /** Progress is shown by the step, not by the chunk. */
 const STEP = 0.01;
@@ -32,7 +32,7 @@ export class Transfers {
     });
   }
 
-  /** Somebody offers a file: it is here only when it is wanted. */
+  /** Handle an offered file, which is downloaded only on the user's request. */
   offered(conversation, offer, { key, name }) {
     const { name: file, size } = offer.payload;
     const entry = this.#entry({ mine: false, author: key, name, file, size, offer });
@@ -41,7 +41,7 @@ export class Transfers {
     return entry;
   }
 
-  /** Take a file that was offered; `save` gets it when it is whole. */
+  /** Download an offered file; `save` is called when it is complete. */
   take(conversation, entry, save) {
     if (entry.blob) {
       save(entry.blob, entry.file);
@@ -61,7 +61,7 @@ export class Transfers {
     this.chat.changed();
   }
 
-  /** Nobody looks at a conversation any more. */
+  /** Handle a closed conversation. */
   drop(conversation) {
     for (const entry of conversation.entries) {
       if (entry.status === "waiting" || entry.status === "moving") this.cancel(conversation, entry);

@@ -1,4 +1,4 @@
-/** Close codes: what they mean, and whether to come back after them. As in docs/protocol.md. */
+/** Close codes: their meanings, and if a client reconnects after them. As in docs/protocol.md. */
 
 export const NORMAL = 1000;
 export const ABNORMAL = 1006;
@@ -33,7 +33,7 @@ const NEVER_SENT = new Set([1005, 1006, 1015]);
 
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 1015]);
 
-/** A few words for a close code. */
+/** Return a short name of a close code. */
 export function describe(code) {
   if (code in NAMES) return NAMES[code];
   // A server that sends no standard codes says 1013 by 4113, and 1008, which is final, by 4608.
@@ -45,7 +45,7 @@ export function describe(code) {
   return code >= 3000 && code < 4000 ? "registered" : "unknown";
 }
 
-/** Whether a client should try again by itself. */
+/** True if a client reconnects after a close code. */
 export function mayReconnect(code) {
   return !FINAL.has(code) && !(code >= 4500 && code < 5000);
 }

@@ -1,4 +1,4 @@
-/** One file on its way here: takes pieces in order, and checks the whole. */
+/** A download: collects the chunks of a file in order, then checks size and checksum. */
 
 import { fromBase64 } from "./encoding.js";
 import { OptionError, ProtocolError } from "./errors.js";
@@ -30,12 +30,12 @@ export class Download {
     this.#progress = progress;
   }
 
-  /** Whether nothing more will come. */
+  /** True if no more chunks will come. */
   get ended() {
     return this.#complete || this.#error !== null;
   }
 
-  /** Whether the server has sent all, and so has nothing to stop. */
+  /** True if the server has sent every chunk, so that there is nothing to abort. */
   get complete() {
     return this.#complete;
   }
@@ -45,13 +45,13 @@ export class Download {
     return this.#received - this.#told;
   }
 
-  /** How far it is, to tell the server. */
+  /** Return the bytes received, for the acknowledgement to the server. */
   tell() {
     this.#told = this.#received;
     return this.#told;
   }
 
-  /** Take a piece; one that does not continue what is here is left alone. */
+  /** Add a chunk; ignore one that does not continue the file. */
   write(offset, data) {
     if (offset !== this.#received || this.ended) return;
     if (this.#received + data.length > this.#size) {
@@ -71,7 +71,7 @@ export class Download {
     }
   }
 
-  /** The same for a piece that came as base64. */
+  /** Add a chunk that is encoded as base64. */
   writeEncoded(offset, data) {
     try {
       this.write(offset, fromBase64(data));
@@ -88,7 +88,7 @@ export class Download {
     this.#error ??= error;
   }
 
-  /** The file; throws if it is not as it was offered, or the transfer ended early. */
+  /** Return the file; throws if it differs from the offer, or the transfer ended early. */
   finish() {
     if (this.#error !== null) throw this.#error;
     if (this.#received !== this.#size || this.#digest.hex() !== this.#sha256) {
@@ -99,7 +99,7 @@ export class Download {
   }
 
   #join() {
-    // What an offer says of its type is a stranger's word: nothing to be opened in a page.
+    // The media type of an offer is untrusted: a page must not open the file.
     const whole = new Blob(this.#pieces, { type: "application/octet-stream" });
     this.#pieces = [whole];
     this.#loose = 0;

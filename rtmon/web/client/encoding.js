@@ -1,4 +1,4 @@
-/** From what a user hands over to what goes on the wire, and back. Pure. */
+/** Encode and decode the messages of a client. Pure. */
 
 import { BINARY, EPHEMERAL, MESSAGE_TYPES, REPEATABLE } from "./catalog.js";
 import { OptionError } from "./errors.js";
@@ -16,13 +16,13 @@ const METADATA = { version: "1", source: "rtmon-js" };
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
-/** How messages look to a hub; plain_protocol.js has the same for servers that are none. */
+/** The encoder for hubs; plain_protocol.js has the one for other servers. */
 export const RTMON_WIRE = {
   repeatable: REPEATABLE,
   ephemeral: EPHEMERAL,
-  /** Whether it is known what has arrived. */
+  /** True if the server acknowledges messages. */
   confirms: true,
-  /** Bytes of the largest message, as long as the server has not said. */
+  /** Maximum size of a message in bytes, until the server names its own. */
   messageSize: MESSAGE_SIZE,
 
   message: encode,

@@ -1,4 +1,4 @@
-/** What keeps a client going: connects, waits, connects again, and passes on what happens. */
+/** Run a client: connect, run the session, wait, reconnect, and deliver events. */
 
 import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { ConnectionLost, RequestTimeout } from "./errors.js";
@@ -6,10 +6,10 @@ import { NOT_WELCOMED } from "./lifecycle.js";
 import { checkToken } from "./options.js";
 import { Session } from "./session.js";
 
-/** Bytes that wait in a connection, above which no more are written. */
+/** Maximum bytes buffered in a connection; above it nothing more is written. */
 const HIGH_WATER = 1 << 20;
 
-/** How often to look whether they have left: nothing tells. */
+/** Milliseconds between two checks of that buffer, which has no event. */
 const DRAIN = 50;
 
 /** The longest that timers can wait. */
@@ -33,7 +33,7 @@ class Link {
   }
 }
 
-/** Runs a session over one connection after the other. */
+/** Runs a client's session over successive connections. */
 export class Engine {
   /** Called with each event of the session: `{message, again}`, change, `{chunk}`, `{rtt}`. */
   listeners = [];
@@ -41,7 +41,7 @@ export class Engine {
   #options;
   #clock;
   #link = null;
-  /** Who waits for room in the outbox, in order. */
+  /** Callers that wait for room in the outbox, in order. */
   #line = [];
   #retryAt = Infinity;
   #closeBy = Infinity;
@@ -79,7 +79,7 @@ export class Engine {
     return this.#clock.now();
   }
 
-  // Beginning and end
+  // Opening and closing
 
   start() {
     this.#retryAt = this.now();
@@ -91,7 +91,7 @@ export class Engine {
     if (this.#link === null && this.#retryAt !== Infinity) this.start();
   }
 
-  /** The network may have changed: see whether the connection lives, or make one now. */
+  /** After a possible change of the network: check the connection, or connect now. */
   doubt() {
     if (this.session.connected) this.session.heartbeat.doubt(this.now());
     this.hurry();
@@ -118,7 +118,7 @@ export class Engine {
     }
   }
 
-  /** End it for good, after what is still to be sent has arrived. */
+  /** Close the client after sending its queued messages; it does not reconnect. */
   async close() {
     if (this.state !== "closing" && this.state !== "closed") {
       this.session.closing();
@@ -126,7 +126,7 @@ export class Engine {
       this.#closeBy = this.now() + this.#options.closeTimeout;
       if (this.session.connected) {
         this.step();
-        // Not awaited: the deadline ends it, too, and a flush that fails has nobody left to tell.
+        // Not awaited: the deadline ends it, too, and no caller is left for a failed flush.
         this.flush().then(() => this.#link?.connection.close(NORMAL, ""), () => {});
       } else {
         this.#closed();
@@ -157,7 +157,7 @@ export class Engine {
     session.check();
     this.#line.push(entry);
     const waits = this.#options.queuePolicy === "wait";
-    // In line, so that nobody overtakes who waits already.
+    // First come, first served.
     while (waits && (this.#line[0] !== entry || session.outbox.full)) {
       if (session.sender.ask()) this.step();
       await this.change();
@@ -192,16 +192,16 @@ export class Engine {
     }
   }
 
-  /** Resolved when anything has happened. */
+  /** Resolves at the next event. */
   change() {
     return this.#changed.promise;
   }
 
   // Running
 
-  /** Do what there is to do now: read the clock, write, connect, pass on, set the next alarm. */
+  /** Do all pending work: read the clock, write, connect, deliver events, set the next timer. */
   step() {
-    // What is called from here may call here; once more is then enough.
+    // Callbacks may call this method again; one more round is then enough.
     this.#again = true;
     if (this.#running) return;
     this.#running = true;
@@ -309,7 +309,7 @@ export class Engine {
       .then(() => this.step());
   }
 
-  /** Show another token; where that fails, the connection ends with the one it has. */
+  /** Send a fresh token; if that fails, the connection ends when the old token expires. */
   #refresh() {
     const { token } = this.#options;
     const link = this.#link;
@@ -335,7 +335,7 @@ export class Engine {
     } else if (link.opened) {
       this.#later(session.lost(now, code, reason));
     } else {
-      // A page is told the same of a server that is not there and of one that does not speak this.
+      // Browsers report a missing server and one without this protocol in the same way.
       const what = reason || `close code ${code}`;
       const asked = this.#options.protocol === "plain" ? "" : ", and is it a hub";
       const why = `there is no connection (is the server there${asked}?): ${what}`;
@@ -354,7 +354,7 @@ export class Engine {
   }
 }
 
-/** What a function says to show; it may take its time. */
+/** Return the token of a function, which may be asynchronous. */
 async function freshToken(token) {
   const fresh = await token();
   checkToken(fresh, "token() gave none");

@@ -1,4 +1,4 @@
-/** What a client raises on purpose: see rtmon.d.ts. */
+/** The errors of a client: see rtmon.d.ts. */
 
 export class RtmonError extends Error {
   get name() {

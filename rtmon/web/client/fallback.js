@@ -1,4 +1,4 @@
-/** One transport until it has failed too often, then another in turn. */
+/** Use one transport until it has failed too often, then alternate with another. */
 
 /** Attempts in a row that the first one is given. */
 const PATIENCE = 2;

@@ -1,4 +1,4 @@
-/** Files sent and received, in pieces, over as many connections as it takes. */
+/** Send and receive files in chunks, resuming after each reconnect. */
 
 import { Download } from "./download.js";
 import { encodeChunk } from "./encoding.js";
@@ -7,19 +7,19 @@ import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits
 import { SHA256 } from "./sha256.js";
 import { bytesOf } from "./values.js";
 
-/** Until a transfer goes on after the server refused a piece of it. */
+/** Milliseconds until a chunk that the server refused is sent again. */
 const PAUSE = 100;
 
-/** Refusals in a row, without a byte taken, after which a transfer is given up. */
+/** Refused chunks in a row after which a transfer fails. */
 const REFUSALS = 10;
 
 /** Bytes read from a file at once. */
 const READ = 1 << 20;
 
-/** The transfer has to be offered again. */
+/** The server no longer knows the transfer: it must be offered again. */
 class Stopped extends Error {}
 
-/** All transfers of a client. */
+/** The uploads and downloads of a client. */
 export class Files {
   #engine;
   #sleep;
@@ -46,7 +46,7 @@ export class Files {
     const sha256 = await digest(blob, signal);
     const offer = { name, size: blob.size, sha256, mime, to, room };
     const sending = this.#send(blob, offer, progress, signal).catch((error) => {
-      // Whatever ended it: the server holds a place for it until it is told.
+      // Until it is aborted, it counts against the server's limit of transfers.
       this.#abort(offer.file);
       throw error;
     });
@@ -88,7 +88,7 @@ export class Files {
           const problem = `The server takes no more of '${offer.name}'.`;
           throw new ProtocolError("files_refused", problem);
         }
-        // The server has been restarted: it begins anew.
+        // The server was restarted: start the transfer again.
         if (unknown) delete offer.file;
         await this.#sleep(PAUSE);
       } finally {
@@ -97,7 +97,7 @@ export class Files {
     }
   }
 
-  /** Send what the server does not have yet, no further ahead than it allows. */
+  /** Send the chunks that the server is missing, within the window that it allows. */
   async #pieces(blob, { file, chunk, received }, generation, progress, signal) {
     const engine = this.#engine;
     const { size } = blob;
@@ -133,7 +133,7 @@ export class Files {
     if (told < size || size === 0) progress(size, size);
   }
 
-  /** Wait until the session knows, too, that the connection is lost. */
+  /** Wait until the session has noticed that the connection is lost. */
   async #untilLost(generation) {
     const engine = this.#engine;
     while (engine.session.connected && engine.generation === generation) await engine.change();
@@ -173,18 +173,18 @@ export class Files {
     }
   }
 
-  /** Tell the server how far one is; what it refuses ends the transfer. */
+  /** Acknowledge the bytes received so far; an error from the server ends the download. */
   async #take(download) {
     const settle = (result) => {
       if (result instanceof ProtocolError) download.fail(result);
     };
     const payload = { file: download.file, offset: download.tell() };
     const entry = await this.#engine.send("ack", payload, settle);
-    // Pieces are the answer, or an error.
+    // The answer is a chunk or an error.
     entry.asks = false;
   }
 
-  /** Tell the server that a transfer will not go on. */
+  /** Abort a transfer at the server. */
   #abort(file) {
     if (file === undefined) return;
     this.#engine.session.takeBack("file_abort", { file }, this.#engine.now());
@@ -210,11 +210,11 @@ export class Files {
     }
   }
 
-  // What comes
+  // Received messages
 
   #listen({ what, error, chunk, message }) {
     if (chunk !== undefined) this.#downloads.get(chunk.file)?.write(chunk.offset, chunk.data);
-    // What the server refused without saying what it was may have been a piece.
+    // An error without a reply_to may concern a chunk.
     if (what === "error" && error instanceof ProtocolError) this.#refused += 1;
     const { file, received, offset, data, reason } = message?.payload ?? {};
     if (typeof file !== "string") return;

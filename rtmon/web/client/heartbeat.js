@@ -1,11 +1,11 @@
-/** Whether the link is alive, as seen from here. Pure: time is passed in. */
+/** Detect a dead connection by heartbeats. Pure: time is passed in. */
 
 /**
- * Says when to send a `ping`, and when nothing came back for too long. However a link dies, the
- * next `ping` goes out within `interval`, and is given `timeout`.
+ * Decides when to send a `ping`, and when the connection is dead. A `ping` is sent within `interval`;
+ * without an answer within `timeout` the connection is dead.
  */
 export class Heartbeat {
-  /** What the last answer took; null before the first. */
+  /** The last round trip; null before the first. */
   rtt = null;
   #interval;
   #timeout;
@@ -35,12 +35,12 @@ export class Heartbeat {
     this.#heard = now;
   }
 
-  /** The `ping` that is under way; null if there is none. */
+  /** The pending `ping`; null if there is none. */
   get waiting() {
     return this.#waiting;
   }
 
-  /** Whether no `ping` is under way; there is one at a time. */
+  /** True if no `ping` is pending; there is at most one. */
   get free() {
     return this.#waiting === null;
   }
@@ -49,7 +49,7 @@ export class Heartbeat {
     return this.free && now - this.#pinged >= this.#interval;
   }
 
-  /** There is reason to doubt: ask at once. */
+  /** Make the next `ping` due now. */
   doubt(now) {
     if (this.free) this.#pinged = Math.min(this.#pinged, now - this.#interval);
   }
@@ -59,7 +59,7 @@ export class Heartbeat {
     this.#pinged = now;
   }
 
-  /** A `pong` came. Returns whether it answers the `ping` that is under way. */
+  /** Handle a `pong`. Returns true if it answers the pending `ping`. */
   answered(key, now) {
     if (key === null || key !== this.#waiting) return false;
     this.#waiting = null;
@@ -68,7 +68,7 @@ export class Heartbeat {
     return true;
   }
 
-  /** The server was asked too much; it is alive, though. Returns whether by a `ping`. */
+  /** Handle a rate limit error. Returns true if it answers the pending `ping`. */
   refused(key) {
     if (key === null || key !== this.#waiting) return false;
     this.#waiting = null;
@@ -79,7 +79,7 @@ export class Heartbeat {
     return now >= this.#dueDead();
   }
 
-  /** When to look again: `wantsPing` or `dead` may have changed. */
+  /** Return when `wantsPing` or `dead` may change. */
   due(now) {
     const ping = this.#pinged + this.#interval;
     return this.free && now < ping ? ping : this.#dueDead();
@@ -87,13 +87,13 @@ export class Heartbeat {
 
   #dueDead() {
     if (!this.#answers) return Infinity;
-    // A ping that is due and still not sent is held up by a link that takes nothing.
+    // A ping that is overdue is held up because the transport accepts no data.
     const asked = this.#pinged + (this.free ? this.#interval : 0);
     return Math.max(asked, this.#heard) + this.#timeout;
   }
 }
 
-/** No heartbeat at all: nothing is asked, and silence means nothing. */
+/** No heartbeat: no pings are sent, and silence means nothing. */
 export class NoHeartbeat {
   rtt = null;
   waiting = null;

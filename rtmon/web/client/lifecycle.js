@@ -1,4 +1,4 @@
-/** Decides when and whether a client reconnects. Pure: time is passed in. */
+/** Decide if and when a client reconnects. Pure: time is passed in. */
 
 import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
 import { ConnectionLost } from "./errors.js";
@@ -33,7 +33,7 @@ export class Lifecycle {
   connections = 0;
   /** In a row. */
   failures = 0;
-  /** Why the client gave up; null if it did not. */
+  /** The error for which the client gave up; null if it did not. */
   ended = null;
   #backoff;
   #stableAfter;
@@ -63,7 +63,7 @@ export class Lifecycle {
     return change("connecting", this.state, { attempt: this.failures });
   }
 
-  /** Take the server's welcome, or the opening of a plain connection. */
+  /** Handle the server's welcome, or the opening of a plain connection. */
   opened(now) {
     this.connections += 1;
     this.#opened = now;
@@ -76,7 +76,7 @@ export class Lifecycle {
     return change("reconnect", "open", { attempt, downtime });
   }
 
-  /** Take a failed attempt. Returns the changes; the delay of the last says when to try again. */
+  /** Handle a failed attempt. Returns the changes; the last one's delay is that of the next attempt. */
   failed(now, error, retryAfter = null) {
     this.failures += 1;
     const delay = this.#delay(retryAfter);
@@ -129,7 +129,7 @@ export class Lifecycle {
     return change("close", "closed", { code: NORMAL, reason: "closed here" });
   }
 
-  /** Whether the client has another token than the one it was closed for. */
+  /** True if the token differs from the one that the server rejected. */
   #hasToken(code) {
     if (this.#plain) return true;
     if (code === TOKEN_EXPIRED) return typeof this.#token === "function";
@@ -139,7 +139,7 @@ export class Lifecycle {
   #delay(retryAfter) {
     const delay = backoffDelay(this.#backoff, this.failures, this.#random);
     if (delay === null || retryAfter === null) return delay;
-    // On top of what the server said: it said the same to everybody else.
+    // Added to the server's delay, which is the same for all of its clients.
     return Math.min(Math.max(retryAfter, 0), LONGEST_WAIT) + delay;
   }
 

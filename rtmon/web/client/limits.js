@@ -9,7 +9,7 @@ export const BATCH_MESSAGES = 100;
 export const BATCH_DELAY = 5_000;
 export const HEARTBEAT_MIN = 1_000;
 export const RATE = 200;
-/** How long the server remembers an id, less what a message may be under way. */
+/** How long the server's deduplication remembers an id, less the time of transfer. */
 export const REMEMBERED = 270_000;
 export const FILE_CHUNK = 16_384;
 export const FILE_CHUNK_MAX = 65_536;

@@ -1,4 +1,4 @@
-/** How a client behaves: one frozen record. */
+/** The options of a client: one frozen record. */
 
 import { OptionError } from "./errors.js";
 import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH, TOKEN_LENGTH } from "./limits.js";
@@ -11,7 +11,7 @@ const BATCH = { size: 10, delay: 100 };
 
 const PING = { send: '{"type":"ping","payload":{}}', answer: "pong" };
 
-/** Options that only a hub understands. */
+/** Options that need a hub. */
 const FOR_HUBS = ["name", "user", "token", "info", "serverBatch"];
 
 const DEFAULTS = {

@@ -1,17 +1,17 @@
-/** What is to be sent, and what was sent but may not have arrived. Pure: time is passed in. */
+/** Queue messages until the server has acknowledged them. Pure: time is passed in. */
 
 import { ConnectionLost, MessageExpired, QueueFull } from "./errors.js";
 import { REMEMBERED } from "./limits.js";
 
-/** One message on its way out. */
+/** One outgoing message. */
 export class Entry {
   /** When it was queued. */
   created = 0;
   /** When it was first sent; null before. */
   firstSent = null;
-  /** Its place among all that was queued; it keeps that however often it is sent. */
+  /** Sequence number in the queue, kept when the message is sent again. */
   number = 0;
-  /** Its number among what was sent. */
+  /** Sequence number among the sent messages. */
   order = 0;
 
   /**
@@ -22,18 +22,18 @@ export class Entry {
    */
   constructor({ id, type, encoded, size = 0, settle = null, control = false }) {
     Object.assign(this, { id, type, encoded, size, settle, control });
-    /** Whether an answer comes even if all went well. */
+    /** True if the server answers even on success. */
     this.asks = settle !== null;
   }
 
-  /** It will not be done. Returns whether anybody was told. */
+  /** Settle with an error. Returns true if a caller waited. */
   fail(error) {
     this.settle?.(error);
     return this.settle !== null;
   }
 }
 
-/** Messages in the order in which they are sent, held until the server has them. */
+/** Outgoing messages in order, kept until the server has acknowledged them. */
 export class Outbox {
   resent = 0;
   dropped = 0;
@@ -59,7 +59,7 @@ export class Outbox {
     return this.#waiting.length;
   }
 
-  /** Messages sent that the server is not known to have. */
+  /** Messages sent and not acknowledged. */
   get unconfirmed() {
     return this.#sent.size;
   }
@@ -78,7 +78,7 @@ export class Outbox {
     return this.#waiting[0]?.created ?? Infinity;
   }
 
-  /** Queue a message. Returns the one that was dropped for it, or null; throws QueueFull. */
+  /** Queue a message. Returns the message dropped to make room, or null; throws QueueFull. */
   put(entry) {
     if (!this.full) {
       this.append(entry);
@@ -92,19 +92,19 @@ export class Outbox {
       );
     }
     this.dropped += 1;
-    // What was sent already cannot be taken back: only what waits makes room.
+    // Only a message that is not sent yet can be dropped.
     if (this.#waiting.length === 0) return entry;
     this.append(entry);
     return this.#waiting.shift();
   }
 
-  /** Queue a message, whether there is room for it or not. */
+  /** Queue a message even if the queue is full. */
   append(entry) {
     entry.number = this.#number += 1;
     this.#waiting.push(entry);
   }
 
-  /** Queue one of the session's own messages, before all others. */
+  /** Queue one of the client's own messages, before all others. */
   putControl(entry) {
     entry.number = this.#number += 1;
     this.#control.push(entry);
@@ -141,13 +141,13 @@ export class Outbox {
     return entry;
   }
 
-  /** Note what was sent so far; see `confirm`. */
+  /** Record what was sent so far; see `confirm`. */
   probe() {
     this.#probed = this.#order;
     return this.#order;
   }
 
-  /** An answer came: the message has arrived. Returns it, if it was waited for. */
+  /** Settle the message that an answer belongs to. Returns it, if it was pending. */
   answered(id) {
     for (const sent of [this.#sent, this.#sentControl]) {
       const entry = sent.get(id);
@@ -159,7 +159,7 @@ export class Outbox {
     return null;
   }
 
-  /** All that was sent up to here has arrived: the server takes messages in order. */
+  /** Mark all messages up to here as received: the server handles them in order. */
   confirm(order) {
     for (const sent of [this.#sent, this.#sentControl]) {
       for (const [id, entry] of sent) {
@@ -169,7 +169,7 @@ export class Outbox {
     }
   }
 
-  /** Queue what the server did not take for now, before all that was queued after it. */
+  /** Queue a rate-limited message again, before all messages that were queued after it. */
   again(entry) {
     const queue = entry.control ? this.#control : this.#waiting;
     let place = 0;
@@ -177,7 +177,7 @@ export class Outbox {
     queue.splice(place, 0, entry);
   }
 
-  /** Nobody waits for the answer any more; what was not sent is not sent. */
+  /** Ignore the answer to a message; drop it if it was not sent. */
   forget(entry) {
     const place = this.#waiting.indexOf(entry);
     if (place >= 0) this.#waiting.splice(place, 1);
@@ -186,15 +186,15 @@ export class Outbox {
   }
 
   /**
-   * The connection is lost. What may be sent again is queued again, in front.
+   * After a lost connection, queue repeatable messages again, in front.
    *
-   * Returns what may not, and nobody waits for: whether it arrived is not known.
+   * Returns the lost messages: not repeatable, and without a caller that waits.
    */
   lost() {
     const sent = [...this.#sent.values()];
     const { repeatable, ephemeral } = this.#wire;
     this.#waiting.unshift(...sent.filter((entry) => repeatable.has(entry.type)));
-    // What was refused and waits may be older than what was sent after it.
+    // A rate-limited message may be older than messages that were sent after it.
     this.#waiting.sort((one, other) => one.number - other.number);
     this.#sent.clear();
     this.#sentControl.clear();
@@ -203,10 +203,10 @@ export class Outbox {
     return gone.filter((entry) => !entry.fail(unknown(entry)) && !ephemeral.has(entry.type));
   }
 
-  /** Drop what has waited too long. Returns what nobody waits for, for somebody to be told. */
+  /** Drop messages that have waited too long. Returns those without a caller that waits. */
   expire(now) {
     const untold = [];
-    // In the order in which they were queued, so the first is the first to be too old.
+    // In the order in which they were queued, so the first one expires first.
     while (this.#waiting.length > 0 && now >= this.expires()) {
       const entry = this.#waiting.shift();
       this.expired += 1;
@@ -223,7 +223,7 @@ export class Outbox {
     return firstSent === null ? ends : Math.min(ends, firstSent + REMEMBERED);
   }
 
-  /** Nothing will be sent any more. Returns what nobody waits for, for somebody to be told. */
+  /** Drop everything, as the client is closed. Returns the same as `expire`. */
   end(error) {
     const entries = [...this.#sent.values(), ...this.#waiting];
     this.#sent.clear();

@@ -1,7 +1,7 @@
 /**
- * The protocol of servers that are no hub: `{type, payload}` in JSON, or raw messages. Pure.
+ * The protocol for servers other than hubs: `{type, payload}` in JSON, or raw messages. Pure.
  *
- * Such a server says no welcome, knows no ids and acknowledges nothing. A page cannot send ping
+ * Such a server sends no welcome, knows no message ids, and acknowledges nothing. A page cannot send ping
  * frames, so what measures the latency is a message, which a server may answer or not.
  */
 
@@ -12,13 +12,13 @@ import { jsonOf } from "./values.js";
 /** Type of a message that is no JSON object with a `type`; its payload is all of it. */
 export const RAW = "raw";
 
-/** How deep a message may nest: as with a hub. */
+/** Maximum nesting depth of a message, as for a hub. */
 const DEPTH = DATA_DEPTH + 2;
 
-/** Close codes from here on mean what each server likes: RFC 6455, 7.4.2. */
+/** First private close code; each server defines its own: RFC 6455, 7.4.2. */
 const PRIVATE = 3000;
 
-/** A payload that is a whole message already. */
+/** A payload that is a complete message already. */
 export class Raw {
   /** @param data a text, or a Uint8Array */
   constructor(data) {
@@ -26,12 +26,12 @@ export class Raw {
   }
 }
 
-/** How messages look to such a server; encoding.js has the same for a hub. */
+/** The encoder for such servers; encoding.js has the one for hubs. */
 export const PLAIN_WIRE = {
-  /** Such a server takes the same message twice for two. */
+  /** Such a server does not deduplicate. */
   repeatable: new Set(),
   ephemeral: new Set(),
-  /** Whether it is known what has arrived. */
+  /** True if the server acknowledges messages. */
   confirms: false,
   messageSize: Infinity,
 
@@ -50,7 +50,7 @@ export const PLAIN_WIRE = {
   },
 };
 
-/** Takes messages for a session, and passes all of them on. */
+/** Decodes the messages of such a server, and delivers them all. */
 export class PlainReceiver {
   #session;
   #answer;
@@ -60,7 +60,7 @@ export class PlainReceiver {
     this.#answer = session.options.ping?.answer ?? null;
   }
 
-  /** Take a message. Never throws for what it says. */
+  /** Handle a message. Never throws because of its content. */
   receive(data, now) {
     const session = this.#session;
     session.received += 1;
@@ -92,7 +92,7 @@ function messageOf(data) {
   return Object.freeze({
     ...NOTHING,
     type,
-    // Some servers have their fields beside the type, and no payload.
+    // Some servers put their fields beside the type, without a payload.
     payload: Object.hasOwn(rest, "payload") ? rest.payload : rest,
     id: typeof id === "string" ? id : null,
     timestamp: typeof timestamp === "number" ? timestamp : null,
@@ -114,7 +114,7 @@ export function comesBack(code) {
   return code === NORMAL || code >= PRIVATE || mayReconnect(code);
 }
 
-/** A few words for a close code, of which the private ones have none. */
+/** Return a short name of a close code; private codes have none. */
 export function described(code) {
   return code < PRIVATE ? describe(code) : `close code ${code}`;
 }

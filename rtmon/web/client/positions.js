@@ -1,11 +1,11 @@
 /**
- * Where in which history a client is. Pure.
+ * Positions in histories, to detect duplicates and gaps. Pure.
  *
- * Channels, rooms and the chat count what is published there. Who knows the last number it got can
- * tell what is new, what comes again and what is missing.
+ * Channels, rooms and the chat number their publications. By the last number it received, a client
+ * tells if a message is new, a duplicate, or comes after a gap.
  */
 
-/** Channels that one pattern keeps a position of; past it the one longest quiet is forgotten. */
+/** Maximum number of channels of a pattern whose positions are kept (LRU). */
 const CURSORS = 1_000;
 
 /** The position that a payload names, or null. */
@@ -16,7 +16,7 @@ export function positionOf({ epoch, offset }) {
 
 /** A position in one history. */
 class Cursor {
-  /** History was lost: the next message says so. */
+  /** True until the next message, if history was lost. */
   lost = false;
   #dense;
 
@@ -34,11 +34,11 @@ class Cursor {
     let lost;
     if (mine === null || position === null) {
       this.position = position;
-      // Without a position to return to, nobody knows what was said meanwhile.
+      // Without a position to recover from, it is unknown what was missed.
       lost = position === null && recovered === false;
     } else {
       lost = !recovered && (mine.epoch !== position.epoch || mine.offset !== position.offset);
-      // Nothing of what was missed follows.
+      // The server sends none of the missed messages.
       if (recovered === undefined || mine.epoch !== position.epoch) this.position = position;
     }
     this.lost ||= lost;
@@ -78,7 +78,7 @@ export class Cursors {
     return this.#pattern ? null : this.#first.position;
   }
 
-  /** History was lost: the next message says so. */
+  /** Mark the next message as following a gap. */
   lost() {
     this.#lost = true;
   }
@@ -110,11 +110,11 @@ export class Cursors {
 
 /** A channel, a pattern, a room or the chat that the client is in, over all connections. */
 export class Place {
-  /** Whether the server has let the client in, on this connection. */
+  /** True if the server has accepted the client on this connection. */
   entered = false;
-  /** Whether it ever was. */
+  /** True if the server has accepted the client on any connection. */
   been = false;
-  /** How often it was rewound: answers to requests from before do not count. */
+  /** Number of rewinds; answers to requests of an older version are ignored. */
   version = 0;
   /** Each has `entered(lost)` and `refused(error)`, called as the server decides. */
   watchers = new Set();
@@ -124,16 +124,16 @@ export class Place {
     this.kind = kind;
     this.name = name;
     this.cursor = new Cursor({ dense: kind === "channel", position });
-    /** Whether it stands for several channels, and so has no position. */
+    /** True for a pattern, which matches several channels and has no position. */
     this.pattern = kind === "channel" && name.includes("*");
   }
 
-  /** What tells it from other places. */
+  /** Key of the place. */
   get key() {
     return placeKey(this.kind, this.name);
   }
 
-  /** Whether something was passed on before; notes that it is now. */
+  /** True if a position was delivered before; otherwise records it as delivered. */
   again(at) {
     const told = this.#told;
     if (told !== null && told.epoch === at.epoch && at.offset <= told.offset) return true;
@@ -142,7 +142,7 @@ export class Place {
   }
 }
 
-/** What tells a place from others. */
+/** Return the key of a place. */
 export function placeKey(kind, name) {
   return `${kind} ${name}`;
 }

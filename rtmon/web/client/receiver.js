@@ -1,17 +1,17 @@
-/** Decodes what comes from the server, and gives each message to the part that it is for. Pure. */
+/** Decode messages from the server, and dispatch each to the part that handles it. Pure. */
 
 import { POSITIONED } from "./catalog.js";
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
 import { CHAT, placeKey, positionOf } from "./positions.js";
 
-/** Error codes after which the same message is sent again. */
+/** Error codes after which the client sends the same message again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
-/** Milliseconds that a client waits at most before it sends a refused message again. */
+/** Maximum milliseconds until a client sends a refused message again. */
 const LONGEST_WAIT = 30_000;
 
-/** Takes messages for a session. */
+/** Handles the messages received over a connection. */
 export class Receiver {
   #session;
 
@@ -19,14 +19,14 @@ export class Receiver {
     this.#session = session;
   }
 
-  /** Take a message. Never throws for what it says. */
+  /** Handle a message. Never throws because of its content. */
   receive(data, now) {
     try {
       const { chunk, envelope } = decode(data);
       if (chunk !== undefined) this.#session.tell({ chunk });
       else this.#handle(envelope, now);
     } catch (error) {
-      // The server is newer than this client, or no hub; either way others can be read.
+      // From a newer server, or one that is not a hub; other messages can still be read.
       this.#session.problem(`a message of the server cannot be read: ${error.message}`, error);
     }
   }
@@ -42,7 +42,7 @@ export class Receiver {
       return;
     }
     session.received += 1;
-    // Nothing comes before the welcome from a hub; from others it means nothing here.
+    // A hub sends nothing before its welcome; from other servers it means nothing.
     if (!session.connected && type !== "welcome") return;
     const payload = decoded(envelope.payload);
     if (type === "welcome") this.#welcome(envelope, payload, now);
@@ -111,7 +111,7 @@ export class Receiver {
 
   // Places
 
-  /** Take the server's answer to a request to be let into a place. */
+  /** Handle the answer to a request to join or subscribe. */
   entered(place, answer) {
     const session = this.#session;
     if (!(answer instanceof Error)) {
@@ -129,7 +129,7 @@ export class Receiver {
   }
 
   #place(place, payload) {
-    // A pattern has no history to return to.
+    // A pattern has no history to recover from.
     const lost = place.pattern
       ? place.cursor.entered(null, place.been ? false : undefined)
       : place.cursor.entered(positionOf(payload), payload.recovered);
@@ -152,7 +152,7 @@ export class Receiver {
       position = positionOf(payload);
       const kind = POSITIONED[type];
       const place = session.places.get(placeKey(kind, kind === "chat" ? "" : payload[kind]));
-      // It comes again, in its order, as soon as the client is let in.
+      // After recovery the server sends it again, in order.
       if (place?.been && !place.entered) return;
       if (place?.entered && position !== null) {
         const known = place.cursor.lost;
@@ -170,7 +170,7 @@ export class Receiver {
   }
 }
 
-/** Milliseconds for which the server wants nothing: as it says, within reason. */
+/** Return the milliseconds to wait before sending again: the server's value, within bounds. */
 function waitOf(retryAfter) {
   return Number.isFinite(retryAfter) ? Math.min(Math.max(retryAfter * 1_000, 0), LONGEST_WAIT) : 0;
 }

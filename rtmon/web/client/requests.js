@@ -1,19 +1,19 @@
-/** Asks the server to let the client into places and out of them. Pure: time is passed in. */
+/** Send the requests to join, subscribe, leave and unsubscribe. Pure: time is passed in. */
 
 import { MessageExpired } from "./errors.js";
 import { CHAT } from "./positions.js";
 
 /**
- * One request about a place at a time. Of two, the server could refuse the first for now, and take
- * it when it is sent again, after the second.
+ * There is at most one pending request for a place: of two, the server could rate-limit the first,
+ * which is then sent again after the second.
  */
 export class Requests {
   #session;
-  /** Places where the server has the client, on this connection: key → place. */
+  /** Memberships that the server has confirmed on this connection: key → place. */
   #inside = new Map();
-  /** What the server was asked about a place, and has not answered: key → entry. */
+  /** Requests that await an answer: key → entry. */
   #entries = new Map();
-  /** Places about which a request was answered. */
+  /** Places whose request was answered. */
   #answered = [];
   #letIn;
 
@@ -23,7 +23,7 @@ export class Requests {
     this.#letIn = letIn;
   }
 
-  /** Ask to be let into all places, on a new connection, which is in none. */
+  /** Request all memberships again on a new connection. */
   restart(now) {
     for (const entry of this.#entries.values()) this.#session.outbox.forget(entry);
     this.#entries.clear();
@@ -34,12 +34,12 @@ export class Requests {
     }
   }
 
-  /** Make the next request about each place whose last one was answered. */
+  /** Send the next request for each place whose last request was answered. */
   proceed(now) {
     while (this.#answered.length > 0) this.make(this.#answered.shift(), now);
   }
 
-  /** Ask the server for what the user wants of a place, if that is not so already. */
+  /** Send the request that brings the server's state of a place in line with the user's wish. */
   make(key, now) {
     if (key === CHAT || this.#entries.has(key) || !this.#session.connected) return;
     const place = this.#session.places.get(key);
@@ -56,7 +56,7 @@ export class Requests {
     const { key, version } = place;
     const settle = this.#settling(key, (answer) => {
       if (!(answer instanceof Error)) this.#inside.set(key, place);
-      // What follows the answer to an earlier request begins somewhere else.
+      // Messages after the answer to an earlier request start at another position.
       const latest = this.#session.places.get(key) === place && version === place.version;
       if (latest) this.#letIn(place, answer);
     });
@@ -67,7 +67,7 @@ export class Requests {
   #askOut({ key, kind, name }, now) {
     const { sender } = this.#session;
     const settle = this.#settling(key, (answer) => {
-      // What was never sent leaves the client where it is: it is sent anew.
+      // A request that was never sent changed nothing: it is sent again.
       if (!(answer instanceof MessageExpired)) this.#inside.delete(key);
     });
     if (kind === "channel") return sender.control("unsubscribe", { channel: name }, { settle });
@@ -75,7 +75,7 @@ export class Requests {
     return sender.takeBack("leave_room", { room: name }, now, settle);
   }
 
-  /** Wrap a function that takes an answer: the request is under way no more. */
+  /** Wrap an answer handler so that the request is no longer pending. */
   #settling(key, settle) {
     return (answer) => {
       this.#entries.delete(key);

@@ -1,15 +1,15 @@
-/** Keeps a client below the rate limit of its server. Pure: time is passed in. */
+/** Keep a client below the rate limit of its server. Pure: time is passed in. */
 
-/** Most messages sent at once, so that a long queue is spread over some time. */
+/** Maximum number of messages sent at once, so that a long queue is spread over time. */
 const BURST = 500;
 
-/** Of the server's rate and burst: its clock and ours need not agree, and heartbeats count too. */
+/** Fraction of the server's rate and burst to use: clocks differ, and heartbeats count too. */
 const SHARE = 0.95;
 
 /** Of a message: less than this is lost in adding up times. */
 const ROUNDING = 1e-6;
 
-/** A token bucket with the rate and the burst that the server's welcome names. */
+/** A token bucket with the rate and burst of the server's welcome. */
 export class SendRate {
   #rate = Infinity; // messages a millisecond
   #burst = BURST;
@@ -42,7 +42,7 @@ export class SendRate {
     this.#left -= messages;
   }
 
-  /** Pause, as the server has refused a message for its rate. */
+  /** Pause after a rate limit error of the server. */
   stop() {
     this.#left = Math.min(this.#left, 0);
   }

@@ -1,4 +1,4 @@
-/** Decides which message a client sends next, and when. Pure: time is passed in. */
+/** Decide which message a client sends next, and when. Pure: time is passed in. */
 
 import { RTMON_WIRE, exactSize } from "./encoding.js";
 import { OptionError } from "./errors.js";
@@ -8,13 +8,13 @@ import { Entry, Outbox } from "./outbox.js";
 import { SendRate } from "./send_rate.js";
 import { PLAIN_WIRE } from "./plain_protocol.js";
 
-/** Messages sent after which the server is asked whether it has them, before a heartbeat is due. */
+/** Messages after which the client asks the server for an acknowledgement by a `ping`. */
 const PROBE_EVERY = 64;
 
-/** Bytes of a batch beside its messages, at most. */
+/** Maximum overhead of a batch beside its messages, in bytes. */
 const ENVELOPE = 1_024;
 
-/** Heartbeats, then the client's own messages, then the user's, as fast as the server allows. */
+/** Sends heartbeats, then the client's own messages, then the user's, within the rate limit. */
 export class Sender {
   sent = 0;
   #batch;
@@ -75,7 +75,7 @@ export class Sender {
     return entry;
   }
 
-  /** Queue a message that ends something, after the user's, also where the queue is full. */
+  /** Queue a message such as `leave_room` after the user's, even if the queue is full. */
   takeBack(type, payload, now, settle) {
     const entry = this.entry(type, payload, settle);
     entry.created = now;
@@ -91,13 +91,13 @@ export class Sender {
     return first;
   }
 
-  /** What to write now; null if there is nothing, or it is not time yet. */
+  /** Return the data to write now; null if there is none yet. */
   next(now) {
     const room = this.#pacing.left(now);
     if (room < 1) return null;
     const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
     if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#probeNow(now);
-    // Heartbeats go on while the server does not take anything else.
+    // Heartbeats continue while the rate limit holds back everything else.
     const held = now < this.#heldUntil;
     const control = this.outbox.nextControl(now, { refused: !held });
     if (control !== null) {
@@ -116,13 +116,13 @@ export class Sender {
     return true;
   }
 
-  /** Slow down, because the server has refused a message until some time. */
+  /** Pause after the server has refused a message for now. */
   pause(until = 0) {
     this.#pacing.stop();
     this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
-  /** When to ask again, if nothing happens before. */
+  /** Return the time of the next call, if nothing happens before. */
   due(now) {
     let next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
     if (now < this.#heldUntil) next = this.#heldUntil;
@@ -152,7 +152,7 @@ export class Sender {
     const timestamp = this.#wall();
     this.heartbeat.pinged(id, now);
     this.#asked = false;
-    // The server takes messages in order: when it answers, it has all that was sent before.
+    // The server handles messages in order: its answer acknowledges all sent before.
     this.#probe = { id, order: this.outbox.probe() };
     this.#spend(1);
     if (this.#ping !== null) return this.#ping.send;
@@ -175,7 +175,7 @@ export class Sender {
   }
 }
 
-/** What tells whether the server is there. */
+/** Return a ping, whose answer shows that the server is alive. */
 function heartbeatOf({ protocol, ping, heartbeatInterval, heartbeatTimeout }) {
   if (protocol !== "plain") return new Heartbeat(heartbeatInterval, heartbeatTimeout);
   if (ping === null) return new NoHeartbeat();

@@ -1,8 +1,8 @@
 /**
- * A client without a connection: what it knows, what it wants to send, when. Pure: time is passed in.
+ * The state of a client that outlives its connections. Pure: no socket, time is passed in.
  *
- * Whoever has a connection asks `next` for what to write, hands what comes to `receive`, calls
- * `tick` when `due` says so, and passes on what `takeEvents` gives.
+ * The owner of a connection writes what `next` returns, passes received data to `receive`, calls
+ * `tick` at the time that `due` returns, and delivers the events of `takeEvents`.
  */
 
 import { ClientClosed, ConnectionLost, OptionError, QueueFull } from "./errors.js";
@@ -16,21 +16,21 @@ import { Sender } from "./sender.js";
 import { isWellFormed } from "./values.js";
 
 export class Session {
-  /** Between the server's welcome, or the opening of a plain connection, and its end. */
+  /** True from the server's welcome, or the opening of a plain connection, to its end. */
   connected = false;
   clientId = null;
-  /** Why the connection must be cut; null while it is well. */
+  /** Why the connection must be cut; null while it is alive. */
   dead = null;
-  /** What the server said about coming back; null if nothing. */
+  /** The server's instruction about reconnecting; null if it gave none. */
   retry = null;
   retryAfter = null;
-  /** Where the client is, or wants to be. */
+  /** The client's memberships of channels, rooms and the chat. */
   places = new Map([[CHAT, new Place("chat", "")]]);
   received = 0;
   duplicates = 0;
   gaps = 0;
   dropped = 0;
-  /** Why the last attempt failed or the last connection ended. */
+  /** Why the last attempt failed, or the last connection ended. */
   lastProblem = "still under way";
   #plain;
   #secret;
@@ -53,7 +53,7 @@ export class Session {
 
   // Connecting
 
-  /** What to add to a hub's address: who one is, and where in the chat one was. */
+  /** Return the query for a hub's address: name, user, and position in the chat. */
   query() {
     if (this.#plain) return {};
     const { name, user } = this.options;
@@ -62,13 +62,13 @@ export class Session {
     return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
   }
 
-  /** A connection is being attempted. */
+  /** Begin an attempt to connect. */
   connecting() {
     this.dead = this.retry = this.retryAfter = null;
     this.tell(this.lifecycle.attempt());
   }
 
-  /** The connection is open: a plain one is of use at once, a hub's from its welcome on. */
+  /** Handle an open connection: a plain one is ready now, a hub's after its welcome. */
   opened(now) {
     if (!this.#plain || this.lifecycle.state === "closing") return;
     const { messageSize } = this.sender.wire;
@@ -77,7 +77,7 @@ export class Session {
     this.tell(this.lifecycle.opened(now));
   }
 
-  /** The server has spoken: say who one is, and return to where one was. */
+  /** Handle the server's welcome: send `connect`, and request all memberships again. */
   welcomed(welcome, now) {
     const { rate, burst, message_size: messageSize } = welcome.limits ?? {};
     this.sender.start(now, {
@@ -89,7 +89,7 @@ export class Session {
     this.connected = true;
     const { info, heartbeatInterval, serverBatch } = this.options;
     const session = this.#secret;
-    // The first secret of all: messages sent again must come from the same sender.
+    // Always the first secret: deduplication needs the same sender for repeated messages.
     this.#secret ??= welcome.session;
     const heartbeat = Math.max(HEARTBEAT_MIN, heartbeatInterval) / 1_000;
     const batch = serverBatch
@@ -100,12 +100,12 @@ export class Session {
     this.tell(this.lifecycle.opened(now));
   }
 
-  /** An attempt has failed. Returns how long until the next; null if there is none. */
+  /** Handle a failed attempt. Returns the time until the next; null if there is none. */
   failed(now, error, retryAfter = null) {
     return this.#after(this.lifecycle.failed(now, error, retryAfter));
   }
 
-  /** The connection has ended. Returns as `failed`. */
+  /** Handle the end of the connection. Returns the same as `failed`. */
   lost(now, code, reason) {
     this.connected = false;
     for (const { type } of this.outbox.lost()) {
@@ -116,24 +116,24 @@ export class Session {
     return this.#after(changes);
   }
 
-  /** Somebody wants the client closed. */
+  /** Begin an explicit close. */
   closing() {
     this.tell(this.lifecycle.closing());
   }
 
-  /** The client is closed, as somebody wanted. */
+  /** Finish an explicit close. */
   closed(now) {
     this.tell(this.lifecycle.closed(now));
     this.#end();
   }
 
-  /** Throw ClientClosed if nothing can be done any more. */
+  /** Throw ClientClosed if the client is closed. */
   check() {
     const { state } = this.lifecycle;
     if (state === "closing" || state === "closed") throw this.gone();
   }
 
-  /** Why nothing can be done any more. */
+  /** Return the error that says why the client is closed. */
   gone() {
     const { ended } = this.lifecycle;
     if (ended === null) return new ClientClosed("The client is closed: connect a new one.");
@@ -179,14 +179,14 @@ export class Session {
     return place;
   }
 
-  /** Be there no more. */
+  /** Remove a membership. */
   leave(place, now) {
     if (this.places.get(place.key) !== place) return;
     this.places.delete(place.key);
     this.#requests.make(place.key, now);
   }
 
-  /** Get again what came after a position. */
+  /** Request the messages after a position again. */
   rewind(place, position, now) {
     place.cursor.position = position;
     place.entered = false;
@@ -229,13 +229,13 @@ export class Session {
 
   // Time
 
-  /** When to call `tick` and `next` again, if nothing happens before. */
+  /** Return the time of the next call of `tick` and `next`, if nothing happens before. */
   due(now) {
     const expires = this.outbox.expires();
     return this.connected ? Math.min(expires, this.sender.due(now)) : expires;
   }
 
-  /** Look what time it is. */
+  /** Expire old messages, and detect a dead connection. */
   tick(now) {
     for (const { type } of this.outbox.expire(now)) {
       this.problem(`'${type}' waited too long and is dropped.`);
@@ -247,23 +247,23 @@ export class Session {
 
   // Receiving
 
-  /** Take what came from the server. Never throws for what it says. */
+  /** Handle a message from the server. Never throws because of its content. */
   receive(data, now) {
     this.heartbeat.heard(now);
     this.#receiver.receive(data, now);
   }
 
-  /** Have something passed on. */
+  /** Add an event to be delivered. */
   tell(event) {
     this.#events.push(event);
   }
 
-  /** What is to be passed on, in order. */
+  /** Return and remove the events to be delivered, in order. */
   takeEvents() {
     return this.#events.splice(0);
   }
 
-  /** What went wrong, for `onError`. */
+  /** Report an error to `onError`. */
   problem(reason, error = null) {
     this.tell(change("error", this.lifecycle.state, { reason, error }));
   }

@@ -1,9 +1,9 @@
 /**
- * Server-sent events, for where no WebSocket gets through: what the hub says comes as a stream of
- * events, what the client says goes by POST, one at a time so that none overtakes another.
+ * The server-sent events transport, for networks without WebSockets: the hub's messages arrive as a
+ * stream of events, the client's are sent by POST, one at a time to keep their order.
  *
- * Read with `fetch` rather than with EventSource, which tells neither why an attempt failed nor of
- * types that it was not told before, and would come back by itself.
+ * Uses `fetch` rather than EventSource, which hides why an attempt failed and events of unknown
+ * types, and reconnects by itself.
  */
 
 import { ABNORMAL, NORMAL } from "./close_codes.js";

@@ -1,9 +1,9 @@
-/** What is published to channels, over all connections, each message once and in order. */
+/** Subscriptions: the messages of a channel, each once and in order, across reconnects. */
 
 import { ClientClosed, OptionError, RtmonError } from "./errors.js";
 import { Cursors, matcher, placeKey } from "./positions.js";
 
-/** What waits for one reader; its end is behind the last item. */
+/** A bounded queue for one reader. */
 export class Buffer {
   /** The most items that wait. */
   size;
@@ -24,7 +24,7 @@ export class Buffer {
     return this.#items.length >= this.size;
   }
 
-  /** Add an item. Returns whether the oldest went for it. */
+  /** Add an item. Returns true if the oldest was dropped. */
   put(item) {
     const next = this.#waiting.shift();
     if (next !== undefined) {
@@ -37,12 +37,12 @@ export class Buffer {
     return full;
   }
 
-  /** Say of the oldest item that something before it was lost. */
+  /** Mark the oldest item as following a gap. */
   markGap() {
     this.#items[0] = Object.freeze({ ...this.#items[0], gap: true });
   }
 
-  /** There will be no more, and why. */
+  /** End the queue, with a reason. */
   end(error = null) {
     if (this.#ended) return;
     this.#ended = true;
@@ -99,7 +99,7 @@ export class Subscription {
     return this.#cursors.position;
   }
 
-  /** Resolved when the server has let the client in; rejected if it refuses. */
+  /** Resolves when the server has accepted the subscription; rejects if it refuses. */
   entered() {
     return this.#begun.promise;
   }
@@ -135,14 +135,14 @@ export class Subscription {
 
   // For the client
 
-  /** Be told of a place; at once, if the client is there already. */
+  /** Attach to a membership; ready at once if the server has accepted it already. */
   begin(place) {
     this.#place = place;
     place.watchers.add(this.watcher);
     if (place.entered) this.watcher.entered(false);
   }
 
-  /** Be told no more. Returns the place if this was the last one there, else null. */
+  /** Detach. Returns the membership if no other subscription uses it, else null. */
   stop() {
     const place = this.#place;
     this.#place = null;
@@ -159,7 +159,7 @@ export class Subscription {
   }
 
   watcher = {
-    /** The server has let the client in, with or without all that was missed. */
+    /** Start or resume after the server's acceptance. */
     entered: (lost) => {
       if (lost) this.#cursors.lost();
       this.#cursors.begin(this.#place.cursor.position);
@@ -178,7 +178,7 @@ export class Subscription {
     this.#buffer.end(error);
   }
 
-  /** Take a publication. Returns true if it was dropped for good. */
+  /** Add a publication. Returns true if a message was dropped for good. */
   put(message) {
     const { channel, position } = message;
     if (!this.#pattern && !this.#place?.entered) return false;
@@ -188,7 +188,7 @@ export class Subscription {
       return true;
     }
     if (reading && (this.#behind || this.#buffer.full)) {
-      // The server's history has it, when the reader has caught up.
+      // Fetched from the server's history once the reader has caught up.
       this.#behind = true;
       return false;
     }
@@ -202,7 +202,7 @@ export class Subscription {
   }
 }
 
-/** The user's subscriptions and rooms. */
+/** The subscriptions and joined rooms of a client. */
 export class Membership {
   #engine;
   #subscriptions = new Set();
@@ -214,7 +214,7 @@ export class Membership {
     this.publish = publish;
   }
 
-  /** Pass a publication to its subscriptions. Returns how many dropped a message for it. */
+  /** Deliver a publication to its subscriptions. Returns how many had to drop a message. */
   publication(message) {
     let lost = 0;
     for (const each of [...this.#subscriptions]) {
@@ -244,14 +244,14 @@ export class Membership {
     this.#engine.step();
   }
 
-  /** Get again what came after a position. */
+  /** Request the messages after a position again. */
   rewind(place, position) {
     if (place === null || position === null) return;
     this.#engine.session.rewind(place, position, this.#engine.now());
     this.#engine.step();
   }
 
-  /** Be in a room; rejects if the server refuses, or the client leaves before it answers. */
+  /** Join a room; rejects if the server refuses, or the client leaves before the answer. */
   async join(room, since) {
     const { session } = this.#engine;
     session.check();

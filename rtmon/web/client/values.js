@@ -1,4 +1,4 @@
-/** What may be sent, and how it becomes JSON: the same rule as the server's. Pure. */
+/** Validate values and encode them as JSON, by the same rules as the server. Pure. */
 
 import { OptionError } from "./errors.js";
 import { DATA_DEPTH } from "./limits.js";
@@ -18,7 +18,7 @@ const COLLECTIONS = [
   [WeakSet, "it cannot be listed"],
 ];
 
-/** Whether every receiver can be sent a text. */
+/** True if a text can be sent to every receiver: no lone surrogates. */
 export function isWellFormed(text) {
   return !HALF.test(text);
 }
@@ -31,7 +31,7 @@ export function bytesOf(value) {
 }
 
 /**
- * JSON, as it was meant; throws OptionError where that cannot be.
+ * Encode a value as JSON without loss; throws OptionError if that is not possible.
  *
  * @param depth how deep lists and objects may nest
  */
@@ -69,7 +69,7 @@ function unboxed(value) {
   return value instanceof Number || value instanceof String ? value.valueOf() : value;
 }
 
-/** JSON would make null of such numbers without a word, and the server refuses such integers. */
+/** JSON would silently turn such numbers into null, and the server refuses such integers. */
 function checkNumber(value, key) {
   if (!Number.isFinite(value)) {
     throw new OptionError(`'${key}' is ${value}, which JSON does not have.`);

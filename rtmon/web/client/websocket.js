@@ -1,4 +1,4 @@
-/** The transport that is used where nothing stands in its way. */
+/** The WebSocket transport, tried first. */
 
 import { OptionError } from "./errors.js";
 

@@ -232,7 +232,7 @@ async def test_method_that_a_tracer_has_replaced_still_runs(
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=quick)
     assert not issubclass(connection_class, inlined_calls.InlinedCalls)
-    foreign = "somebody has replaced methods of ServerConnection: recv"
+    foreign = "methods of ServerConnection were replaced: recv"
     assert _said(monitor) == ([foreign] if quick else [])
     assert await _echoed(monitor, connection_class) == 1
     assert "x" in traced
