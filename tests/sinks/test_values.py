@@ -131,7 +131,7 @@ def test_help_texts_use_no_internal_terms() -> None:
         assert not re.findall(r"Sample|\bnull\b", text), name
         assert set(re.findall(r"\b\w+_\w+\b(?!\()", text)) <= about.keys(), name
     text = about["rtmon_binary_in_messages_total"]
-    assert text == "Those of rtmon_messages_in_total that were binary."
+    assert text == "Binary messages among rtmon_messages_in_total."
 
 
 async def test_both_formats_have_the_same_values() -> None:
