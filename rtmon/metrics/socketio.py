@@ -16,14 +16,15 @@ class EventStats:
 
     Attributes:
         received: how often clients sent it to a handler.
-        emitted: how often this server emitted it, to however many clients.
+        emitted: how often this server emitted it, to however many clients; None for a hub, which
+            does not send through python-socketio.
         errors: how often its handler raised.
     """
 
     namespace: str
     event: str
     received: int = 0
-    emitted: int = 0
+    emitted: int | None = 0
     errors: int = 0
 
 
@@ -36,8 +37,9 @@ class NamespaceStats:
         connected: clients ever let in.
         refused: clients turned away by its connect handler.
         disconnected: clients that left.
-        rooms: rooms that the application made, now.
-        memberships: clients in those rooms, each as often as it is in one.
+        rooms: rooms that the application made, now; None for a hub, whose rooms are not
+            python-socketio's.
+        memberships: clients in those rooms, each as often as it is in one; None for a hub.
     """
 
     namespace: str
@@ -45,8 +47,8 @@ class NamespaceStats:
     connected: int = 0
     refused: int = 0
     disconnected: int = 0
-    rooms: int = 0
-    memberships: int = 0
+    rooms: int | None = 0
+    memberships: int | None = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

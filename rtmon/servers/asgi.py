@@ -45,7 +45,8 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
     """
     monitor.measure(application.hub)
     application.hub.report_to(monitor.event)
-    application.socketio.meter = instrument(application.socketio.server, monitor).meter
+    probe = instrument(application.socketio.server, monitor)
+    application.socketio.meter, application.socketio.failed = probe.meter, probe.event_failed
     return ASGIProbe(application, monitor=monitor)
 
 

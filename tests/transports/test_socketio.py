@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -249,3 +250,36 @@ async def test_slow_socketio_reader_is_cut(begin: Begin) -> None:
         await until(lambda: house.row("eve").state == "closed")
         assert (house.row("eve").dropped or 0) > 0
         eve.transport.abort()
+
+
+async def test_statistics_of_a_hub_leave_unknown_what_socketio_does_not_know(
+    house: House, clients: Node
+) -> None:
+    """A hub's rooms and events sent are null, and an event answered with an error is an error."""
+    come(clients, house, "ada", auth={"rooms": ["lobby"]})
+    await clients.next("ada", "#connect")
+    clients.do("emit", "ada", args=["room_message", {"room": "lobby", "text": "hello"}])
+    await heard(clients, "ada", "room_message")
+    clients.do("emit", "ada", args=["no_such_type"])
+    await heard(clients, "ada", "error")
+    (stats,) = house.monitor.collector.socketio_totals()
+    events = {each.event: (each.received, each.emitted, each.errors) for each in stats.events}
+    assert events == {"room_message": (1, None, 0), "no_such_type": (1, None, 1)}
+    (namespace,) = stats.namespaces
+    assert (namespace.open, namespace.rooms, namespace.memberships) == (1, None, None)
+    assert stats.rooms == ()
+
+
+async def test_client_of_engineio_3_is_told_which_version_to_use(house: House) -> None:
+    """A client of Socket.IO 2 gets the error of Socket.IO's own server, by either transport."""
+    query = "/socket.io/?EIO=3&transport="
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"http://{house.where}{query}polling")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == 5
+    assert "socket.io-client 3 or 4" in answer.json()["message"]
+    async with connect(f"ws://{house.where}{query}websocket") as websocket:
+        with pytest.raises(ConnectionClosed, match="client 3 or 4") as closed:
+            await websocket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1002

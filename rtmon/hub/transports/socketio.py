@@ -33,7 +33,7 @@ from .socketio_server import PACKETS, SocketIOServer, asked, logger
 try:
     import socketio  # type: ignore[import-untyped]
     from starlette.datastructures import Headers
-    from starlette.responses import PlainTextResponse
+    from starlette.responses import JSONResponse, PlainTextResponse
 except ImportError:
     raise MissingExtra("The Socket.IO transport", "python-socketio", "asgi") from None
 
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     from ..hub import Hub
 
 __all__ = ["SocketIO"]
+
+ENGINEIO = "4"
+"""The version of Engine.IO's protocol that is spoken; clients send it as ``EIO``."""
+
+OTHER_VERSION = (
+    f"Unsupported protocol version: this server speaks Engine.IO {ENGINEIO}; "
+    "use socket.io-client 3 or 4."
+)
 
 _WEBSOCKET = "rtmon.websocket"
 """Scope key: the WebSocket below a connection, to cut it."""
@@ -91,7 +99,11 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         peer = self.peers.get(sid)
         if peer is None or peer.member is None:
             return None
-        return await peer.receive(event, rest, asked.get())
+        before = peer.errors
+        await peer.receive(event, rest, asked.get())
+        if peer.errors > before:
+            self._transport.failed(self.namespace, event)
+        return None
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
         try:
@@ -138,12 +150,15 @@ class SocketIO:
     Attributes:
         server: python-socketio's.
         meter: returns the meter of a connection, by its sid and namespace; set by a probe.
+        failed: counts an event that was answered with an error, by its namespace and name; set
+            by a probe.
     """
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
+        self.failed: Callable[[str, str], None] = lambda _namespace, _event: None
         self.server = SocketIOServer(
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
@@ -160,8 +175,11 @@ class SocketIO:
         self._events = Latest(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        sid = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid", [""])[0]
-        if scope["type"] == "websocket":
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        sid = query.get("sid", [""])[0]
+        if not sid and query.get("EIO") != [ENGINEIO]:
+            await _refuse_version(scope, receive, send)
+        elif scope["type"] == "websocket":
             await self._websocket(sid, scope, receive, send)
         elif scope["method"] == "POST" and sid in self.server.eio.sockets:
             await self._post(sid, scope, receive, send)
@@ -249,6 +267,17 @@ class SocketIO:
         if self.server.eio.service_task_handle is not None:  # it stumbles over none
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()
+
+
+async def _refuse_version(scope: Any, receive: Any, send: Any) -> None:
+    """Refuse a client of another protocol version, with the error of Socket.IO's own server."""
+    if scope["type"] == "http":
+        await JSONResponse({"code": 5, "message": OTHER_VERSION}, 400)(scope, receive, send)
+        return
+    # Only after the handshake can a WebSocket be told a reason.
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": 1002, "reason": OTHER_VERSION})
 
 
 async def _nothing_more() -> dict[str, Any]:

@@ -117,6 +117,7 @@ class SocketIOPeer(SendingPeer):
     Attributes:
         member: the hub's connection, once the client is welcomed.
         pid: the secret that the client returns with; the one it showed if it has missed nothing.
+        errors: how many of its messages were answered with an error.
     """
 
     transport = "socketio"
@@ -138,6 +139,7 @@ class SocketIOPeer(SendingPeer):
         super().__init__(hub)
         self.member: Connection | None = None
         self.pid = ""
+        self.errors = 0
         self._server, self._sid, self._namespace = server, sid, namespace
         self._engine, self._cut_wire = engine, cut
         self._events = events
@@ -165,6 +167,10 @@ class SocketIOPeer(SendingPeer):
             self._task.cancel()
         if self.member is not None:
             self._hub.closed(self.member)
+
+    def errored(self) -> None:
+        self.errors += 1
+        super().errored()
 
     # In
 

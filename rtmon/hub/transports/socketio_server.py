@@ -79,7 +79,13 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
 
     Raises:
         OptionError: this version of python-socketio is another one inside.
+
+    Attributes:
+        managed: False, since rooms and what is sent are the hub's: python-socketio's manager, and
+            so a probe, knows of neither.
     """
+
+    managed = False
 
     def __init__(self, *, patience: Callable[[], float], **options: Any) -> None:
         super().__init__(serializer=_Packet, **options)

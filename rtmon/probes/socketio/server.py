@@ -90,7 +90,7 @@ class Instrument:
         _check(sio)
         self.monitor = monitor
         self._sio = sio
-        self._statistics = Statistics()
+        self._statistics = Statistics(managed=getattr(sio, "managed", True))
         self._sessions = EngineIOSessions(sio.eio, monitor)
         self._now = monitor.clock.monotonic
         self._retried: set[str] = set()
@@ -124,6 +124,10 @@ class Instrument:
         return self._statistics.stats(
             _own_rooms(manager.rooms), _members(manager), upgrades=self._sessions.upgrades
         )
+
+    def event_failed(self, namespace: str, event: str) -> None:
+        """Count an event that the application has answered with an error, without raising."""
+        self._attempt(self._statistics.failed, namespace, event)
 
     def totals(self) -> SocketIOStats | None:
         """Return the same for feeds of the Monitor; None if the probe fails."""

@@ -30,12 +30,16 @@ class Statistics:
     Names may come from clients, so they are bounded. What has been told apart once always is, so
     no counter ever falls.
 
+    Args:
+        managed: False if the server's rooms and events that it emits are not python-socketio's.
+
     Attributes:
         ack: how long acknowledgements took.
         handler: how long handlers took.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, managed: bool = True) -> None:
+        self._managed = managed
         self.ack = Durations()
         self.handler = Durations()
         self._events: dict[tuple[str, str], list[int]] = {}
@@ -119,7 +123,13 @@ class Statistics:
         events = sorted(self._events.items(), key=lambda item: (-sum(item[1][:2]), item[0]))
         return SocketIOStats(
             events=tuple(
-                EventStats(namespace=ns, event=name, received=r, emitted=e, errors=x)
+                EventStats(
+                    namespace=ns,
+                    event=name,
+                    received=r,
+                    emitted=e if self._managed else None,
+                    errors=x,
+                )
                 for (ns, name), (r, e, x) in events
             ),
             namespaces=tuple(
@@ -129,8 +139,8 @@ class Statistics:
                     connected=connected,
                     refused=refused,
                     disconnected=disconnected,
-                    rooms=here.get(name, _NOBODY)[1],
-                    memberships=here.get(name, _NOBODY)[2],
+                    rooms=here.get(name, _NOBODY)[1] if self._managed else None,
+                    memberships=here.get(name, _NOBODY)[2] if self._managed else None,
                 )
                 for name, (connected, refused, disconnected) in sorted(self._namespaces.items())
             ),

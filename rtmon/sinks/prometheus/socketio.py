@@ -101,11 +101,14 @@ def metrics(servers: Sequence[SocketIOStats]) -> Iterator[Metric]:
 def _told(
     records: Sequence[object], columns: Mapping[str, Column], labels: Sequence[str]
 ) -> Iterator[Metric]:
-    """The attributes of records that are columns, by those that are labels."""
-    keys = [tuple(getattr(one, label) for label in labels) for one in records]
+    """Return the attributes of records that are columns and known, by those that are labels."""
     for name, column in columns.items():
-        values = [getattr(one, name) for one in records]
-        yield from _summed(column, labels, zip(keys, values, strict=True))
+        values = (
+            (tuple(getattr(one, label) for label in labels), value)
+            for one in records
+            if (value := getattr(one, name)) is not None
+        )
+        yield from _summed(column, labels, values)
 
 
 def _summed(
