@@ -7,6 +7,6 @@ variable it shows a demo.
 from __future__ import annotations
 
 from rtmon.dashboard.app import page
-from rtmon.dashboard.feed_source import from_environment
+from rtmon.dashboard.feed_source import demo_notice, from_environment
 
-page(from_environment)
+page(from_environment, notice=demo_notice())

@@ -55,7 +55,7 @@ class MissingExtra(RtmonError, ImportError):
     def __init__(self, feature: str, package: str, extra: str) -> None:
         super().__init__(
             f"{feature} needs the package {package!r}, which is not installed: "
-            f"pip install 'rtmon[{extra}]'"
+            f"pip install 'rtmon[{extra}]', or in a clone pip install -e '.[{extra}]'"
         )
         self.package = package
         self.extra = extra

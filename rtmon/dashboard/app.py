@@ -34,13 +34,14 @@ _SERVED = "rtmon.served"
 """Names in Panel's cache, which all sessions of the process share."""
 
 
-def page(make_feed: Callable[[], Feed]) -> Any:
+def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
     """Make the page of one browser tab; call it in the script that ``panel serve`` runs.
 
     If there is no feed, the page says why.
 
     Args:
         make_feed: creates the feed; called once in a process, however many tabs are open.
+        notice: a sentence above the page, such as where its numbers come from.
 
     Returns:
         The page, already servable.
@@ -55,6 +56,7 @@ def page(make_feed: Callable[[], Feed]) -> Any:
         failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
     variables = {
         "failure": failure,
+        "notice": f'<p class="notice">{escape(notice)}</p>' if notice else "",
         "style": style(),
         "script": "" if failure else SCRIPT,
         # Another process may not serve the script yet.

@@ -12,10 +12,20 @@ from ..errors import FeedError
 from ..feeds import Feed, open_feed
 from .panel_processes import is_one_of_several
 
-__all__ = ["URL_VARIABLE", "from_environment"]
+__all__ = ["URL_VARIABLE", "demo_notice", "from_environment"]
 
 URL_VARIABLE = "RTMON_URL"
 """The environment variable that holds the address of an admin listener."""
+
+
+def demo_notice() -> str:
+    """Return a sentence for the page of a demo; "" if ``RTMON_URL`` names a server."""
+    if os.environ.get(URL_VARIABLE):
+        return ""
+    return (
+        f"A demo with simulated users. To see your server, set {URL_VARIABLE} to the address of "
+        "its admin listener, such as ws://127.0.0.1:8766, and start again."
+    )
 
 
 def from_environment() -> Feed:

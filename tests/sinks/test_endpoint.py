@@ -92,7 +92,7 @@ async def test_endpoint_answers_501_without_prometheus_client(
     assert answer.status == 501
     assert answer.text == (
         "/metrics needs the package 'prometheus_client', which is not installed: "
-        "pip install 'rtmon[prometheus]'\n"
+        "pip install 'rtmon[prometheus]', or in a clone pip install -e '.[prometheus]'\n"
     )
 
 
