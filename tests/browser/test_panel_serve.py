@@ -147,7 +147,7 @@ async def test_pages_in_several_processes_show_one_server(
 
 @pytest.mark.matrix
 async def test_several_processes_share_one_demo(open_tab: Open) -> None:
-    """Without a server to show, all processes show one demo, and say that its users are simulated."""
+    """Without a server to show, all show one demo, and say that its users are simulated."""
     async with panel_serve(None, *SEVERAL) as url:
         about = set()
         for _ in range(6):
