@@ -119,7 +119,7 @@ def _print(
     if table.row_count:
         console.print(table)
     else:
-        console.print("Nothing differs beyond noise.")
+        console.print("No rate or percentile differs beyond noise.")
     ends = causes(a[1], b[1])
     if ends:
         ended = Table(box=None, pad_edge=False)

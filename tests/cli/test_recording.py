@@ -188,7 +188,7 @@ def test_diff_exits_with_3_when_a_number_is_worse(tmp_path: Path) -> None:
     same = run("diff", *halves, "--all")
     assert same.returncode == 0
     assert "Messages in" in same.stdout
-    assert run("diff", *halves).stdout.count("Nothing differs beyond noise.") == 1
+    assert run("diff", *halves).stdout.count("No rate or percentile differs beyond noise.") == 1
 
 
 def test_export_writes_the_chosen_range_and_table(tmp_path: Path) -> None:
