@@ -100,6 +100,13 @@ class Measurement:
         """Why the first of them is not counted."""
         return self._pulse.why_uncounted
 
+    @property
+    def unknown(self) -> str:
+        """Why no number is known at all: nothing measured ran on asyncio; "" otherwise."""
+        if self._pulse.armed or self.collector.history.latest() is not None:
+            return ""
+        return self.why_uncounted
+
     def arm(self, purpose: Purpose) -> bool:
         """Tick on the running loop; see :meth:`rtmon.Monitor.arm`."""
         if not self.closed:

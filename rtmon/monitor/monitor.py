@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.clock import SYSTEM_CLOCK, Clock
-from ..errors import OptionError
+from ..errors import MonitorError, OptionError
 from ..metrics.safe_text import safe_text
 from .dataframes import frame
 from .measurement import Measurement
@@ -78,7 +78,7 @@ class Monitor:
         self._clients: deque[Callable[[], object]] = deque(maxlen=CLIENTS_KEPT)
 
     def __repr__(self) -> str:
-        if self.uncounted and not self._measurement.ticking:
+        if self._measurement.unknown or (self.uncounted and not self._measurement.ticking):
             return f"<rtmon.Monitor {self.node}: {self._measurement.why_uncounted}>"
         state = "closed" if self.closed else "ticking" if self._measurement.ticking else "idle"
         return f"<rtmon.Monitor {self.node} {state}: {self.snapshot()}>"
@@ -258,7 +258,13 @@ class Monitor:
 
         On the measured thread they are current; on other threads, and once the Monitor is closed,
         they are those of the last tick.
+
+        Raises:
+            MonitorError: all that was to be measured ran without asyncio, so nothing is known.
         """
+        unknown = self._measurement.unknown
+        if unknown:
+            raise MonitorError(unknown)
         return self._measurement.snapshot()
 
     def window(self, seconds: float) -> Sample | None:

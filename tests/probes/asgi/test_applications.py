@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 from fastapi import APIRouter, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.applications import Starlette
@@ -21,7 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from rtmon import ASGIProbe, Monitor
-from rtmon.errors import OptionError
+from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
@@ -84,6 +85,24 @@ class _HypercornSend:
 
 
 _HypercornSend.__module__ = "hypercorn.protocol.ws_stream"
+
+
+def test_monitor_has_no_numbers_when_application_runs_on_trio() -> None:
+    """On trio the application runs; the Monitor gives a sentence instead of zeros."""
+    monitor, sent = Monitor(), []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    trio.run(ASGIProbe(PlainTextResponse("x"), monitor=monitor), scope, receive, send)
+    assert sent == ["http.response.start", "http.response.body"]
+    with pytest.raises(MonitorError, match="trio"):
+        monitor.snapshot()
+    assert "trio" in repr(monitor)
 
 
 async def test_close_code_is_null_when_server_reports_1006_for_every_end() -> None:
