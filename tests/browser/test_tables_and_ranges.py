@@ -28,6 +28,10 @@ async def test_ended_connection_has_close_code_and_cause(
     """A connection that ends has its close code in the table of closed ones, and in the log."""
     tab = await open_tab(f"{page}?page=connections&state=closed&columns=name,close_code,cause")
     await tab.live()
+    groups = tab.page.get_by_role("group", name="Group by")
+    assert await groups.get_by_role("link").all_text_contents() == [
+        *("Rows", "By path", "user", "address", "transport", "cause")
+    ]
     async with connect(server["url"]) as connection:
         await connection.recv()
         await connection.close(1001, "lunch")

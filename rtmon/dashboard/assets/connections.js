@@ -26,7 +26,7 @@ class Connections {
       ...kind,
       empty: () => this.params.get("where") ? "No connection matches this query." : (this.#app.store.frame?.tiles[0]?.total === "0 opened in all" ? "Nothing has connected yet. Connections appear here as soon as a client opens your server's WebSocket port." : "No such connections now."),
     })
-    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "AppTable"], ...GROUP_KEYS.map((key) => [key, key === GROUP_KEYS[0] ? `By ${key}` : key])], ""))
+    this.#rows.tools.append(choices("Which connections", "state", params.get("state") ?? "open", [["open", "Open"], ["closed", "Closed"], ["all", "All"]], "open"), choices("Group by", "by", params.get("by") ?? "", [["", "Rows"], ...GROUP_KEYS.map((key) => [key, key === GROUP_KEYS[0] ? `By ${key}` : key])], ""))
     if (by === undefined) {
       this.#columns = new ColumnMenu(COLUMNS.connections)
       this.#rows.tools.append(this.#columns.node, sizeChooser(params))
