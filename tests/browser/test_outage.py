@@ -75,7 +75,8 @@ async def test_page_connects_when_its_server_starts_later(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
     """A dashboard opened before its server says that it is connecting, and then is live. Before
-    the first connection it says how to connect, and hides tables that other servers fill.
+    the first connection it says how to connect, hides tables that other servers fill, and offers
+    no files of tables without rows.
     """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:
@@ -94,6 +95,9 @@ async def test_page_connects_when_its_server_starts_later(
             await expect(tab.page.get_by_role("link", name="Socket.IO")).to_be_hidden()
             await tab.go("Connections")
             await expect(tab.page.locator(".nothing")).to_contain_text("Nothing has connected yet")
+            await tab.page.goto(f"{url}?page=socketio")
+            await expect(tab.page.locator(".nothing")).to_contain_text("No Socket.IO server")
+            await expect(tab.page.get_by_role("group", name="Save all rows")).to_be_hidden()
             await tab.page.close()
 
 

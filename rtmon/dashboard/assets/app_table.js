@@ -1,5 +1,7 @@
 // A table of the app: its order and its place stand in the address, and its rows can be saved.
 class AppTable extends Table {
+  #savers = savers("Save all rows", (format) => saveRows(this.pane, format))
+
   constructor(columns, options) {
     super(columns, {
       ask: go,
@@ -7,6 +9,12 @@ class AppTable extends Table {
       count: ({tick, total}) => tick.seq > 0 && known(total) ? number(total) : "",
       ...options,
     })
-    this.head.append(savers("Save all rows", (format) => saveRows(this.pane, format)))
+    this.#savers.hidden = true
+    this.head.append(this.#savers)
+  }
+
+  draw(pane) {
+    super.draw(pane)
+    this.#savers.hidden = this.pane === undefined || this.pane.total === 0
   }
 }
