@@ -1,4 +1,4 @@
-"""The wheel: its content, and its use in a new environment."""
+"""The wheel and the source distribution: their content, and the wheel in a new environment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from importlib.metadata import version
@@ -86,6 +87,23 @@ def test_wheel_is_complete(wheel: Path) -> None:
     assert package | notebooks | dashboards <= held
     assert any(name.endswith("licenses/LICENSE") for name in held)
     assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
+
+
+def test_source_distribution_is_complete(tmp_path: Path) -> None:
+    """The source distribution has every example, deployment file and script of the repository."""
+    build = "import hatchling.build as build, sys; build.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, tmp_path], cwd=CLONE, check=True, timeout=250)
+    (built,) = tmp_path.glob("rtmon-*.tar.gz")
+    with tarfile.open(built) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in ("deploy", "examples", "scripts"):
+        files = {
+            path.relative_to(CLONE).as_posix()
+            for path in (CLONE / folder).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        assert files
+        assert files <= held
 
 
 def test_installed_wheel_works_without_the_repository(installed: Path, tmp_path: Path) -> None:
