@@ -276,3 +276,16 @@ async def test_listener_gets_each_new_sample_until_it_ends(rig: Rig) -> None:
     end()
     await rig.tick()
     assert seqs == [1, 2]
+
+
+async def test_groups_of_equal_rank_are_in_the_order_of_their_keys(rig: Rig) -> None:
+    """Every feed returns groups with equal sort values in the order of their keys."""
+    for path in ("/b", "/d", "/a", "/c"):
+        rig.connection("ada", path=path)
+    rig.connection("bob", path="/d")
+    rig.monitor.tick()
+    await ready(rig)
+    for descending, first in ((True, ["/d"]), (False, [])):
+        answer = await rig.feed.query(GroupQuery(by="path", descending=descending))
+        last = [] if first else ["/d"]
+        assert [group.key for group in answer.groups] == [*first, "/a", "/b", "/c", *last]
