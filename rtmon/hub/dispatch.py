@@ -69,6 +69,10 @@ class Dispatcher:
         """The message types of the protocol, which an application cannot redefine."""
         return self._handlers.keys()
 
+    def handles(self, kind: str) -> bool:
+        """Return True if there is a handler of this message type."""
+        return kind in self._handlers or kind in self._custom
+
     async def receive(self, connection: Connection, data: str | bytes) -> None:
         """Take a message from a client. It never raises for what the message contains."""
         size = len(data)

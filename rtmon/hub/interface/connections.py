@@ -76,6 +76,10 @@ class Connections:
         """Handle a message that a transport has made itself; the rate limit does not apply."""
         return self._dispatcher.handle(connection, envelope, codec)
 
+    def handles(self, kind: str) -> bool:
+        """Return True if the hub has a handler of this message type."""
+        return self._dispatcher.handles(kind)
+
     def closed(self, connection: Connection) -> None:
         """Remove a connection that has ended. Idempotent."""
         self._parts.lifecycle.disconnect(connection)

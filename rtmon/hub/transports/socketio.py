@@ -27,7 +27,7 @@ from .abort import AbortableWebSocket, find_abort
 from .connect_request import ConnectRequest, connect, credentials_of
 from .sending import Latest
 from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
-from .socketio_peer import Event, SocketIOPeer
+from .socketio_peer import ENVELOPE, Event, SocketIOPeer
 from .socketio_server import PACKETS, SocketIOServer, asked, logger
 
 try:
@@ -99,11 +99,12 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         peer = self.peers.get(sid)
         if peer is None or peer.member is None:
             return None
-        before = peer.errors
+        before, known = peer.errors, event == ENVELOPE or self.hub.handles(event)
         await peer.receive(event, rest, asked.get())
         if peer.errors > before:
-            self._transport.failed(self.namespace, event)
-        return None
+            self._transport.failed(self.namespace, event if known else None)
+        # A probe counts an unknown event without its name: clients could send any number of names.
+        return None if known else self.server.not_handled
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
         try:
@@ -150,15 +151,15 @@ class SocketIO:
     Attributes:
         server: python-socketio's.
         meter: returns the meter of a connection, by its sid and namespace; set by a probe.
-        failed: counts an event that was answered with an error, by its namespace and name; set
-            by a probe.
+        failed: counts an event that was answered with an error, by its namespace and name (None
+            for an unknown event); set by a probe.
     """
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
-        self.failed: Callable[[str, str], None] = lambda _namespace, _event: None
+        self.failed: Callable[[str, str | None], None] = lambda _namespace, _event: None
         self.server = SocketIOServer(
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",

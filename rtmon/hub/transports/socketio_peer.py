@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..hub import Hub
     from .base import Settled
 
-__all__ = ["Event", "SocketIOPeer"]
+__all__ = ["ENVELOPE", "Event", "SocketIOPeer"]
 
 _RESERVED = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
@@ -41,7 +41,7 @@ _RESERVED = frozenset(
 """Events that socket.io-client refuses (socket.io-parser, RESERVED_EVENTS): messages of these
 types come as ``message``, which holds any."""
 
-_ENVELOPE = "message"
+ENVELOPE = "message"
 """The event that holds a whole message, of any type."""
 
 _ACK = b"\x00"
@@ -65,7 +65,7 @@ class Event:
         message = msgspec.msgpack.decode(data)
         kind = message["type"]
         attachments: list[bytes] = []
-        arguments = [_ENVELOPE if kind in _RESERVED else kind, _apart(message, attachments)]
+        arguments = [ENVELOPE if kind in _RESERVED else kind, _apart(message, attachments)]
         text = msgspec.json.encode(arguments).decode()
         return cls(text[:-1], attachments, moves(message))
 
@@ -187,7 +187,7 @@ class SocketIOPeer(SendingPeer):
             return
         first = arguments[0] if arguments else {}
         message = {"type": event, "payload": first}
-        if event == _ENVELOPE and isinstance(first, dict):
+        if event == ENVELOPE and isinstance(first, dict):
             message = dict(first)
         if ack is not None:
             message["id"] = message.get("id") or self._context.messages.new_id()
