@@ -91,7 +91,8 @@ def _check(app: object, monitor: object) -> None:
     if not suits:
         raise OptionError(
             f"ASGIProbe() was given {app!r}, which is no ASGI application: give it a callable "
-            "app(scope, receive, send), such as what FastAPI() or Starlette() returns"
+            "app(scope, receive, send), such as what FastAPI() or Starlette() returns; one of "
+            "ASGI 2 is adapted by asgiref.compatibility.guarantee_single_callable(app)"
         )
 
 
