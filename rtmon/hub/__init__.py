@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from .admission.authentication import Credentials, User
 from .admission.jwt import JWT
-from .client import Client
+from .client_handle import Client
 from .connection import Connection
+from .delivery_receipts import PublicationReceipt, Receipt
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
-from .receipts import PublicationReceipt, Receipt
 from .stats import ChannelStats, HubStats
 
 __all__ = [

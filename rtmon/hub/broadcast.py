@@ -14,18 +14,18 @@ from ..core.batcher import Batcher
 from ..core.batching import Batch
 from ..protocol import limits
 from ..protocol.catalog import Publication
-from ..protocol.channels import matches
-from ..protocol.data import decode_data
+from ..protocol.channel_patterns import matches
+from ..protocol.data_encoding import decode_data
 from ..protocol.envelope import Message
 from .brokers.base import Draft, Published
-from .callbacks import Callback, CallbackSubscription
-from .catch_up import CatchUp
+from .callback_subscriptions import Callback, CallbackSubscription
+from .catch_up_buffer import CatchUp
 from .connection import Connection
-from .context import HubContext
-from .encoding import Outgoing, OutgoingBatch
-from .place_keys import CHAT, to_message
-from .receivers import Receivers, ReceiversCache
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
+from .outgoing_messages import Outgoing, OutgoingBatch
+from .receiver_groups import Receivers, ReceiversCache
+from .room_channel_keys import CHAT, to_message
 from .stats import ChannelStats, StatsTable
 from .subscriptions import Subscriptions
 from .transports.base import PUBLISHERS_SHARE
@@ -47,7 +47,7 @@ class Broadcast:
             program adds those that it wants to know.
     """
 
-    def __init__(self, context: HubContext, registry: Registry) -> None:
+    def __init__(self, context: HubContext, registry: ConnectionRegistry) -> None:
         self.stats = StatsTable(limits.CHANNELS_KEPT)
         self.receivers = ReceiversCache(self.stats, capacity=limits.CHANNELS_KEPT)
         self.counts: dict[str, int] = {}

@@ -12,13 +12,13 @@ from ..protocol import catalog
 from .broadcast import Broadcast
 from .brokers.base import BrokerEvents, Note, client_key, user_key
 from .brokers.node_messages import NODE_MESSAGES
-from .context import HubContext
-from .encoding import Outgoing
-from .join_leave import Change, JoinLeave
-from .node_calls import NodeCalls
-from .place_keys import CHAT, USERS
-from .receivers import deliver
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
+from .join_leave_announcements import Change, JoinLeaveAnnouncements
+from .node_requests import NodeRequests
+from .outgoing_messages import Outgoing
+from .receiver_groups import deliver
+from .room_channel_keys import CHAT, USERS
 
 __all__ = ["BrokerEventHandler"]
 
@@ -43,10 +43,10 @@ class BrokerEventHandler(BrokerEvents):
     def __init__(
         self,
         context: HubContext,
-        registry: Registry,
+        registry: ConnectionRegistry,
         broadcast: Broadcast,
-        join_leave: JoinLeave,
-        calls: NodeCalls,
+        join_leave: JoinLeaveAnnouncements,
+        calls: NodeRequests,
     ) -> None:
         self.report: Callable[[str, str], object] | None = None
         self._context = context

@@ -17,15 +17,15 @@ from ..errors import ProtocolError
 from ..protocol import catalog
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
-from .admission.connection_rate import ConnectionRate
-from .encoding import fitting, size_of
-from .heartbeat import Heartbeat
+from .admission.connection_rate_limit import ConnectionRate
+from .outgoing_messages import fitting, size_of
+from .ping_sender import PingSender
 
 if TYPE_CHECKING:
     from .admission.authentication import User
-    from .brokers.base import Receipt
-    from .context import HubContext
+    from .brokers.base import PublishResult
     from .hook_queue import HookQueue
+    from .hub_context import HubContext
     from .transports.base import Peer, Settled
 
 __all__ = ["BeforeWelcome", "Connection"]
@@ -88,7 +88,7 @@ class Connection:
     unpaced = 0
     byte_bucket: Bucket | None = None
     # Made when first used, for the same reason.
-    _heartbeat: Heartbeat | None = None
+    _heartbeat: PingSender | None = None
     _batcher: Batcher[_Collected] | None = None
 
     def __init__(self, context: HubContext, peer: Peer) -> None:
@@ -125,10 +125,10 @@ class Connection:
         return self._batcher is not None
 
     @property
-    def heartbeat(self) -> Heartbeat:
+    def heartbeat(self) -> PingSender:
         """The ``ping`` messages that the client asked for."""
         if self._heartbeat is None:
-            self._heartbeat = Heartbeat(self._context, self.peer)
+            self._heartbeat = PingSender(self._context, self.peer)
         return self._heartbeat
 
     @property
@@ -197,7 +197,7 @@ class Connection:
         """Acknowledge a message of the client."""
         self.send("ack", catalog.Ack(**fields), reply_to=envelope.id)
 
-    def published(self, envelope: Envelope, receipt: Receipt) -> None:
+    def published(self, envelope: Envelope, receipt: PublishResult) -> None:
         """Acknowledge a publication of the client, with its position."""
         self.ack(
             envelope,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ..core.log_limit import LogLimit
 from ..errors import OptionError, ProtocolError
-from .context import HubContext
+from .hub_context import HubContext
 
 __all__ = ["HookCalls", "HookFailed", "HookFunction", "checked_function", "failed_answer"]
 

@@ -8,12 +8,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ProtocolError
 from ..metrics.close_causes import UNKNOWN
-from ..protocol.data import Data, decode_data
-from .client import Client
+from ..protocol.data_encoding import Data, decode_data
+from .client_handle import Client
 from .connection import BeforeWelcome, Connection
-from .context import HubContext
 from .hook_calls import HookCalls, HookFailed, HookFunction, checked_function, failed_answer
 from .hook_queue import HookQueue
+from .hub_context import HubContext
 
 __all__ = ["HookName", "Hooks"]
 

@@ -11,22 +11,22 @@ from ..errors import OptionError
 from ..protocol import close
 from .admission.authentication import Auth
 from .admission.permissions import Allow
-from .assembly import HubAssembly
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .connection import Connection
-from .context import HubContext
-from .interface.clients import Clients
-from .interface.connections import Connections
-from .interface.hooks import HookDecorators
-from .interface.measurements import Measurements
-from .interface.messages import Messages
+from .hub_assembly import HubAssembly
+from .hub_context import HubContext
 from .options import CHANGEABLE, HubOptions
+from .public_api.client_methods import ClientMethods
+from .public_api.hook_decorators import HookDecorators
+from .public_api.messaging_methods import MessagingMethods
+from .public_api.monitor_methods import MonitorMethods
+from .public_api.transport_methods import TransportMethods
 
 __all__ = ["Hub"]
 
 
-class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
+class Hub(MessagingMethods, ClientMethods, HookDecorators, MonitorMethods, TransportMethods):
     """A real-time server without a socket: give it to ``rtmon.serve``.
 
     Args:

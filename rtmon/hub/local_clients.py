@@ -12,12 +12,12 @@ import msgspec
 from ..core.option_checks import within
 from ..errors import OptionError, ProtocolError
 from ..protocol import catalog, close
-from ..protocol.values import checked_name, explain
-from .client import Client
+from ..protocol.field_types import checked_name, explain
+from .application_input import own_message
+from .client_handle import Client
 from .connection import Connection
-from .context import HubContext
-from .program_input import own_message
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
 from .room_membership import RoomMembership
 
 __all__ = ["LocalClient", "LocalClients", "checked_room"]
@@ -34,7 +34,7 @@ class LocalClients:
     """
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     membership: RoomMembership
 
     def of(self, connection: Connection) -> LocalClient:

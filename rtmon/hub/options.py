@@ -11,8 +11,8 @@ from ..core.batching import Batch
 from ..core.option_checks import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from ..protocol.channels import is_pattern
-from ..protocol.values import checked_name, explain
+from ..protocol.channel_patterns import is_pattern
+from ..protocol.field_types import checked_name, explain
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 

@@ -6,15 +6,15 @@ import msgspec
 
 from .brokers.base import user_key
 from .connection import Connection
-from .context import HubContext
-from .join_leave import JoinLeave
-from .place_keys import USERS
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
+from .join_leave_announcements import JoinLeaveAnnouncements
+from .room_channel_keys import USERS
 
-__all__ = ["Presence"]
+__all__ = ["PresenceRecorder"]
 
 
-class Presence:
+class PresenceRecorder:
     """Keeps the broker's record of which clients are in which places, and which users are online.
 
     Args:
@@ -23,7 +23,9 @@ class Presence:
         join_leave: announces users that come online or go offline.
     """
 
-    def __init__(self, context: HubContext, registry: Registry, join_leave: JoinLeave) -> None:
+    def __init__(
+        self, context: HubContext, registry: ConnectionRegistry, join_leave: JoinLeaveAnnouncements
+    ) -> None:
         self._context = context
         self._registry = registry
         self._join_leave = join_leave

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .brokers.base import Draft, Receipt
-from .context import HubContext
-from .join_leave import JoinLeave
+from .brokers.base import Draft, PublishResult
+from .hub_context import HubContext
+from .join_leave_announcements import JoinLeaveAnnouncements
 
 __all__ = ["Publisher"]
 
@@ -17,11 +17,11 @@ class Publisher:
         join_leave: announcements that go out before a new member's first publication.
     """
 
-    def __init__(self, context: HubContext, join_leave: JoinLeave) -> None:
+    def __init__(self, context: HubContext, join_leave: JoinLeaveAnnouncements) -> None:
         self._context = context
         self._join_leave = join_leave
 
-    async def publish(self, key: str, draft: Draft, *, sender: str | None = None) -> Receipt:
+    async def publish(self, key: str, draft: Draft, *, sender: str | None = None) -> PublishResult:
         """Publish a draft to a place.
 
         Args:

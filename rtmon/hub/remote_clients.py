@@ -10,11 +10,11 @@ import msgspec
 from ..errors import ProtocolError
 from ..protocol import close
 from ..protocol.close import checked_reason
+from .application_input import own_message
 from .brokers.node_messages import Act
-from .client import Client
+from .client_handle import Client
 from .local_clients import LocalClients, checked_room
-from .node_calls import NodeCalls
-from .program_input import own_message
+from .node_requests import NodeRequests
 
 __all__ = ["Description", "RemoteClient", "RemoteClients"]
 
@@ -49,7 +49,7 @@ class RemoteClient(Client):
 
     __slots__ = ("_calls", "_found", "_gone")
 
-    def __init__(self, client_id: str, found: Description, calls: NodeCalls) -> None:
+    def __init__(self, client_id: str, found: Description, calls: NodeRequests) -> None:
         super().__init__(client_id)
         self._found = found
         self._calls = calls
@@ -130,7 +130,7 @@ class RemoteClients:
         calls: asks other nodes.
     """
 
-    def __init__(self, clients: LocalClients, calls: NodeCalls) -> None:
+    def __init__(self, clients: LocalClients, calls: NodeRequests) -> None:
         self._clients = clients
         self._calls = calls
 

@@ -13,13 +13,13 @@ from ..protocol.catalog import Position
 from .broadcast import Broadcast
 from .brokers.base import Recovery
 from .connection import Connection
-from .context import HubContext
+from .connection_registry import ConnectionRegistry
+from .history_recovery import HistoryReplay
 from .hooks import Hooks
-from .join_leave import JoinLeave
-from .place_keys import room_key
-from .presence import Presence
-from .recovery import HistoryReplay
-from .registry import Registry
+from .hub_context import HubContext
+from .join_leave_announcements import JoinLeaveAnnouncements
+from .presence import PresenceRecorder
+from .room_channel_keys import room_key
 from .typing_indicator import TypingIndicators
 
 __all__ = ["RoomMembership"]
@@ -30,11 +30,11 @@ class RoomMembership:
     """Which clients are in which rooms, within the limits; permissions are checked elsewhere."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     broadcast: Broadcast
     replay: HistoryReplay
-    presence: Presence
-    join_leave: JoinLeave
+    presence: PresenceRecorder
+    join_leave: JoinLeaveAnnouncements
     typing: TypingIndicators
     hooks: Hooks
     # A lock lives as long as it is held or waited for.

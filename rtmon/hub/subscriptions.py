@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
-from ..protocol.channels import is_pattern, matches
-from .memberships import Memberships
+from ..protocol.channel_patterns import is_pattern, matches
+from .membership_index import MembershipIndex
 
 __all__ = ["Subscriptions"]
 
@@ -26,8 +26,8 @@ class Subscriptions(Generic[M]):
 
     def __init__(self) -> None:
         self.version = 0
-        self._channels: Memberships[M] = Memberships()
-        self._patterns: Memberships[M] = Memberships()
+        self._channels: MembershipIndex[M] = MembershipIndex()
+        self._patterns: MembershipIndex[M] = MembershipIndex()
         self._matched: dict[str, dict[M, None]] = {}
 
     def add(self, member: M, name: str) -> None:

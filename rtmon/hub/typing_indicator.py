@@ -9,7 +9,7 @@ from ..core.timers import Timer
 from ..protocol import catalog, limits
 from .brokers.base import Note, client_key
 from .connection import Connection
-from .context import HubContext
+from .hub_context import HubContext
 
 __all__ = ["TypingIndicators", "TypingState"]
 

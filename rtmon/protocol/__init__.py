@@ -6,5 +6,5 @@ constants: ``from rtmon.protocol import CHAT_MESSAGE``.
 
 from __future__ import annotations
 
-from .names import *  # noqa: F403
-from .names import __all__ as __all__
+from .message_type_names import *  # noqa: F403
+from .message_type_names import __all__ as __all__

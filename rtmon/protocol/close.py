@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import OptionError
-from .data import plain_text
+from .data_encoding import plain_text
 
 __all__ = [
     "ABNORMAL",

@@ -11,11 +11,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ..errors import ProtocolError
-from .data import EncodedData
+from .data_encoding import EncodedData
 from .envelope import VERSION, Envelope, Message
-from .payload import DataOut
-from .salvage import Salvaged, salvage
-from .values import explain
+from .field_types import explain
+from .malformed_messages import Salvaged, salvage
+from .payload_bases import DataOut
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
 

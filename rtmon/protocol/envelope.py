@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from . import limits
-from .values import Id
+from .field_types import Id
 
 __all__ = ["VERSION", "Envelope", "Message", "Metadata"]
 

@@ -20,7 +20,7 @@ from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.brokers import redis as redis_broker
 from rtmon.hub.brokers.base import Draft
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 from rtmon.testing import until
 from tests.hub.clients import SocketIOClient, StreamClient
 from tests.hub.conftest import ONE_EACH, TRANSPORTS, Place

@@ -22,8 +22,8 @@ import msgspec
 
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
-from ...protocol.values import Name
-from ..context import HubContext
+from ...protocol.field_types import Name
+from ..hub_context import HubContext
 
 __all__ = ["Auth", "Authentication", "Credentials", "User", "bearer", "seconds_left"]
 

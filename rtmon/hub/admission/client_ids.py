@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 from ...errors import ProtocolError
 from ..connection import Connection
-from ..context import HubContext
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 
 __all__ = ["ClientIds", "owner"]
 
@@ -33,7 +33,7 @@ class ClientIds:
         registry: the connections of this node.
     """
 
-    def __init__(self, context: HubContext, registry: Registry) -> None:
+    def __init__(self, context: HubContext, registry: ConnectionRegistry) -> None:
         self._context = context
         self._registry = registry
         self._claimed: set[str] = set()

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
 from ...errors import ProtocolError
-from ...protocol.channels import covers, is_pattern, matches, overlaps
+from ...protocol.channel_patterns import covers, is_pattern, matches, overlaps
 from ..connection import Connection
-from ..context import HubContext
+from ..hub_context import HubContext
 from ..options import ChannelOptions
 
 __all__ = ["Action", "Allow", "Permissions"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import ProtocolError
 from ...protocol import close
-from ..context import HubContext
+from ..hub_context import HubContext
 from ..options import HubOptions
 from ..transports.base import Peer
 

@@ -16,9 +16,9 @@ __all__ = [
     "BrokerEvents",
     "Draft",
     "Note",
-    "Present",
+    "PresenceList",
     "Published",
-    "Receipt",
+    "PublishResult",
     "Recovery",
     "client_key",
     "user_key",
@@ -37,7 +37,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         echo: whether the publisher gets it, too.
         exclude: ids of clients that do not get it while they are connected.
         slow: policy for slow consumers; None for the channel's.
-        data: in its stored form, see :mod:`rtmon.protocol.data`.
+        data: in its stored form, see :mod:`rtmon.protocol.data_encoding`.
         key: what it is the latest of, for the policy ``keep_latest``.
     """
 
@@ -77,7 +77,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     skip: str | None = None
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class PublishResult(msgspec.Struct, frozen=True, kw_only=True):
     """The position of a publication; for a duplicate, of the first one."""
 
     epoch: str
@@ -102,7 +102,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: int = 0
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
+class PresenceList(msgspec.Struct, frozen=True, kw_only=True):
     """Members of a channel: the count of all, and some of them."""
 
     count: int
@@ -185,7 +185,7 @@ class Broker(abc.ABC):
     @abc.abstractmethod
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
-    ) -> Receipt:
+    ) -> PublishResult:
         """Store and deliver; what is for this node is delivered when it returns.
 
         Args:
@@ -233,7 +233,7 @@ class Broker(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def present(self, key: str, *, limit: int) -> Present:
+    async def present(self, key: str, *, limit: int) -> PresenceList:
         """Return the members of a channel.
 
         Raises:

@@ -10,13 +10,13 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["HistoryStore", "Past"]
+__all__ = ["HistoryStore", "HistorySlice"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Past(Generic[T]):
+class HistorySlice(Generic[T]):
     """What a channel's history has after some offset.
 
     Attributes:
@@ -89,13 +89,13 @@ class HistoryStore(Generic[T]):
         """The offset of a channel's latest publication, 0 if there was none."""
         return self._use(channel).offset
 
-    def since(self, channel: str, offset: int, *, age: float, now: float) -> Past[T]:
+    def since(self, channel: str, offset: int, *, age: float, now: float) -> HistorySlice[T]:
         """What was published after an offset, as far as it is kept."""
         stream = self._use(channel)
         stream.trim(len(stream.entries), now - age)
         items = [(at, item) for at, _, item in stream.entries if at > offset]
         # Offsets are dense: nothing is missing if as many are here as were counted.
-        return Past(items, stream.offset, len(items) == stream.offset - offset)
+        return HistorySlice(items, stream.offset, len(items) == stream.offset - offset)
 
     def pin(self, channel: str) -> None:
         """Hold a channel: it is not forgotten while it has subscribers."""

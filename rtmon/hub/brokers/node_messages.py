@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from ...protocol.payload import DataOut, PayloadOut
+from ...protocol.payload_bases import DataOut, PayloadOut
 
 __all__ = ["NODES", "NODE_MESSAGES", "Act", "NodeReply", "NodeRequest"]
 

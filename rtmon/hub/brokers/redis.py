@@ -20,19 +20,19 @@ from .base import (
     BrokerEvents,
     Draft,
     Note,
-    Present,
+    PresenceList,
     Published,
-    Receipt,
+    PublishResult,
     Recovery,
     client_key,
 )
 from .node_messages import NODES
-from .redis_address import Address
-from .redis_bodies import encode_draft, encode_note
+from .redis_address import RedisAddress
+from .redis_announcements import RedisAnnouncements
 from .redis_connection import RedisConnection, unavailable
-from .redis_delivery import Delivery, milliseconds
-from .redis_members import Members
-from .redis_notes import Notes
+from .redis_delivery import RedisDelivery, milliseconds
+from .redis_encoding import encode_draft, encode_note
+from .redis_presence import RedisPresence
 from .sender_order import SenderOrder
 
 __all__ = ["RedisBroker"]
@@ -102,7 +102,7 @@ class RedisBroker(Broker):
         self._said_away = False
         self._order = SenderOrder(seconds=_SENT_AGAIN)
         self._connection = RedisConnection(
-            Address.parse(url),
+            RedisAddress.parse(url),
             prefix=prefix,
             timeout=timeout,
             interval=expires / 3,
@@ -110,14 +110,14 @@ class RedisBroker(Broker):
             listener=self,
         )
         self.prefix = self._connection.prefix
-        self._delivery = Delivery(
+        self._delivery = RedisDelivery(
             self._call_alive,
             self.node,
             forget=forget,
             unavailable=self._connection.unavailable,
         )
-        self._members = Members(self._call, self.node, expires=expires)
-        self._notes = Notes(self._call_alive, self.node)
+        self._members = RedisPresence(self._call, self.node, expires=expires)
+        self._notes = RedisAnnouncements(self._call_alive, self.node)
 
     @property
     def ignored(self) -> int:
@@ -148,7 +148,7 @@ class RedisBroker(Broker):
 
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
-    ) -> Receipt:
+    ) -> PublishResult:
         if sender is None:
             return await self._publish(key, draft, size, age, "")
         order, clock = self._order, asyncio.get_running_loop().time
@@ -168,7 +168,9 @@ class RedisBroker(Broker):
         order.published(sender, draft.id, now=clock())
         return receipt
 
-    async def _publish(self, key: str, draft: Draft, size: int, age: float, seen: str) -> Receipt:
+    async def _publish(
+        self, key: str, draft: Draft, size: int, age: float, seen: str
+    ) -> PublishResult:
         await self._connection.ready()
         wait = self._connection.full.take(asyncio.get_running_loop().time())
         if wait:
@@ -187,7 +189,7 @@ class RedisBroker(Broker):
             # Should the line end now, it is published all the same, and delivered later.
             with contextlib.suppress(ProtocolError):
                 await self._reach(epoch.decode(), seq)
-        return Receipt(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
+        return PublishResult(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
         await self._connection.ready()
@@ -217,11 +219,11 @@ class RedisBroker(Broker):
     async def leave(self, key: str, client_id: str) -> int | None:
         return await self._members.leave(key, client_id, up=self._connection.linked)
 
-    async def present(self, key: str, *, limit: int) -> Present:
+    async def present(self, key: str, *, limit: int) -> PresenceList:
         await self._connection.ready()
         count, *members = await self._call("present", key, limit)
         decoded = [msgspec.msgpack.decode(each, type=Member) for each in members if each]
-        return Present(count=count, members=decoded)
+        return PresenceList(count=count, members=decoded)
 
     async def elsewhere(self, key: str) -> int:
         await self._connection.ready()

@@ -15,13 +15,13 @@ try:
 except ImportError:
     raise MissingExtra("The Redis broker", "redis", "redis") from None
 
-__all__ = ["Address"]
+__all__ = ["RedisAddress"]
 
 _FORMS = "give redis://host:6379/0, rediss:// for TLS, or unix:///path."
 
 
 @dataclass(frozen=True)
-class Address:
+class RedisAddress:
     """Where Redis is.
 
     Attributes:
@@ -34,7 +34,7 @@ class Address:
     _pool: ConnectionPool
 
     @classmethod
-    def parse(cls, url: str) -> Address:
+    def parse(cls, url: str) -> RedisAddress:
         """Parse ``redis://``, ``rediss://`` or ``unix://``, as redis-py takes it.
 
         Raises:

@@ -30,7 +30,7 @@ from ...core.circuit_breaker import CircuitBreaker
 from ...core.log_limit import LogLimit
 from ...errors import ProtocolError
 from ...protocol import limits
-from .redis_address import Address
+from .redis_address import RedisAddress
 from .redis_scripts import SCRIPTS
 
 __all__ = ["ConnectionListener", "RedisConnection", "unavailable"]
@@ -102,7 +102,7 @@ class RedisConnection:
 
     def __init__(
         self,
-        address: Address,
+        address: RedisAddress,
         *,
         prefix: str,
         timeout: float,

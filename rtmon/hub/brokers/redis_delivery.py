@@ -13,11 +13,11 @@ import msgspec
 from ...core.log_limit import LogLimit
 from ...errors import ProtocolError
 from .base import BrokerEvents, Draft, Published, Recovery
-from .redis_bodies import decode_draft, decode_note
-from .redis_message import NodeMessage
-from .redis_waiting import Waiting
+from .redis_encoding import decode_draft, decode_note
+from .redis_message_parsing import NodeMessage
+from .redis_publish_waiters import PublishWaiters
 
-__all__ = ["Delivery", "milliseconds"]
+__all__ = ["RedisDelivery", "milliseconds"]
 
 logger = logging.getLogger("rtmon.hub")
 
@@ -56,7 +56,7 @@ class _Past(NamedTuple):
     places: list[int]
 
 
-class Delivery:
+class RedisDelivery:
     """Delivers what all nodes publish, and fills what this node missed from the histories.
 
     Args:
@@ -88,7 +88,7 @@ class Delivery:
         self._forget = forget
         self._unavailable = unavailable
         self._held: dict[str, _Held] = {}
-        self._waiting = Waiting(unavailable)
+        self._waiting = PublishWaiters(unavailable)
         self._ignored = LogLimit()
         self._unreadable = LogLimit()
 

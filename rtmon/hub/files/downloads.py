@@ -8,7 +8,7 @@ from ...core.lru import LRU
 from ...core.timers import Timer
 from ...errors import ProtocolError
 from ...protocol import limits
-from ...protocol.binary import encode_chunk
+from ...protocol.binary_messages import encode_chunk
 from ...protocol.catalog import FileNote, FilePart
 from ..connection import Connection
 from .store import Stored

@@ -10,11 +10,11 @@ from ...core.lru import LRU
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import FileNote, FileOffer, FileOffered
-from ..admission.limits import RateLimits
+from ..admission.user_and_address_limits import RateLimits
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import room_key
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
+from ..room_channel_keys import room_key
 from .downloads import Downloads
 from .store import FileStore, Stored, Upload
 
@@ -57,7 +57,7 @@ class Uploads:
     def __init__(
         self,
         context: HubContext,
-        registry: Registry,
+        registry: ConnectionRegistry,
         rates: RateLimits,
         store: FileStore | None,
     ) -> None:

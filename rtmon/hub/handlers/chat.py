@@ -12,10 +12,10 @@ from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..brokers.base import Note
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import CHAT, client_key, room_key
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 from ..publisher import Publisher
-from ..registry import Registry
+from ..room_channel_keys import CHAT, client_key, room_key
 from ..typing_indicator import TypingIndicators
 from . import Handler
 from .rooms import RoomHandlers
@@ -28,7 +28,7 @@ class ChatHandlers:
     """Handles messages to the chat or to one client, and typing indicators."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     publisher: Publisher
     typing: TypingIndicators

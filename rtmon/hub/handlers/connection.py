@@ -9,10 +9,10 @@ from ...protocol.catalog import Connect, Disconnect, Ping, Pong, RateLimitIn, Re
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.authentication import seconds_left
-from ..admission.limits import RateLimits
+from ..admission.user_and_address_limits import RateLimits
+from ..connect_message import ConnectMessages
 from ..connection import Connection
-from ..context import HubContext
-from ..introduction import Introductions
+from ..hub_context import HubContext
 from . import Handler
 
 __all__ = ["ConnectionHandlers"]
@@ -23,7 +23,7 @@ class ConnectionHandlers:
     """Handles messages about the connection itself."""
 
     context: HubContext
-    introductions: Introductions
+    introductions: ConnectMessages
     rates: RateLimits
 
     def handlers(self) -> dict[str, Handler]:

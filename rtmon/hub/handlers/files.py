@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...protocol import limits
+from ...protocol.alternative_spellings import FileMetadata
 from ...protocol.catalog import Accept, FileAbort, FileChunk, FileDone, FileOffer
 from ...protocol.codecs import Codec
-from ...protocol.compat import FileMetadata
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
-from ..checks import Checks
 from ..connection import Connection
 from ..files.uploads import Uploads
-from ..place_keys import FILES, client_key, room_key
+from ..message_checks import MessageChecks
+from ..room_channel_keys import FILES, client_key, room_key
 from . import Handler
 
 __all__ = ["FileHandlers"]
@@ -25,7 +25,7 @@ class FileHandlers:
 
     permissions: Permissions
     uploads: Uploads
-    checks: Checks
+    checks: MessageChecks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import HistoryIn, PresenceIn
-from ...protocol.channels import checked_channel
+from ...protocol.channel_patterns import checked_channel
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..connection import Connection
-from ..context import HubContext
-from ..encoding import Outgoing, fitting
-from ..place_keys import CHAT, channel_key, room_key, to_message
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
+from ..outgoing_messages import Outgoing, fitting
+from ..room_channel_keys import CHAT, channel_key, room_key, to_message
 from . import Handler
 
 __all__ = ["PresenceHandlers"]
@@ -26,7 +26,7 @@ class PresenceHandlers:
     """Handles queries of a place: its members, and its history."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
 
     def handlers(self) -> dict[str, Handler]:

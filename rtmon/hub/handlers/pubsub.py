@@ -8,21 +8,21 @@ from typing import Any
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import Publish, Subscribe, Unsubscribe
-from ...protocol.channels import checked_channel, is_pattern
+from ...protocol.channel_patterns import checked_channel, is_pattern
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..broadcast import Broadcast
 from ..brokers.base import Recovery
-from ..checks import Checks
 from ..connection import Connection
-from ..context import HubContext
+from ..connection_registry import ConnectionRegistry
+from ..history_recovery import HistoryReplay
 from ..hooks import Hooks
-from ..place_keys import channel_key
-from ..presence import Presence
+from ..hub_context import HubContext
+from ..message_checks import MessageChecks
+from ..presence import PresenceRecorder
 from ..publisher import Publisher
-from ..recovery import HistoryReplay
-from ..registry import Registry
+from ..room_channel_keys import channel_key
 from . import Handler
 
 __all__ = ["PubSubHandlers"]
@@ -33,14 +33,14 @@ class PubSubHandlers:
     """Handles subscriptions to channels and patterns, and publications."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     broadcast: Broadcast
     replay: HistoryReplay
-    presence: Presence
+    presence: PresenceRecorder
     publisher: Publisher
     hooks: Hooks
-    checks: Checks
+    checks: MessageChecks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""

@@ -11,10 +11,10 @@ from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..brokers.base import Recovery
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import room_key
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 from ..publisher import Publisher
-from ..registry import Registry
+from ..room_channel_keys import room_key
 from ..room_membership import RoomMembership
 from ..typing_indicator import TypingIndicators
 from . import Handler
@@ -27,7 +27,7 @@ class RoomHandlers:
     """Handles the membership of rooms, and messages to them."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     membership: RoomMembership
     publisher: Publisher

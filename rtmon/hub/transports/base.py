@@ -35,7 +35,7 @@ class Peer(abc.ABC):
     :meth:`room` may be awaited.
 
     A transport that carries bytes over a network derives from
-    :class:`~rtmon.hub.transports.queued.QueuedPeer`, which has all that concerns slow receivers.
+    :class:`~rtmon.hub.transports.queued_peer.QueuedPeer`, which handles slow receivers.
 
     Attributes:
         transport: the transport's name.

@@ -16,8 +16,8 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
 from ..admission.authentication import Credentials, User, bearer
-from ..place_keys import CHAT, channel_key, room_key
-from .positions import Positions
+from ..room_channel_keys import CHAT, channel_key, room_key
+from .client_positions import ClientPositions
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -41,7 +41,7 @@ class ConnectRequest:
         shape: the shape in which it reads publications, see :mod:`rtmon.protocol.pubsub_shape`.
         token: a token in the address; a hub uses it only if its options say so.
         places: keys of rooms and channels → the position it returns with.
-        positions: the positions as one text, see :mod:`.positions`; they take precedence.
+        positions: the positions as one text, see :mod:`.client_positions`; they take precedence.
     """
 
     name: str | None = None
@@ -132,7 +132,7 @@ async def connect(
     wrong: ProtocolError | None = None
     known: dict[str, Position | None] = {}
     try:
-        known = Positions.parse(wanted.positions)
+        known = ClientPositions.parse(wanted.positions)
     except ProtocolError as error:
         wrong = error
     since = known.pop(CHAT, None) or wanted.since

@@ -1,7 +1,7 @@
 """Socket.IO, protocol 5: clients of the hub that are clients of socket.io-client 4.
 
 What the hub says is an event named after its type, with the whole message and the client's
-positions (:mod:`.positions`) as arguments; what a client emits is a message of the event's name,
+positions (:mod:`.client_positions`) as arguments; what a client emits is a message of the event's name,
 and a callback gets the answer. docs/transports.md describes it for authors of clients.
 """
 
@@ -20,13 +20,13 @@ from ...errors import MissingExtra, ProtocolError
 from ...metrics.close_endings import ENGINEIO_ENDINGS
 from ...metrics.records import Ending
 from ...protocol import close, limits
-from ...protocol.values import Token, explain
+from ...protocol.field_types import Token, explain
 from ..admission.refusals import close_code
-from ..place_keys import channel_key, room_key
-from .abort import AbortableWebSocket, find_abort
+from ..room_channel_keys import channel_key, room_key
+from .asgi_abort import AbortableWebSocket, find_abort
+from .async_sending_peer import LastResultCache
 from .connect_request import ConnectRequest, connect, credentials_of
-from .sending import Latest
-from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
+from .engineio_packets import PacketError, TooLargeError, checked, read_body, read_packets
 from .socketio_peer import Event, SocketIOPeer
 from .socketio_server import PACKETS, SocketIOServer, asked, logger
 
@@ -172,7 +172,7 @@ class SocketIO:
         for namespace, hub in hubs.items():
             self.server.register_namespace(_Namespace(namespace, hub, self))
         self._upgraded: dict[str, AbortableWebSocket] = {}
-        self._events = Latest(Event.of)
+        self._events = LastResultCache(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))

@@ -15,10 +15,10 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import catalog, close
 from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
-from ..encoding import size_of
-from .positions import Positions, moves
-from .queued import CLOSE_TIMEOUT
-from .sending import Latest, SendingPeer
+from ..outgoing_messages import size_of
+from .async_sending_peer import LastResultCache, SendingPeer
+from .client_positions import ClientPositions, moves
+from .queued_peer import CLOSE_TIMEOUT
 
 try:
     from engineio.exceptions import EngineIOError  # type: ignore[import-untyped]
@@ -134,7 +134,7 @@ class SocketIOPeer(SendingPeer):
         namespace: str,
         engine: Any,
         cut: Callable[[], None],
-        events: Latest[bytes, Event],
+        events: LastResultCache[bytes, Event],
     ) -> None:
         super().__init__(hub)
         self.member: Connection | None = None
@@ -144,7 +144,7 @@ class SocketIOPeer(SendingPeer):
         self._engine, self._cut_wire = engine, cut
         self._events = events
         self._prefix = "" if namespace == "/" else f"{namespace},"
-        self._positions = Positions()
+        self._positions = ClientPositions()
         self._recovered = True
         self._asked: tuple[str, int] | None = None
         self._task: asyncio.Task[None] | None = None

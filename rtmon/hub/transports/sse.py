@@ -1,7 +1,7 @@
 """Server-sent events: what the hub says comes as a stream of events, what clients say by POST.
 
 An event's name is the message type, its data the message in JSON, and its id the client's
-positions in all places (:mod:`.positions`), which a browser sends back as ``Last-Event-ID`` when
+positions in all places (:mod:`.client_positions`), which a browser sends back as ``Last-Event-ID`` when
 it returns. docs/transports.md describes it for authors of clients.
 """
 
@@ -22,10 +22,10 @@ from ...protocol import catalog, close
 from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ..admission.refusals import close_code
-from .abort import find_abort
+from .asgi_abort import find_abort
+from .async_sending_peer import METER, MONITOR, LastResultCache, SendingPeer
+from .client_positions import ClientPositions, moves
 from .connect_request import ConnectRequest, connect, credentials_of
-from .positions import Positions, moves
-from .sending import METER, MONITOR, Latest, SendingPeer
 
 try:
     import anyio
@@ -90,7 +90,7 @@ class StreamPeer(SendingPeer):
         self.arrived: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.token = ""
         self._streams = streams
-        self._positions = Positions()
+        self._positions = ClientPositions()
         self._moved = False
 
     def entered(self, key: str, at: Position | None, **_: bool | None) -> None:
@@ -191,7 +191,7 @@ class EventStreams:
         self._heartbeat = heartbeat
         self._retry = ServerSentEvent(retry=int(retry * 1000), sep="\n").encode()
         self._open: dict[str, StreamPeer] = {}
-        self.event = Latest(_Event.of)
+        self.event = LastResultCache(_Event.of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

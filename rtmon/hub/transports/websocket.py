@@ -22,7 +22,7 @@ from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
 from .connect_request import ConnectRequest, credentials_of
-from .queued import QueuedPeer
+from .queued_peer import QueuedPeer
 
 if TYPE_CHECKING:
     from ..connection import Connection

@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from .. import compat
+from .. import alternative_spellings
 from ..message_type import MessageType, PlaceKind
-from ..payload import DataIn, Position
+from ..payload_bases import DataIn, Position
 from . import chat, connection, files, presence, pubsub, rooms
 
 # A payload is named once, in its section.
@@ -52,9 +52,11 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
     *pubsub.MESSAGE_TYPES,
     *files.MESSAGE_TYPES,
 )
-"""The catalog, in the order of docs/protocol.md. Other spellings are in :mod:`..compat`."""
+"""The catalog, in the order of docs/protocol.md. Other spellings are in :mod:`..alternative_spellings`."""
 
-_BY_NAME = sorted((*MESSAGE_TYPES, *compat.MESSAGE_TYPES), key=lambda each: each.name)
+_BY_NAME = sorted(
+    (*MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES), key=lambda each: each.name
+)
 
 INCOMING: Final[Mapping[str, type[msgspec.Struct]]] = {
     each.name: each.incoming for each in _BY_NAME if each.incoming is not None

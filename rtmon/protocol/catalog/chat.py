@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from .. import compat
+from .. import alternative_spellings
+from ..field_types import Id, Text
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, PayloadOut, required
-from ..values import Id, Text
+from ..payload_bases import DataIn, DataOut, PayloadOut, required
 
 __all__ = [
     "ChatIn",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class ChatIn(compat.Room, frozen=True, kw_only=True):
+class ChatIn(alternative_spellings.Room, frozen=True, kw_only=True):
     """Sends a chat message to everybody or, with ``room``, to a room."""
 
     text: Text
@@ -41,7 +41,7 @@ class ChatMessage(PayloadOut, frozen=True, kw_only=True):
     offset: int
 
 
-class PrivateIn(DataIn, compat.Receiver, frozen=True, kw_only=True):
+class PrivateIn(DataIn, alternative_spellings.Receiver, frozen=True, kw_only=True):
     """Sends a message to one client."""
 
     spelled: ClassVar = ("to",)
@@ -73,7 +73,7 @@ class PrivateMessage(DataOut, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class Typing(compat.Room, frozen=True, kw_only=True):
+class Typing(alternative_spellings.Room, frozen=True, kw_only=True):
     """Says that the client's user began or stopped typing: to everybody, a room or one client."""
 
     to: Id | None = None

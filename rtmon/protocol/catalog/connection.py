@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from .. import limits
-from ..data import check_number
+from ..data_encoding import check_number
+from ..field_types import Id, Name, Text, Token, checked_info
 from ..message_type import MessageType
-from ..payload import DataOut, PayloadIn, PayloadOut
-from ..values import Id, Name, Text, Token, checked_info
+from ..payload_bases import DataOut, PayloadIn, PayloadOut
 from .files import Accept
 
 __all__ = [

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from .. import compat, limits
+from .. import alternative_spellings, limits
+from ..field_types import Count, Id, Name, Sha256, Text
 from ..message_type import MessageType
-from ..payload import PayloadIn, PayloadOut
-from ..values import Count, Id, Name, Sha256, Text
+from ..payload_bases import PayloadIn, PayloadOut
 
 __all__ = [
     "Accept",
@@ -54,7 +54,7 @@ class FileOffered(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class FileChunk(compat.ChunkNumber, frozen=True, kw_only=True):
+class FileChunk(alternative_spellings.ChunkNumber, frozen=True, kw_only=True):
     """A chunk of a file, from clients that cannot send the binary form.
 
     A chunk with ``chunkIndex`` and ``totalChunks`` belongs to the latest ``file_metadata``.

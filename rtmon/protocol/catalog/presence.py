@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from .. import compat, limits
+from .. import alternative_spellings, limits
+from ..field_types import Name
 from ..message_type import MessageType
-from ..payload import PayloadOut, Position
-from ..values import Name
+from ..payload_bases import PayloadOut, Position
 
 __all__ = ["History", "HistoryIn", "Member", "People", "Presence", "PresenceIn"]
 
@@ -42,7 +42,7 @@ class People(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class PresenceIn(compat.Room, frozen=True, kw_only=True):
+class PresenceIn(alternative_spellings.Room, frozen=True, kw_only=True):
     """Asks for the subscribers of a channel, the members of a room, or all clients."""
 
     channel: Name | None = None
@@ -61,7 +61,7 @@ class Presence(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class HistoryIn(compat.Room, frozen=True, kw_only=True):
+class HistoryIn(alternative_spellings.Room, frozen=True, kw_only=True):
     """Asks for the history of a channel, of a room, or of the chat."""
 
     channel: Name | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from ..field_types import Name
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, PayloadIn, PayloadOut, Position
-from ..values import Name
+from ..payload_bases import DataIn, DataOut, PayloadIn, PayloadOut, Position
 
 __all__ = ["Gap", "Publication", "Publish", "Subscribe", "Unsubscribe"]
 

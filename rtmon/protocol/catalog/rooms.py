@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from .. import compat
+from .. import alternative_spellings
+from ..field_types import Text
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, Position, required
-from ..values import Text
+from ..payload_bases import DataIn, DataOut, Position, required
 
 __all__ = ["JoinRoom", "LeaveRoom", "RoomIn", "RoomMessage"]
 
 
-class JoinRoom(compat.Room, frozen=True, kw_only=True):
+class JoinRoom(alternative_spellings.Room, frozen=True, kw_only=True):
     """Joins a room; with ``since``, the messages after that position follow."""
 
     spelled: ClassVar = ("room",)
@@ -23,11 +23,11 @@ class JoinRoom(compat.Room, frozen=True, kw_only=True):
         required(self.where, "room")
 
 
-class LeaveRoom(compat.Room, frozen=True, kw_only=True):
+class LeaveRoom(alternative_spellings.Room, frozen=True, kw_only=True):
     """Leaves a room, or all rooms if it names none."""
 
 
-class RoomIn(DataIn, compat.Room, frozen=True, kw_only=True):
+class RoomIn(DataIn, alternative_spellings.Room, frozen=True, kw_only=True):
     """Sends a message to a room that the client is a member of."""
 
     spelled: ClassVar = ("room",)

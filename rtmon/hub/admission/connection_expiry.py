@@ -1,0 +1,87 @@
+"""Expiry of connections: token expiry and idle timeout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...core.timers import Timer
+from ...protocol import catalog, close
+from ..connection import Connection
+from ..hub_context import HubContext
+from .authentication import seconds_left
+
+__all__ = ["Expiry"]
+
+_LONGEST = 60.0
+"""Longest time between two checks, in seconds: a wall clock may be set, a machine may sleep."""
+
+_SHORTEST = 0.001
+
+
+class Expiry:
+    """Warns clients of the expiry of their token, and closes expired and idle connections.
+
+    Args:
+        context: of the hub.
+    """
+
+    def __init__(self, context: HubContext) -> None:
+        self._context = context
+        self._timers: dict[Connection, Timer] = {}
+        # Connection → the expiry that its client was warned of.
+        self._warned: dict[Connection, float | None] = {}
+
+    def stop(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        timer = self._timers.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+        self._warned.pop(connection, None)
+
+    def check_all(self, connections: Iterable[Connection]) -> None:
+        """Check connections anew, because the options have changed."""
+        for connection in list(connections):
+            self.check(connection)
+
+    def check(self, connection: Connection) -> None:
+        """Warn or close a connection if it is time, and set a timer for the next check.
+
+        Call it once the client is welcomed, and whenever its identity has changed.
+        """
+        if not connection.open:
+            return
+        expiring, idle = self._until_expiry(connection), self._until_idle(connection)
+        due = min((each for each in (expiring, idle) if each is not None), default=None)
+        if due is not None and connection.peer.open:
+            timer = self._timers.get(connection)
+            if timer is None:
+                timer = self._timers[connection] = Timer(lambda: self.check(connection))
+            timer.set(min(max(due, _SHORTEST), _LONGEST))
+
+    def _until_expiry(self, connection: Connection) -> float | None:
+        identity = connection.identity
+        ttl = seconds_left(identity, self._context.wall())
+        if identity is None or ttl is None:
+            return None
+        if ttl <= 0:
+            connection.peer.close(
+                close.TOKEN_EXPIRED, "your token has expired: come with a fresh one"
+            )
+            return None
+        notice = self._context.options.expiry_notice
+        if ttl > notice:
+            return ttl - notice
+        if self._warned.get(connection) != identity.expires:
+            self._warned[connection] = identity.expires
+            connection.send("token_expiring", catalog.Expiring(ttl=ttl), at_once=True)
+        return ttl
+
+    def _until_idle(self, connection: Connection) -> float | None:
+        timeout = self._context.options.idle_timeout
+        if timeout is None:
+            return None
+        rest = connection.active + timeout - self._context.clock()
+        if rest > 0:
+            return rest
+        connection.peer.close(close.IDLE, f"you said nothing for {timeout:g} s")
+        return None
