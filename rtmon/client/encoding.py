@@ -51,8 +51,8 @@ class RtmonWire:
 
         Args:
             kind: the message type.
-            payload: an object, as :func:`~rtmon.protocol.data_encoding.encode_value` takes it; ``data``,
-                where the type carries some, may be bytes as a whole.
+            payload: an object, as :func:`~rtmon.protocol.data_encoding.encode_value` takes it;
+                ``data``, where the type carries some, may be bytes as a whole.
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.

@@ -1,6 +1,6 @@
-"""Other spellings that the server accepts from clients, and never sends.
+"""Alternative field names and message types that the server accepts from clients.
 
-Clients written after common examples of WebSocket servers use them.
+Common examples of WebSocket clients use these spellings. The server never sends them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["MESSAGE_TYPES", "ChunkNumber", "FileMetadata", "Receiver", "Room"]
 
 
 class Room(PayloadIn, frozen=True, kw_only=True):
-    """Field ``room``, which may be spelled ``roomId``."""
+    """Payload fields ``room`` and ``roomId``, two spellings of a room's name."""
 
     room: Name | None = None
     room_id: Name | None = msgspec.field(name="roomId", default=None)
 
     @property
     def where(self) -> str | None:
-        """Name of the room, however the client spelled the field."""
+        """The name of the room, from the field that the client used; None if it used none."""
         return self.room or self.room_id
 
 
 class Receiver(PayloadIn, frozen=True, kw_only=True):
-    """Field ``to``, which may be spelled ``targetClientId`` or ``target_client_id``."""
+    """The receiving client's id, spelled ``to``, ``targetClientId`` or ``target_client_id``."""
 
     to: Id | None = None
     target: Id | None = msgspec.field(name="targetClientId", default=None)
@@ -38,12 +38,12 @@ class Receiver(PayloadIn, frozen=True, kw_only=True):
 
     @property
     def where(self) -> str | None:
-        """Id of the receiving client, however the sender spelled the field."""
+        """Id of the receiving client, from the field that the sender used; None if it used none."""
         return self.to or self.target or self.target_client_id
 
 
 class ChunkNumber(PayloadIn, frozen=True, kw_only=True):
-    """Position of a file chunk as ``chunkIndex`` of ``totalChunks``, in place of an offset."""
+    """Position of a file chunk as ``chunkIndex`` of ``totalChunks``, instead of a byte offset."""
 
     index: Count | None = msgspec.field(name="chunkIndex", default=None)
     total: Count | None = msgspec.field(name="totalChunks", default=None)
@@ -54,7 +54,7 @@ class ChunkNumber(PayloadIn, frozen=True, kw_only=True):
 
 
 class FileMetadata(PayloadIn, frozen=True, kw_only=True):
-    """Begins a file whose chunks come as ``chunkIndex`` of ``totalChunks``."""
+    """Payload of ``file_metadata``: starts an upload with chunks numbered by ``chunkIndex``."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FILE_NAME_LENGTH)]
     size: Count
@@ -63,7 +63,8 @@ class FileMetadata(PayloadIn, frozen=True, kw_only=True):
 
 MESSAGE_TYPES: Final = (
     MessageType("file_metadata", incoming=FileMetadata, reply="ack"),
-    # It is `publish` with the channel beside the payload, which may be anything.
+    # A `pubsub` message is a `publish` with the channel in the envelope. Its payload may be any
+    # value.
     MessageType("pubsub"),
 )
-"""Other names of message types in the catalog."""
+"""Message types that are other names of message types in the catalog."""

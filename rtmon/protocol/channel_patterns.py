@@ -1,4 +1,4 @@
-"""Channel names and patterns: which channels a subscription gets. Pure."""
+"""Channel names and channel patterns such as ``sensors.*``: parse, match and compare them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..errors import ProtocolError
 __all__ = ["checked_channel", "covers", "is_pattern", "matches", "overlaps"]
 
 _CACHED = 10_000
-"""Compiled patterns that are kept."""
+"""Maximum number of compiled patterns in the cache."""
 
 
 def is_pattern(name: str) -> bool:
-    """Return whether a name is a pattern for several channels.
+    """Return whether a name is a pattern, which can match several channels.
 
     Raises:
-        ProtocolError: a star stands where the syntax allows none.
+        ProtocolError: the name has a star in a position where the syntax allows none.
     """
     if "*" not in name:
         return False
@@ -37,9 +37,10 @@ def checked_channel(name: str) -> str:
 
 
 def matches(pattern: str, channel: str) -> bool:
-    """Return whether a pattern matches a channel.
+    """Return whether a pattern matches a channel name.
 
-    ``*`` stands for one segment between dots, ``**`` at the end for one or more.
+    ``*`` matches one segment between dots. ``**`` is allowed at the end only, and matches one or
+    more segments.
 
     Raises:
         ProtocolError: the pattern is malformed.
@@ -48,7 +49,10 @@ def matches(pattern: str, channel: str) -> bool:
 
 
 def overlaps(one: str, other: str) -> bool:
-    """Return whether some channel matches both patterns; either may be a plain channel name."""
+    """Return whether at least one channel name matches both arguments.
+
+    Each argument is a pattern or a channel name.
+    """
     ones, others = one.split("."), other.split(".")
     for a, b in zip(ones, others, strict=False):
         if "**" in (a, b):
@@ -59,11 +63,12 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def covers(pattern: str, other: str) -> bool:
-    """Return whether a pattern matches every channel that the other one matches."""
+    """Return whether ``pattern`` matches every channel name that ``other`` matches."""
     ones, others = pattern.split("."), other.split(".")
     for index, (a, b) in enumerate(zip(ones, others, strict=False)):
         if a == "**":
-            # ** matches at least one character; * and an empty segment can match none.
+            # ``**`` matches at least one character. ``*`` and an empty segment can match an empty
+            # string.
             return others[index:] not in (["*"], [""])
         if b == "**" or (a not in ("*", b)):
             return False
@@ -72,6 +77,11 @@ def covers(pattern: str, other: str) -> bool:
 
 @lru_cache(maxsize=_CACHED)
 def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern to a regular expression.
+
+    Raises:
+        ProtocolError: the pattern is malformed.
+    """
     segments = pattern.split(".")
     parts = []
     for index, segment in enumerate(segments):
@@ -82,8 +92,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         elif "*" in segment:
             raise ProtocolError(
                 "invalid_channel",
-                f"{pattern!r} is no pattern: * stands for a whole segment between dots, ** for "
-                "all further ones at the end.",
+                f"{pattern!r} is not a valid pattern: * matches one whole segment between dots, "
+                "** at the end matches all further segments.",
             )
         else:
             parts.append(re.escape(segment))

@@ -1,8 +1,8 @@
-"""The free values of messages, ``data`` above all: one rule for what may be sent, applied once.
+"""Validation and encoding of ``data``, the free-form value that a message carries.
 
-A value passes if every codec carries it and every browser reads it. It is encoded when it comes in,
-before it gets a position, and what is stored and sent from then on is the encoded form: the program
-cannot change it any more, and no receiver can fail at it.
+A value is accepted if both codecs can carry it and every browser can read it. It is encoded once,
+when it arrives, before the message gets a position. The hub then stores and sends these bytes. So
+the application cannot change the value afterwards, and no receiver fails on it.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _to_msgpack = msgspec.msgpack.Encoder().encode
 _BYTES = (bytes, bytearray, memoryview)
 
 _SURELY_FITS = limits.DATA_SIZE * 4 // 9
-"""Bytes in JSON up to which a value fits in MessagePack, too."""
+"""Size in JSON, in bytes, below which a value surely fits into MessagePack, too."""
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
 class EncodedData:
-    """A value in its stored form: JSON, and MessagePack from its first use on.
+    """A value in its stored form: encoded as JSON, and at first use also as MessagePack.
 
-    Both codecs put it into messages as it stands.
+    Both codecs copy these bytes into messages without encoding the value again.
 
     Args:
-        json: the value in JSON.
+        json: the value, encoded as JSON.
     """
 
     __slots__ = ("_msgpack", "json")
@@ -63,82 +63,84 @@ class EncodedData:
 
     @property
     def msgpack(self) -> bytes:
-        """The value in MessagePack."""
+        """The value, encoded as MessagePack."""
         if self._msgpack is None:
             self._msgpack = _to_msgpack(self.decode())
         return self._msgpack
 
     def decode(self) -> Any:
-        """Return the value, a copy of its own for each caller."""
+        """Return the decoded value. Each caller gets a copy of its own."""
         return _from_json(self.json)
 
 
 Data: TypeAlias = EncodedData | bytes | None
-"""The stored form of ``data``: bytes stay what they are, as each codec has its own form of them."""
+"""The stored form of ``data``. Bytes are stored as bytes, because each codec represents them in its
+own way."""
 
 
 def encode_data(value: Any) -> Data:
-    """Return the stored form of ``data``; what is in this form already is returned as it is.
+    """Return the stored form of ``data``. A value already in stored form is returned unchanged.
 
     Args:
-        value: bytes as a whole, or what :func:`encode_value` takes.
+        value: bytes, or a value that :func:`encode_value` accepts.
 
     Raises:
-        TypeError, ValueError: as for :func:`encode_value`; or it takes more than
-            :data:`~rtmon.protocol.limits.DATA_SIZE` bytes.
+        TypeError, ValueError: :func:`encode_value` refuses the value, or its encoding is larger
+            than :data:`~rtmon.protocol.limits.DATA_SIZE` bytes.
     """
     if value is None or type(value) is EncodedData:
         return value
     if isinstance(value, _BYTES):
         found = bytes(value)
-        _check_size(4 * math.ceil(len(found) / 3))  # as base64, in JSON
+        _check_size(4 * math.ceil(len(found) / 3))  # its size as base64, in JSON
         return found
     encoded = encode_value(value)
-    # Only numbers take more bytes in MessagePack: 9 in place of the 4 of "1.0,".
+    # Only numbers are longer in MessagePack: "1.0," is 4 bytes of JSON and 9 bytes of MessagePack.
     if len(encoded.json) > _SURELY_FITS:
         _check_size(max(len(encoded.json), len(encoded.msgpack)))
     return encoded
 
 
 def decode_data(data: Data) -> Any:
-    """Return the value of a stored form, a copy of its own for each caller."""
+    """Return the value of a stored form. Each caller gets a copy of its own."""
     return data.decode() if isinstance(data, EncodedData) else data
 
 
 def encode_value(value: Any, *, depth: int = limits.DATA_DEPTH) -> EncodedData:
-    """Encode a value that both codecs can carry.
+    """Encode a value that both JSON and MessagePack can carry.
 
     Args:
         value: null, booleans, finite numbers, text, and lists and objects of these. Instances of
-            subclasses of str, int, float, list and dict travel as their base value.
-        depth: how deep lists and objects may nest.
+            subclasses of str, int, float, list and dict are encoded as their base type.
+        depth: maximum nesting depth of lists and objects.
 
     Raises:
-        TypeError: it holds something else.
-        ValueError: it nests deeper, an integer does not fit into 64 bits, a number is not finite,
-            or a text holds half of a surrogate pair.
+        TypeError: the value contains another type.
+        ValueError: the value nests too deep, an integer needs more than 64 bits, a number is not
+            finite, or a text contains half of a surrogate pair.
     """
     try:
         encoded = _to_json(value)
         if type(value) is str:
             return EncodedData(encoded)
-        # What comes back equal was plain, and is found to be so without walking it in Python.
-        # msgspec's MessagePack, other than its JSON, refuses integers beyond 64 bits.
+        # If the decoded value equals the original, the value has only plain types. Comparing is
+        # faster than walking the value in Python. The MessagePack encoder of msgspec, unlike its
+        # JSON encoder, refuses integers beyond 64 bits.
         if _from_json(encoded) == value and _to_msgpack(value):
             if len(encoded) > 2 * depth and encoded.count(b"[") + encoded.count(b"{") > depth:
                 _check_depth(value, depth)
             return EncodedData(encoded)
-    except Exception:  # noqa: BLE001, S110 - of whatever type it holds; plain() finds the words
+    except Exception:  # noqa: BLE001, S110 - plain() raises the error for the caller
         pass
     return EncodedData(_to_json(plain(value, depth=depth)))
 
 
 def plain(value: Any, *, depth: int = limits.DATA_DEPTH) -> Any:
-    """Return a copy of a value that consists of plain types alone.
+    """Return a copy of a value that has only the plain types of JSON.
 
     Args:
         value: as for :func:`encode_value`.
-        depth: how deep lists and objects may nest.
+        depth: maximum nesting depth of lists and objects.
 
     Raises:
         TypeError, ValueError: as for :func:`encode_value`.
@@ -164,16 +166,16 @@ def plain(value: Any, *, depth: int = limits.DATA_DEPTH) -> Any:
 
 
 def _advice(value: Any) -> str:
-    """Return how to make a value of another type one that can be sent, or an empty text."""
+    """Return how to convert a value to an accepted type; an empty text if there is no advice."""
     if isinstance(value, tuple | set | frozenset):
         return "send list(…) of it, "
-    if hasattr(value, "dtype"):  # of NumPy, or of a library that follows it
+    if hasattr(value, "dtype"):  # a NumPy value, or one of a library with NumPy's interface
         return "send its .tolist(), " if getattr(value, "ndim", 0) else "send its .item(), "
     return ""
 
 
 def _type_name(value: Any) -> str:
-    """Return the full name of a value's type, since ``numpy.bool`` is another one than ``bool``."""
+    """Return the full name of a value's type, such as ``numpy.bool``, to tell it from ``bool``."""
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
@@ -182,11 +184,11 @@ def plain_text(value: Any) -> str:
     """Return a text as a plain str.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it holds half of a surrogate pair, which no codec can carry.
+        TypeError: the value is not a str.
+        ValueError: the text contains half of a surrogate pair, which neither codec can carry.
     """
     if not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__} is no text")
+        raise TypeError(f"a {type(value).__name__} is not text")
     if not str.isascii(value):
         try:
             str.encode(value)
@@ -199,10 +201,10 @@ def plain_text(value: Any) -> str:
 
 
 def check_number(value: Any) -> None:
-    """Refuse NaN and infinities, which JSON does not have, and integers beyond 64 bits.
+    """Refuse NaN, infinities (JSON has neither) and integers beyond 64 bits.
 
     Raises:
-        ValueError: it is one of these.
+        ValueError: the number is one of these.
     """
     if isinstance(value, float):
         if not math.isfinite(value):

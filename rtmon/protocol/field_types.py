@@ -1,4 +1,4 @@
-"""Types of the fields of payloads, and checks of names and ``info``."""
+"""Types of payload fields, such as names, ids and tokens, with their validation."""
 
 from __future__ import annotations
 
@@ -29,31 +29,32 @@ _WORDS = {
     f"matching regex {_NO_CONTROLS!r}": "without control characters",
     f"matching regex {_HEX_256!r}": "of 64 hexadecimal digits, a to f in lower case",
 }
-"""Pattern → its meaning in words."""
+"""Error text of msgspec for a pattern → the same in plain English."""
 
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=limits.NAME_LENGTH, pattern=_NO_CONTROLS)
 ]
-"""The name of a client, user, room or channel."""
+"""Type of a client's, user's, room's or channel's name."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.ID_LENGTH)]
-"""The id of a message, a client, a session or a file."""
+"""Type of a message, client, session or file id."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=_HEX_256, max_length=64)]
-"""The SHA-256 of a file, in hexadecimal."""
+"""Type of a file's SHA-256 hash, in hexadecimal."""
 
 Text = Annotated[str, msgspec.Meta(max_length=limits.TEXT_LENGTH)]
-"""Text written by a user."""
+"""Type of a text that a user wrote."""
 
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TOKEN_LENGTH)]
-"""A token that authenticates a client."""
+"""Type of a token that authenticates a client."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A count or an offset, within the integers that JavaScript holds exactly."""
+"""Type of a count or an offset. Its maximum is the largest integer that JavaScript holds
+exactly."""
 
 
 def explain(error: Exception) -> str:
-    """Return the problem that a decoder found, without the patterns that it was given."""
+    """Return a decoder's error text, with regular expressions replaced by plain English."""
     text = str(error)
     for pattern, words in _WORDS.items():
         text = text.replace(pattern, words)
@@ -61,17 +62,17 @@ def explain(error: Exception) -> str:
 
 
 def checked_name(value: Any) -> str:
-    """Return the name of a client, user, room or channel as a plain str.
+    """Return the name of a client, user, room or channel as a plain str, after validation.
 
     Raises:
-        TypeError, ValueError: it is no name.
+        TypeError, ValueError: the value is not a valid name.
     """
     name: str = msgspec.convert(plain_text(value), Name)
     return name
 
 
 def checked_info(value: Any) -> Any:
-    """Return a plain copy of a client's own ``info``.
+    """Return a copy of a client's ``info`` that has only plain types.
 
     Raises:
         TypeError, ValueError: ``info`` is too large, or
@@ -84,10 +85,10 @@ def checked_info(value: Any) -> Any:
 
 
 def check_numbers(value: Any) -> None:
-    """Refuse numbers that not every codec can carry, anywhere in a decoded value of any types.
+    """Refuse numbers that a codec cannot carry, at any depth of a decoded value.
 
     Raises:
-        ValueError: there is one.
+        ValueError: the value contains NaN, an infinity, or an integer beyond 64 bits.
     """
     if isinstance(value, int | float):
         check_number(value)

@@ -1,4 +1,4 @@
-"""The protocol as JSON Schema, for authors of clients."""
+"""Build a JSON Schema of all messages of the protocol, for authors of clients."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def catalog_schema() -> dict[str, Any]:
     """Return the schema of all messages as one JSON Schema document.
 
     Returns:
-        ``fromClient`` and ``fromServer`` describe whole messages of each type; payloads stand in
-        ``$defs``. The document itself describes any message.
+        ``fromClient`` and ``fromServer`` describe the messages of each direction, with their
+        envelope. ``$defs`` has the payloads. The document's root matches any message.
     """
     kinds = [Metadata, *INCOMING.values(), *OUTGOING.values()]
     _, definitions = msgspec.json.schema_components(
@@ -69,5 +69,5 @@ def _message(
 
 
 def _needs(payload: type[msgspec.Struct]) -> bool:
-    """Return whether a payload has required fields."""
+    """Return whether a payload type has required fields."""
     return any(field.required for field in msgspec.structs.fields(payload))

@@ -1,7 +1,7 @@
-"""What can still be read of JSON that is no message: its id, and the other messages of a batch.
+"""Read what is readable of a malformed JSON message: its id, and the messages of a batch.
 
-Half of a surrogate pair or NaN, which some programs write into JSON, spoils the text as a whole for
-a strict decoder. Python's own decoder reads such values, and so finds which message has one.
+Some programs write NaN or half of a surrogate pair into JSON. A strict decoder then refuses the
+whole text. Python's own decoder accepts such values, and so finds the message that has one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ __all__ = ["Salvaged", "salvage"]
 
 
 class Salvaged(NamedTuple):
-    """Parts of a text that is no message.
+    """Readable parts of a text that is not a valid message.
 
     Attributes:
-        id: of the message, so that an error can name it; None if it has none that can be sent.
-        messages: of a batch, each in JSON, the bad ones too; empty if it is no batch.
+        id: the message's id, to name it in an error; None if it has no valid id.
+        messages: the messages of a batch, each as JSON, including malformed ones; empty if the text
+            is not a batch.
     """
 
     id: str | None
@@ -30,7 +31,7 @@ class Salvaged(NamedTuple):
 
 
 def salvage(data: str | bytes | msgspec.Raw) -> Salvaged:
-    """Read what can be read of a text that is no message. Never raises."""
+    """Return the readable parts of a text that is not a valid message. Never raises."""
     try:
         found = json.loads(data if isinstance(data, str) else bytes(data))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Base classes of the payloads of all message types."""
+"""Base classes of message payloads: from a client, from the server, with ``data``, a position."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ __all__ = ["DataIn", "DataOut", "PayloadIn", "PayloadOut", "Position", "required
 
 
 class PayloadIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the payloads that clients send.
+    """Base class of payloads that clients send.
 
     Attributes:
-        spelled: fields that must be sent, in one of several spellings, so that each has a default.
+        spelled: required fields that have several accepted spellings. Each spelling has a default
+            in the struct, so decoding does not require it.
     """
 
     spelled: ClassVar[tuple[str, ...]] = ()
 
 
 class PayloadOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of the payloads that the server sends; fields with default values are left out."""
+    """Base class of payloads that the server sends. Fields with their default value are omitted."""
 
 
 class DataIn:
-    """Mix-in for payloads from a client whose ``data`` may be bytes as a whole.
+    """Mix-in for payloads from a client that have a field ``data``, which may be bytes.
 
-    Once decoded, ``data`` is in its stored form, and ``encoding`` is None.
-
-    Not a struct: two structs with fields of their own cannot both be bases of a third.
+    After decoding, ``data`` is in its stored form (:mod:`rtmon.protocol.data_encoding`), and
+    ``encoding`` is None. The mix-in is not a struct, because two structs with fields cannot both be
+    bases of a third.
     """
 
     __slots__ = ()
@@ -43,7 +44,7 @@ class DataIn:
 
     def __post_init__(self) -> None:
         data, struct = self.data, cast("msgspec.Struct", self)
-        # A frozen struct is complete only after this.
+        # A frozen struct can be changed only by force_setattr.
         if self.encoding is not None:
             if isinstance(data, str):
                 data = base64.b64decode(data, validate=True)
@@ -54,13 +55,14 @@ class DataIn:
 
 
 class DataOut(PayloadOut, frozen=True, kw_only=True):
-    """Base of the payloads from the server whose ``data`` may be bytes as a whole.
+    """Base class of payloads from the server that have a field ``data``, which may be bytes.
 
-    To be sent, ``data`` is in its stored form, see :mod:`rtmon.protocol.data_encoding`.
+    Before such a payload is sent, ``data`` must be in its stored form, see
+    :mod:`rtmon.protocol.data_encoding`.
 
     Attributes:
-        data: like JSON, or bytes as a whole.
-        encoding: ``base64`` where ``data`` is bytes and the codec has no binary.
+        data: a JSON-like value, or bytes.
+        encoding: ``base64`` if ``data`` is bytes and the codec cannot carry bytes.
     """
 
     data: Any = None
@@ -68,11 +70,11 @@ class DataOut(PayloadOut, frozen=True, kw_only=True):
 
 
 class Position(PayloadIn, frozen=True, kw_only=True):
-    """Position in the history of a channel, a room or the chat.
+    """A position in the history of a channel, a room or the chat.
 
     Attributes:
-        epoch: life of the history; a history that was lost begins another epoch.
-        offset: number of the latest publication received.
+        epoch: id of the history's lifetime. A new epoch begins when the history was lost.
+        offset: number of the last publication that the client received, counted from 1.
     """
 
     epoch: Id
@@ -80,10 +82,10 @@ class Position(PayloadIn, frozen=True, kw_only=True):
 
 
 def required(value: str | None, field: str) -> str:
-    """Return the value of a field that has several spellings.
+    """Return the value of a required field that has several spellings.
 
     Raises:
-        ValueError: the client sent none of them.
+        ValueError: the client sent none of the spellings.
     """
     if value is None:
         raise ValueError(f"{field} is missing")

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["HistoryStore", "HistorySlice"]
+__all__ = ["HistorySlice", "HistoryStore"]
 
 T = TypeVar("T")
 

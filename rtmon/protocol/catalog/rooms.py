@@ -1,4 +1,4 @@
-"""Rooms: joining and leaving them, and messages to their members."""
+"""Message types of rooms: join, leave, and messages to the members."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["JoinRoom", "LeaveRoom", "RoomIn", "RoomMessage"]
 
 
 class JoinRoom(alternative_spellings.Room, frozen=True, kw_only=True):
-    """Joins a room; with ``since``, the messages after that position follow."""
+    """Joins a room. With ``since``, the server then sends the messages after that position."""
 
     spelled: ClassVar = ("room",)
 
@@ -24,11 +24,11 @@ class JoinRoom(alternative_spellings.Room, frozen=True, kw_only=True):
 
 
 class LeaveRoom(alternative_spellings.Room, frozen=True, kw_only=True):
-    """Leaves a room, or all rooms if it names none."""
+    """Leaves a room, or all rooms if no room is named."""
 
 
 class RoomIn(DataIn, alternative_spellings.Room, frozen=True, kw_only=True):
-    """Sends a message to a room that the client is a member of."""
+    """Sends a message to a room. The client must be a member."""
 
     spelled: ClassVar = ("room",)
 
@@ -44,7 +44,7 @@ class RoomIn(DataIn, alternative_spellings.Room, frozen=True, kw_only=True):
 
 
 class RoomMessage(DataOut, frozen=True, kw_only=True):
-    """A member has sent a message to a room."""
+    """A member of a room has sent a message to the room."""
 
     room: str
     client_id: str
