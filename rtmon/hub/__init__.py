@@ -1,6 +1,6 @@
 """The hub: a real-time server with chat, rooms, pub/sub, presence, history and files.
 
-It never sees a socket: see :mod:`rtmon.hub.transports`.
+A hub opens no sockets. The modules in :mod:`rtmon.hub.transports` connect it to clients.
 """
 
 from __future__ import annotations
@@ -31,4 +31,4 @@ __all__ = [
 ]
 
 Session = Connection
-"""The former name of :class:`Connection`; it goes with the next release."""
+"""Former name of :class:`Connection`. The next release removes it."""

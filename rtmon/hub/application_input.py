@@ -1,4 +1,4 @@
-"""What the program hands over: checked and encoded before it reaches anything else of the hub."""
+"""Validation and encoding of what the application passes to a hub: messages, names and ids."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ __all__ = [
 ]
 
 AnyClient: TypeAlias = str | Client | Connection
-"""A client, or its id."""
+"""A client's handle, a connection, or a client id."""
 
 EXCLUDED_MOST = 1_000
-"""Clients that one message may leave out: their ids travel with it to every node."""
+"""Maximum number of clients that one message may exclude. Their ids are sent to every node."""
 
 
 def draft_fields(
     channel: str, data: Any, *, message_id: str | None, slow: Policy | None, key: str | None
 ) -> dict[str, Any]:
-    """Return the fields of a draft; see :meth:`rtmon.hub.Hub.publish`.
+    """Return the validated fields of a publication; see :meth:`rtmon.hub.Hub.publish`.
 
     Raises:
-        OptionError: this cannot be published.
+        OptionError: one of the arguments is invalid.
     """
     try:
         return {
@@ -60,30 +60,29 @@ def draft_fields(
 def notification(
     user: str, title: str, text: str, *, level: str, data: Any
 ) -> tuple[str, Notification]:
-    """Return the user and the payload of a notification; see :meth:`rtmon.hub.Hub.notify`.
+    """Return the user id and the payload of a notification; see :meth:`rtmon.hub.Hub.notify`.
 
     Raises:
-        OptionError: this is not what every client can be sent.
+        OptionError: one of the arguments is invalid.
     """
     try:
         user, title, text, level = map(plain_text, (user, title, text, level))
         _check_length(title, text, level)
         payload = Notification(title=title, text=text, level=level, data=encode_data(data))
     except (TypeError, ValueError) as error:
-        raise OptionError(f"This cannot be told to {user!r:.200}: {error}.") from None
+        raise OptionError(f"This notification cannot be sent to {user!r:.200}: {error}.") from None
     return user, payload
 
 
 def own_message(kind: str, payload: Any) -> tuple[str, Data]:
-    """Return type and payload of a message of the program's own, encoded for every client.
+    """Return the type and the encoded payload of a message of an application's own type.
 
     Args:
         kind: the message type.
-        payload: a dict of what JSON can hold; None is an empty one.
+        payload: a dict of JSON values; None stands for an empty dict.
 
     Raises:
-        OptionError: the type is one of the protocol's, or this is not what every client can be
-            sent.
+        OptionError: the type is one of the protocol, or the payload cannot be encoded.
     """
     try:
         kind = _checked_own_type(kind)
@@ -93,10 +92,12 @@ def own_message(kind: str, payload: Any) -> tuple[str, Data]:
 
 
 def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict[str, Any]]:
-    """Return place, message type and draft fields of what the server says; see ``Hub.say``.
+    """Return key, message type and fields of a message from the server to a room or the chat.
+
+    See :meth:`rtmon.hub.Hub.say`.
 
     Raises:
-        OptionError: this is not what every client can be sent.
+        OptionError: one of the arguments is invalid.
     """
     try:
         fields: dict[str, Any] = {"name": checked_name(name)}
@@ -113,15 +114,15 @@ def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict
         fields["channel"] = checked_name(room)
         return room_key(fields["channel"]), "room_message", fields
     except (TypeError, ValueError) as error:
-        where = "to everybody" if room is None else f"into the room {room!r:.200}"
-        raise OptionError(f"This cannot be said {where}: {explain(error)}.") from None
+        where = "to the chat" if room is None else f"to the room {room!r:.200}"
+        raise OptionError(f"This cannot be sent {where}: {explain(error)}.") from None
 
 
 def checked_client_id(client: AnyClient) -> str:
     """Return the id of a client.
 
     Raises:
-        OptionError: it is no client, and no text that could be an id.
+        OptionError: the argument is neither a client nor a client id.
     """
     try:
         return client.id if isinstance(client, Client | Connection) else plain_text(client)
@@ -130,10 +131,10 @@ def checked_client_id(client: AnyClient) -> str:
 
 
 def excluded_ids(exclude: AnyClient | Iterable[AnyClient] | None) -> tuple[str, ...]:
-    """Return the ids of clients that a message leaves out; None leaves out none.
+    """Return the ids of the clients that a message excludes. None excludes no client.
 
     Raises:
-        OptionError: these are no clients and no ids, or they are too many.
+        OptionError: an argument is neither a client nor a client id, or there are too many.
     """
     if exclude is None:
         return ()

@@ -1,4 +1,4 @@
-"""Messages of the program that runs the hub, to clients of all nodes."""
+"""Messages that the application sends to clients on all nodes: publish, broadcast, notify."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from .outgoing_messages import Outgoing
 from .publisher import Publisher
 from .room_channel_keys import CHAT, channel_key
 
-__all__ = ["ProgramMessages"]
+__all__ = ["ApplicationMessages"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ProgramMessages:
-    """Checks and encodes what the program sends, once, and delivers it on all nodes.
+class ApplicationMessages:
+    """Validates and encodes each message of the application once, and delivers it on all nodes.
 
     Attributes:
-        context: of the hub.
-        broadcast: delivers to connections of this node.
-        publisher: publishes to places.
-        events: notifies users.
-        clients: those of this node.
-        calls: asks other nodes.
+        context: the hub's shared context.
+        broadcast: delivers messages to the connections of this node.
+        publisher: publishes through the broker.
+        events: delivers notifications to users of this node.
+        clients: the clients of this node.
+        calls: sends requests to other nodes.
     """
 
     context: HubContext
@@ -77,7 +77,7 @@ class ProgramMessages:
         name: str | None,
         exclude: AnyClient | Iterable[AnyClient] | None,
     ) -> PublicationReceipt:
-        """Speak into a room or the chat; see :meth:`rtmon.hub.Hub.say`."""
+        """Publish a message to a room or the chat; see :meth:`rtmon.hub.Hub.say`."""
         place, kind, fields = speech(room, message, name=name or self.context.options.name)
         draft = self.context.messages.draft(kind, exclude=excluded_ids(exclude), **fields)
         return await self._publish(place, draft, total=True)
@@ -89,7 +89,7 @@ class ProgramMessages:
         *,
         exclude: AnyClient | Iterable[AnyClient] | None,
     ) -> Receipt:
-        """Send to all clients of all nodes; see :meth:`rtmon.hub.Hub.broadcast`."""
+        """Send a message to all clients of all nodes; see :meth:`rtmon.hub.Hub.broadcast`."""
         kind, encoded = own_message(kind, payload)
         ids = excluded_ids(exclude)
         async with self._turn(CHAT, self.context.options.slow):
@@ -98,14 +98,14 @@ class ProgramMessages:
         return Receipt(local=local, total=None if others is None else local + others)
 
     def to_local(self, kind: str, payload: Data, exclude: Iterable[str]) -> int:
-        """Send a message to all clients of this node. Returns how many it was sent to."""
+        """Send a message to all clients of this node. Returns the number of clients."""
         message = self.context.messages.message(kind, payload)
         policy = self.context.options.slow
         outgoing = Outgoing(message, policy=policy, key=("broadcast", kind), count=0)
         return self.broadcast.send(outgoing, exclude=exclude)
 
     async def send(self, client: AnyClient, kind: str, payload: Any) -> Receipt:
-        """Send to one client of any node; see :meth:`rtmon.hub.Hub.send`."""
+        """Send a message to one client of any node; see :meth:`rtmon.hub.Hub.send`."""
         client_id = checked_client_id(client)
         if isinstance(client, Connection):
             client = self.clients.of(client)
@@ -118,22 +118,23 @@ class ProgramMessages:
         return Receipt(local=0, total=1)
 
     def notify(self, user: str, title: str, text: str, *, level: str, data: Any) -> Receipt:
-        """Notify a user; see :meth:`rtmon.hub.Hub.notify`."""
+        """Send a notification to a user; see :meth:`rtmon.hub.Hub.notify`."""
         user, payload = notification(user, title, text, level=level, data=data)
-        # On this node at once; other nodes get it from the broker.
+        # Deliver on this node at once. Other nodes receive the notification from the broker.
         note = Note(type="notification", payload=payload, skip=self.context.node)
         self.context.broker.send_note(user_key(user), note)
         local = self.events.notify(user, payload)
         return Receipt(local=local, total=None if self.context.broker.shared else local)
 
     async def notified_everywhere(self, user: str, receipt: Receipt) -> Receipt:
-        """Return the receipt of a notification with what other nodes say of it."""
+        """Return a notification's receipt with the number of connections on all nodes."""
         others = await self.calls.total("count", place=user_key(user))
         return Receipt(
             local=receipt.local, total=None if others is None else receipt.local + others
         )
 
     async def _publish(self, place: str, draft: Draft, *, total: bool) -> PublicationReceipt:
+        """Publish a draft, and count the clients that it was sent to."""
         counts = self.broadcast.counts
         async with self._turn(place, self.context.slow_policy(place, draft.slow)):
             counts[draft.id] = 0
@@ -154,7 +155,7 @@ class ProgramMessages:
         )
 
     def _turn(self, place: str, policy: Policy) -> contextlib.AbstractAsyncContextManager[None]:
-        """Wait for room at all receivers of this node if the policy is to block."""
+        """With the policy ``block``, wait until all receivers on this node have space."""
         if policy == "block":
             return self.broadcast.wait_for_room(place)
         return contextlib.nullcontext()

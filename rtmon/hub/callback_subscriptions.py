@@ -1,4 +1,4 @@
-"""Functions of the server that are called with each publication."""
+"""Subscriptions of the application's functions to channels of the hub."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..protocol.catalog import Publication
 __all__ = ["Callback", "CallbackSubscription"]
 
 Callback: TypeAlias = Callable[[Publication], Awaitable[None] | None]
+"""A function or coroutine function of the application that is called with each publication."""
 
 _FAILED = "a callback of %r failed"
 
@@ -21,19 +22,20 @@ logger = logging.getLogger("rtmon.hub")
 
 
 class CallbackSubscription:
-    """Subscription of a function.
+    """Subscription of one function of the application to a channel or pattern.
 
-    An exception of the function is logged. Awaitables that it returns are awaited one after the
-    other; past the bound of the queue they are dropped and counted.
+    An exception in the function is logged. If the function returns an awaitable, the awaitables are
+    awaited one after the other, from a bounded queue. When the queue is full, a new awaitable is
+    dropped and counted.
 
     Args:
         channel: the channel or pattern.
-        callback: called with each publication.
-        forget: called with this subscription when it is canceled.
+        callback: the function, called with each publication.
+        forget: called with this subscription when it is cancelled.
 
     Attributes:
         channel: the channel or pattern.
-        dropped: publications dropped because the queue was full.
+        dropped: number of publications dropped because the queue was full.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class CallbackSubscription:
         self._task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """End the subscription."""
+        """End the subscription, and drop the awaitables in its queue."""
         self._forget(self)
         if self._task is not None:
             self._task.cancel()
@@ -56,13 +58,14 @@ class CallbackSubscription:
             _give_up(self._queue.get_nowait())
 
     def notify(self, publication: Publication) -> None:
-        """Call the function with a publication."""
+        """Call the application's function with a publication."""
         try:
             result = self._callback(publication)
         except Exception:
             logger.exception(_FAILED, self.channel)
             return
-        # Only the result shows it: a lambda or an object may return a coroutine, too.
+        # Check the result, not the function: a lambda or a callable object may also return a
+        # coroutine.
         if not inspect.isawaitable(result):
             return
         if self._queue is None or self._task is None or self._task.done():
@@ -75,6 +78,7 @@ class CallbackSubscription:
             _give_up(result)
 
     async def _work(self, queue: asyncio.Queue[Awaitable[None]]) -> None:
+        """Await the queued awaitables one after the other, until the task is cancelled."""
         while True:
             result = await queue.get()
             try:
@@ -84,6 +88,6 @@ class CallbackSubscription:
 
 
 def _give_up(result: Awaitable[None]) -> None:
-    """Drop an awaitable; a coroutine that never runs must be closed."""
+    """Drop an awaitable. A coroutine that is never awaited must be closed, or Python warns."""
     if inspect.iscoroutine(result):
         result.close()

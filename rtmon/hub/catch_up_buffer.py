@@ -1,4 +1,4 @@
-"""Publications held back from a client while it is sent the history before them."""
+"""Buffer of live publications for a client that is still being sent the history."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ __all__ = ["CatchUp"]
 
 
 class CatchUp:
-    """Publications to a place since a client began to catch up there."""
+    """Live publications of one room, channel or chat, held back for one returning client."""
 
     def __init__(self) -> None:
         self._held: list[tuple[int, Outgoing]] = []
         self._overflowed = False
 
     def add(self, offset: int, outgoing: Outgoing) -> None:
-        """Hold back a publication."""
+        """Hold back a live publication."""
         if len(self._held) < limits.CATCHING_UP:
             self._held.append((offset, outgoing))
         else:
             self._overflowed = True
 
     def take(self, offset: int) -> list[Outgoing]:
-        """Return the publications held back since the last call, after an offset.
+        """Return the held-back publications after an offset, and empty the buffer.
 
         Raises:
-            ProtocolError: more was published than is held back.
+            ProtocolError: the buffer has overflowed (``overloaded``).
         """
         if self._overflowed:
             raise ProtocolError(

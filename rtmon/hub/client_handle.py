@@ -1,4 +1,4 @@
-"""A client of a hub, as the program that runs the hub sees it."""
+"""The object by which the application uses one client of a hub: read its state, send, close."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Client"]
 
 
 class Client(abc.ABC):
-    """A client that is connected to a hub: what is known of it, and what can be done with it.
+    """A client that is connected to a hub, as the application sees it.
 
-    Two are equal if they are the same client, and a client may be a key of a dict. Its attributes
-    are live where it is connected to this node; elsewhere they are as :meth:`rtmon.hub.Hub.find`
-    found them.
+    Two objects are equal if they stand for the same client, and a client may be a key of a dict. If
+    the client is connected to this node, its attributes are always current. If it is connected to
+    another node, the attributes have the values at the time of :meth:`rtmon.hub.Hub.find`.
 
     Attributes:
-        id: the client id: on the wire, in events, in the connections table and here.
+        id: the client id. Messages, events and the connections table use the same id.
     """
 
     __slots__ = ("id",)
@@ -39,42 +39,42 @@ class Client(abc.ABC):
     @property
     @abc.abstractmethod
     def name(self) -> str:
-        """The display name: the client's own claim, or the authenticated user's name."""
+        """The display name: the client's own claim, or the name of the authenticated user."""
 
     @property
     @abc.abstractmethod
     def user(self) -> str | None:
-        """The user id: the client's own claim or the authenticated user's; None if neither."""
+        """The user id: the client's own claim, or the authenticated user's id; None if neither."""
 
     @property
     @abc.abstractmethod
     def address(self) -> str | None:
-        """Address of the other end, ``host:port``; None if it is not known."""
+        """Network address of the client, ``host:port``; None if unknown."""
 
     @property
     @abc.abstractmethod
     def transport(self) -> str:
-        """Name of the transport, such as ``websocket``, ``sse`` or ``socketio``."""
+        """Name of the client's transport, such as ``websocket``, ``sse`` or ``socketio``."""
 
     @property
     @abc.abstractmethod
     def path(self) -> str | None:
-        """Path of the client's address without its query; None if it is not known."""
+        """Path of the URL that the client connected to, without the query; None if unknown."""
 
     @property
     @abc.abstractmethod
     def rooms(self) -> Sequence[str]:
-        """Rooms that the client is in, in the order of joining."""
+        """Names of the rooms that the client is in, in the order of joining."""
 
     @property
     @abc.abstractmethod
     def subscriptions(self) -> Sequence[str]:
-        """Channels, then patterns, that the client subscribes to."""
+        """Names that the client subscribes to: channels first, then patterns."""
 
     @property
     @abc.abstractmethod
     def since(self) -> float:
-        """When the client connected, Unix seconds."""
+        """Time when the client connected, in Unix seconds."""
 
     @property
     @abc.abstractmethod
@@ -84,7 +84,7 @@ class Client(abc.ABC):
     @property
     @abc.abstractmethod
     def open(self) -> bool:
-        """Whether the client is connected; True until the contrary is known."""
+        """False once the client is known to be disconnected."""
 
     @abc.abstractmethod
     async def send(
@@ -92,48 +92,48 @@ class Client(abc.ABC):
         type: str,  # noqa: A002 - the field's name on the wire
         payload: dict[str, Any] | None = None,
     ) -> None:
-        """Send the client a message.
+        """Send a message to the client.
 
         Args:
-            type: the message type: one of your own, as for :meth:`rtmon.hub.Hub.broadcast`.
-            payload: a dict of what JSON can hold; an empty one if None.
+            type: a message type of the application, as for :meth:`rtmon.hub.Hub.broadcast`.
+            payload: a dict of JSON values; None sends an empty dict.
 
         Raises:
-            OptionError: this cannot be sent.
-            ProtocolError: the client is gone (``unknown_client``).
+            OptionError: the type or the payload cannot be sent.
+            ProtocolError: the client has disconnected (``unknown_client``).
         """
 
     @abc.abstractmethod
     async def close(self, code: int = close.NORMAL, reason: str = "") -> None:
-        """Close the client's connection; what was sent before goes out first if it can.
+        """Close the client's connection. Queued messages are sent first, if possible.
 
-        Closing a client that is gone does nothing.
+        Closing a client that has disconnected does nothing.
 
         Args:
-            code: 1000, or 4000 to 4999: after 4000 to 4499 clients come back by themselves, after
-                4500 to 4999 they do not.
-            reason: for people; what is beyond 123 bytes in UTF-8 is cut off.
+            code: 1000, or 4000 to 4999. After 4000 to 4499 the client reconnects by itself, after
+                4500 to 4999 it does not.
+            reason: text for people. It is cut to 123 bytes in UTF-8.
 
         Raises:
-            OptionError: no close frame can say this.
+            OptionError: a close frame cannot carry this code or reason.
         """
 
     @abc.abstractmethod
     async def join(self, room: str) -> bool:
-        """Add the client to a room; no permission is needed. Returns False if it was in it.
+        """Add the client to a room, without checking permissions. Returns False if it was a member.
 
         Raises:
-            OptionError: this is no name of a room.
-            ProtocolError: the client is gone (``unknown_client``) or in too many rooms
+            OptionError: ``room`` is not a valid room name.
+            ProtocolError: the client has disconnected (``unknown_client``) or is in too many rooms
                 (``too_many_rooms``), the room is full (``room_full``), or the broker cannot be
                 reached (``unavailable``).
         """
 
     @abc.abstractmethod
     async def leave(self, room: str) -> bool:
-        """Remove the client from a room. Returns False if it was not in it.
+        """Remove the client from a room. Returns False if it was not a member.
 
         Raises:
-            OptionError: this is no name of a room.
-            ProtocolError: the client is gone (``unknown_client``).
+            OptionError: ``room`` is not a valid room name.
+            ProtocolError: the client has disconnected (``unknown_client``).
         """

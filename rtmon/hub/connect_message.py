@@ -1,4 +1,4 @@
-"""Introductions: a client's ``connect``, fresh tokens, and the welcome."""
+"""Processing of a client's ``connect`` and ``refresh`` messages, and the ``welcome`` answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ __all__ = ["ConnectMessages"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ConnectMessages:
-    """Takes names and info of clients, as far as their authentication allows."""
+    """Applies the name, user id, info and token that a client sends.
+
+    If the client is authenticated, its name and user id cannot be changed.
+    """
 
     context: HubContext
     registry: ConnectionRegistry
@@ -34,7 +37,16 @@ class ConnectMessages:
     expiry: Expiry
 
     async def introduce(self, connection: Connection, payload: Connect, envelope: Envelope) -> None:
-        """Take name, user and info of a client's ``connect``, and welcome the client again."""
+        """Apply a client's ``connect`` message, and answer with ``welcome``.
+
+        Args:
+            connection: the client's connection.
+            payload: the payload of the message.
+            envelope: the envelope of the message.
+
+        Raises:
+            ProtocolError: the token is not valid, or the broker cannot be reached.
+        """
         elsewhere = await self.context.broker.elsewhere(CHAT)
         if payload.token is not None:
             await self.refresh(connection, payload.token)
@@ -51,10 +63,10 @@ class ConnectMessages:
             self._batch(connection, Batch() if payload.batch else None)
 
     async def refresh(self, connection: Connection, token: str) -> None:
-        """Take a fresh token of a client; without authentication it is ignored.
+        """Apply a fresh token of a client. Without authentication, the token is ignored.
 
         Raises:
-            ProtocolError: the token is not valid; the one before stays in force.
+            ProtocolError: the token is not valid. The previous token then stays in force.
         """
         known, peer = connection.identity, connection.peer
         if known is None:
@@ -62,8 +74,9 @@ class ConnectMessages:
         shown = Credentials(token=token, address=peer.remote, transport=peer.transport)
         user = await self.authentication.refresh(known, shown)
         if known.permissions - user.permissions:
-            # Subscriptions that were allowed before would go on: a new connection asks anew.
-            peer.close(close.TOKEN_EXPIRED, "you may do less than before: come anew")
+            # The client's subscriptions were allowed by the old token and would continue. After a
+            # reconnect, the hub checks them again.
+            peer.close(close.TOKEN_EXPIRED, "your new token has fewer permissions: reconnect")
             return
         connection.identity = user
         self.expiry.check(connection)
@@ -71,7 +84,14 @@ class ConnectMessages:
     def welcome(
         self, connection: Connection, user_count: int, *, recovered: bool | None = None
     ) -> catalog.Welcome:
-        """Return the payload of ``welcome`` for a client."""
+        """Return the payload of ``welcome`` for a client.
+
+        Args:
+            connection: the client's connection.
+            user_count: number of connections on all nodes.
+            recovered: whether no chat message was lost since the client's position; None if it sent
+                none.
+        """
         epoch, offset = connection.position
         options = self.context.options
         return catalog.Welcome(
@@ -95,7 +115,10 @@ class ConnectMessages:
         )
 
     async def _rename(self, connection: Connection, payload: Connect) -> None:
-        """Take the names in ``connect``; those it leaves out, or an identity fixes, stay."""
+        """Apply the name, user id and info of a ``connect`` message.
+
+        Omitted fields stay unchanged. So do the name and user id of an authenticated client.
+        """
         name, user = payload.name, payload.user
         if connection.identity is not None:
             name = user = None
@@ -113,5 +136,6 @@ class ConnectMessages:
             await self.presence.join(place, connection)
 
     def _batch(self, connection: Connection, batching: Batch | None) -> None:
+        """Switch batching for a client on or off."""
         connection.batch(batching)
         self.broadcast.receivers.regroup(connection)

@@ -1,4 +1,4 @@
-"""Connecting, welcoming and disconnecting clients."""
+"""The life cycle of a connection: authentication, welcome and disconnect of a client."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ __all__ = ["ConnectionLifecycle"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ConnectionLifecycle:
-    """Takes connections into a hub and out of it, and updates all parts that keep state of them.
+    """Connects and disconnects clients, and updates all parts of the hub that track connections.
 
     Attributes:
-        context: of the hub.
+        context: the hub's shared context.
         registry: the welcomed connections.
-        broadcast: has their receivers.
-        replay: sends the chat's history to clients that return.
-        presence: records where clients are.
+        broadcast: delivers publications to connections.
+        replay: sends missed chat messages to returning clients.
+        presence: records clients and their rooms at the broker.
         join_leave: announces joins and leaves.
         typing: ends typing indicators.
         uploads: ends downloads.
-        authentication: identifies clients.
-        connection_limits: limits how many connections there are.
+        authentication: authenticates clients.
+        connection_limits: limits the number of connections.
         rate_limits: limits how often an address connects.
         refusals: counts and answers refused clients.
-        expiry: closes connections in time.
-        client_ids: gives clients the ids that they ask for.
-        introductions: takes the first ``connect``, and builds the welcome.
-        hooks: of the program.
-        membership: adds clients to the rooms that the program chose before their welcome.
+        expiry: closes connections whose token has expired or that are idle.
+        client_ids: assigns the client ids that clients ask for.
+        introductions: processes the first ``connect``, and builds the welcome.
+        hooks: calls the application's hooks.
+        membership: adds clients to the rooms that ``on_connect`` chose.
     """
 
     context: HubContext
@@ -81,10 +81,14 @@ class ConnectionLifecycle:
     membership: RoomMembership
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
-        """Authenticate a client for a transport that has no connection yet; see :meth:`connect`.
+        """Authenticate a client before its connection exists; see :meth:`connect`.
+
+        Args:
+            peer: the transport's side of the connection.
+            credentials: what the client has sent to authenticate itself.
 
         Raises:
-            ProtocolError: the client is refused, which is counted.
+            ProtocolError: the client is refused. The refusal is counted.
         """
         try:
             self.rate_limits.check_address(peer.remote)
@@ -105,7 +109,7 @@ class ConnectionLifecycle:
         credentials: Credentials | None = None,
         identity: User | None = None,
     ) -> Connection:
-        """Take a connection from a transport; see :meth:`rtmon.hub.Hub.open`."""
+        """Accept a connection from a transport; see :meth:`rtmon.hub.Hub.open`."""
         connection = Connection(self.context, peer)
         connection.wanted_id = client_id
         try:
@@ -135,7 +139,7 @@ class ConnectionLifecycle:
         return connection
 
     def disconnect(self, connection: Connection) -> None:
-        """Take a connection that has ended out of all parts. Idempotent."""
+        """Remove an ended connection from all parts of the hub. May be called twice."""
         if not connection.open:
             return
         connection.end()
@@ -164,7 +168,7 @@ class ConnectionLifecycle:
     def _await_token(
         self, connection: Connection, since: Position | None, shown: Credentials
     ) -> None:
-        """Wait for the first message of a client, which must be ``connect`` with a token."""
+        """Wait for the client's first message, which must be ``connect`` with a token."""
         timeout, peer = self.context.options.auth_timeout, connection.peer
 
         def too_late() -> None:
@@ -195,6 +199,11 @@ class ConnectionLifecycle:
         shown: Credentials,
         data: str | bytes,
     ) -> None:
+        """Authenticate a client by its first message, then welcome it.
+
+        Raises:
+            ProtocolError: the message is no ``connect`` with a valid token.
+        """
         codec = JSON if isinstance(data, str) else connection.codec
         envelope = codec.decode(data)
         if envelope.type != "connect":
@@ -220,6 +229,12 @@ class ConnectionLifecycle:
         name: str | None = None,
         user: str | None = None,
     ) -> None:
+        """Welcome a client: assign its id, name and user, call the hooks, add it to the chat.
+
+        Raises:
+            ProtocolError: a limit, a hook or the client id refuses the client, or the broker cannot
+                be reached.
+        """
         if known is not None:
             self.connection_limits.add_user(connection, known)
             connection.identity = known
@@ -246,7 +261,11 @@ class ConnectionLifecycle:
     async def _enter_chat(
         self, connection: Connection, since: Position | None
     ) -> ProtocolError | None:
-        """Welcome a client. Returns what was wrong with the position that it returned with."""
+        """Send the welcome and add the client to the chat.
+
+        Returns:
+            The error about the position that the client sent; None if there is none.
+        """
         wrong: ProtocolError | None = None
 
         def add() -> None:
@@ -263,8 +282,9 @@ class ConnectionLifecycle:
             await self.replay.enter(connection, CHAT, since, add=add, answer=answer)
         except ProtocolError as error:
             if error.code == "unavailable":
-                raise  # welcomed without its position, the client would miss publications
-            # Bad input closes nothing: the client is welcomed as if it had no position.
+                raise  # without a position, the client would miss publications
+            # An invalid position does not close the connection. The client starts without a
+            # position.
             wrong = error
             await self.replay.enter(connection, CHAT, None, add=add, answer=answer)
         self.join_leave.add(CHAT, "joined", connection.id, connection.member)
@@ -272,7 +292,7 @@ class ConnectionLifecycle:
         return wrong
 
     async def _enter(self, connection: Connection, rooms: Iterable[str]) -> None:
-        """Add a client to the rooms that on_connect has it join."""
+        """Add a client to the rooms that ``on_connect`` chose."""
         for room in rooms:
             try:
                 await self.membership.join(connection, room)
@@ -281,7 +301,7 @@ class ConnectionLifecycle:
 
 
 _IGNORED = "; the one in the address was ignored, see the error before"
-"""Behind the close reason, which has to be short."""
+"""Suffix of the close reason, which must be short."""
 
 
 async def _ignore(_: str | bytes) -> None:
@@ -289,11 +309,21 @@ async def _ignore(_: str | bytes) -> None:
 
 
 def _check_wanted(connection: Connection) -> None:
+    """Check that the connection has not ended during authentication.
+
+    Raises:
+        ProtocolError: it has ended.
+    """
     if connection.peer.closing or not connection.open:
         raise ProtocolError("unknown_client", "The connection was closed meanwhile.")
 
 
 def _checked(value: str | None, what: str) -> str | None:
+    """Return a name from the client's URL after validation; None if the URL has none.
+
+    Raises:
+        ProtocolError: it is not a valid name.
+    """
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Registry of connections, their rooms and their subscriptions."""
+"""Registry of all connections of a node, with their rooms, subscriptions and users."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["ConnectionRegistry"]
 
 
 class ConnectionRegistry:
-    """The welcomed connections of a hub, and the places they are in.
+    """The welcomed connections of this node, with their rooms, subscriptions and users.
 
     Attributes:
         connections: client id → connection.
-        rooms: room → connections in it.
-        subscriptions: channel or pattern → connections that subscribe to it.
+        rooms: room → the connections in the room.
+        subscriptions: channel or pattern → its subscribed connections.
         users: user id → client ids of the user's connections.
     """
 
@@ -29,7 +29,7 @@ class ConnectionRegistry:
         self.users: MembershipIndex[str] = MembershipIndex()
 
     def receivers(self, key: str) -> Collection[Connection]:
-        """Return the connections that get what is published to a place, or sent to a user."""
+        """Return the connections that receive the publications of a key, or messages to a user."""
         if key == CHAT:
             return self.connections.values()
         kind, _, name = key.partition(":")
@@ -38,22 +38,22 @@ class ConnectionRegistry:
         return self.rooms.members(name) if kind == "room" else self.subscriptions.receivers(name)
 
     def members(self, key: str) -> list[Connection]:
-        """Return a copy of the receivers of a place; unlike those, on any thread."""
+        """Return the receivers of a key as a list. May be called on any thread."""
         if key == CHAT:
             return list(self.connections.values())
         kind, _, name = key.partition(":")
         return list(self.rooms.members(name)) if kind == "room" else self.subscriptions.all(name)
 
     def count(self, key: str) -> int:
-        """Return how many connections get publications to a place."""
+        """Return the number of receivers of a key."""
         return len(self.receivers(key))
 
     def places(self, connection: Connection) -> list[str]:
-        """Return the keys of all places where a connection is present; patterns are none."""
+        """Return the keys of a connection's rooms and channels, and of the chat; no patterns."""
         rooms = [room_key(room) for room in self.rooms.groups(connection)]
         names = self.subscriptions.names(connection)
         return [CHAT, *rooms, *(channel_key(name) for name in names if "*" not in name)]
 
     def user_connections(self, user: str) -> list[Connection]:
-        """Return the connections of a user, in the order of their ids."""
+        """Return the connections of a user, ordered by client id."""
         return [self.connections[id_] for id_ in sorted(self.users.members(user))]

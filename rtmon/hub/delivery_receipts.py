@@ -1,4 +1,4 @@
-"""What a program learns of a message that it has sent."""
+"""Receipts: to how many clients a message of the application was sent."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["PublicationReceipt", "Receipt"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Receipt:
-    """To how many clients a message was sent.
+    """The number of clients that a message was sent to.
 
-    It compares and converts like the number of clients on this node.
+    It compares, and converts to int, like the number of clients on this node.
 
     Attributes:
-        local: clients on this node that it was sent to. A client that reads too slowly may lose it
-            all the same, by the policy for slow consumers.
-        total: the same on all nodes; None if not all live nodes were asked and answered within
-            :data:`rtmon.hub.node_requests.COUNT_TIMEOUT` seconds.
+        local: number of clients on this node that the message was sent to. A slow consumer's policy
+            may still drop the message.
+        total: number of clients on all nodes; None if the other nodes were not asked, or did not
+            all answer within :data:`rtmon.hub.node_requests.COUNT_TIMEOUT` seconds.
     """
 
     local: int
@@ -40,11 +40,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PublicationReceipt(Receipt):
-    """The receipt of a publication, with its position; it is true, however many got it.
+    """The receipt of a publication, with its position. It is always true in a condition.
 
     Attributes:
-        epoch, offset: the position; for a duplicate, that of the first one.
-        duplicate: whether it was published before, under the same id.
+        epoch, offset: position of the publication. For a duplicate, position of the first one.
+        duplicate: True if a publication with the same id was published before.
     """
 
     epoch: str

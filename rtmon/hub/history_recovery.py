@@ -1,4 +1,7 @@
-"""Adding a client to a place: first what it missed, then live; nothing lost and nothing twice."""
+"""History recovery: a returning client first gets missed publications, then live ones.
+
+No publication is lost or sent twice.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,22 @@ from .room_channel_keys import to_message
 __all__ = ["HistoryReplay"]
 
 _POLL = 0.02
-"""Seconds between two checks whether a receiver's queue has room."""
+"""Seconds between two checks whether a receiver's send queue has space."""
 
 _SHARE = 0.25
-"""Share of a receiver's queue that missed publications may fill: the last of them must not wait
-too long either."""
+"""Fraction of a receiver's send queue that missed publications may fill. With more, the last of
+them would wait too long."""
 
 _PATIENCE = 20.0
-"""Seconds for which a receiver may read nothing of the publications it missed."""
+"""Seconds after which a receiver is disconnected if it reads none of its missed publications."""
 
 
 class HistoryReplay:
-    """Sends clients the publications that they missed, then adds them to the live receivers.
+    """Sends a client the publications that it missed, then adds it to the live receivers.
 
     Args:
-        context: of the hub.
-        broadcast: holds live publications back meanwhile.
+        context: the hub's shared context.
+        broadcast: holds back live publications meanwhile.
     """
 
     def __init__(self, context: HubContext, broadcast: Broadcast) -> None:
@@ -50,21 +53,22 @@ class HistoryReplay:
         add: Callable[[], object],
         answer: Callable[[Recovery], object],
     ) -> None:
-        """Add a client to a place.
+        """Add a client to a room, a channel or the chat.
 
-        Publications are held back while the history is fetched and sent. The client is answered
-        and gets what it missed, no faster than it reads; then, in one step of the event loop, it
-        gets the last publications held back and is added to the receivers.
+        Live publications are held back while the history is fetched and sent, at the speed at which
+        the client reads. Then, in one step of the event loop, the client gets the last held-back
+        publications and is added to the live receivers.
 
         Args:
-            connection: the client's.
-            key: the place.
-            since: the position that the client returns with; None to begin with live publications.
-            add: adds the connection to the receivers of the place.
-            answer: sends the client its answer, with the position of the place.
+            connection: the client's connection.
+            key: key of the room, the channel or the chat.
+            since: position that the client returns with; None to receive live publications only.
+            add: adds the connection to the live receivers.
+            answer: sends the client its answer, with the current position.
 
         Raises:
-            ProtocolError: the position was never reached, or too much was published meanwhile.
+            ProtocolError: the position is beyond the latest publication, or too many publications
+                were held back.
         """
         broker, broadcast = self._context.broker, self._broadcast
         await broker.hold(key)
@@ -80,7 +84,7 @@ class HistoryReplay:
             connection.peer.entered(key, start, recovered=recovery.recovered)
             answer(recovery)
             await _send(connection, missed, held, recovery.offset)
-            # What a batch has collected was sent as missed, or is older.
+            # Publications that a batch has collected so far were already sent from the history.
             broadcast.flush(key)
             _check_open(connection)
             add()
@@ -94,11 +98,11 @@ class HistoryReplay:
 
 
 async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, offset: int) -> None:
-    """Send what was missed and what is published meanwhile; close a receiver that is too slow."""
+    """Send missed publications, then held-back ones. Disconnect a receiver that is too slow."""
     try:
         while missed:
             for outgoing in missed:
-                # The history may be far larger than the queue of one connection.
+                # A history can be much larger than a connection's send queue.
                 if not connection.peer.has_room(_SHARE):
                     await _room(connection)
                 connection.send_encoded(outgoing.encoded(connection.codec)[0])
@@ -108,7 +112,7 @@ async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, o
 
 
 async def _room(connection: Connection) -> None:
-    """Wait until a connection's queue has room.
+    """Wait until a connection's send queue has space.
 
     Raises:
         TimeoutError: the receiver reads nothing.
@@ -124,21 +128,27 @@ async def _room(connection: Connection) -> None:
 
 
 def _start(since: Position | None, recovery: Recovery) -> Position:
-    """Return the client's position before it gets what it missed."""
+    """Return the client's position before it gets the missed publications."""
     if since is not None and since.epoch == recovery.epoch:
         return since
     return Position(epoch=recovery.epoch, offset=recovery.offset)
 
 
 def _check_open(connection: Connection) -> None:
+    """Raise ProtocolError if the connection has ended."""
     if not connection.open:
         raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
 
 
 def _check(since: Position | None, recovery: Recovery) -> None:
+    """Check that a position is not beyond the latest publication.
+
+    Raises:
+        ProtocolError: it is.
+    """
     if since is not None and since.epoch == recovery.epoch and since.offset > recovery.offset:
         raise ProtocolError(
             "invalid_position",
-            f"Offset {since.offset} was never reached, the latest is {recovery.offset}: return "
+            f"Offset {since.offset} does not exist yet, the latest is {recovery.offset}: return "
             "with the position of the last message that you got.",
         )

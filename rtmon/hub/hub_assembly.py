@@ -1,4 +1,4 @@
-"""How the parts of a hub are put together."""
+"""Creation of all parts of a hub, such as its registry, handlers and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .admission.connection_expiry import Expiry
 from .admission.permissions import Allow, Permissions
 from .admission.refusals import Refusals
 from .admission.user_and_address_limits import ConnectionLimits, RateLimits
-from .application_messages import ProgramMessages
+from .application_messages import ApplicationMessages
 from .broadcast import Broadcast
 from .broker_events import BrokerEventHandler
 from .client_handle import Client
@@ -50,15 +50,15 @@ __all__ = ["HubAssembly"]
 
 
 class HubAssembly:
-    """The parts of one hub, each given exactly the others that it needs.
+    """All parts of one hub. Each part is given only the other parts that it uses.
 
     Args:
-        context: of the hub.
-        auth: authenticates clients.
-        allow: decides what a client may do.
+        context: the hub's shared context.
+        auth: authenticates clients; None accepts the user id that a client claims.
+        allow: decides what a client may do; None allows what the channel options allow.
 
     Raises:
-        OptionError: the options do not fit together.
+        OptionError: two of the options contradict each other.
     """
 
     def __init__(self, context: HubContext, *, auth: Auth | None, allow: Allow | None) -> None:
@@ -128,7 +128,7 @@ class HubAssembly:
             context=context, registry=self.registry, membership=self.membership
         )
         self.finder = RemoteClients(self.clients, self.calls)
-        self.messages = ProgramMessages(
+        self.messages = ApplicationMessages(
             context=context,
             broadcast=self.broadcast,
             publisher=self.publisher,
@@ -150,7 +150,7 @@ class HubAssembly:
         )
 
     def stats(self) -> HubStats:
-        """Return counts of this node; see :meth:`rtmon.hub.Hub.stats`."""
+        """Return the counters of this node; see :meth:`rtmon.hub.Hub.stats`."""
         series = self.broadcast.stats.series()
         return HubStats(
             clients=len(self.registry.connections),
@@ -163,9 +163,11 @@ class HubAssembly:
         )
 
     def _client_of(self, connection: Connection) -> Client:
+        """Return the application's handle of a connection's client."""
         return self.clients.of(connection)
 
     def _handlers(self) -> dict[str, Handler]:
+        """Return message type → handler, for all message types of the protocol."""
         rooms = RoomHandlers(
             context=self.context,
             registry=self.registry,
@@ -205,6 +207,7 @@ class HubAssembly:
 
 
 def _store(options: HubOptions) -> FileStore | None:
+    """Return the store of uploaded files; None if the options name no folder for files."""
     if options.files is None:
         return None
     return FileStore(

@@ -1,4 +1,4 @@
-"""What all parts of a hub share: options, clocks, ids, messages, the broker, background tasks."""
+"""Context object shared by all parts of a hub: options, clocks, ids, broker, background tasks."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["BackgroundTasks", "HubContext", "MessageBuilder"]
 
 
 class MessageBuilder:
-    """Makes the server's messages, with ids and timestamps.
+    """Builds the server's messages, with ids and timestamps.
 
     Args:
-        node: prefix of the ids, different for each node.
-        wall: Unix seconds.
+        node: id of this node, used as a prefix of message ids so that they differ between nodes.
+        wall: returns the time in Unix seconds.
     """
 
     __slots__ = ("_ids", "_node", "_wall")
@@ -37,20 +37,20 @@ class MessageBuilder:
         self._ids = itertools.count(1)
 
     def new_id(self) -> str:
-        """Return an id that no other message of this node has."""
+        """Return a message id that is unique among all nodes."""
         return f"{self._node}-{next(self._ids):x}"
 
     def milliseconds(self) -> int:
-        """Return the server's time as messages carry it: milliseconds since the Unix epoch."""
+        """Return the server's time in milliseconds since the Unix epoch, as messages carry it."""
         return int(self._wall() * 1000)
 
     def message(self, kind: str, payload: Any, *, reply_to: str | None = None) -> Message:
-        """Build a message of the server.
+        """Build a message from the server.
 
         Args:
             kind: the message type.
-            payload: of that type.
-            reply_to: the id of the message that this one answers.
+            payload: the payload struct of that type.
+            reply_to: id of the client's message that this message answers.
         """
         return Message(
             id=self.new_id(),
@@ -61,7 +61,7 @@ class MessageBuilder:
         )
 
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> Message:
-        """Build the message that tells a client of an error."""
+        """Build the ``error`` message for a client."""
         payload = catalog.Error(
             code=error.code[: limits.TYPE_LENGTH],
             message=error.message[: limits.TEXT_LENGTH],
@@ -76,15 +76,15 @@ class MessageBuilder:
         """Build a publication that has no position yet.
 
         Args:
-            kind: the message type it is delivered as.
-            own_id: the publisher's id for it; a new id if None.
+            kind: the message type with which clients receive it.
+            own_id: message id chosen by the publisher; None for a new id.
             fields: further fields of :class:`~rtmon.hub.brokers.base.Draft`.
         """
         return Draft(type=kind, id=own_id or self.new_id(), timestamp=self.milliseconds(), **fields)
 
 
 class BackgroundTasks:
-    """Tasks that run beside the connections, and end before the hub does."""
+    """Background tasks of a hub. The hub waits for them before it closes."""
 
     __slots__ = ("_tasks",)
 
@@ -92,26 +92,26 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine as a task."""
+        """Run a coroutine as a background task."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def wait(self) -> None:
-        """Wait until all tasks have ended."""
+        """Wait until all background tasks have ended."""
         await asyncio.gather(*self._tasks)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class HubContext:
-    """What the parts of a hub share.
+    """Objects that all parts of a hub share.
 
     Attributes:
-        options: the hub's options; replaced by :meth:`rtmon.hub.Hub.change`.
-        broker: publishes, keeps histories and presence.
-        clock: monotonic seconds.
-        wall: Unix seconds.
-        node: id of this hub among those that share its broker.
+        options: the hub's options. :meth:`rtmon.hub.Hub.change` replaces them.
+        broker: carries publications, keeps histories and presence.
+        clock: returns monotonic seconds.
+        wall: returns Unix seconds.
+        node: id of this hub among the hubs that share its broker.
         messages: builds the server's messages.
         tasks: background tasks.
     """
@@ -128,7 +128,10 @@ class HubContext:
         self.messages = MessageBuilder(self.node, self.wall)
 
     def rule(self, key: str) -> ChannelOptions | None:
-        """Return the options of a channel; None for rooms, the chat, and all other channels."""
+        """Return the first channel options whose pattern matches a channel.
+
+        None for a channel without options, for rooms and for the chat.
+        """
         if not key.startswith("channel:"):
             return None
         name = key.removeprefix("channel:")
@@ -136,11 +139,11 @@ class HubContext:
         return next((rule for pattern, rule in rules.items() if matches(pattern, name)), None)
 
     def slow_policy(self, key: str, asked: Policy | None = None) -> Policy:
-        """Return the policy for slow consumers of a place.
+        """Return the policy for slow consumers of a channel, a room or the chat.
 
         Args:
-            key: the place.
-            asked: the policy of a single publication; None for the place's.
+            key: key of the channel, the room or the chat.
+            asked: policy of a single publication; None if the publication has none.
         """
         if asked is not None:
             return asked
@@ -148,7 +151,7 @@ class HubContext:
         return (rule and rule.slow) or self.options.slow
 
     def history_bounds(self, key: str) -> tuple[int, float]:
-        """Return how many publications of a place are kept, and for how many seconds."""
+        """Return the maximum number and the maximum age, in seconds, of kept publications."""
         rule = self.rule(key)
         size = None if rule is None else rule.history
         age = None if rule is None else rule.history_age

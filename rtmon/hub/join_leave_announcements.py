@@ -1,4 +1,4 @@
-"""Announcements of joins and leaves, collected into few messages."""
+"""Announcements of joins and leaves in rooms and in the chat, combined into few messages."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Change: TypeAlias = Literal["joined", "left"]
 
 
 class JoinLeaveBatch:
-    """Joins and leaves of one place, collected in an order that is right for each member. Pure.
+    """Collected joins and leaves of one room or of the chat.
 
-    Joins are grouped and so are leaves, so members are not announced in the order of the clock;
-    the changes of a single member are.
+    Joins are grouped into one message, and leaves into another. So the order between different
+    members may change, but the order of one member's joins and leaves does not.
     """
 
     def __init__(self) -> None:
@@ -32,16 +32,16 @@ class JoinLeaveBatch:
         return bool(self._changes)
 
     def __contains__(self, key: str) -> bool:
-        """Return whether a change of a member waits."""
+        """Return whether the batch has a join or leave of this member."""
         return any(key in members for _, members in self._changes)
 
     def add(self, change: Change, key: str, member: Member) -> None:
         """Add a join or leave.
 
         Args:
-            change: which of the two.
-            key: identifies the member; the same for a join and the leave that belongs to it.
-            member: the member as it is announced.
+            change: "joined" or "left".
+            key: identifies the member; the same key for the member's join and leave.
+            member: the member as clients see it.
         """
         for known, members in reversed(self._changes):
             if known == change:
@@ -52,22 +52,22 @@ class JoinLeaveBatch:
         self._changes.append((change, {key: member}))
 
     def rename(self, key: str, member: Member) -> None:
-        """Announce a join that still waits with other names."""
+        """Replace the announced name of a member whose join has not been sent yet."""
         for change, members in self._changes:
             if change == "joined" and key in members:
                 members[key] = member
 
     def take(self) -> list[tuple[Change, list[Member]]]:
-        """Return the collected changes in the order to announce them, and start anew."""
+        """Return the collected joins and leaves in the order to announce, and empty the batch."""
         changes, self._changes = self._changes, []
         return [(change, list(members.values())) for change, members in changes]
 
 
 class JoinLeaveAnnouncements:
-    """Announces joins and leaves of all places, collected for ``options.announce`` seconds.
+    """Announces joins and leaves, collected for ``options.announce`` seconds.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -79,25 +79,26 @@ class JoinLeaveAnnouncements:
         """Announce a join or leave later.
 
         Args:
-            place: the place.
-            change: which of the two.
-            key: identifies the member; the same for joining and leaving.
-            member: the member.
+            place: key of the room or of the chat; or the key of all users.
+            change: "joined" or "left".
+            key: identifies the member; the same key for the member's join and leave.
+            member: the member as clients see it.
         """
         shown = msgspec.structs.replace(member, info=None)
         self._pending.setdefault(place, JoinLeaveBatch()).add(change, key, shown)
         self._timer.set(self._context.options.announce)
 
     def rename(self, place: str, key: str, member: Member) -> None:
-        """Announce a join that still waits with the member's new names."""
+        """Replace the announced name of a member whose join has not been sent yet."""
         if place in self._pending:
             shown = msgspec.structs.replace(member, info=None)
             self._pending[place].rename(key, shown)
 
     def announce_member(self, place: str, key: str) -> None:
-        """Announce a place's changes now if one of them is this member's.
+        """Announce the collected changes of a room or of the chat now, if this member has one.
 
-        Changes of other members go on waiting: in a busy place each join would be a message.
+        The changes of other members keep waiting otherwise. If each join were announced at once, a
+        busy room would get one message per join.
         """
         if place in self._pending and key in self._pending[place]:
             self._flush(place)
@@ -108,6 +109,7 @@ class JoinLeaveAnnouncements:
             self._flush(place)
 
     def _flush(self, place: str) -> None:
+        """Announce the collected changes of one room or of the chat now."""
         pending = self._pending.pop(place, None)
         if pending is None:
             return
@@ -117,7 +119,7 @@ class JoinLeaveAnnouncements:
                 client_id=members[0].client_id,
                 name=members[0].name,
                 user=members[0].user,
-                user_count=0,  # filled in where the broker delivers it
+                user_count=0,  # each node inserts the count on delivery
                 count=len(members),
                 users=members[: limits.MEMBERS_LISTED],
                 room=room,

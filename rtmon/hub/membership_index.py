@@ -1,4 +1,4 @@
-"""Groups and their members, looked up both ways. Pure."""
+"""Index of named groups and their members, with lookup by group and by member."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Hashable)
 
 
 class MembershipIndex(Generic[M]):
-    """Named groups of members, such as rooms of connections; an empty group does not exist."""
+    """Named groups of members, such as rooms of connections. A group without members is removed."""
 
     def __init__(self) -> None:
         self._members: dict[str, dict[M, None]] = {}
@@ -32,14 +32,14 @@ class MembershipIndex(Generic[M]):
         return group in self._groups.get(member, ())
 
     def join(self, member: M, group: str) -> int:
-        """Add a member to a group. Returns the group's size."""
+        """Add a member to a group. Returns the new size of the group."""
         members = self._members.setdefault(group, {})
         members[member] = None
         self._groups.setdefault(member, {})[group] = None
         return len(members)
 
     def leave(self, member: M, group: str) -> int:
-        """Remove a member from a group. Returns the group's size."""
+        """Remove a member from a group. Returns the new size of the group."""
         if self.has(member, group):
             del self._members[group][member]
             del self._groups[member][group]
@@ -50,7 +50,7 @@ class MembershipIndex(Generic[M]):
         return len(self._members.get(group, ()))
 
     def leave_all(self, member: M) -> list[str]:
-        """Remove a member from all groups. Returns their names, in the order of joining."""
+        """Remove a member from all its groups. Returns their names, in the order of joining."""
         groups = self.groups(member)
         for group in groups:
             self.leave(member, group)

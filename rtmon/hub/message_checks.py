@@ -1,4 +1,7 @@
-"""Checks: functions of the program that see a client's message before the hub handles it."""
+"""Checks: functions of the application that see a client's message before the hub handles it.
+
+A check may replace the message's payload, or refuse the message.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +25,26 @@ from .hook_calls import HookCalls, HookFailed, HookFunction, checked_function, f
 __all__ = ["MessageChecks"]
 
 _UNCHECKED: Mapping[str, str] = {
-    "batch": "the messages in it are checked one by one",
+    "batch": "each message in a batch is checked by itself",
     "connect": "use on_connect",
     "file_chunk": "check file_offer",
-    "file_metadata": "check file_offer, which stands for it, too",
-    "pubsub": "check publish, which stands for it, too",
-    **dict.fromkeys(HEARTBEATS - {"batch"}, "heartbeats are not for programs"),
+    "file_metadata": "check file_offer, whose checks also run for file_metadata",
+    "pubsub": "check publish, whose checks also run for pubsub",
+    **dict.fromkeys(HEARTBEATS - {"batch"}, "the hub handles heartbeats by itself"),
 }
-"""Message types that cannot be checked, and what to do instead."""
+"""Message types that cannot have a check → what the application can do instead."""
 
 
 class MessageChecks:
-    """Has the program look at messages of clients, change them, or refuse them.
+    """Calls the application's checks with each message of a type that has one.
 
     Args:
-        calls: calls the functions.
-        client_of: makes the program's handle of a client.
-        custom: message type → handler, of the application.
+        calls: calls the checks with a timeout.
+        client_of: returns the application's handle of a connection's client.
+        custom: message type → handler, for the message types that the application added.
 
     Attributes:
-        functions: message type → its checks.
+        functions: message type → its checks, in the order in which they are called.
     """
 
     def __init__(
@@ -56,10 +59,11 @@ class MessageChecks:
         self.functions: dict[str, list[HookFunction]] = {}
 
     def add(self, kind: str, function: Any) -> None:
-        """Add a check of a message type, after those that there are.
+        """Add a check for a message type. It is called after the checks added before.
 
         Raises:
-            OptionError: there is no such type to check, or the function is no check.
+            OptionError: clients do not send messages of this type, or the function cannot be called
+                with ``(client, payload)``.
         """
         if kind in _UNCHECKED:
             raise OptionError(f"Messages of type {kind!r} cannot be checked: {_UNCHECKED[kind]}.")
@@ -72,12 +76,12 @@ class MessageChecks:
         self.functions.setdefault(kind, []).append(checked)
 
     async def pass_through(self, connection: Connection, kind: str, payload: Any) -> Any:
-        """Return the payload that all checks of a type have let through, perhaps replaced.
+        """Call all checks of a message type. Returns the payload, perhaps replaced by a check.
 
         Args:
-            connection: the sender's.
+            connection: the sender's connection.
             kind: the message type.
-            payload: decoded.
+            payload: the decoded payload.
 
         Raises:
             ProtocolError: a check refuses the message, or fails.
@@ -91,17 +95,18 @@ class MessageChecks:
                     payload = _replacement(returned, payload, kind)
             except ProtocolError:
                 raise
-            except Exception as error:  # noqa: BLE001 - of the program's function
+            except Exception as error:  # noqa: BLE001 - of the application's function
                 self._calls.failed(f"check({kind!r})", function, error)
                 raise failed_answer() from None
         return payload
 
     def _checkable(self) -> Collection[str]:
+        """Return the message types that can have a check."""
         return sorted({*INCOMING, *self._custom} - {*_UNCHECKED})
 
 
 def _shown(payload: Any) -> Any:
-    """Return the payload as a check sees it: with ``data`` as a value, not in its stored form."""
+    """Return the payload as a check gets it: with a decoded ``data`` instead of the stored form."""
     if not isinstance(payload, DataIn):
         return payload
     shown = copy.copy(payload)
@@ -110,7 +115,11 @@ def _shown(payload: Any) -> Any:
 
 
 def _replacement(returned: Any, payload: Any, kind: str) -> Any:
-    """Return what a check put in place of a payload, held to the same limits as clients are."""
+    """Return the payload that a check returned, after validating it like a client's payload.
+
+    Raises:
+        HookFailed: the check returned None, or a payload that is not valid for the message type.
+    """
     if returned is None:
         raise HookFailed("it returned None: return the payload, or another one")
     wanted = type(payload) if isinstance(payload, msgspec.Struct) else Any

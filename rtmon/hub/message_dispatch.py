@@ -1,4 +1,4 @@
-"""Inbound messages: rate limit, decoding, the handler, and the answer when it fails."""
+"""Inbound messages of clients: rate limit, decoding, call of the handler, error answers."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ logger = logging.getLogger("rtmon.hub")
 
 
 class Dispatcher:
-    """Takes the messages of clients, and calls their handlers.
+    """Receives the messages of clients, and calls the handler of each.
 
     Args:
-        context: of the hub.
-        rates: limits how many messages are accepted.
-        uploads: takes binary file chunks.
-        handlers: message type → handler, of the protocol; ``batch`` is the dispatcher's own.
-        custom: message type → handler, of the application.
-        checks: of the program.
+        context: the hub's shared context.
+        rates: rate limits for messages.
+        uploads: receives binary file chunks.
+        handlers: message type → handler, for the protocol's types except ``batch``, which the
+            dispatcher handles itself.
+        custom: message type → handler, for the types that the application added.
+        checks: checks of the application.
 
     Attributes:
-        handling: how long it took for each message that was handled, by its type.
+        handling: duration of handling each message, by message type.
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class Dispatcher:
 
     @property
     def protocol_types(self) -> Collection[str]:
-        """The message types of the protocol, which an application cannot redefine."""
+        """The protocol's message types, which an application cannot redefine."""
         return self._handlers.keys()
 
     async def receive(self, connection: Connection, data: str | bytes) -> None:
-        """Take a message from a client. It never raises for what the message contains."""
+        """Process one message from a client. Never raises because of the message's content."""
         size = len(data)
         if connection.intercept is not None:
             await connection.intercept(data)
@@ -90,19 +91,23 @@ class Dispatcher:
                 await self._undecodable(connection, codec, data, error)
             if envelope is not None:
                 await self.handle(connection, envelope, codec, attached)
-        # Afterwards, so that messages which several requests bring are handled in their order.
+        # The wait comes after handling: messages from several HTTP requests are then handled in
+        # order.
         connection.unpaced += size
         if connection.unpaced >= limits.TURN_BYTES:
             await self._rates.pace(connection)
 
     def admit(self, connection: Connection, data: str | bytes | msgspec.Raw) -> bool:
-        """Return whether a client may send a message now; if not, answer or close it."""
+        """Return True if the client's rate limit allows the message.
+
+        Otherwise answer with an error, or close the connection if the client floods the server.
+        """
         now = connection.heard = self._context.clock()
         wait = self._rates.take(connection, now)
         if not wait:
             return True
         if connection.limiter.flooded:
-            connection.peer.close(close.POLICY, "flood: you went on sending far above your rate")
+            connection.peer.close(close.POLICY, "flood: you kept sending far above your rate limit")
         else:
             budget = self._rates.budget(connection, now)
             refused = ProtocolError(
@@ -128,13 +133,13 @@ class Dispatcher:
         codec: Codec,
         attached: bytes | None = None,
     ) -> None:
-        """Call the handler of a message, and answer with an error if it fails.
+        """Call the handler of a message. If it fails, answer with an error.
 
         Args:
-            connection: the client's.
+            connection: the client's connection.
             envelope: the message.
-            codec: the codec of its payload.
-            attached: bytes beside the envelope, which belong into its payload.
+            codec: the codec of the message's payload.
+            attached: bytes that followed the envelope. They become the payload's ``data``.
         """
         began = time.perf_counter()
         try:
@@ -146,17 +151,23 @@ class Dispatcher:
         except Exception:
             logger.exception("the handler of %r failed", envelope.type)
             failed = ProtocolError(
-                "internal", "The server failed at this; it has been logged.", retry=True
+                "internal",
+                "The server failed to handle this message. The error was logged.",
+                retry=True,
             )
             connection.error(failed, reply_to=envelope.id)
         if connection.hooks is not None:
-            # The client's next message waits, so that a slow hook cannot have a long queue.
+            # The client's next message waits for the hooks, so that a slow hook gets no long queue.
             await connection.hooks.idle()
 
     async def _undecodable(
         self, connection: Connection, codec: Codec, data: str | bytes, error: ProtocolError
     ) -> None:
-        """Answer what is no message; if one of a batch is to blame, handle the others."""
+        """Handle a message that could not be decoded.
+
+        If it is a batch with a broken message, handle its other messages. Otherwise answer with the
+        error.
+        """
         salvaged = codec.salvage(data)
         if salvaged.messages:
             await self._take_each(connection, salvaged.messages, codec)
@@ -166,16 +177,17 @@ class Dispatcher:
     async def _batch(
         self, connection: Connection, payload: BatchIn, _: Envelope, codec: Codec
     ) -> None:
+        """Handle a ``batch`` message."""
         await self._take_each(connection, payload.messages, codec)
 
     async def _take_each(
         self, connection: Connection, messages: list[msgspec.Raw], codec: Codec
     ) -> None:
-        """Handle the messages of a batch."""
+        """Handle each message of a batch."""
         for number, raw in enumerate(messages):
             if connection.peer.closing:
                 return
-            # The batch itself was counted as its first message.
+            # The rate limit has counted the batch itself, which stands for its first message.
             if number and not self.admit(connection, raw):
                 continue
             try:
@@ -192,6 +204,11 @@ class Dispatcher:
     async def _dispatch(
         self, connection: Connection, envelope: Envelope, codec: Codec, attached: bytes | None
     ) -> None:
+        """Decode the payload, call the checks, then the handler of the message type.
+
+        Raises:
+            ProtocolError: the message is malformed, refused or of an unknown type.
+        """
         kind = envelope.type
         if kind not in HEARTBEATS:
             connection.active = connection.heard
@@ -219,9 +236,14 @@ class Dispatcher:
 
 
 def _with_data(attached: bytes, payload: Any, kind: str) -> Any:
+    """Return the payload with the attached bytes as its ``data``.
+
+    Raises:
+        ProtocolError: payloads of this type have no ``data``.
+    """
     if not issubclass(type(payload), DataIn):
         raise ProtocolError(
-            "invalid_message", f"{kind!r} has no data, so none can stand beside its envelope."
+            "invalid_message", f"{kind!r} has no data, so no bytes may follow its envelope."
         )
     try:
         return msgspec.structs.replace(payload, data=attached, encoding=None)

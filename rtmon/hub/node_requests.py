@@ -1,4 +1,4 @@
-"""Asking other nodes for something, and waiting for their answers."""
+"""Requests from this node to other nodes, with timeouts, and answers to their requests."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ __all__ = ["ACT_TIMEOUT", "COUNT_TIMEOUT", "NodeRequests"]
 logger = logging.getLogger("rtmon.hub")
 
 COUNT_TIMEOUT: Final = 1.0
-"""Seconds within which all live nodes must say how many clients a message was sent to."""
+"""Seconds within which all live nodes must answer how many clients a message was sent to."""
 
 ACT_TIMEOUT: Final = 5.0
-"""Seconds within which the node of a client must acknowledge what was asked of it."""
+"""Seconds within which a client's node must answer a request about that client."""
 
 
 RECHECK: Final = 0.25
-"""Seconds without a reply after which the broker is asked whether the client is still there."""
+"""Seconds without a reply after which this node asks the broker whether the client is still
+connected."""
 
 
 class NodeRequests:
     """Sends requests to other nodes, matches their replies, and answers their requests.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
 
     Attributes:
-        act: does what another node asks for, and returns the answer; it returns None at once if
-            the request is about a client that is not here.
+        act: carries out a request of another node, and returns an awaitable of the result. It
+            returns None if the request is about a client that is not connected to this node.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -45,9 +46,10 @@ class NodeRequests:
         self._waiting: dict[str, asyncio.Queue[NodeReply]] = {}
 
     async def total(self, act: Act, **fields: Any) -> int | None:
-        """Return the sum of what all other live nodes answer, 0 if there are none.
+        """Send a request to all other live nodes. Returns the sum of their answers.
 
-        None if one of them does not answer in time, or they cannot be reached.
+        0 if there are no other nodes. None if a node does not answer in time, or the broker cannot
+        be reached.
         """
         total, request = 0, self._request(act, fields)
         with self._answers(request) as answers, contextlib.suppress(ProtocolError, TimeoutError):
@@ -62,12 +64,18 @@ class NodeRequests:
         return None
 
     async def ask(self, client_id: str, act: Act, **fields: Any) -> Any:
-        """Ask the node of a client for something. Returns its answer.
+        """Send a request to the node of a client. Returns the answer.
+
+        Args:
+            client_id: the client that the request is about.
+            act: the requested action.
+            fields: further fields of :class:`~rtmon.hub.brokers.node_messages.NodeRequest`.
 
         Raises:
-            ProtocolError: no other node has the client (``unknown_client``); its node did not
-                answer in time (``no_answer``), and may have done it or do it yet; the broker
-                cannot be reached (``unavailable``); or what the node answered.
+            ProtocolError: no other node has the client (``unknown_client``), the client's node did
+                not answer in time (``no_answer``), or the broker cannot be reached
+                (``unavailable``). After ``no_answer`` the node may still carry out the request. An
+                error that the node answers is raised as well.
         """
         request = self._request(act, {"client_id": client_id, **fields})
         with self._answers(request) as answers:
@@ -80,7 +88,7 @@ class NodeRequests:
                 raise ProtocolError(
                     "no_answer",
                     f"The node of the client {client_id!r} did not answer within {ACT_TIMEOUT:g} "
-                    "s: it may be gone, or do it later.",
+                    "s. It may be down, or carry out the request later.",
                     retry=True,
                 ) from None
         if reply.code:
@@ -88,10 +96,10 @@ class NodeRequests:
         return reply.value
 
     async def _reply(self, client_id: str, answers: asyncio.Queue[NodeReply]) -> NodeReply:
-        """Wait for the reply of a client's node; none comes if the client has left it meanwhile.
+        """Wait for the reply of a client's node, as long as the client is connected to a node.
 
         Raises:
-            ProtocolError: the client has left (``unknown_client``), or the broker cannot be
+            ProtocolError: the client has disconnected (``unknown_client``), or the broker cannot be
                 reached.
         """
         while answers.empty():
@@ -103,14 +111,14 @@ class NodeRequests:
         return answers.get_nowait()
 
     def received(self, note: Note) -> None:
-        """Take a request or a reply of another node."""
+        """Process a request or a reply from another node."""
         payload = note.payload
         if isinstance(payload, NodeReply):
             answers = self._waiting.get(payload.id)
             if answers is not None and payload.node == self._context.node:
                 answers.put_nowait(payload)
         elif isinstance(payload, NodeRequest) and (
-            # A client that was on another node may have connected here since: with the same id.
+            # The client may have reconnected to this node under the same id.
             payload.client_id or payload.node != self._context.node
         ):
             acting = self.act(payload)
@@ -118,6 +126,7 @@ class NodeRequests:
                 self._context.tasks.spawn(self._answer(payload, acting))
 
     async def _answer(self, request: NodeRequest, acting: Awaitable[Any]) -> None:
+        """Await the result of a request, and send it to the requesting node."""
         failure: dict[str, Any] = {}
         value = None
         try:
@@ -127,8 +136,11 @@ class NodeRequests:
         except OptionError as error:
             failure = {"code": "invalid_request", "message": str(error)}
         except Exception:
-            logger.exception("what another node asked for failed: %r", request.act)
-            failure = {"code": "internal", "message": "The client's node failed at this."}
+            logger.exception("a request of another node failed: %r", request.act)
+            failure = {
+                "code": "internal",
+                "message": "The client's node failed to carry out the request.",
+            }
         reply = NodeReply(
             id=request.id,
             node=request.node,
@@ -136,16 +148,18 @@ class NodeRequests:
             value=value,
             **failure,
         )
-        # Without the broker nobody waits for the reply any more.
+        # Without the broker, the requesting node no longer waits for the reply.
         with contextlib.suppress(ProtocolError):
             await self._context.broker.tell_nodes(Note(type="node_reply", payload=reply))
 
     def _request(self, act: Act, fields: dict[str, Any]) -> NodeRequest:
+        """Return a request with a new id."""
         context = self._context
         return NodeRequest(id=context.messages.new_id(), node=context.node, act=act, **fields)
 
     @contextlib.contextmanager
     def _answers(self, request: NodeRequest) -> Iterator[asyncio.Queue[NodeReply]]:
+        """Provide a queue that receives the replies to a request."""
         answers = self._waiting[request.id] = asyncio.Queue()
         try:
             yield answers

@@ -1,4 +1,4 @@
-"""Messages for many connections, encoded once for each codec."""
+"""Outgoing messages for many connections, encoded once for each codec, and their batches."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class Outgoing:
-    """A message to many connections, encoded at first use, once for each codec.
+    """A message for many connections. Each codec encodes it once, at first use.
 
     Attributes:
         message: the message.
-        count: publications it stands for; 0 for joins, leaves and typing indicators.
-        parts: the messages of a batch, in order; otherwise only itself.
-        policy: what is dropped for slow consumers.
-        key: what it is the latest of, for the policy ``keep_latest``.
+        count: number of publications in it; 0 for joins, leaves and typing indicators.
+        parts: the single messages of a batch, in order; otherwise only this message.
+        policy: what to drop for slow consumers.
+        key: for the policy ``keep_latest``: a later message with the same key replaces this one.
     """
 
     __slots__ = ("_encoded", "count", "key", "message", "parts", "policy")
@@ -45,7 +45,7 @@ class Outgoing:
         self._encoded: dict[Codec, tuple[str | bytes, int]] = {}
 
     def encoded(self, codec: Codec) -> tuple[str | bytes, int]:
-        """Return the message as it goes on the wire, and its size in bytes."""
+        """Return the encoded message and its size in bytes."""
         found = self._encoded.get(codec)
         if found is None:
             data = codec.encode(self._for(codec))
@@ -53,11 +53,12 @@ class Outgoing:
         return found
 
     def _for(self, _: Codec) -> Message:
+        """Return the message to encode with a codec."""
         return self.message
 
 
 class OutgoingBatch(Outgoing):
-    """A ``batch`` message made of the encoded forms of several messages."""
+    """A ``batch`` message that contains the encoded forms of several messages."""
 
     __slots__ = ()
 
@@ -69,8 +70,11 @@ class OutgoingBatch(Outgoing):
 
     @classmethod
     def fitting(cls, parts: list[Outgoing]) -> list[Outgoing]:
-        """Return as few batches as the sizes allow; a single message stays as it is."""
-        # JSON is the larger form of the two, so what fits there fits everywhere.
+        """Combine messages into as few batches as the size limit allows.
+
+        A message that is alone in its batch is returned unbatched.
+        """
+        # JSON is the larger encoding, so a batch that fits in JSON also fits in MessagePack.
         sized = [(part, part.encoded(JSON)[1]) for part in parts]
         return [cls(group) if len(group) > 1 else group[0] for group in fitting(sized)]
 
@@ -91,7 +95,10 @@ def size_of(data: str | bytes) -> int:
 
 
 def fitting(sized: Iterable[tuple[T, int]]) -> list[list[T]]:
-    """Group sized items so that no group of several exceeds the size limit of one message."""
+    """Group items of known size so that the messages of each group fit into one message.
+
+    An item that is larger than the limit forms a group of its own.
+    """
     groups: list[list[T]] = []
     room = 0
     for item, size in sized:

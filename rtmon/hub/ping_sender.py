@@ -1,4 +1,4 @@
-"""``ping`` messages for clients that cannot see the WebSocket protocol's own pings."""
+"""Sender of ``ping`` messages to clients that cannot see WebSocket ping frames."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ __all__ = ["PingSender"]
 
 
 class PingSender:
-    """Sends ``ping`` messages to one client, measures round trips, closes it when none is answered.
+    """Sends ``ping`` messages to one client, and measures the round-trip times.
+
+    If several pings in a row are unanswered, it closes the connection.
 
     Args:
-        context: of the hub.
-        peer: the client's connection.
+        context: the hub's shared context.
+        peer: the transport's side of the client's connection.
     """
 
     __slots__ = ("_context", "_interval", "_peer", "_sent", "_timer")
@@ -35,12 +37,16 @@ class PingSender:
         self._timer.set(interval)
 
     def stop(self) -> None:
-        """Send no more pings."""
+        """Stop sending pings."""
         self._timer.cancel()
         self._interval = None
 
     def answered(self, ping: str | None) -> None:
-        """Take a ``pong`` for the ``ping`` with this id."""
+        """Record the client's ``pong``.
+
+        Args:
+            ping: id of the ``ping`` that the client answers; None if the ``pong`` names none.
+        """
         sent = self._sent.pop(ping or "", None)
         if sent is not None:
             # The client is alive: earlier pings that it left unanswered no longer count.
@@ -48,6 +54,7 @@ class PingSender:
             self._peer.measured(self._context.clock() - sent)
 
     def _beat(self) -> None:
+        """Send the next ``ping``, or close the connection if too many pings are unanswered."""
         if self._interval is None:
             return
         if len(self._sent) >= limits.PINGS_UNANSWERED:

@@ -1,4 +1,4 @@
-"""The receivers of each place, grouped so that one frame serves many WebSocket connections."""
+"""The receivers of each room and channel, grouped so that many connections share one frame."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ def deliver(
     *,
     stats: ChannelStats | None = None,
 ) -> int:
-    """Send a message to connections one by one; those that are closing are not counted as drops.
+    """Send a message to connections one by one. Connections that are closing are skipped.
 
     Args:
-        connections: the receivers; a copy is walked, so the original may change meanwhile.
+        connections: the receivers. They may change during the call, because a copy is used.
         outgoing: the message.
-        stats: counts deliveries and drops, those of messages that wait once it is certain.
+        stats: counters of deliveries and drops; None counts nothing. A queued message is counted
+            later, when it is delivered or dropped.
 
     Returns:
-        How many connections took it.
+        The number of connections that accepted the message.
     """
     took = 0
     for connection in list(connections):
         if not connection.peer.open:
             continue
-        # A connection with batches of its own collects single messages.
+        # A connection with batching of its own collects single messages, not batches.
         parts = outgoing.parts if connection.batching else [outgoing]
         taken = [_deliver_one(connection, part, stats) for part in parts]
         took += all(taken)
@@ -49,6 +50,7 @@ def deliver(
 
 
 def _deliver_one(connection: Connection, outgoing: Outgoing, stats: ChannelStats | None) -> bool:
+    """Send a message to one connection. Returns whether the connection accepted it."""
     data, size = outgoing.encoded(connection.codec)
     settled = None if stats is None else partial(stats.settled, outgoing.count, size)
     try:
@@ -56,7 +58,7 @@ def _deliver_one(connection: Connection, outgoing: Outgoing, stats: ChannelStats
             data, policy=outgoing.policy, key=outgoing.key, settled=settled
         )
     except Exception:
-        # A transport must not raise; one that does must not harm the other receivers.
+        # A transport must not raise. If one does, the other receivers still get the message.
         logger.exception("the transport of %r failed", connection)
         taken = False
     if settled is not None and taken is not None:
@@ -65,21 +67,22 @@ def _deliver_one(connection: Connection, outgoing: Outgoing, stats: ChannelStats
 
 
 class Receivers:
-    """The receivers of one place.
+    """The receivers of one room, channel or the chat.
 
-    WebSocket connections that can share frames form a group for each codec, where each message is
-    framed once. Connections with batches of their own, and those of other transports, are sent
-    each message one by one.
+    WebSocket connections that can share frames form one group for each codec. Each message is
+    framed once for a group. Connections with batching of their own, and connections of other
+    transports, get each message individually.
 
     Args:
-        key: the place.
-        stats: finds the counters of the place.
-        by_type: records how long fan-outs took, by the type of the message.
-        frame_group: finds what makes groups that share frames; without it, connections are sent
-            each message one by one.
+        key: key of the room, the channel or the chat.
+        stats: returns the counters of the key.
+        by_type: records the duration of each fan-out, by message type.
+        frame_group: returns the factory of groups that share frames. If it returns None, all
+            connections get each message individually.
 
     Attributes:
-        version: of the registry's receivers that these are; None if they have changed since.
+        version: version of the subscriptions to which these receivers correspond; None if they must
+            be updated.
     """
 
     def __init__(
@@ -94,12 +97,13 @@ class Receivers:
         self._stats = stats
         self._by_type = by_type
         self._frame_group = frame_group
-        # Connection → the transport's connection in a group; None if it is in no group.
+        # Connection → the `websockets` connection that is in a group; None if it is in no group.
         self._members: dict[Connection, Any] = {}
         self._single: dict[Connection, None] = {}
         self._groups: dict[Codec, FrameGroup] = {}
         self._grouped: dict[Any, Connection] = {}
-        # Of what the groups collect: they are flushed before something else is.
+        # Publication count and message type of the messages that the groups have collected. The
+        # groups are flushed before they collect messages of another kind.
         self._weight, self._type = 1, ""
 
     def __len__(self) -> int:
@@ -112,7 +116,7 @@ class Receivers:
         return iter(list(self._members))
 
     def add(self, connection: Connection) -> None:
-        """Add a connection: it gets the publications from now on."""
+        """Add a connection. It receives the publications from now on."""
         shared = None if connection.batching else connection.peer.connection
         group = None if shared is None else self._group(connection.codec)
         if group is None:
@@ -124,7 +128,7 @@ class Receivers:
         group.add(shared)
 
     def remove(self, connection: Connection) -> None:
-        """Remove a connection: it gets no publication after those already delivered."""
+        """Remove a connection. It receives no further publications."""
         shared = self._members.pop(connection)
         if shared is None:
             del self._single[connection]
@@ -133,7 +137,7 @@ class Receivers:
         del self._grouped[shared]
 
     def deliver(self, outgoing: Outgoing, *, skip: Collection[Connection] = ()) -> int:
-        """Send a message to all receivers but ``skip``. Returns how many it was sent to."""
+        """Send a message to all receivers except ``skip``. Returns the number of receivers."""
         began = time.perf_counter()
         stats = self._stats()
         stats.published += outgoing.count
@@ -159,11 +163,12 @@ class Receivers:
         return sent
 
     def flush(self) -> None:
-        """Write what the groups collect until the end of the event loop's turn."""
+        """Write the messages that the groups have collected in this iteration of the event loop."""
         for group in list(self._groups.values()):
             group.flush()
 
     def _group(self, codec: Codec) -> FrameGroup | None:
+        """Return the group of a codec, created at first use; None if frames cannot be shared."""
         group = self._groups.get(codec)
         if group is None:
             make = self._frame_group()
@@ -172,6 +177,7 @@ class Receivers:
         return group
 
     def _flushed(self, written: Written) -> None:
+        """Count the messages that a group has written."""
         stats = self._stats()
         if not self._weight:
             return  # joins, leaves and typing indicators are not counted as publications
@@ -181,25 +187,26 @@ class Receivers:
             self._took(stats, seconds)
 
     def _took(self, stats: ChannelStats, seconds: float) -> None:
+        """Record the duration of one fan-out."""
         stats.took(seconds)
         self._by_type.recorder(self._type).record(seconds)
 
     def _blocked(self, shared: Any, outgoing: Outgoing) -> None:
-        """Leave the message to the peer's queue: its transport cannot be written to."""
+        """Send a message through the peer's queue, because its transport is not writable."""
         connection = self._grouped.get(shared)
         if connection is not None:
             deliver((connection,), outgoing, stats=self._stats() if outgoing.count else None)
 
 
 class ReceiversCache:
-    """Place → its receivers, for the places with the latest publications.
+    """Cache of key → receivers, for the rooms and channels with the latest publications.
 
     Args:
-        stats: counters of all places.
-        capacity: places to keep; past it the one longest unused is dropped.
+        stats: counters of all keys.
+        capacity: maximum number of keys. Above it, the least recently used is evicted.
 
     Attributes:
-        frame_group: makes groups of connections that share frames; None until a transport has
+        frame_group: creates groups of connections that share frames; None until a transport has
             such connections.
     """
 
@@ -208,16 +215,16 @@ class ReceiversCache:
         self._stats = stats
         self._capacity = capacity
         self._receivers: dict[str, Receivers] = {}
-        # Connection → cached places other than the chat, which has all connections.
+        # Connection → cached keys, except the chat, whose receivers are all connections.
         self._places: dict[Connection, dict[str, None]] = {}
 
     def get(self, key: str, wanted: Collection[Connection], version: int) -> Receivers:
-        """Return the receivers of a place, brought up to date.
+        """Return the up-to-date receivers of a key.
 
         Args:
-            key: the place.
-            wanted: the connections that get publications to it.
-            version: changes when ``wanted`` may have changed without a call of :meth:`changed`.
+            key: key of the room, the channel or the chat.
+            wanted: the connections that receive its publications.
+            version: changes if ``wanted`` may have changed without a call of :meth:`changed`.
         """
         receivers = self._receivers.pop(key, None)
         if receivers is None:
@@ -234,12 +241,12 @@ class ReceiversCache:
         return receivers
 
     def changed(self, key: str) -> None:
-        """Note that the receivers of a place have changed."""
+        """Mark the receivers of a key as outdated."""
         if key in self._receivers:
             self._receivers[key].version = None
 
     def forget(self, connection: Connection) -> None:
-        """Remove a connection that has ended from all places."""
+        """Remove an ended connection from the receivers of all keys."""
         for receivers in self._holding(connection):
             receivers.remove(connection)
             if not receivers:
@@ -247,17 +254,19 @@ class ReceiversCache:
         self._places.pop(connection, None)
 
     def regroup(self, connection: Connection) -> None:
-        """Move a connection into or out of the groups, after its batching has changed."""
+        """Move a connection into or out of frame groups, after its batching has changed."""
         for receivers in self._holding(connection):
             receivers.remove(connection)
             receivers.add(connection)
 
     def _holding(self, connection: Connection) -> list[Receivers]:
+        """Return the cached receivers that include a connection."""
         found = [self._receivers[key] for key in self._places.get(connection, ())]
         chat = self._receivers.get(CHAT)
         return [chat, *found] if chat is not None and connection in chat else found
 
     def _update(self, receivers: Receivers, wanted: Iterable[Connection]) -> None:
+        """Make receivers equal to the wanted connections."""
         wanted = dict.fromkeys(wanted)
         for connection in receivers:
             if connection not in wanted:

@@ -1,4 +1,4 @@
-"""Clients of other nodes, for the program that runs the hub."""
+"""Clients that are connected to other nodes, as objects for the application."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Description", "RemoteClient", "RemoteClients"]
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes of a :class:`Client` at one moment."""
+    """The attributes of a :class:`Client` at one moment, sent from its node to another node."""
 
     name: str
     user: str | None
@@ -34,17 +34,19 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, client: Client) -> Description:
-        """Return the attributes of a client now."""
+        """Return the current attributes of a client."""
         return cls(**{name: getattr(client, name) for name in cls.__struct_fields__})
 
 
 class RemoteClient(Client):
-    """A client that is connected to another node, as it was when it was found.
+    """Handle of a client that is connected to another node.
+
+    Its attributes have the values at the time of :meth:`rtmon.hub.Hub.find`.
 
     Args:
         client_id: the client id.
-        found: its attributes.
-        calls: asks its node.
+        found: the client's attributes.
+        calls: sends requests to the client's node.
     """
 
     __slots__ = ("_calls", "_found", "_gone")
@@ -115,6 +117,7 @@ class RemoteClient(Client):
         return bool(await self._ask("leave", room=checked_room(room)))
 
     async def _ask(self, act: Act, **fields: Any) -> Any:
+        """Send a request about the client to its node. Returns the answer."""
         try:
             return await self._calls.ask(self.id, act, since=self.since, **fields)
         except ProtocolError as error:
@@ -126,8 +129,8 @@ class RemoteClients:
     """Finds clients on all nodes.
 
     Args:
-        clients: those of this node.
-        calls: asks other nodes.
+        clients: the clients of this node.
+        calls: sends requests to other nodes.
     """
 
     def __init__(self, clients: LocalClients, calls: NodeRequests) -> None:
@@ -135,7 +138,7 @@ class RemoteClients:
         self._calls = calls
 
     async def find(self, client_id: str) -> Client | None:
-        """Return a client of any node; see :meth:`rtmon.hub.Hub.find`."""
+        """Return the client of any node with an id; see :meth:`rtmon.hub.Hub.find`."""
         here = self._clients.find(client_id)
         if here is not None:
             return here

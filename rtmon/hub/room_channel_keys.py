@@ -1,4 +1,4 @@
-"""Keys of places, and the message that delivers a publication."""
+"""Keys that identify a room, a channel or the chat inside the hub, and building of publications."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .brokers.base import Published, client_key
 __all__ = ["CHAT", "FILES", "USERS", "channel_key", "client_key", "room_key", "to_message"]
 
 CHAT = "chat"
-"""The key of the chat with everybody."""
+"""Key of the public chat, which all clients receive."""
 
 FILES = "files"
-"""The key of uploads that are for the server itself."""
+"""Key for permission checks of uploads that are for the server itself."""
 
 USERS = "users"
-"""The key of users that come online or go offline, announced in the chat."""
+"""Key of users that come online or go offline. These changes are announced in the chat."""
 
 
 def room_key(room: str) -> str:
-    """Return the key of a room; a room and a channel of the same name are two places."""
+    """Return the key of a room. A room and a channel of the same name have different keys."""
     return f"room:{room}"
 
 
@@ -31,7 +31,7 @@ def channel_key(channel: str) -> str:
 
 
 def to_message(published: Published) -> Message:
-    """Return the message that delivers a publication, the same for all receivers."""
+    """Return the message by which clients receive a publication; the same for all receivers."""
     draft = published.draft
     position: dict[str, Any] = {"epoch": published.epoch, "offset": published.offset}
     payload: Any

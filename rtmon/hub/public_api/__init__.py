@@ -1,1 +1,1 @@
-"""The public methods of a hub, grouped by caller: the program, a Monitor, a transport."""
+"""The public methods of ``Hub``, grouped by caller: the application, a Monitor, a transport."""

@@ -1,4 +1,4 @@
-"""The clients and rooms of a hub, as a program sees them; see docs/hub.md."""
+"""Methods of ``Hub`` by which the application finds clients, rooms and their members."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ClientMethods"]
 
 
 class ClientMethods:
-    """Answers for this node, at once; :meth:`find` for all nodes."""
+    """Methods about clients and rooms. All except :meth:`find` answer for this node only."""
 
     _parts: HubAssembly
 
@@ -22,23 +22,29 @@ class ClientMethods:
     def client(self, client: AnyClient) -> Client | None:
         """Return the client of this node with an id; None if there is none.
 
+        Args:
+            client: the client id, or a client or connection with this id.
+
         Raises:
-            OptionError: this is no id.
+            OptionError: the argument is neither a client nor a client id.
         """
         return self._parts.clients.find(checked_client_id(client))
 
     async def find(self, client: AnyClient) -> Client | None:
         """Return the client of any node with an id; None if no node has it.
 
+        Args:
+            client: the client id, or a client or connection with this id.
+
         Raises:
-            OptionError: this is no id.
+            OptionError: the argument is neither a client nor a client id.
             ProtocolError: the client's node does not answer (``no_answer``), or the broker cannot
                 be reached (``unavailable``).
         """
         return await self._parts.finder.find(checked_client_id(client))
 
     def rooms(self) -> list[str]:
-        """Return the rooms that have a member on this node."""
+        """Return the names of the rooms that have a member on this node."""
         return self._parts.registry.rooms.names()
 
     def members(self, room: str) -> list[Client]:
@@ -46,19 +52,19 @@ class ClientMethods:
         return self._parts.clients.members(room)
 
     def stats(self) -> HubStats:
-        """Return counts of this node."""
+        """Return the counters of this node."""
         return self._parts.stats()
 
     def close_idle(self, seconds: float) -> int:
-        """Close the clients of this node that have sent nothing but heartbeats, with 4502.
+        """Close the clients of this node that have sent nothing but heartbeats, with code 4502.
 
         Args:
-            seconds: for how long at least.
+            seconds: close clients that have been idle for at least this time.
 
         Returns:
-            How many were closed.
+            The number of closed clients.
 
         Raises:
-            OptionError: this is no number of seconds.
+            OptionError: ``seconds`` is not a number of at least 0.
         """
         return self._parts.clients.close_idle(seconds)

@@ -1,4 +1,4 @@
-"""The decorators of a hub by which a program has its functions called; see docs/hub.md."""
+"""Decorators of ``Hub`` that register the application's hooks and checks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class HookDecorators:
-    """Registers functions and coroutine functions of the program, called in the order given.
+    """Registers hooks and checks: functions of the application that the hub calls.
 
-    A hook is called on the node that the client is connected to. Hooks of one client are called one
-    after the other, in the order of what happened; while one runs, the client's next message waits,
-    and no other client does. One that takes longer than ``hook_timeout``, raises, is cancelled or
-    returns something else harms its own message only: the client is sent an error, the operator
-    finds a log line and an Event, and :attr:`hook_failures` counts it.
+    The functions of a hook are called in the order of registration, on the node that the client is
+    connected to. They may be coroutine functions. The hooks of one client are called one after the
+    other, in the order of the events. While a hook runs, that client's next message waits; other
+    clients do not wait. If a hook takes longer than ``hook_timeout``, raises, is cancelled or
+    returns an invalid value, the client gets an error. The failure is logged, reported as an Event,
+    and counted in :attr:`hook_failures`.
     """
 
     _parts: HubAssembly
@@ -29,84 +30,84 @@ class HookDecorators:
     def on_connect(self, function: F) -> F:
         """Decorate ``function(client)``, called before a client is welcomed.
 
-        It lets the client in by returning None or True, and refuses it by returning False or
-        raising ProtocolError; if it fails, the client is refused, too. What it sends to the client
-        arrives after the welcome.
+        The function accepts the client by returning None or True. It refuses the client by
+        returning False or raising ProtocolError. If the function fails, the client is refused.
+        Messages that it sends to the client arrive after the welcome.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_connect", function)
         return function
 
     def on_disconnect(self, function: F) -> F:
-        """Decorate ``function(client, code, reason, cause)``, called when a client has gone.
+        """Decorate ``function(client, code, reason, cause)``, called when a client has
+        disconnected.
 
-        It is called once for each client that was let in, after ``on_leave`` for its rooms.
-        ``code`` is None if the transport has no close codes; ``cause`` is one of
+        It is called once for each client that was welcomed, after ``on_leave`` for its rooms.
+        ``code`` is None if the transport has no close codes. ``cause`` is one of
         :data:`rtmon.metrics.close_causes.Cause`, or ``unknown``.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_disconnect", function)
         return function
 
     def on_join(self, function: F) -> F:
-        """Decorate ``function(client, room)``, called when a client has joined a room.
+        """Decorate ``function(client, room)``, called after a client has joined a room.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_join", function)
         return function
 
     def on_leave(self, function: F) -> F:
-        """Decorate ``function(client, room)``, called when a client has left a room.
+        """Decorate ``function(client, room)``, called after a client has left a room.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_leave", function)
         return function
 
     def on_subscribe(self, function: F) -> F:
-        """Decorate ``function(client, channel)``, called for a new subscription.
+        """Decorate ``function(client, channel)``, called after a client has subscribed.
 
-        ``channel`` may be a pattern.
+        ``channel`` is the name of a channel, or a pattern.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_subscribe", function)
         return function
 
     def on_publish(self, function: F) -> F:
-        """Decorate ``function(client, channel, data)``, called when a client has published.
+        """Decorate ``function(client, channel, data)``, called after a client has published.
 
         Raises:
-            OptionError: it cannot be called so.
+            OptionError: the function cannot be called with these parameters.
         """
         self._parts.hooks.add("on_publish", function)
         return function
 
     def check(self, kind: str) -> Callable[[F], F]:
-        """Decorate ``function(client, payload)``, which sees messages before the hub does.
+        """Decorate ``function(client, payload)``, called before the hub handles a client's message.
 
-        It returns the payload, or another one in its place (a payload of the same type, or a dict
-        as a client would send it), or raises ProtocolError to refuse the message. The message has
-        no position yet and is not encoded: what is returned is what all receivers get.
+        The function returns the payload, or a replacement (a payload of the same type, or a dict as
+        a client would send it). It raises ProtocolError to refuse the message. The message has no
+        position yet and is not encoded, so all receivers get the returned payload.
 
         Args:
-            kind: the message type, of the protocol or registered with :meth:`rtmon.hub.Hub.on`.
+            kind: a message type of the protocol, or one registered with :meth:`rtmon.hub.Hub.on`.
 
         Raises:
-            OptionError: clients send no messages of this type, or it cannot be called so.
+            OptionError: clients do not send messages of this type, or the function cannot be called
+                with these parameters.
         """
         if not isinstance(kind, str):
-            raise OptionError(
-                f"{kind!r:.100} is no message type: @hub.check takes one, in parentheses."
-            )
+            raise OptionError(f"{kind!r:.100} is not a message type: use @hub.check('TYPE').")
 
         def decorate(function: F) -> F:
             self._parts.checks.add(kind, function)
@@ -116,5 +117,5 @@ class HookDecorators:
 
     @property
     def hook_failures(self) -> Mapping[str, int]:
-        """Hook or check → how often it failed, live and read-only."""
+        """Hook or check → number of its failures; a live, read-only view."""
         return MappingProxyType(self._parts.hook_calls.failures)

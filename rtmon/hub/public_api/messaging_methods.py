@@ -1,4 +1,4 @@
-"""What a program says to the clients of its hub; see docs/hub.md."""
+"""Methods of ``Hub`` by which the application sends, publishes and receives messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MessagingMethods"]
 
 
 class MessagingMethods:
-    """Sends, publishes and takes messages, as the server."""
+    """Sends, publishes and receives messages on behalf of the server."""
 
     _parts: HubAssembly
 
@@ -28,23 +28,25 @@ class MessagingMethods:
         *,
         exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> Receipt:
-        """Send a message to all clients that are connected, on all nodes.
+        """Send a message to all connected clients, on all nodes.
 
-        It has no position and is not kept: a client that is away does not get it. While the broker
-        cannot be reached, only clients of this node do.
+        The message has no position and is not kept, so a client that connects later does not get
+        it. While the broker cannot be reached, only clients of this node get it.
 
         Args:
-            type: a message type of your own: none of the protocol's, as clients would take it for
-                another message. For those see :meth:`say`, :meth:`publish`, :meth:`notify`.
-            payload: a dict of what JSON can hold, as for :meth:`publish` but no bytes; an empty
-                one if None.
-            exclude: a client or several, or their ids, that do not get it; up to 1,000.
+            type: a message type of the application. Types of the protocol are refused, because
+                clients would misinterpret the message; see :meth:`say`, :meth:`publish` and
+                :meth:`notify` instead.
+            payload: a dict of JSON values, as for :meth:`publish` but without bytes; None sends an
+                empty dict.
+            exclude: a client or several, or their ids, that do not get the message; up to 1,000.
 
         Returns:
-            How many clients it was sent to; other nodes have a second to say so.
+            The number of clients that the message was sent to. The call waits up to one second for
+            the numbers of other nodes.
 
         Raises:
-            OptionError: this cannot be sent.
+            OptionError: the type, the payload or ``exclude`` is invalid.
         """
         return await self._parts.messages.to_everybody(type, payload, exclude=exclude)
 
@@ -58,14 +60,14 @@ class MessagingMethods:
 
         Args:
             client: the client, or its id.
-            type: a message type of your own, as for :meth:`broadcast`.
+            type: a message type of the application, as for :meth:`broadcast`.
             payload: as for :meth:`broadcast`.
 
         Raises:
-            OptionError: this cannot be sent.
-            ProtocolError: the client is gone (``unknown_client``), its node did not answer within
-                five seconds (``no_answer``; it may have got it), or the broker cannot be reached
-                (``unavailable``).
+            OptionError: one of the arguments is invalid.
+            ProtocolError: the client has disconnected (``unknown_client``), its node did not answer
+                within five seconds (``no_answer``), or the broker cannot be reached
+                (``unavailable``). After ``no_answer`` the client may have got the message.
         """
         return await self._parts.messages.send(client, type, payload)
 
@@ -77,20 +79,21 @@ class MessagingMethods:
         name: str | None = None,
         exclude: AnyClient | Iterable[AnyClient] | None = (),
     ) -> PublicationReceipt:
-        """Say something in a room, as the server; it is kept in the room's history.
+        """Publish a message from the server to a room or the chat. It is kept in the history.
 
         Args:
-            room: the room; None for the chat with everybody.
+            room: the room; None for the public chat.
             message: text, or, in a room, other data as for :meth:`publish`.
-            name: the sender's name that clients show; the hub's own name if None.
-            exclude: a client or several, or their ids, that do not get it now; up to 1,000. One
-                that is away and comes back gets it from the history.
+            name: the sender's name that clients show; None for the hub's name.
+            exclude: a client or several, or their ids, that do not get the message now; up to
+                1,000. A disconnected client gets it later from the history.
 
         Returns:
-            Its position, and how many clients it was sent to; other nodes have a second to say so.
+            The position, and the number of clients that the message was sent to. The call waits up
+            to one second for the numbers of other nodes.
 
         Raises:
-            OptionError: this cannot be said.
+            OptionError: one of the arguments is invalid.
             ProtocolError: the broker cannot be reached.
         """
         return await self._parts.messages.say(room, message, name=name, exclude=exclude)
@@ -105,31 +108,31 @@ class MessagingMethods:
         key: str | None = None,
         total: bool = False,
     ) -> PublicationReceipt:
-        """Publish to a channel, as the server.
+        """Publish data from the server to a channel.
 
         Args:
-            channel: a name, not a pattern.
-            data: bytes, or what JSON can hold: None, bool, str, finite float, int of up to 64 bits,
-                and lists and dicts of these, subclasses included; of up to
-                :data:`rtmon.protocol.limits.DATA_SIZE` bytes. It is encoded at once, so it
+            channel: the name of a channel, not a pattern.
+            data: bytes, or a JSON value: None, bool, str, finite float, int of up to 64 bits, and
+                lists and dicts of these, including subclasses. Maximum size:
+                :data:`rtmon.protocol.limits.DATA_SIZE` bytes. The data is encoded at once, so it
                 may be changed and published again.
-            message_id: a new id if None.
-            slow: policy for slow consumers, if not the channel's or the hub's; see
-                :data:`rtmon.core.backpressure.Policy`. With ``block`` this waits until all
-                subscribers on this node have room.
-            key: with ``keep_latest``, what of the channel this is the latest of, such as the
-                symbol of a price.
-            total: ask other nodes how many of their clients it was sent to; this waits for up to a
-                second.
+            message_id: id of the message; None for a new id.
+            slow: policy for slow consumers; None for the channel's or the hub's policy. See
+                :data:`rtmon.core.backpressure.Policy`. With ``block``, the call waits until all
+                subscribers on this node have space in their send queues.
+            key: for the policy ``keep_latest``: a later publication with the same key, such as the
+                symbol of a price, replaces this one in send queues.
+            total: True to ask other nodes how many of their clients got the message, which takes up
+                to one second.
 
         Returns:
-            Its position, and how many clients it was sent to.
+            The position, and the number of clients that the message was sent to.
 
         Raises:
-            OptionError: the channel, the data or the id is not one that can be published, the
-                policy is none, or the key is no text.
-            ProtocolError: the broker cannot be reached; publish it again later, with the same
-                ``message_id``. It may arrive twice, as servers have no ids of their own.
+            OptionError: one of the arguments is invalid.
+            ProtocolError: the broker cannot be reached. The publication may have succeeded: if it
+                is published again, clients may get it twice, because the server's message ids are
+                not deduplicated.
         """
         return await self._parts.messages.publish(
             channel, data, message_id=message_id, slow=slow, key=key, total=total
@@ -173,50 +176,53 @@ class MessagingMethods:
 
         Args:
             user: the user id.
-            title: a few words.
-            text: the rest; :data:`rtmon.protocol.limits.TEXT_LENGTH` characters with the title.
-            level: for the client to show it by, such as ``info`` or ``warning``.
-            data: as for :meth:`publish`.
-            total: ask other nodes how many of their connections it was sent to, and return an
-                awaitable of the receipt, which takes up to a second; it is sent at once all the
-                same.
+            title: a short title.
+            text: the text; title, level and text have :data:`rtmon.protocol.limits.TEXT_LENGTH`
+                characters at most.
+            level: how the client should show it, such as ``info`` or ``warning``.
+            data: further data, as for :meth:`publish`.
+            total: True to ask other nodes how many connections got the notification. The call then
+                returns an awaitable of the receipt, which takes up to one second. The notification
+                itself is sent at once in both cases.
 
         Returns:
-            How many connections it was sent to.
+            The number of connections that the notification was sent to.
 
         Raises:
-            OptionError: this is not what every client can be sent.
+            OptionError: one of the arguments is invalid.
         """
         messages = self._parts.messages
         receipt = messages.notify(user, title, text, level=level, data=data)
         return messages.notified_everywhere(user, receipt) if total else receipt
 
     def subscribe(self, channel: str, callback: Callback) -> CallbackSubscription:
-        """Call a function, or a coroutine function, with each publication.
+        """Call a function or coroutine function with each publication to a channel.
 
         Args:
             channel: a channel, or a pattern such as ``news.*``.
-            callback: what it raises is logged.
+            callback: the function. Its exceptions are logged.
 
         Returns:
-            The subscription; ``cancel()`` ends it.
+            The subscription. Call its ``cancel()`` to end it.
         """
         return self._parts.broadcast.subscribe(channel, callback)
 
     def on(self, kind: str) -> Callable[[HandlerFunction], HandlerFunction]:
-        """Decorate the handler of a message type of your own.
+        """Decorate the handler of a message type that the application adds.
 
-        ``async def handler(session, payload: T)``: the payload is decoded as T, for example a
-        ``msgspec.Struct``; what the handler returns is the ``data`` of the ``ack`` that
-        answers; None is answered only if the client asks; ProtocolError is answered as an error.
+        The handler is ``async def handler(session, payload: T)``. The payload is decoded as T, for
+        example a ``msgspec.Struct``. The handler's result becomes ``data`` of the ``ack``; without
+        a result, the server sends an ``ack`` only if the client asks for it. A ProtocolError is
+        sent to the client as an error.
+
+        Args:
+            kind: the message type.
 
         Raises:
-            OptionError: the type is one of the protocol's own.
+            OptionError: the type belongs to the protocol.
         """
         if not isinstance(kind, str):
-            raise OptionError(
-                f"{kind!r:.100} is no message type: @hub.on takes one, in parentheses."
-            )
+            raise OptionError(f"{kind!r:.100} is not a message type: use @hub.on('TYPE').")
 
         def decorate(function: HandlerFunction) -> HandlerFunction:
             reserved = self._parts.dispatcher.protocol_types

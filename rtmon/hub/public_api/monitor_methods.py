@@ -1,4 +1,4 @@
-"""What a Monitor reads of a hub."""
+"""Methods of ``Hub`` by which a Monitor reads counters, durations and memberships."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ __all__ = ["MonitorMethods"]
 
 
 class MonitorMethods:
-    """Counters and durations of a hub, live."""
+    """Live counters and durations of a hub."""
 
     _parts: HubAssembly
 
     def channel_stats(self) -> dict[str, ChannelStats]:
-        """Channel → its counters, live.
+        """Return key → live counters, for all channels, rooms and the chat.
 
-        Names begin with ``channel:`` or ``room:``; the chat with everybody is ``chat``.
+        A key is ``channel:NAME``, ``room:NAME``, or ``chat`` for the public chat.
         """
         return self._parts.broadcast.counted()
 
     @property
     def fanout(self) -> LabelledDurations:
-        """Duration of each fan-out by room, for a Monitor."""
+        """Duration of each fan-out, by channel or room."""
         return self._parts.broadcast.stats.fanout
 
     @property
     def by_type(self) -> list[LabelledDurations]:
-        """Durations of handling each message, and of each fan-out, by type, for a Monitor."""
+        """Durations by message type: of handling each message, and of each fan-out."""
         return [self._parts.dispatcher.handling, self._parts.broadcast.stats.fanout_by_type]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
-        """Return the same counters as :meth:`channel_stats`, as records.
+        """Return the counters of :meth:`channel_stats` as records.
 
         Args:
-            limit: return only so many, those with the most deliveries.
+            limit: return only this many, those with the most deliveries; None returns all.
         """
         counted = self._parts.broadcast.counted(limit)
         return [stats.info(channel) for channel, stats in counted.items()]
 
     def places_of(self, meter: Meter) -> list[str] | None:
-        """Return the channels and rooms that a connection is in, by its meter, for a Monitor.
+        """Return the keys of the rooms and channels of the connection that a meter counts.
 
-        None if the connection is not one of this hub's, or has gone. May be called on any thread.
+        None if it is not a connection of this hub, or has ended. May be called on any thread.
         """
         for connection in list(self._parts.registry.connections.values()):
             if connection.peer.meter is meter:
@@ -53,7 +53,7 @@ class MonitorMethods:
         return None
 
     def members_of(self, place: str) -> list[Meter]:
-        """Return the meters of the connections that get what is published to a place.
+        """Return the meters of the connections that receive the publications of a key.
 
         May be called on any thread.
         """
@@ -61,9 +61,10 @@ class MonitorMethods:
         return [meter for meter in meters if meter is not None]
 
     def channel_series(self) -> list[ChannelInfo]:
-        """Return the counters of the first channels, and of all others together as ``other``.
+        """Return the counters of the first channels, and the sum of all others as ``other``.
 
-        Their number is bounded, whatever clients subscribe to, and no counter ever falls.
+        The number of records is bounded, however many channels clients subscribe to. No counter
+        ever falls.
         """
         self._parts.broadcast.counted()
         return self._parts.broadcast.stats.series()

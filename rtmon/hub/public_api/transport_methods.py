@@ -1,4 +1,4 @@
-"""What transports ask of a hub."""
+"""Methods of ``Hub`` that transports call: open a connection, pass on a message, close."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TransportMethods"]
 
 
 class TransportMethods:
-    """Takes connections and what comes on them."""
+    """Accepts connections and messages from transports."""
 
     _dispatcher: Dispatcher
     _parts: HubAssembly
@@ -36,22 +36,23 @@ class TransportMethods:
         credentials: Credentials | None = None,
         identity: User | None = None,
     ) -> Connection:
-        """Take a connection from a transport, and welcome the client.
+        """Open a connection and welcome its client.
 
-        If the hub authenticates clients and this one has presented nothing yet, it is welcomed
-        after its first message, which must authenticate it.
+        If the hub authenticates clients and this client has sent no token yet, the client's first
+        message must authenticate it. The welcome follows then.
 
         Args:
             peer: the transport's side of the connection.
-            name: the display name that the client claims, if the transport knows.
-            user: the user id that the client claims, if the transport knows.
-            client_id: the client id that it asks for; ignored without the option ``client_ids``.
-            since: the position in the chat that the client returns with.
-            credentials: what the client presents, if the transport knows.
+            name: display name that the client claims; None if unknown.
+            user: user id that the client claims; None if unknown.
+            client_id: client id that the client asks for; ignored without the option
+                ``client_ids``.
+            since: position in the chat that the client returns with.
+            credentials: what the client has sent to authenticate itself; None if unknown.
             identity: the user, if :meth:`authenticate` was called before.
 
         Raises:
-            ProtocolError: the client is refused; :meth:`refuse` tells it so.
+            ProtocolError: the client is refused. Pass the error to :meth:`refuse`.
         """
         return await self._parts.lifecycle.connect(
             peer,
@@ -64,25 +65,25 @@ class TransportMethods:
         )
 
     def receive(self, connection: Connection, data: str | bytes) -> Coroutine[Any, Any, None]:
-        """Take a message from a connection; await it before the next one.
+        """Process a message from a client. Await it before passing on the client's next message.
 
-        It never raises for what the message contains.
+        It never raises because of the message's content.
         """
         return self._dispatcher.receive(connection, data)
 
     def handle(
         self, connection: Connection, envelope: Envelope, codec: Codec
     ) -> Coroutine[Any, Any, None]:
-        """Handle a message that a transport has made itself; the rate limit does not apply."""
+        """Handle a message that the transport itself has built. The rate limit does not apply."""
         return self._dispatcher.handle(connection, envelope, codec)
 
     def closed(self, connection: Connection) -> None:
-        """Remove a connection that has ended. Idempotent."""
+        """Remove an ended connection. May be called twice."""
         self._parts.lifecycle.disconnect(connection)
 
     @property
     def authenticates(self) -> bool:
-        """Whether clients must authenticate."""
+        """True if clients must authenticate."""
         return self._parts.authentication.required
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:
@@ -94,13 +95,13 @@ class TransportMethods:
         return await self._parts.lifecycle.authenticate(peer, credentials)
 
     def refuse(self, peer: Peer, error: ProtocolError) -> int:
-        """Send a client the reason of its refusal. Returns the code to close with."""
+        """Send a refused client the error. Returns the close code for the connection."""
         return self._parts.refusals.answer(peer, error)
 
     def share_frames(self, group: FrameGroupFactory) -> None:
-        """Frame messages once for all connections of a transport that can share frames.
+        """Let connections of a transport share frames: each message is framed once for a group.
 
         Args:
-            group: makes groups of ``Peer.connection`` objects.
+            group: creates groups of ``Peer.connection`` objects.
         """
         self._parts.broadcast.receivers.frame_group = group
