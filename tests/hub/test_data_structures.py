@@ -231,8 +231,8 @@ def test_hub_options_are_checked_by_name() -> None:
     with pytest.raises(OptionError, match="max_waiting"):
         HubOptions(max_waiting=1)
     for channels, wrong in (
-        ({"a*b": ChannelOptions()}, "no pattern"),
-        ({"news.**.x": ChannelOptions()}, "no pattern"),
+        ({"a*b": ChannelOptions()}, "not a valid pattern"),
+        ({"news.**.x": ChannelOptions()}, "not a valid pattern"),
         ({"news": {"slow": "block"}}, "ChannelOptions"),
         ({1: ChannelOptions()}, "as str"),
         (None, "give a dict"),

@@ -41,8 +41,7 @@ class HookDecorators:
         return function
 
     def on_disconnect(self, function: F) -> F:
-        """Decorate ``function(client, code, reason, cause)``, called when a client has
-        disconnected.
+        """Decorate ``function(client, code, reason, cause)``, called when a client disconnects.
 
         It is called once for each client that was welcomed, after ``on_leave`` for its rooms.
         ``code`` is None if the transport has no close codes. ``cause`` is one of
