@@ -1,4 +1,4 @@
-"""Expiry of connections: token expiry and idle timeout."""
+"""Closing of connections whose token has expired, or whose client has been idle too long."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ from .authentication import seconds_left
 __all__ = ["Expiry"]
 
 _LONGEST = 60.0
-"""Longest time between two checks, in seconds: a wall clock may be set, a machine may sleep."""
+"""Maximum seconds between two checks of a connection. The wall clock may be changed, or the machine
+may sleep meanwhile."""
 
 _SHORTEST = 0.001
+"""Minimum seconds between two checks of a connection."""
 
 
 class Expiry:
-    """Warns clients of the expiry of their token, and closes expired and idle connections.
+    """Warns clients before their token expires, and closes expired and idle connections.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
     """
 
     def __init__(self, context: HubContext) -> None:
         self._context = context
         self._timers: dict[Connection, Timer] = {}
-        # Connection → the expiry that its client was warned of.
+        # Connection → the token expiry of which its client was warned.
         self._warned: dict[Connection, float | None] = {}
 
     def stop(self, connection: Connection) -> None:
-        """Forget a connection that has ended."""
+        """Stop checking a connection that has ended."""
         timer = self._timers.pop(connection, None)
         if timer is not None:
             timer.cancel()
         self._warned.pop(connection, None)
 
     def check_all(self, connections: Iterable[Connection]) -> None:
-        """Check connections anew, because the options have changed."""
+        """Check all these connections now, because the options have changed."""
         for connection in list(connections):
             self.check(connection)
 
     def check(self, connection: Connection) -> None:
-        """Warn or close a connection if it is time, and set a timer for the next check.
+        """Check a connection now: warn its client or close it if due. Then schedule the next check.
 
         Call it once the client is welcomed, and whenever its identity has changed.
         """
@@ -59,6 +61,11 @@ class Expiry:
             timer.set(min(max(due, _SHORTEST), _LONGEST))
 
     def _until_expiry(self, connection: Connection) -> float | None:
+        """Warn the client or close the connection, if its token expires soon or has expired.
+
+        Returns:
+            The seconds until the next check; None if none is needed.
+        """
         identity = connection.identity
         ttl = seconds_left(identity, self._context.wall())
         if identity is None or ttl is None:
@@ -77,11 +84,16 @@ class Expiry:
         return ttl
 
     def _until_idle(self, connection: Connection) -> float | None:
+        """Close the connection if it has been idle for ``idle_timeout``.
+
+        Returns:
+            The seconds until it would be closed; None if none of the checks is needed any more.
+        """
         timeout = self._context.options.idle_timeout
         if timeout is None:
             return None
         rest = connection.active + timeout - self._context.clock()
         if rest > 0:
             return rest
-        connection.peer.close(close.IDLE, f"you said nothing for {timeout:g} s")
+        connection.peer.close(close.IDLE, f"you sent nothing for {timeout:g} s")
         return None

@@ -1,4 +1,4 @@
-"""Rate limit of one connection: a token bucket. Pure: time is passed in."""
+"""Rate limit for the messages of one connection: a token bucket, and detection of floods."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Budget", "ConnectionRate"]
 
 
 class Budget(NamedTuple):
-    """What is left of a rate limit.
+    """What remains of a rate limit.
 
     Attributes:
-        limit: messages that may be sent at once after a pause.
-        remaining: messages that may be sent now.
-        reset: seconds until ``limit`` may be sent, rounded up to milliseconds.
+        limit: number of messages that may be sent at once after a pause.
+        remaining: number of messages that may be sent now.
+        reset: seconds until ``limit`` messages may be sent at once, rounded up to milliseconds.
     """
 
     limit: int
@@ -27,15 +27,16 @@ class Budget(NamedTuple):
 
 
 class ConnectionRate:
-    """Limits the messages of one connection, and recognizes a flood.
+    """Rate limit for the messages of one connection.
 
-    A message that finds no token is refused. So many refused in a row that they can only be a flood
-    end the connection.
+    A message is refused if the bucket has no token. After
+    :data:`rtmon.protocol.limits.FLOOD_STRIKES` refused messages in a row, the connection counts as
+    flooding and is to be closed.
 
     Args:
-        rate: messages a second, lastingly.
+        rate: sustained messages a second.
         burst: messages at once.
-        now: the time.
+        now: the time, in monotonic seconds.
     """
 
     __slots__ = ("_bucket", "_strikes")
@@ -46,15 +47,15 @@ class ConnectionRate:
 
     @property
     def flooded(self) -> bool:
-        """Whether so many messages in a row were refused that the connection must be closed."""
+        """True if so many messages in a row were refused that the connection must be closed."""
         return self._strikes >= limits.FLOOD_STRIKES
 
     def take(self, now: float, shared: Sequence[Bucket] = ()) -> float:
         """Take a token for a message.
 
         Args:
-            now: the time.
-            shared: buckets of several connections that must have a token, too.
+            now: the time, in monotonic seconds.
+            shared: buckets shared with other connections, which must have a token as well.
 
         Returns:
             0.0 if the message is accepted, else the seconds until it would be.
@@ -70,12 +71,12 @@ class ConnectionRate:
         for other in shared:
             other.take()
         if self._strikes and bucket.fullness >= 0.5:
-            # The bucket is half full again: the client has paused.
+            # A half-full bucket means that the client has paused.
             self._strikes = 0
         return 0.0
 
     def budget(self, now: float, shared: Sequence[Bucket] = ()) -> Budget:
-        """Return what is left, in the scarcest of all buckets."""
+        """Return the remaining budget, the smallest of all buckets."""
         buckets = (self._bucket, *shared)
         return Budget(
             limit=min(int(bucket.burst) for bucket in buckets),
@@ -84,5 +85,5 @@ class ConnectionRate:
         )
 
     def refund(self) -> None:
-        """Put back the token of a message that another limit bounds."""
+        """Return the token of a message that another limit already covers."""
         self._bucket.put_back()

@@ -1,6 +1,6 @@
-"""Limits per user and per address: connections at once, and messages of all connections together.
+"""Limits for each user and each address: number of connections, and rate of their messages.
 
-Without a limit nothing is kept. The rate limit of a single connection is its own
+Without a configured limit, no state is kept. The rate limit of a single connection is in
 :class:`~rtmon.hub.admission.connection_rate_limit.ConnectionRate`.
 """
 
@@ -25,20 +25,20 @@ __all__ = ["ConnectionLimits", "RateLimits"]
 
 
 _BYTE_BURST = 0.5
-"""Seconds of the byte rate that may come at once."""
+"""Seconds' worth of the byte rate that may arrive at once."""
 
 _LOOK = 1.0
-"""Seconds after which a connection that waits for its byte rate is looked at: it may have ended."""
+"""Seconds between two checks whether a connection that waits for its byte rate has ended."""
 
 
 class ConnectionLimits:
-    """Limits how many connections there are: in total, of each user and of each address.
+    """Limits the number of connections: in total, of each user and of each address.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
 
     Attributes:
-        connections: all connections, those included that are not authenticated yet.
+        connections: all connections, including those that are not authenticated yet.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -50,7 +50,7 @@ class ConnectionLimits:
 
     @contextlib.contextmanager
     def reserve(self) -> Iterator[None]:
-        """Keep room for a client that is being authenticated before it has a connection.
+        """Reserve a connection for a client that authenticates before its connection exists.
 
         Raises:
             ProtocolError: the server is full.
@@ -77,7 +77,7 @@ class ConnectionLimits:
         self.connections.add(connection)
 
     def add_user(self, connection: Connection, user: User) -> None:
-        """Count a connection as its authenticated user's.
+        """Count a connection for its authenticated user.
 
         Raises:
             ProtocolError: the user has too many connections.
@@ -91,10 +91,19 @@ class ConnectionLimits:
         self._groups.leave_all(connection)
 
     def _check_total(self, reserved: int = 0) -> None:
+        """Raise ProtocolError if the server has its maximum number of connections."""
         if len(self.connections) + reserved >= self._context.options.max_connections:
             raise ProtocolError("full", "The server is full; come back later.", retry=True)
 
     def _make_room(self, group: str, most: int | None) -> None:
+        """Enforce the maximum number of connections of a user or address before one is added.
+
+        By the option ``at_limit``, either the new connection is refused or the oldest one is
+        closed.
+
+        Raises:
+            ProtocolError: the new connection is refused.
+        """
         members = self._groups.members(group)
         if most is None or len(members) < most:
             return
@@ -105,27 +114,28 @@ class ConnectionLimits:
                 "may be: close one first.",
                 retry=True,
             )
-        # A client that is not authenticated must not push out one that is.
+        # Close unauthenticated connections first, so that they cannot displace authenticated ones.
         oldest = next((one for one in members if not one.welcomed), None) or next(iter(members))
         self._groups.leave_all(oldest)
         oldest.peer.close(close.REPLACED, "you have newer connections, the most there may be")
 
 
 class RateLimits:
-    """Limits the messages of each connection, and of all connections of a user or an address.
+    """Rate limits for the messages of each connection, and of all connections of a user or address.
 
     Args:
-        context: of the hub.
-        authenticated: whether clients must authenticate.
+        context: the hub's shared context.
+        authenticated: True if clients must authenticate.
 
     Raises:
-        OptionError: users are to be limited, but clients do not authenticate.
+        OptionError: a limit for users is set, but clients do not authenticate.
     """
 
     def __init__(self, context: HubContext, *, authenticated: bool) -> None:
         options = context.options
         if not authenticated and (options.connections_per_user or options.user_rate):
-            # A client could claim another user's id, and use up that user's limit.
+            # Without authentication, a client could claim another user's id and use up that user's
+            # limit.
             raise OptionError(
                 "connections_per_user and user_rate need auth: without it, who somebody is is only "
                 "their word."
@@ -136,10 +146,10 @@ class RateLimits:
         self._shares = not (self._by_user is None and self._by_address is None)
 
     def check_address(self, remote: str | None) -> None:
-        """Take a token for a new connection, before authentication costs the server anything.
+        """Take a token of the address for a new connection, before the cost of authentication.
 
         Raises:
-            ProtocolError: the address sends too much.
+            ProtocolError: the address has exceeded its rate limit.
         """
         address = network(remote)
         if address is None or self._by_address is None:
@@ -165,14 +175,15 @@ class RateLimits:
         return connection.limiter.take(now, shared)
 
     def budget(self, connection: Connection, now: float) -> Budget:
-        """Return how many messages a client may still send, by all limits that apply to it."""
+        """Return how many messages a client may still send, considering all its limits."""
         shared = self._shared(connection) if self._shares else ()
         return connection.limiter.budget(now, shared)
 
     async def pace(self, connection: Connection) -> None:
-        """Wait until others had their turn, and a connection's bytes so far keep to its byte rate.
+        """Apply the byte rate limit: wait until the bytes received so far are within the rate.
 
-        Nothing more is read from it meanwhile.
+        The caller reads nothing from the connection meanwhile. At least one event loop iteration
+        passes, so that other connections are served.
         """
         options = self._context.options
         now = asyncio.get_running_loop().time
@@ -181,18 +192,19 @@ class RateLimits:
             burst = max(options.byte_rate * _BYTE_BURST, options.max_size)
             bucket = Bucket(rate=options.byte_rate, burst=burst, now=now())
             connection.byte_bucket = bucket
-        bucket.wait(now())  # fills it
+        bucket.wait(now())  # refills the bucket
         bucket.take(connection.unpaced)
         connection.unpaced = 0
-        await asyncio.sleep(0)  # others have their turn
-        while connection.open and connection.peer.open:  # nothing else tells of the end
+        await asyncio.sleep(0)  # let other connections be served
+        # The end of the connection wakes no one here.
+        while connection.open and connection.peer.open:
             wait = bucket.wait(now())
             if not wait:
                 break
             await asyncio.sleep(min(wait, _LOOK))
 
     def refund(self, connection: Connection, size: int) -> None:
-        """Put back the token and bytes of the latest message, which another limit bounds."""
+        """Return the token and the bytes of the last message, because another limit covers it."""
         connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
@@ -200,6 +212,7 @@ class RateLimits:
                 bucket.put_back()
 
     def _limiter(self, rate: float | None, burst: int) -> RateLimiter | None:
+        """Return the rate limiter of all users or addresses; None if there is no limit."""
         if rate is None:
             return None
         return RateLimiter(
@@ -207,6 +220,7 @@ class RateLimits:
         )
 
     def _shared(self, connection: Connection) -> tuple[Bucket, ...]:
+        """Return the buckets of the connection's user and of its address."""
         found = []
         if self._by_user is not None and connection.identity is not None:
             found.append(self._by_user.bucket(connection.identity.id))

@@ -1,4 +1,4 @@
-"""Message types that an application adds to the protocol."""
+"""Handlers of message types that the application adds with ``hub.on``."""
 
 from __future__ import annotations
 
@@ -21,20 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["CustomHandler", "HandlerFunction", "custom_handler"]
 
 HandlerFunction: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+"""Coroutine function of the application, called with the connection and the payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomHandler:
-    """The application's function for a message type, and the type of its payload."""
+    """A handler function of the application, and its payload type.
+
+    Attributes:
+        function: the handler function.
+        payload: type to which the payload is decoded.
+    """
 
     function: HandlerFunction
     payload: Any
 
     def decode(self, codec: Codec, raw: msgspec.Raw, kind: str) -> Any:
-        """Decode the payload of a message as the function's type.
+        """Decode a message's payload to the handler's payload type.
 
         Raises:
-            ProtocolError: the payload is of another type, or not every codec can carry it.
+            ProtocolError: the payload has another type, or a codec cannot carry it.
         """
         free = codec.payload(raw, Any, of=kind)
         try:
@@ -44,10 +50,10 @@ class CustomHandler:
         return free if self.payload is Any else codec.payload(raw, self.payload, of=kind)
 
     async def call(self, connection: Connection, payload: Any, kind: str) -> Data:
-        """Call the function. Returns its result in the stored form.
+        """Call the handler function. Returns its result in stored form.
 
         Raises:
-            OptionError: the result is not one that every client can be sent.
+            OptionError: the result cannot be sent to all clients.
         """
         result = await self.function(connection, payload)
         try:
@@ -61,16 +67,18 @@ class CustomHandler:
 def custom_handler(
     kind: str, function: HandlerFunction, *, reserved: Collection[str]
 ) -> CustomHandler:
-    """Make a function the handler of a message type; its second parameter's type is the payload's.
+    """Return the handler for a message type from a function of the application.
+
+    The annotation of the function's second parameter is the payload type.
 
     Args:
         kind: the message type.
-        function: takes the connection and the payload.
+        function: the handler function.
         reserved: message types of the protocol.
 
     Raises:
-        OptionError: the type is one of the protocol's own, or the function takes no payload,
-            or one of a type that cannot be found.
+        OptionError: the type belongs to the protocol, the function does not take two parameters, or
+            its payload type cannot be resolved.
     """
     if kind in reserved or not 0 < len(kind) <= TYPE_LENGTH:
         raise OptionError(f"{kind!r} cannot be a message type of your own: choose another name.")
