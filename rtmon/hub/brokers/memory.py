@@ -1,4 +1,4 @@
-"""The broker for one process."""
+"""Broker in memory, for a hub with a single node."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["MemoryBroker"]
 
 
 class MemoryBroker(Broker):
-    """Keeps everything in memory; nothing outlives the process.
+    """Keeps histories and presence in memory. They are lost when the process ends.
 
-    None of its methods waits for anything, so each is one step of the event loop.
+    None of its methods suspends, so each is one step of the event loop.
 
     Args:
-        clock: seconds that only grow.
-        channels: how many channels without subscribers keep their history.
+        clock: returns monotonic seconds.
+        channels: maximum number of channels without subscribers whose history is kept.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Members of channels on one node. Pure."""
+"""In-memory table of the members of each channel on one node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["PresenceStore"]
 
 
 class PresenceStore:
-    """Channel → its members; an empty channel does not exist."""
+    """Channel → its members. A channel without members is removed."""
 
     def __init__(self) -> None:
         self._channels: dict[str, dict[str, Member]] = {}

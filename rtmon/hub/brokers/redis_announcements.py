@@ -1,4 +1,4 @@
-"""What is told through Redis, and kept while Redis is away."""
+"""Sender of joins, leaves and other messages without a position, kept while Redis is unreachable."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["RedisAnnouncements"]
 
 
 class RedisAnnouncements:
-    """Tells each note once, in order; it keeps those that Redis has not confirmed.
+    """Sends each message once, in order. Messages that Redis has not confirmed are kept.
 
-    Past a bound the oldest goes.
+    If more than :data:`rtmon.protocol.limits.BROKER_NOTES` are kept, the oldest is dropped.
 
     Args:
         call: runs a script.
-        node: the name of this node.
+        node: name of this node.
     """
 
     def __init__(self, call: Callable[..., asyncio.Future[Any]], node: str) -> None:
@@ -32,7 +32,13 @@ class RedisAnnouncements:
         self._more = False
 
     def send_note(self, key: str, note: Note, *, up: bool) -> None:
-        """Have something told; now, if Redis is up."""
+        """Send a message now if Redis can be reached, else later.
+
+        Args:
+            key: key of the channel.
+            note: the message.
+            up: True if Redis can be reached.
+        """
         self._number += 1
         self._untold[self._number] = (key, encode_note(note))
         if len(self._untold) > limits.BROKER_NOTES:
@@ -41,26 +47,28 @@ class RedisAnnouncements:
             self._ask(self._number)
 
     def resume(self, *, most: int | None = None) -> None:
-        """Tell what is not confirmed, because Redis was away or full; the oldest first.
+        """Send the unconfirmed messages again, oldest first, after Redis was unreachable or full.
 
         Args:
-            most: how many to tell; None for all.
+            most: maximum number to send now; None for all.
         """
         self._more = most is not None
         for number in list(self._untold)[:most]:
             self._ask(number)
 
     def _ask(self, number: int) -> None:
+        """Send one message."""
         key, body = self._untold[number]
-        # Numbered, so that what Redis did without an answer is not told again.
+        # With a number, Redis does not send a message again that it has sent without confirming it.
         seen, remember = f"{self._node}#{number}", int(limits.DEDUPE_SECONDS * 1000)
         answer = self._call("tell", key, body, seen, remember)
         answer.add_done_callback(partial(self._answered, number))
 
     def _answered(self, number: int, answer: asyncio.Future[Any]) -> None:
+        """Remove a message that Redis has confirmed."""
         if answer.cancelled() or answer.exception() is not None:
             return
         self._untold.pop(number, None)
         if self._more:
-            # One was accepted: there is room for the others.
+            # Redis accepted one message, so it is not full any more.
             self.resume()

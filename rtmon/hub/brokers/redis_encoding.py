@@ -1,4 +1,4 @@
-"""Publications and notes as they stand in Redis: MessagePack, which nodes of any version read."""
+"""Encoding of publications and other messages in Redis, as MessagePack readable by all versions."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def encode_draft(draft: Draft) -> bytes:
 
 
 def decode_draft(body: bytes) -> Draft:
-    """Decode what :func:`encode_draft` made.
+    """Decode a publication that :func:`encode_draft` has encoded.
 
     Raises:
-        msgspec.MsgspecError, TypeError, ValueError: a node of another version made it, or any other
-            client of Redis, and its data is not one that can be sent.
+        msgspec.MsgspecError, TypeError, ValueError: the bytes are not a valid publication. A node
+            of another version, or another client of Redis, may have written them.
     """
     draft = msgspec.msgpack.decode(body, type=Draft)
     return msgspec.structs.replace(draft, data=encode_data(draft.data))
 
 
 def encode_note(note: Note) -> bytes:
-    """Encode a note."""
+    """Encode a message without a position."""
     return MSGPACK.encode_struct(note)
 
 
 def decode_note(body: bytes) -> Note:
-    """Decode what :func:`encode_note` made.
+    """Decode a message that :func:`encode_note` has encoded.
 
     Raises:
-        msgspec.MsgspecError, TypeError, ValueError: as for :func:`decode_draft`, or it is of an
-            unknown message type.
+        msgspec.MsgspecError, TypeError, ValueError: the bytes are not a valid message, or its type
+            is unknown to this version.
     """
     note = msgspec.msgpack.decode(body, type=Note)
     kind = NODE_MESSAGES.get(note.type) or OUTGOING.get(note.type)

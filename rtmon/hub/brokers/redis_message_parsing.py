@@ -1,4 +1,4 @@
-"""What nodes publish to each other through Redis: the head that the scripts write, and the body."""
+"""Parser of the messages that nodes publish to each other through Redis."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Final, NamedTuple
 __all__ = ["NodeMessage"]
 
 _MOST: Final = 2**53
-"""No count or offset is larger: JavaScript clients could not tell such apart."""
+"""Maximum count or offset: the largest integer that JavaScript clients hold exactly."""
 
 
 class NodeMessage(NamedTuple):
-    """A message of one node to all; see :mod:`.redis_scripts`.
+    """A message from one node to all nodes; :mod:`.redis_scripts` describes its format.
 
     Attributes:
-        published: True for a publication, False for a note.
-        epoch, seq: the life of Redis and its count of publications, with this one.
-        number: the offset of a publication; for a note, how many are in the channel.
-        key: the channel.
-        body: the Draft or Note, encoded.
+        published: True for a publication, False for a message without a position.
+        epoch: id of the lifetime of the data in Redis.
+        seq: number of publications in this epoch, including this one.
+        number: offset of a publication; otherwise the number of the channel's members.
+        key: key of the channel.
+        body: the encoded :class:`.Draft` or :class:`.Note`.
     """
 
     published: bool
@@ -30,10 +31,10 @@ class NodeMessage(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> NodeMessage:
-        """Parse what came over the nodes' channel.
+        """Parse a message received from Redis.
 
         Raises:
-            ValueError: no script of rtmon's has written it.
+            ValueError: the message was not written by a script of rtmon.
         """
         kind, epoch, seq, number, length, rest = data.split(b" ", 5)
         size = _count(length)
@@ -50,7 +51,12 @@ class NodeMessage(NamedTuple):
 
 
 def _count(digits: bytes) -> int:
-    # int() alone takes signs, spaces and underscores, too.
+    # int() alone would also accept signs, spaces and underscores.
+    """Parse a non-negative integer.
+
+    Raises:
+        ValueError: the digits are invalid, or the number is too large.
+    """
     if not digits.isdigit() or len(digits) > 16 or int(digits) > _MOST:
         raise ValueError("it is no count")
     return int(digits)

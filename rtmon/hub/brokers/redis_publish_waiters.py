@@ -1,4 +1,4 @@
-"""Publishers that wait until this node has delivered what they published."""
+"""Publishers that wait until this node has delivered their publication."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["PublishWaiters"]
 
 
 class PublishWaiters:
-    """Wakes each publisher when the count of publications reaches its own.
+    """Wakes each publisher once the node has delivered its publication.
 
     Args:
-        unavailable: makes the error for publishers that wait when Redis goes away.
+        unavailable: returns the error for waiting publishers when Redis becomes unreachable.
     """
 
     def __init__(self, unavailable: Callable[[], ProtocolError]) -> None:
@@ -24,10 +24,10 @@ class PublishWaiters:
         self._number = 0
 
     async def reach(self, seq: int) -> None:
-        """Wait until so many publications have been delivered here.
+        """Wait until this node has delivered ``seq`` publications.
 
         Raises:
-            ProtocolError: Redis has gone away.
+            ProtocolError: Redis has become unreachable.
         """
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number += 1
@@ -35,7 +35,7 @@ class PublishWaiters:
         await reached
 
     def advance(self, seq: int) -> None:
-        """Note that so many publications have been delivered here."""
+        """Wake the publishers whose publication is among the first ``seq``."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= seq:
             reached = heapq.heappop(waiting)[-1]
@@ -43,7 +43,7 @@ class PublishWaiters:
                 reached.set_result(None)
 
     def fail(self) -> None:
-        """Fail the calls that wait, because Redis has gone away."""
+        """Fail all waiting publishers, because Redis has become unreachable."""
         waiting, self._waiting = self._waiting, []
         for *_, reached in waiting:
             if not reached.done():

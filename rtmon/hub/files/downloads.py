@@ -54,8 +54,7 @@ class Downloads:
         self._offers.put(file, stored)
 
     def take(self, connection: Connection, file: str, offset: int) -> None:
-        """Start a client's download at an offset, or record the offset that the client
-        acknowledges.
+        """Start a client's download at an offset, or record the offset that a client acknowledges.
 
         Raises:
             ProtocolError: there is no such file, the offset is beyond its end, or the client has

@@ -150,8 +150,9 @@ class Upload:
         return Stored(path, self.size, digest)
 
     def lapse(self) -> None:
-        """Release the quota reserved for bytes that have not arrived. A later chunk reserves it
-        again.
+        """Release the quota reserved for bytes that have not arrived.
+
+        The next chunk reserves it again.
         """
         self._store.release(self, self.reserved - self.received)
 
@@ -210,19 +211,19 @@ class FileStore:
         owner: str | None = None,
         reserve: bool = True,
     ) -> Upload:
-        """Begin to receive a file.
+        """Start to receive a file.
 
         Args:
-            name: as the client gave it.
-            size: in bytes.
-            sha256: in hexadecimal, None if it is said at the end.
-            owner: the authenticated user, None if there is none.
-            reserve: True to take its size from the quota at once; otherwise when its first bytes
-                come.
+            name: file name as the client sent it.
+            size: size in bytes.
+            sha256: expected hash in hexadecimal; None if the client sends it at the end.
+            owner: id of the authenticated user; None if there is none.
+            reserve: True to reserve quota for the whole file now, False to reserve it with the
+                first bytes.
 
         Raises:
-            ProtocolError: the file is larger than one may be, or than the rest of the quota, or
-                there are too many files.
+            ProtocolError: the file is larger than allowed or than the remaining quota, or there are
+                too many files.
         """
         if size > self._size:
             raise ProtocolError(
@@ -293,8 +294,9 @@ class FileStore:
         return held
 
     def reveal(self, partial: Path, name: str) -> Path:
-        """Give a complete file its final name, atomically. If the name is used, a number is
-        appended.
+        """Give a complete file its final name, atomically.
+
+        If the name is used, a number is appended.
         """
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
         marks = chain(_NUMBERS, iter(lambda: secrets.token_hex(4), None))

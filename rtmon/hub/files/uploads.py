@@ -284,9 +284,7 @@ class Uploads:
             receiver.send("file_offer", payload)
 
     def _expire(self, now: float) -> None:
-        """Abort uploads that pause too long, and release the unused quota of those that pause
-        briefly.
-        """
+        """Abort uploads that pause too long. Release the unused quota of shorter pauses."""
         for file, transfer in list(self._transfers.items()):
             idle = now - transfer.used
             if idle <= limits.FILE_RESERVED:
