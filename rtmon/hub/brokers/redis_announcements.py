@@ -1,4 +1,4 @@
-"""Sender of joins, leaves and other messages without a position, kept while Redis is unreachable."""
+"""Sender of joins, leaves and other unstored messages, which waits while Redis is unreachable."""
 
 from __future__ import annotations
 

@@ -132,8 +132,9 @@ class RedisDelivery:
     # Messages from nodes
 
     async def message(self, data: bytes) -> None:
-        """Process a message that a node has published. A message that no node can have sent is
-        ignored.
+        """Process a message that a node has published.
+
+        Messages that are malformed, forged or of unknown types are ignored.
         """
         try:
             message = NodeMessage.parse(data)

@@ -216,8 +216,8 @@ return elsewhere(ARGV[3], ARGV[4])
 
 _BEAT: Final = """
 local node, expires, judge = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
--- A Redis that is full refuses what needs memory only as a script's first write: this is none,
--- because the nodes that are alive must be known then, too.
+-- A full Redis refuses a script if its first write needs memory. This first write needs none,
+-- so that live nodes stay known even then.
 redis.call('SREM', P .. 'dying', node)
 local buried = redis.call('DEL', P .. 'gone:' .. node)
 local unknown = redis.call('ZADD', P .. 'nodes', now + expires, node)

@@ -1,4 +1,4 @@
-"""Aborting the network connection below an ASGI application."""
+"""Abort of the network connection below an ASGI application, which ASGI itself cannot do."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _Message = MutableMapping[str, Any]
 
 
 def find_abort(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | None:
-    """Return what drops the network connection at once, with all that waits in its buffer.
+    """Return a function that closes the network connection at once and discards its buffer.
 
-    ASGI has no message for it, so it is looked for where uvicorn has it: behind its ``receive``,
-    which middleware passes on unchanged more often than ``send``.
+    ASGI has no message for this. The function is found behind uvicorn's ``receive``, because
+    middleware passes on ``receive`` unchanged more often than ``send``.
 
     Args:
-        scope: of a connection or a request.
-        receive: the server's, or a probe's in front of it.
+        scope: the ASGI scope of a connection or a request.
+        receive: ``receive`` of the server, or of a probe that wraps it.
 
     Returns:
-        None if the connection cannot be reached, or other requests share it.
+        None if the connection cannot be accessed, or if other requests share it (HTTP/2).
     """
     if scope.get("http_version") == "2":
         return None
@@ -32,18 +32,18 @@ def find_abort(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | N
         abort: Callable[[], None] | None = getattr(getattr(owner, "transport", None), "abort", None)
         if abort is not None:
             return abort
-        receive = getattr(owner, "_receive", None)  # as rtmon.ASGIProbe keeps it
+        receive = getattr(owner, "_receive", None)  # the attribute of rtmon.ASGIProbe
     return None
 
 
 class AbortableWebSocket:
-    """An ASGI WebSocket that can be cut while other code reads and writes it.
+    """An ASGI WebSocket that can be aborted while other tasks read from it or write to it.
 
     It wraps the server's ``receive`` and ``send``.
 
     Args:
-        receive, send: the server's.
-        drop: drops the network connection; None if it cannot be reached.
+        receive, send: the server's functions.
+        drop: closes the network connection; None if it cannot be accessed.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AbortableWebSocket:
         self._is_cut = False
 
     def cut(self) -> None:
-        """End all reads and writes, waiting and future ones, as if the peer were gone."""
+        """Abort the WebSocket: all reads and writes fail as if the peer had vanished."""
         self._is_cut = True
         if self._drop is not None:
             self._drop()
@@ -65,14 +65,15 @@ class AbortableWebSocket:
             limit.reschedule(0)
 
     async def receive(self) -> _Message:
-        """As the server's; raises TimeoutError, which is an OSError, when cut."""
+        """Receive a message as from the server. Raises TimeoutError, an OSError, if aborted."""
         return await self._until_cut(self._receive)
 
     async def send(self, message: _Message) -> None:
-        """As the server's; raises TimeoutError, which is an OSError, when cut."""
+        """Send a message as to the server. Raises TimeoutError, an OSError, if aborted."""
         await self._until_cut(lambda: self._send(message))
 
     async def _until_cut(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Await the server's function, until the WebSocket is aborted."""
         async with asyncio.timeout(0 if self._is_cut else None) as limit:
             self._waiting.add(limit)
             try:

@@ -1,4 +1,4 @@
-"""Peers of transports that send with a coroutine, a few messages at a time."""
+"""``SendingPeer``: base class of connections whose transport sends with a coroutine."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ D = TypeVar("D")
 T = TypeVar("T")
 
 METER = "rtmon.meter"
-"""ASGI scope key under which ``rtmon/probes/asgi`` leaves the connection's meter."""
+"""ASGI scope key under which ``rtmon/probes/asgi`` stores the connection's meter."""
 
 MONITOR = "rtmon.monitor"
-"""ASGI scope key under which it leaves the Monitor of that meter."""
+"""ASGI scope key under which ``rtmon/probes/asgi`` stores the Monitor of the meter."""
 
 _ROUND = 16_384
-"""Bytes sent in one go: what has been taken by then cannot be dropped any more."""
+"""Maximum number of bytes handed over for sending at once. These bytes cannot be dropped any
+more."""
 
 
 class LastResultCache(Generic[D, T]):
-    """Makes something of a message: once, where many get the same one in a row.
+    """Caches the last result of a function, because many receivers get the same message in a row.
 
     Args:
-        make: what makes it.
+        make: the function, called with an encoded message.
     """
 
     def __init__(self, make: Callable[[D], T]) -> None:
@@ -39,20 +40,20 @@ class LastResultCache(Generic[D, T]):
         self._found: tuple[D, T] | None = None
 
     def __call__(self, data: D) -> T:
-        """What is made of a message."""
+        """Return the function's result for a message."""
         if self._found is None or self._found[0] is not data:
             self._found = (data, self._make(data))
         return self._found[1]
 
 
 class SendingPeer(QueuedPeer):
-    """A Peer with a task that sends what :meth:`round` gives.
+    """A connection with a task that sends the messages returned by :meth:`round`.
 
     Attributes:
-        goodbye: code and reason, once the hub has closed the connection.
-        limit: a context for the transport's task; cutting the connection cancels what is in it.
-        drop: what drops the network connection below; None if it cannot be reached, and then what
-            the server has taken stays with it until the peer or TCP gives up.
+        goodbye: close code and reason, once the hub is closing the connection; else None.
+        limit: timeout context for the transport's task. Aborting the connection cancels the task.
+        drop: closes the network connection; None if it cannot be accessed. In that case, sent
+            messages stay in the server's buffer until the client or TCP closes the connection.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -66,10 +67,12 @@ class SendingPeer(QueuedPeer):
         self._wake = asyncio.Event()
 
     async def round(self) -> list[str | bytes] | None:
-        """Messages to send, in order; asking again confirms that those before were sent.
+        """Wait for messages to send, and return them in order.
+
+        A further call confirms that the messages of the last call were sent.
 
         Returns:
-            None when all is sent and the connection is to be closed.
+            None when all messages are sent and the connection is to be closed.
         """
         self._sending_bytes = 0
         self.pump()

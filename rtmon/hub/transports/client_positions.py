@@ -1,7 +1,8 @@
-"""Where a client is in every place at once, as one text that it gives back when it returns. Pure.
+"""A client's positions in all rooms and channels as one text, which it sends when it reconnects.
 
-An event stream and Socket.IO each have a client remember one such text: the ``id`` of the last
-event (HTML Standard, 9.2.4, ``Last-Event-ID``), and the offset of connection state recovery.
+Two transports let clients remember such a text. In an event stream it is the ``id`` of the last
+event, returned as ``Last-Event-ID`` (HTML Standard, 9.2.4). In Socket.IO it is the offset of
+connection state recovery.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from ..room_channel_keys import CHAT, channel_key, room_key
 __all__ = ["TEXT_LENGTH", "ClientPositions", "moves"]
 
 TEXT_LENGTH = 4_096
-"""Longest text. It comes back in a header, of which many servers and proxies take 8 KiB; past it
-the places that have been quiet longest are left out, and are not returned to."""
+"""Maximum length of the text. The client returns it in a header, for which many servers and proxies
+allow 8 KiB. Above it, the rooms and channels that have been silent longest are omitted. They are
+then not recovered."""
 
 
 class _Where(msgspec.Struct):
-    """What a publication says of its place."""
+    """The fields of a publication that identify its room or channel, and its position."""
 
     epoch: str = ""
     offset: int = 0
@@ -41,7 +43,14 @@ _KEYS: dict[PlaceKind, Callable[[_Where], str]] = {
 
 
 def moves(message: dict[str, Any]) -> list[tuple[str, Position]]:
-    """The places that a decoded message takes its receiver further in, and how far."""
+    """Return the positions that a client reaches by receiving a message.
+
+    Args:
+        message: a decoded message; a batch counts as the messages in it.
+
+    Returns:
+        (key of the room, channel or chat, position) for each publication.
+    """
     kind, payload = message["type"], message["payload"]
     if kind == "batch":
         return [move for inner in payload["messages"] for move in moves(inner)]
@@ -53,7 +62,7 @@ def moves(message: dict[str, Any]) -> list[tuple[str, Position]]:
 
 
 class ClientPositions:
-    """The places a client is in, and the last that it was sent of each; a pattern has none."""
+    """A client's rooms and channels, each with the last position sent; None for a pattern."""
 
     def __init__(self) -> None:
         self._at: dict[str, Position | None] = {}
@@ -71,16 +80,20 @@ class ClientPositions:
         return "&".join(reversed(parts))
 
     def entered(self, key: str, at: Position | None) -> None:
-        """The client is in a place, and has what was published there up to a position."""
+        """Record that the client has entered a room or channel, with its position."""
         self._at.pop(key, None)
         self._at[key] = at
 
     def left(self, key: str) -> None:
-        """The client is there no longer."""
+        """Record that the client has left a room or channel."""
         self._at.pop(key, None)
 
     def sent(self, further: Iterable[tuple[str, Position]]) -> bool:
-        """The client is sent what makes these :func:`moves`. Returns whether it was in one."""
+        """Update the positions by the :func:`moves` of a message that is sent to the client.
+
+        Returns:
+            True if a position has changed.
+        """
         moved = False
         for key, at in further:
             if self._at.get(key) is not None:
@@ -90,10 +103,10 @@ class ClientPositions:
 
     @staticmethod
     def parse(text: str) -> dict[str, Position | None]:
-        """Place → the position to return with.
+        """Parse a text that a returning client has sent. Returns key → position.
 
         Raises:
-            ProtocolError: the text is none that was ever given out.
+            ProtocolError: the text is not one that a server has sent.
         """
         found: dict[str, Position | None] = {}
         try:
@@ -103,7 +116,7 @@ class ClientPositions:
                 offset, _, epoch = value.partition(".")
                 fields = {"epoch": epoch, "offset": int(offset[:18])} if value else None
                 found[key] = msgspec.convert(fields, Position | None)
-        except ValueError:  # msgspec.ValidationError is one
+        except ValueError:  # includes msgspec.ValidationError
             raise ProtocolError(
                 "invalid_position",
                 "The last event's id is none that this server gives out: return with the one that "

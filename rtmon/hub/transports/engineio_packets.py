@@ -1,6 +1,7 @@
-"""Engine.IO packets as clients send them, checked before python-engineio sees them.
+"""Validation of Engine.IO packets from clients, before python-engineio processes them.
 
-It raises for some that are none, waits for a poll that never comes, or takes any amount of them.
+python-engineio raises for some malformed packets, waits forever for a poll, or accepts any number
+of packets.
 """
 
 from __future__ import annotations
@@ -21,37 +22,37 @@ __all__ = ["PacketError", "TooLargeError", "checked", "read_body", "read_packets
 
 _SEPARATOR = "\x1e"
 _CONTROL = len("2probe")
-"""Characters of the longest packet that is no message."""
+"""Maximum length of a packet that is not a message."""
 
 
 class PacketError(OSError):
-    """What a client sent is no packet. An OSError, so that python-engineio ends the connection."""
+    """A client sent an invalid packet. As an OSError, it makes python-engineio end the connection."""
 
 
 class TooLargeError(Exception):
-    """A request has a larger body than is taken."""
+    """The body of a request is larger than allowed."""
 
 
 class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
-    """What one POST carries: as many packets as a client may send at once, rather than 16."""
+    """The packets of one POST. A client may send as many as its burst, instead of 16."""
 
     max_decode_packets = limits.BURST
 
 
 def checked(packet: str | bytes, *, kinds: str = "1235") -> str | bytes:
-    """A packet that a client sent, if it is one.
+    """Return a packet from a client unchanged, after validating it.
 
     Args:
-        packet: as it was sent: bytes are always a message.
-        kinds: types that are taken, beside messages.
+        packet: the packet. Bytes are always a message.
+        kinds: allowed packet types, in addition to messages.
 
     Raises:
-        PacketError: it is none.
+        PacketError: the packet is invalid.
     """
     if isinstance(packet, bytes):
         return packet
     kind, second = packet[:1], packet[1:2]
-    if kind == "4":  # a message: Socket.IO's begin with a digit of their own
+    if kind == "4":  # a message, whose content begins with the digit of a Socket.IO packet type
         right = not second or (second.isascii() and second.isdigit())
     elif kind == "b":
         right = _is_base64(packet[1:])
@@ -63,10 +64,10 @@ def checked(packet: str | bytes, *, kinds: str = "1235") -> str | bytes:
 
 
 def read_packets(body: bytes) -> list[Any]:
-    """The packets that a client which polls has posted.
+    """Return the packets in the body of a POST.
 
     Raises:
-        PacketError: they are none, or too many.
+        PacketError: a packet is invalid, or there are too many.
     """
     try:
         text = body.decode()
@@ -86,10 +87,15 @@ async def read_body(
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     most: int,
 ) -> bytes | None:
-    """Read a request's body to its end, however it is framed; None if the client has left.
+    """Read the whole body of a request; None if the client has disconnected.
+
+    Args:
+        scope: the ASGI scope of the request.
+        receive: the server's ``receive``.
+        most: maximum size of the body in bytes.
 
     Raises:
-        TooLargeError: it has more bytes than ``most``.
+        TooLargeError: the body is larger.
     """
     lengths = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
     if any(int(value) > most for value in lengths if value.isdigit()):
@@ -107,6 +113,7 @@ async def read_body(
 
 
 def _is_base64(text: str) -> bool:
+    """Return whether a text is valid base64."""
     try:
         base64.b64decode(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Slow receivers, for all transports alike."""
+"""``QueuedPeer``: a connection with a bounded send queue, and handling of slow receivers."""
 
 from __future__ import annotations
 
@@ -23,44 +23,47 @@ if TYPE_CHECKING:
 __all__ = ["CLOSE_TIMEOUT", "QueuedPeer"]
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds that a connection has to end by itself before it is cut: a reader that has stalled
-never takes the close frame."""
+"""Seconds that a connection may take to close before it is aborted. A reader that has stalled never
+reads the close frame."""
 
 _LOOKS = 4
-"""Looks at a connection in the time after which something must be done about it."""
+"""Number of checks of a slow connection within the shortest timeout that applies to it."""
 
 
 _Message: TypeAlias = tuple[str | bytes, Settled | None]
+"""An encoded message, and its callback."""
 
 
 class QueuedPeer(Peer):
-    """A Peer with a bounded queue in front of a transport that cannot always take messages.
+    """A Peer with a bounded send queue before a transport that is not always writable.
 
     The queue is empty while the transport is :attr:`writable`, so a direct write to a writable
-    transport overtakes nothing.
+    transport never overtakes a queued message.
 
-    **What a transport provides**
+    **Implemented by a transport**
 
-    * :attr:`writable`: whether its own buffer, which nothing can be taken back from, has room.
-      Keep that buffer small. Where sending is a coroutine, one message at a time is enough: not
-      writable from :meth:`write` until the coroutine has returned.
-    * :meth:`write`: puts a message into that buffer. Called only while it is writable; does not
-      block. An error of the transport is the transport's to handle: it ends the connection.
-    * :attr:`buffered`: bytes in that buffer.
-    * :meth:`end`: begins to close, in order after what was written. Called once at most. Whether
-      it succeeds need not be watched: if :meth:`ended` is not called in time, :meth:`abort` is.
-    * :meth:`abort`: cuts the connection at once. May be called when it has ended.
-    * :attr:`taken`, where it can do better than the bytes written here less those buffered.
+    * :attr:`writable`: whether the transport's own buffer has space. Messages cannot be removed
+      from this buffer, so keep it small. If sending is a coroutine, one message at a time is
+      enough: not writable from :meth:`write` until the coroutine has returned.
+    * :meth:`write`: puts a message into the transport's buffer. Called only while writable. Must
+      not block. If the transport fails, it ends the connection itself.
+    * :attr:`buffered`: number of bytes in the transport's buffer.
+    * :meth:`end`: starts to close the connection after the written messages. Called at most once.
+      The transport need not check its success: :meth:`abort` is called if :meth:`ended` is not
+      called in time.
+    * :meth:`abort`: closes the connection at once. May be called after the connection has ended.
+    * :attr:`taken`: optional, if the transport knows better than written minus buffered bytes.
 
-    **What a transport calls**
+    **Called by a transport**
 
-    * :meth:`pump` whenever it has become writable again;
-    * :meth:`blocked` when it has stopped being writable without :meth:`write`, as when the program
-      writes to it, too;
-    * :meth:`ended` once, when the connection is gone, beside :meth:`rtmon.hub.Hub.closed`.
+    * :meth:`pump` each time it becomes writable again;
+    * :meth:`blocked` when it stops being writable for another reason than :meth:`write`, such as a
+      write by the application;
+    * :meth:`ended` once, when the connection has ended, in addition to
+      :meth:`rtmon.hub.Hub.closed`.
 
     Args:
-        hub: has the options that bound the queue, read anew each time, and the clock.
+        hub: its options limit the queue and are read at each use; it also has the clock.
     """
 
     _queue: SendQueue[_Message] | None = None
@@ -77,12 +80,12 @@ class QueuedPeer(Peer):
         self._hub = hub
         self._context = hub.context
 
-    # What a transport provides
+    # Implemented by a transport
 
     @property
     @abc.abstractmethod
     def writable(self) -> bool:
-        """Whether the transport takes a message now."""
+        """True if the transport accepts a message now."""
 
     @abc.abstractmethod
     def write(self, data: str | bytes) -> None:
@@ -91,26 +94,26 @@ class QueuedPeer(Peer):
     @property
     @abc.abstractmethod
     def buffered(self) -> int:
-        """Bytes that the transport has taken and that have not left."""
+        """Number of bytes in the transport's buffer."""
 
     @abc.abstractmethod
     def end(self, code: int, reason: str) -> None:
-        """Begin to close the connection."""
+        """Start to close the connection."""
 
     @abc.abstractmethod
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once."""
 
     @property
     def taken(self) -> int:
-        """A number that grows as bytes leave while the transport is not writable."""
+        """A number that grows as bytes leave the transport's buffer while it is not writable."""
         return self._written - self.buffered
 
-    # What the hub calls
+    # Called by the hub
 
     @property
     def open(self) -> bool:
-        """Whether messages are taken."""
+        """True while the connection accepts messages."""
         return self._closing is None and not self._over
 
     @property
@@ -179,7 +182,7 @@ class QueuedPeer(Peer):
 
     def has_room(self, share: float = 1.0) -> bool:
         if not self.open:
-            return True  # a publisher does not wait for a connection that has ended
+            return True  # publishers do not wait for an ended connection
         queue, bounds = self._queue, self._context.options.bounds
         if queue is None:
             return self.buffered < share * bounds.bytes
@@ -191,10 +194,10 @@ class QueuedPeer(Peer):
             self._roomless = [*(self._roomless or ()), waiter]
             await waiter
 
-    # What the transport calls
+    # Called by the transport
 
     def pump(self) -> None:
-        """The transport can take messages again."""
+        """Write queued messages, because the transport is writable again."""
         if self._over:
             return
         self._progress = None
@@ -213,16 +216,16 @@ class QueuedPeer(Peer):
             self._watch()
 
     def blocked(self) -> None:
-        """The transport takes nothing for now: whether the reader does is watched."""
+        """Start to check that the receiver still reads, because the transport is not writable."""
         self._watch()
 
     def too_slow(self) -> None:
-        """Too much waits: end the connection with 1013, and without what still waits here."""
+        """Close the connection with 1013, and drop its queued messages."""
         self._found_slow()
         self.close(codes.TRY_AGAIN_LATER, TOO_SLOW)
 
     def ended(self) -> None:
-        """The connection is gone."""
+        """Drop the queue and stop all timers, because the connection has ended."""
         self._over = True
         if self._cut is not None:
             self._cut.cancel()
@@ -231,27 +234,30 @@ class QueuedPeer(Peer):
         self._give_up()
         self._admit()
 
-    # Inside
+    # Internal
 
     def _write(self, data: str | bytes) -> None:
+        """Write a message. If the transport is then not writable, start to check the receiver."""
         self._written += len(data)
         self.write(data)
         if not self.writable:
             self._watch()
 
     def _watch(self) -> None:
+        """Start periodic checks of the receiver, unless they are running."""
         if self._progress is None and not self._over:
             self._progress = Progress(self.taken, self._context.clock())
             self._set_alarm()
 
     def _set_alarm(self) -> None:
+        """Schedule the next check of the receiver."""
         if self._alarm is None:
             self._alarm = Timer(self._look)
         options = self._context.options
         self._alarm.set(min(options.stalled, options.max_waiting_age) / _LOOKS)
 
     def _look(self) -> None:
-        """Look whether the reader takes what waits, and soon enough."""
+        """Check that the receiver reads queued messages, and reads them in time."""
         queue, progress = self._queue, self._progress
         if self._over or progress is None:
             return
@@ -270,7 +276,7 @@ class QueuedPeer(Peer):
         self._set_alarm()
 
     def _found_slow(self) -> None:
-        """Drop what waits, and have the Monitor know why the connection ends."""
+        """Drop the queue, and mark the connection as a slow consumer for the Monitor."""
         self._give_up()
         if self.open:
             self._slow = True
@@ -278,20 +284,23 @@ class QueuedPeer(Peer):
                 self.meter.too_slow = True
 
     def _give_up(self) -> None:
+        """Drop all queued messages."""
         if self._queue is not None:
             self._queue.clear()
 
     def _given_up(self, message: _Message) -> None:
+        """Count a dropped message, and call its callback with False."""
         self._dropped()
         if message[1] is not None:
             message[1](False)
 
     def _dropped(self) -> None:
+        """Count a dropped message."""
         if self.meter is not None:
             self.meter.bump("dropped")
 
     def _admit(self) -> None:
-        """Wake the publishers that wait for room."""
+        """Wake the publishers that wait for space."""
         waiting, self._roomless = self._roomless, None
         for waiter in waiting or ():
             if not waiter.done():
