@@ -16,15 +16,15 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from rtmon.protocol import catalog, compat
+from rtmon.protocol import alternative_spellings, catalog
 from rtmon.protocol.message_type import MessageType
-from rtmon.protocol.payload import PayloadIn
+from rtmon.protocol.payload_bases import PayloadIn
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "protocol.md"
 SETS = ROOT / "rtmon" / "web" / "client" / "catalog.js"
 TYPES = ROOT / "rtmon" / "web" / "client" / "catalog.d.ts"
-NAMES = ROOT / "rtmon" / "protocol" / "names.py"
+NAMES = ROOT / "rtmon" / "protocol" / "message_type_names.py"
 
 WRITTEN = "Written by `make docs` from rtmon/protocol/catalog; do not edit."
 BEGIN = f"<!-- {WRITTEN} -->\n"
@@ -48,7 +48,11 @@ SETS_OF_TYPES = {
 
 OTHER_FIELDS = {
     field.encode_name
-    for spelled in (compat.Room, compat.Receiver, compat.ChunkNumber)
+    for spelled in (
+        alternative_spellings.Room,
+        alternative_spellings.Receiver,
+        alternative_spellings.ChunkNumber,
+    )
     for field in msgspec.structs.fields(spelled)
 } - {"room", "to"}
 
@@ -97,7 +101,7 @@ def answer(each: MessageType) -> str:
 
 
 def names() -> str:
-    """The current text of rtmon/protocol/names.py."""
+    """The current text of rtmon/protocol/message_type_names.py."""
     types = [each.name for each in catalog.MESSAGE_TYPES]
     lines = [
         '"""The message types as constants.',

@@ -111,7 +111,7 @@ NEEDS_EXTRA = (
     "rtmon.hub.brokers.redis",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
-    "rtmon.hub.transports.socketio_packets",
+    "rtmon.hub.transports.engineio_packets",
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
 from ..protocol.catalog import ACKNOWLEDGED, Position
-from ..protocol.data import plain_text
+from ..protocol.data_encoding import plain_text
 from .engine import Engine
 from .files import Files, Progress
 from .options import ClientOptions

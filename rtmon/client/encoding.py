@@ -7,10 +7,10 @@ from typing import Any
 
 from ..errors import OptionError
 from ..protocol import limits
-from ..protocol.binary import encode_attached
+from ..protocol.binary_messages import encode_attached
 from ..protocol.catalog import BINARY, EPHEMERAL, INCOMING, REPEATABLE
 from ..protocol.codecs import JSON, MSGPACK
-from ..protocol.data import encode_value, plain, plain_text
+from ..protocol.data_encoding import encode_value, plain, plain_text
 from ..protocol.envelope import VERSION, Message, Metadata
 from .options import ClientOptions
 
@@ -51,8 +51,8 @@ class RtmonWire:
 
         Args:
             kind: the message type.
-            payload: an object, as :func:`~rtmon.protocol.data.encode_value` takes it; ``data``,
-                where the type carries some, may be bytes as a whole.
+            payload: an object, as :func:`~rtmon.protocol.data_encoding.encode_value` takes it;
+                ``data``, where the type carries some, may be bytes as a whole.
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: the id of the message that this one answers.

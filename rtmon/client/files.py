@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from ..protocol.binary import encode_chunk
+from ..protocol.binary_messages import encode_chunk
 from .download import Download
 from .errors import ConnectionLost, MessageExpired
 from .records import Change, Message

@@ -10,7 +10,7 @@ from ..core.batching import Batch
 from ..core.option_checks import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
-from ..protocol.values import checked_info, checked_name, explain
+from ..protocol.field_types import checked_info, checked_name, explain
 from .token import Token, is_token
 
 __all__ = ["ClientOptions"]

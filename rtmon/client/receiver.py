@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import ProtocolError
 from ..protocol import limits
-from ..protocol.binary import CHUNK, decode_chunk
+from ..protocol.binary_messages import CHUNK, decode_chunk
 from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope

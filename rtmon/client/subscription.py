@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
-from ..protocol.channels import matches
+from ..protocol.channel_patterns import matches
 from .errors import ClientClosed
 from .memberships import Membership
 from .positions import Cursors

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rtmon.core.addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
-from rtmon.hub.admission.connection_rate import ConnectionRate
-from rtmon.protocol.channels import covers, is_pattern, matches, overlaps
+from rtmon.hub.admission.connection_rate_limit import ConnectionRate
+from rtmon.protocol.channel_patterns import covers, is_pattern, matches, overlaps
 
 
 def test_bucket_gives_several_tokens_and_can_be_drained() -> None:

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 
 Place = Any
 

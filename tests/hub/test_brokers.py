@@ -13,7 +13,7 @@ from rtmon.hub.brokers.base import Broker, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.protocol.catalog import Member
-from rtmon.protocol.data import decode_data, encode_data
+from rtmon.protocol.data_encoding import decode_data, encode_data
 from tests.hub.redis_server import RedisServer
 
 KEEP = {"size": 5, "age": 60.0}

@@ -52,7 +52,7 @@ async def test_program_closes_a_client(place: Place, over: str) -> None:
     await until(lambda: place.hub.client(ada.id) is None)
     await client.close(4600, "kicked")
     assert not client.open
-    with pytest.raises(ProtocolError, match="is gone") as caught:
+    with pytest.raises(ProtocolError, match="has disconnected") as caught:
         await client.send("more", {})
     assert caught.value.code == "unknown_client"
 

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from rtmon.core.batching import Batch, BatchBuffer
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
-from rtmon.hub.admission.connection_rate import ConnectionRate
+from rtmon.hub.admission.connection_rate_limit import ConnectionRate
 from rtmon.hub.brokers.deduplication import SeenIds
-from rtmon.hub.encoding import fitting
-from rtmon.hub.join_leave import JoinLeaveBatch
+from rtmon.hub.join_leave_announcements import JoinLeaveBatch
+from rtmon.hub.outgoing_messages import fitting
 from rtmon.hub.stats import StatsTable
 from rtmon.hub.subscriptions import Subscriptions
 from rtmon.hub.typing_indicator import TypingState
 from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
 from rtmon.protocol.catalog import Member
-from rtmon.protocol.channels import matches
+from rtmon.protocol.channel_patterns import matches
 
 _names = st.sampled_from(["a", "a.b", "a.c", "b.c", "a.*", "*.c", "**"])
 
@@ -231,8 +231,8 @@ def test_hub_options_are_checked_by_name() -> None:
     with pytest.raises(OptionError, match="max_waiting"):
         HubOptions(max_waiting=1)
     for channels, wrong in (
-        ({"a*b": ChannelOptions()}, "no pattern"),
-        ({"news.**.x": ChannelOptions()}, "no pattern"),
+        ({"a*b": ChannelOptions()}, "not a valid pattern"),
+        ({"news.**.x": ChannelOptions()}, "not a valid pattern"),
         ({"news": {"slow": "block"}}, "ChannelOptions"),
         ({1: ChannelOptions()}, "as str"),
         (None, "give a dict"),

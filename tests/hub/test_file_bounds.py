@@ -14,7 +14,7 @@ from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.hub.files.store import FileStore
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_chunk
+from rtmon.protocol.binary_messages import encode_chunk
 from rtmon.testing import FakeClock
 from tests.hub.conftest import TRANSPORTS
 from tests.hub.tokens import login, token

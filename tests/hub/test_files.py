@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtmon.errors import ProtocolError
 from rtmon.hub.files.store import FileStore, safe_name
 from rtmon.protocol import limits
-from rtmon.protocol.binary import decode_chunk, encode_chunk
+from rtmon.protocol.binary_messages import decode_chunk, encode_chunk
 from rtmon.testing import FakeClock
 from tests.hub.tokens import login, token
 

@@ -69,7 +69,7 @@ async def test_hub_closes_client_that_does_not_read_its_history(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that asks for history and reads nothing is closed, and holds up no other client."""
-    monkeypatch.setattr("rtmon.hub.recovery._PATIENCE", 0.2)
+    monkeypatch.setattr("rtmon.hub.history_recovery._PATIENCE", 0.2)
     place = await start(max_waiting=WAITING)
     first = await place.hub.publish("c", 0)
     for _ in range(60):

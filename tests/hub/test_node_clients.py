@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import node_calls
+from rtmon.hub import node_requests
 from rtmon.protocol.codecs import JSON
 from rtmon.testing import until
 from tests.hub.clients import SocketClient
@@ -142,7 +142,7 @@ async def test_program_learns_that_a_node_was_killed(
             killed.kill()
         await killed.wait()
     with monkeypatch.context() as patch:
-        patch.setattr(node_calls, "ACT_TIMEOUT", 0.1)
+        patch.setattr(node_requests, "ACT_TIMEOUT", 0.1)
         with pytest.raises(ProtocolError) as caught:
             await client.send("mine")
     assert caught.value.code == "no_answer"
@@ -175,8 +175,8 @@ async def test_broadcast_reaches_this_node_while_redis_is_away(
     own_redis: RedisServer, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While Redis is frozen or away, broadcasts reach this node's clients, and have no total."""
-    monkeypatch.setattr(node_calls, "ACT_TIMEOUT", 0.3)
-    monkeypatch.setattr(node_calls, "COUNT_TIMEOUT", 0.3)
+    monkeypatch.setattr(node_requests, "ACT_TIMEOUT", 0.3)
+    monkeypatch.setattr(node_requests, "COUNT_TIMEOUT", 0.3)
     one = await nodes.open(own_redis.url)
     ada = await one.connect("ada")
     await ada.ask("ping")

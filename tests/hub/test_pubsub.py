@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 
 Place = Any
 

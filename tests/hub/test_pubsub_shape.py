@@ -72,6 +72,6 @@ async def test_hub_refuses_a_shape_that_it_does_not_have(query: str, subprotocol
         ) as client,
     ):
         await client.recv()  # the error
-        with pytest.raises(ConnectionClosed, match="pubsub is the only one"):
+        with pytest.raises(ConnectionClosed, match="the only shape is pubsub"):
             await client.recv()
     await hub.aclose()

@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rtmon.hub import Hub
 from rtmon.hub.brokers.base import Draft, Recovery
 from rtmon.hub.brokers.memory import MemoryBroker
-from rtmon.hub.brokers.redis_bodies import decode_draft, encode_draft
+from rtmon.hub.brokers.redis_encoding import decode_draft, encode_draft
 from rtmon.hub.transports.base import Peer
 from rtmon.protocol.codecs import JSON
-from rtmon.protocol.data import encode_data
+from rtmon.protocol.data_encoding import encode_data
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import rtmon
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.hub.brokers.redis_message import NodeMessage
+from rtmon.hub.brokers.redis_message_parsing import NodeMessage
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import Nodes

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rtmon.hub.memberships import Memberships
+from rtmon.hub.membership_index import MembershipIndex
 
 members = st.integers(0, 5)
 rooms = st.sampled_from(["a", "b", "c", "d"])
@@ -15,7 +15,7 @@ class RoomsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rooms: Memberships[int] = Memberships()
+        self.rooms: MembershipIndex[int] = MembershipIndex()
         self.pairs: list[tuple[int, str]] = []
 
     def inside(self, room: str) -> list[int]:

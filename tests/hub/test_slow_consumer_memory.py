@@ -79,7 +79,9 @@ async def test_client_that_is_being_closed_takes_no_more_memory(
     """While a slow consumer has time for its close frame, its queue is dropped, nothing more is
     kept for it, and it still counts as a connection.
     """
-    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # longer than the test
+    monkeypatch.setattr(
+        "rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 600.0
+    )  # longer than the test
     hub = Hub(announce=60.0, max_connections=1)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

@@ -20,7 +20,7 @@ from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.brokers import redis as redis_broker
 from rtmon.hub.brokers.base import Draft
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 from rtmon.testing import until
 from tests.hub.clients import SocketIOClient, StreamClient
 from tests.hub.conftest import ONE_EACH, TRANSPORTS, Place
@@ -302,7 +302,7 @@ async def test_notification_is_refused_when_it_cannot_be_sent(place: Place, over
     ada = await place.connect("ada", user="ada", over=over)
     notify = place.hub.notify
     for bad in BAD:
-        with pytest.raises(OptionError, match="cannot be told to 'ada'"):
+        with pytest.raises(OptionError, match="cannot be sent to 'ada'"):
             notify("ada", "title", data=bad)
     for words in ((HALF, "t"), ("ada", HALF), ("ada", "t", HALF), ("ada", "t", "x" * 16_384)):
         with pytest.raises(OptionError):

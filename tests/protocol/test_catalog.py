@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from rtmon.hub import Hub
-from rtmon.protocol import catalog, compat
+from rtmon.protocol import alternative_spellings, catalog
 from rtmon.protocol.message_type import MessageType
-from rtmon.protocol.payload import PayloadIn
+from rtmon.protocol.payload_bases import PayloadIn
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "message_types.py"
 
@@ -47,14 +47,16 @@ def test_message_types_are_constants_of_the_package() -> None:
 
 def test_message_type_has_one_row() -> None:
     """No message type has two rows, in the catalog or among the other spellings."""
-    every = [each.name for each in (*catalog.MESSAGE_TYPES, *compat.MESSAGE_TYPES)]
+    every = [each.name for each in (*catalog.MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES)]
     assert len(every) == len(set(every))
 
 
 def test_hub_has_a_handler_for_each_message_type_of_clients() -> None:
     """The hub handles exactly the message types that clients send, other spellings included."""
     handled = set(Hub()._dispatcher.protocol_types)
-    assert handled == set(catalog.INCOMING) | {each.name for each in compat.MESSAGE_TYPES}
+    assert handled == set(catalog.INCOMING) | {
+        each.name for each in alternative_spellings.MESSAGE_TYPES
+    }
 
 
 @pytest.mark.parametrize("each", catalog.MESSAGE_TYPES, ids=lambda each: each.name)

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
-from rtmon.protocol import binary, close, limits
+from rtmon.protocol import binary_messages, close, limits
 from rtmon.protocol.catalog import INCOMING, OUTGOING, Publish
 from rtmon.protocol.codecs import CODECS, JSON, MSGPACK, Codec, for_subprotocol, select_subprotocol
-from rtmon.protocol.data import decode_data, encode_value
+from rtmon.protocol.data_encoding import decode_data, encode_value
 from rtmon.protocol.envelope import Message
-from rtmon.protocol.schema import catalog_schema
+from rtmon.protocol.json_schema import catalog_schema
 
 DOCS = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
@@ -68,8 +68,8 @@ def test_any_bytes_are_a_message_or_a_protocol_error(noise: bytes) -> None:
         known = {None, "invalid_message", "invalid_payload", "unsupported_version"}
         assert code_of(decode) in known
         codec.salvage_id(noise)
-    assert code_of(lambda: binary.decode_chunk(noise)) in {None, "invalid_message"}
-    assert code_of(lambda: binary.decode_attached(noise)) in {None, "invalid_message"}
+    assert code_of(lambda: binary_messages.decode_chunk(noise)) in {None, "invalid_message"}
+    assert code_of(lambda: binary_messages.decode_attached(noise)) in {None, "invalid_message"}
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 2**64, b"x", {1: 2}, {"a": {3}}])
@@ -93,18 +93,18 @@ def test_nesting_is_bounded_at_the_documented_depth() -> None:
 @given(st.text(st.characters(codec="ascii"), max_size=64), st.integers(0, 2**64 - 1), st.binary())
 def test_chunk_is_decoded_equal(file: str, offset: int, content: bytes) -> None:
     """A decoded chunk equals the encoded one, and is no envelope."""
-    chunk = binary.encode_chunk(file, offset, content)
-    assert chunk[0] == binary.CHUNK
-    got, where, inside = binary.decode_chunk(chunk)
+    chunk = binary_messages.encode_chunk(file, offset, content)
+    assert chunk[0] == binary_messages.CHUNK
+    got, where, inside = binary_messages.decode_chunk(chunk)
     assert (got, where, bytes(inside)) == (file, offset, content)
 
 
 @given(st.binary(), st.binary())
 def test_attachment_is_decoded_equal(envelope: bytes, content: bytes) -> None:
     """A decoded envelope and its data equal the encoded ones."""
-    attached = binary.encode_attached(envelope, content)
-    assert attached[0] == binary.ATTACHED
-    assert binary.decode_attached(attached) == (envelope, content)
+    attached = binary_messages.encode_attached(envelope, content)
+    assert attached[0] == binary_messages.ATTACHED
+    assert binary_messages.decode_attached(attached) == (envelope, content)
 
 
 def test_first_known_subprotocol_is_chosen() -> None:

@@ -95,7 +95,7 @@ async def test_cause_is_slow_consumer_when_the_hub_cuts_a_reader(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, transport: str, bound: str
 ) -> None:
     """A reader that stops reading has the cause `slow consumer`, however it was cut."""
-    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 0.5)
+    monkeypatch.setattr("rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 0.5)
     house = await begin(history=0, **BOUNDS[bound])
     come: Callable[[House], Any] = ASGI[transport]
     async with come(house), asyncio.timeout(60):

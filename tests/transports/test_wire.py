@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 import rtmon
-from rtmon.hub.transports.abort import find_abort
+from rtmon.hub.transports.asgi_abort import find_abort
 from tests.probes.serving import serving
 
 

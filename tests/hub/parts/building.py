@@ -9,9 +9,9 @@ import msgspec
 from rtmon.hub.brokers.base import BrokerEvents, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.connection import Connection
-from rtmon.hub.context import HubContext
+from rtmon.hub.connection_registry import ConnectionRegistry
+from rtmon.hub.hub_context import HubContext
 from rtmon.hub.options import HubOptions
-from rtmon.hub.registry import Registry
 from rtmon.testing import FakeClock
 from tests.hub.clients import MemoryPeer
 
@@ -44,7 +44,7 @@ def make_context(clock: FakeClock | None = None, **options: Any) -> HubContext:
 
 
 def make_connection(
-    context: HubContext, registry: Registry | None = None, *, remote: str | None = None
+    context: HubContext, registry: ConnectionRegistry | None = None, *, remote: str | None = None
 ) -> Connection:
     """Return a connection whose peer keeps what it is sent; a registry makes it a welcomed one."""
     peer = MemoryPeer()

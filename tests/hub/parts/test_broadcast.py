@@ -7,8 +7,8 @@ from rtmon.core.batching import Batch
 from rtmon.core.frame_sharing import Written
 from rtmon.hub.broadcast import Broadcast
 from rtmon.hub.connection import Connection
+from rtmon.hub.connection_registry import ConnectionRegistry
 from rtmon.hub.options import ChannelOptions
-from rtmon.hub.registry import Registry
 from rtmon.protocol.catalog import Publication
 from tests.hub.clients import MemoryPeer
 from tests.hub.parts.building import make_connection, make_context, publication, received
@@ -66,7 +66,7 @@ class ListGroup:
 
 def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
     """A failing transport loses its own publication only, and is counted as a drop."""
-    context, registry = make_context(), Registry()
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     broken = Connection(context, BrokenPeer())
     ada, bo = (make_connection(context, registry) for _ in range(2))
@@ -80,7 +80,7 @@ def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
 
 def test_broadcast_skips_publisher_when_it_wants_no_echo() -> None:
     """The publisher does not get its own publication; announcements are not counted."""
-    context, registry = make_context(), Registry()
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     ada, bo = (make_connection(context, registry) for _ in range(2))
     for connection in (ada, bo):
@@ -97,7 +97,7 @@ def test_broadcast_skips_publisher_when_it_wants_no_echo() -> None:
 def test_broadcast_calls_functions_with_publications() -> None:
     """A function that raises does not keep others from being called; a canceled one is not."""
     context = make_context()
-    broadcast = Broadcast(context, Registry())
+    broadcast = Broadcast(context, ConnectionRegistry())
     seen: list[Any] = []
 
     def fails(_: Publication) -> None:
@@ -114,7 +114,7 @@ def test_broadcast_calls_functions_with_publications() -> None:
 async def test_broadcast_collects_publications_when_the_channel_has_batches() -> None:
     """A full batch is one message of several; ending the rule sends what was collected first."""
     context = make_context(channels={"news": ChannelOptions(batch=Batch(size=2, delay=5))})
-    registry = Registry()
+    registry = ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     ada = make_connection(context, registry)
     registry.subscriptions.add(ada, "news")
@@ -130,7 +130,7 @@ async def test_broadcast_collects_publications_when_the_channel_has_batches() ->
 def test_broadcast_holds_publications_back_when_a_client_catches_up() -> None:
     """Publications after the client's position are held back until the catch-up ends."""
     context = make_context()
-    broadcast = Broadcast(context, Registry())
+    broadcast = Broadcast(context, ConnectionRegistry())
     held = broadcast.begin_catch_up("channel:news")
     for offset in (1, 2):
         broadcast.deliver("channel:news", publication(context, offset, offset))
@@ -144,7 +144,7 @@ def test_broadcast_shares_frames_when_connections_can() -> None:
     """Members of a group are sent one message together; a blocked one gets it by its own queue,
     and one that asks for batches leaves the group.
     """
-    context, registry = make_context(), Registry()
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     groups: list[ListGroup] = []
 

@@ -6,7 +6,7 @@ from rtmon.errors import ProtocolError
 from rtmon.hub.admission.authentication import User
 from rtmon.hub.admission.permissions import Allow, Permissions
 from rtmon.hub.connection import Connection
-from rtmon.hub.context import HubContext
+from rtmon.hub.hub_context import HubContext
 from rtmon.hub.options import ChannelOptions
 from tests.hub.parts.building import make_connection, make_context
 
