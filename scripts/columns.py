@@ -30,20 +30,36 @@ INTRODUCTION = """\
 
 <!-- Written by `make docs` from rtmon/metrics/columns.py; do not edit. -->
 
-Every number has one name, in records, DataFrames, CSV files and the feed. Units are seconds (s)
-and bytes (B). A counter in a Sample is the increase since the Sample before; in the connections
-table it is the total. What a probe cannot know is null, never 0. Times are Unix seconds in
-records, and UTC in DataFrames and files."""
+This page defines every column of rtmon's tables. A [column](glossary.md#measuring) has the same
+name in records, in DataFrames, in CSV files and in a
+[feed](glossary.md#from-numbers-to-pictures). This program takes a
+[Sample](glossary.md#measuring) and prints three of its columns:
+
+```python
+import rtmon
+
+monitor = rtmon.Monitor()
+monitor.tick()
+print(monitor.samples()[["seq", "time", "open"]])
+```
+
+* Units are seconds (s) and bytes (B).
+* A counter in the table `samples` is the increase since the previous
+  [Sample](glossary.md#measuring). A counter in the table `connections` is the total since the
+  connection opened.
+* A value that a [probe](glossary.md#measuring) cannot measure is null, never 0. The column "known
+  to" lists the probes that measure a value.
+* Times are Unix seconds in records, and UTC timestamps in DataFrames and files."""
 
 TITLES = {
-    "samples": "One row a tick: `monitor.samples()`, `samples.csv`",
-    "connections": "One row a connection: `monitor.connections()`, `connections.csv`",
-    "events": "One row for each thing that happened: `monitor.events()`, `events.csv`",
-    "channels": "One row a channel of the hub: `monitor.channels()`, `channels.csv`",
-    "socketio": "What is particular to Socket.IO, bounded: `monitor.socketio()`, `socketio.csv`",
-    "latencies": "Percentiles of the last minute by path, room and type; bounded",
-    "addresses": "Connections by the address they come from; bounded",
-    "clients": "One row a client that reports to the Monitor: `monitor.clients()`",
+    "samples": "One row for each tick: `monitor.samples()`, `samples.csv`",
+    "connections": "One row for each connection: `monitor.connections()`, `connections.csv`",
+    "events": "One row for each Event: `monitor.events()`, `events.csv`",
+    "channels": "One row for each channel of the hub: `monitor.channels()`, `channels.csv`",
+    "socketio": "Statistics of Socket.IO, bounded in number: `monitor.socketio()`, `socketio.csv`",
+    "latencies": "Percentiles of the last minute by path, room and message type, bounded in number",
+    "addresses": "Statistics of each client address, bounded in number",
+    "clients": "One row for each client that reports to the Monitor: `monitor.clients()`",
 }
 
 RECORDS = '''\

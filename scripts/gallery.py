@@ -171,7 +171,11 @@ async def main(names: list[str]) -> None:
                     await page.close()
             await browser.close()
     listed = [f"* [{source.stem}]({source.stem}.md)" for source in sources]
-    intro = "# The course, as it looks when it has run\n\n`make gallery` writes this folder.\n\n"
+    intro = (
+        "# The course with its outputs\n\n"
+        "Each page is a notebook of the course with the outputs and charts of one run.\n"
+        "`make gallery` writes these pages.\n\n"
+    )
     (GALLERY / "README.md").write_text(intro + "\n".join(listed) + "\n", "utf-8")
 
 

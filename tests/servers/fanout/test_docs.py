@@ -23,8 +23,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"
 
 def example() -> Group:
     """The group of the page's example."""
-    text = PAGE.read_text(encoding="utf-8").partition("send it later instead:\n")[2]
-    code = textwrap.dedent(text.partition("\nWhat is published")[0])
+    text = PAGE.read_text(encoding="utf-8").partition("sends the missed message later:\n")[2]
+    code = textwrap.dedent(text.partition("\nIn this example")[0])
     found: dict[str, Any] = {
         "asyncio": asyncio,
         "contextlib": contextlib,
