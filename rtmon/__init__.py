@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .core import moved
+from .core import deprecated_imports
 
 if TYPE_CHECKING:
     from . import client as client
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from . import protocol as protocol
     from .client import Client, connect
     from .core.backoff import Backoff
+    from .core.batch_buffer import Batch
     from .core.batcher import Batcher
-    from .core.batching import Batch
     from .core.clock import Clock
     from .core.rate_limiter import RateLimiter
     from .dashboard.notebook import view
@@ -79,7 +79,7 @@ _HOMES = {
     "ASGIProbe": "probes.asgi",
     "Admin": "servers.admin",
     "Backoff": "core.backoff",
-    "Batch": "core.batching",
+    "Batch": "core.batch_buffer",
     "Batcher": "core.batcher",
     "CSVSink": "sinks.csv",
     "Client": "client",
@@ -109,7 +109,7 @@ _HOMES = {
 }
 
 
-moved.install()
+deprecated_imports.install()
 
 
 _MODULES = frozenset({"client", "errors", "hub", "protocol"})

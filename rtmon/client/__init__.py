@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.batching import Batch
+from ..core.batch_buffer import Batch
 from ..protocol.catalog import Position
 from .client import Client
 from .connecting import connect

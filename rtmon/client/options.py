@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from ..core.backoff import Backoff
-from ..core.batching import Batch
-from ..core.option_checks import one_of, within
+from ..core.batch_buffer import Batch
+from ..core.option_validation import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.values import checked_info, checked_name, explain

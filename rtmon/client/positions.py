@@ -6,7 +6,7 @@ number it received, a client tells if a message is new, a duplicate, or comes af
 
 from __future__ import annotations
 
-from ..core.lru import LRU
+from ..core.lru_cache import LRU
 from ..protocol.catalog import Position
 
 __all__ = ["Cursor", "Cursors"]

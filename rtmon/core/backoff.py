@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from .option_checks import one_of, within
+from .option_validation import one_of, within
 
 __all__ = ["Backoff"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..errors import OptionError
-from .batching import BatchBuffer
-from .timers import Timer
+from .batch_buffer import BatchBuffer
+from .reusable_timer import Timer
 
 __all__ = ["Batcher"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .clock import SYSTEM_CLOCK
-from .option_checks import within
+from .option_validation import within
 from .token_bucket import Bucket, Buckets
 
 __all__ = ["RateLimiter"]

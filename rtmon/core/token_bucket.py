@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lru import LRU
+from .lru_cache import LRU
 
 __all__ = ["Bucket", "Buckets"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..core import batching
+from ..core import batch_buffer
 
 __all__ = [
     "BATCH_MAX_DELAY",
@@ -157,10 +157,10 @@ LISTENER_QUEUE: Final = 1_000
 TYPING_PER_CLIENT: Final = 20
 """Places where one client may be typing at once."""
 
-BATCH_MAX_MESSAGES: Final = batching.MAX_SIZE
+BATCH_MAX_MESSAGES: Final = batch_buffer.MAX_SIZE
 """Messages in one batch, either way."""
 
-BATCH_MAX_DELAY: Final = batching.MAX_DELAY
+BATCH_MAX_DELAY: Final = batch_buffer.MAX_DELAY
 """Longest that a client may ask the server to hold messages back for a batch."""
 
 DEDUPE_SECONDS: Final = 300.0

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..core.log_limit import LogLimit
+from ..core.log_rate_limit import LogLimit
 
 if TYPE_CHECKING:
     import socket

@@ -22,10 +22,10 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from ..core import option_checks
-from ..core.addresses import is_loopback
+from ..core import option_validation
 from ..core.feed_subprotocol import FEED_SUBPROTOCOL
-from ..core.guarded_connection import waiting
+from ..core.flood_protection import waiting
+from ..core.ip_addresses import is_loopback
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire_format
@@ -82,7 +82,7 @@ class Admin(server_base.BaseServer):
                 "token=, or keep it on 127.0.0.1"
             )
         if token is not None:
-            option_checks.bearer_token("the token= of the admin listener", token)
+            option_validation.bearer_token("the token= of the admin listener", token)
         self.monitor = monitor
         self._host = host
         self._port = port

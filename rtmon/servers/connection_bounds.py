@@ -10,8 +10,8 @@ import http
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from ..core.option_checks import within
-from ..core.timers import Timer
+from ..core.option_validation import within
+from ..core.reusable_timer import Timer
 from ..protocol import close
 
 if TYPE_CHECKING:

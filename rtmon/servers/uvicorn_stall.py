@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.backpressure import Progress
-from ..core.guarded_connection import waiting
+from ..core.flood_protection import waiting
 from ..probes.asgi.application_run import METER
 
 __all__ = ["LINGER", "LingeringClose", "StallWatch", "mark_slow"]

@@ -10,14 +10,14 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
-from ..core.guarded_connection import (
+from ..core.flood_protection import (
     FLOOD_GRACE,
     PINGS_AT_ONCE,
     PONGS_ABOVE,
     waiting,
     what_was_wrong,
 )
-from ..core.paced_inflation import Pieces
+from ..core.paced_decompression import Pieces
 from ..probes.base import peer_address
 from .uvicorn_stall import LingeringClose, StallWatch, mark_slow
 
@@ -29,7 +29,7 @@ __all__ = ["GuardedWebSocket", "count_rejected"]
 PIECE = 4_096
 """Bytes parsed at once. Between two pieces the application handles the messages of the first, so
 that small frames do not pile up. Highly compressed frames are parsed in smaller pieces, see
-:class:`~rtmon.core.paced_inflation.Pieces`."""
+:class:`~rtmon.core.paced_decompression.Pieces`."""
 
 NOTHING = memoryview(b"")
 """Input that is used up."""

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from ..core.guarded_connection import PINGS_AT_ONCE
+from ..core.flood_protection import PINGS_AT_ONCE
 from ..errors import OptionError
 from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins

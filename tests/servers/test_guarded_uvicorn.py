@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon.asgi import GuardedHTTP, GuardedWebSocket, guarded
-from rtmon.core.guarded_connection import PINGS_AT_ONCE, PONGS_ABOVE
+from rtmon.core.flood_protection import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.errors import OptionError
 from rtmon.servers.uvicorn_websocket import LEFTOVER
 from rtmon.testing import until

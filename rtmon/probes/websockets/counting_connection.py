@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN, Protocol
 
-from ...core.guarded_connection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
+from ...core.flood_protection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
 from ...errors import OptionError
 from ...metrics.close_causes import VIOLATIONS, cause
 from ...metrics.meter import Ending

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from ...core.guarded_connection import Guarded
+from ...core.flood_protection import Guarded
 
 __all__ = ["CALM", "CROWD", "LEFT", "LONGEST", "WITHIN", "GCPause"]
 

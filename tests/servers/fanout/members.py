@@ -33,7 +33,7 @@ class Traced(ServerConnection):
 
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
-    from rtmon.core.guarded_connection import GuardedServerConnection
+    from rtmon.core.flood_protection import GuardedServerConnection
     from rtmon.servers.fanout.library_selftest import obstacle
 
     if kind == "fast" and obstacle() is None:

@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.inlined_calls import TESTED

@@ -19,7 +19,7 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
-from rtmon.core.guarded_connection import answer_unreadable_request
+from rtmon.core.flood_protection import answer_unreadable_request
 from rtmon.probes.websockets import inlined_calls, probed
 from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server, frame_bytes
 

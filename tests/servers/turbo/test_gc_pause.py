@@ -16,7 +16,7 @@ from websockets.server import ServerProtocol
 
 import rtmon
 from rtmon import Monitor
-from rtmon.core.guarded_connection import GuardedServerConnection
+from rtmon.core.flood_protection import GuardedServerConnection
 from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause

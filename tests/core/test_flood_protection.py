@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from rtmon import Monitor, probe
-from rtmon.core import guarded_connection as guarding
-from rtmon.core.guarded_connection import PINGS_AT_ONCE, PONGS_ABOVE
+from rtmon.core import flood_protection as guarding
+from rtmon.core.flood_protection import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.testing import until
 from tests.hub.readers import (
     LONG,

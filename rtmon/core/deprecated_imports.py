@@ -17,7 +17,7 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.admin": "rtmon.servers.admin",
     "rtmon.backoff": "rtmon.core.backoff",
     "rtmon.backpressure": "rtmon.core.backpressure",
-    "rtmon.batching": "rtmon.core.batching",
+    "rtmon.batching": "rtmon.core.batch_buffer",
     "rtmon.clock": "rtmon.core.clock",
     "rtmon.dashboard.source": "rtmon.dashboard.feed_source",
     "rtmon.fanout": "rtmon.servers.fanout",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rtmon.core.moved import MOVED
+from rtmon.core.deprecated_imports import MOVED
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
@@ -31,7 +31,11 @@ def test_module_inside_a_moved_package_is_loaded_once() -> None:
 
 def test_old_path_is_never_a_module_again() -> None:
     """No new module takes the name of an old import path."""
-    finders = [finder for finder in sys.meta_path if type(finder).__module__ != "rtmon.core.moved"]
+    finders = [
+        finder
+        for finder in sys.meta_path
+        if type(finder).__module__ != "rtmon.core.deprecated_imports"
+    ]
     for old in MOVED:
         package = importlib.import_module(old.rpartition(".")[0])
         specs = [finder.find_spec(old, package.__path__) for finder in finders]

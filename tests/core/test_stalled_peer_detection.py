@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rtmon import Monitor
-from rtmon.core.guarded_connection import GuardedServerConnection
+from rtmon.core.flood_protection import GuardedServerConnection
 from rtmon.probes.websockets import probed
 from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport
 from tests.servers.turbo import virtual_time

@@ -21,7 +21,7 @@ from websockets.protocol import State
 
 import rtmon
 from rtmon import Hub, Monitor, probe
-from rtmon.core.guarded_connection import PINGS_AT_ONCE, GuardedServerConnection
+from rtmon.core.flood_protection import PINGS_AT_ONCE, GuardedServerConnection
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.testing import until
 from tests.transports.raw_sockets import LONG, SERVERS, Wire, frame, opened, upgrade

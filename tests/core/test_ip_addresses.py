@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtmon.core.addresses import is_loopback
+from rtmon.core.ip_addresses import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rtmon
-from rtmon.core.batching import BatchBuffer
+from rtmon.core.batch_buffer import BatchBuffer
 from rtmon.errors import OptionError
 from rtmon.testing import until
 

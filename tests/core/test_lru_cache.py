@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rtmon.core.lru import LRU
+from rtmon.core.lru_cache import LRU
 
 KEYS = st.integers(0, 8)
 CAPACITY = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtmon.core.log_limit import LogLimit
+from rtmon.core.log_rate_limit import LogLimit
 
 
 def test_log_limit_allows_one_line_each_minute() -> None:

@@ -19,8 +19,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import SERVER, State
 
 from .backpressure import Progress
-from .paced_inflation import PacedInput, Pieces
-from .stalled_peer import StalledPeerWatch
+from .paced_decompression import PacedInput, Pieces
+from .stalled_peer_detection import StalledPeerWatch
 
 __all__ = [
     "FLOOD_GRACE",
@@ -111,8 +111,8 @@ class Guarded(Connection):
 
     ends_frozen: ClassVar[bool] = False
     """True if the keepalive fails while writing is paused, too, by a
-    :class:`~rtmon.core.stalled_peer.StalledPeerWatch`. With a :class:`WriteListener` it always
-    does."""
+    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. With a
+    :class:`WriteListener` it always does."""
 
     paced: ClassVar[bool] = False
     """True to inflate received data in turns with other connections. A hub always does."""

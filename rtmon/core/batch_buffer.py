@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..errors import OptionError
-from .option_checks import within
+from .option_validation import within
 
 __all__ = ["MAX_DELAY", "MAX_SIZE", "Batch", "BatchBuffer"]
 
