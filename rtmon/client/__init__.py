@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..core.batch_buffer import Batch
 from ..protocol.catalog import Position
 from .client import Client
-from .connecting import connect
+from .connect_function import connect
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
-from .records import Change, ClientState, ClientStats, Message
+from .result_types import Change, ClientState, ClientStats, Message
 from .subscription import Subscription
 
 __all__ = [

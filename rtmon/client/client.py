@@ -11,11 +11,11 @@ from typing import Any, Self, TypeVar
 from ..errors import OptionError
 from ..protocol.catalog import ACKNOWLEDGED, Position
 from ..protocol.data import plain_text
-from .engine import Engine
-from .files import Files, Progress
+from .connection_loop import Engine
+from .file_transfers import Files, Progress
 from .options import ClientOptions
 from .plain_protocol import RAW
-from .records import ClientState, ClientStats, Message, What
+from .result_types import ClientState, ClientStats, Message, What
 from .subscription import Subscription
 from .wire_formats import Raw
 

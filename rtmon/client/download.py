@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import OptionError, ProtocolError
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Download"]
 

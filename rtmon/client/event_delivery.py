@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..protocol.close import NORMAL
-from .callbacks import Callbacks
-from .joining import Joining
+from .callback_queue import Callbacks
 from .monitor_reporting import MonitorReporting
 from .receive_buffer import ReceiveBuffer
-from .records import Change, Message
+from .result_types import Change, Message
 from .session import ClientSession
 from .session_events import Chunk, Replayed
+from .subscribe_and_join import Joining
 
 __all__ = ["EventDelivery"]
 

@@ -12,10 +12,10 @@ from ..errors import ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.message_type import PlaceKind
 from .errors import MessageExpired
+from .history_positions import Cursor
 from .outbox import OutboxEntry
-from .positions import Cursor
-from .records import Message
-from .sender import Sender
+from .result_types import Message
+from .send_scheduler import Sender
 
 __all__ = ["Membership", "Memberships", "position_of"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection
 
-from .records import Change, ClientStats
+from .result_types import Change, ClientStats
 
 if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder

@@ -11,7 +11,7 @@ from ..core.option_validation import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.values import checked_info, checked_name, explain
-from .token import Token, is_token
+from .auth_token import Token, is_token
 
 __all__ = ["ClientOptions"]
 

@@ -10,7 +10,7 @@ from typing import Final
 from ..protocol import limits
 from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Outbox", "OutboxEntry"]
 

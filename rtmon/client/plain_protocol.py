@@ -18,7 +18,7 @@ from ..protocol import limits
 from ..protocol.close import NORMAL, describe, may_reconnect
 from ..protocol.codecs import JSON
 from ..protocol.data import encode_value, plain_text
-from .records import Message
+from .result_types import Message
 from .session_events import Event
 from .wire_formats import Ping, Raw
 

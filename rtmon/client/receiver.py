@@ -14,10 +14,10 @@ from ..protocol.binary import CHUNK, decode_chunk
 from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from .lifecycle import Lifecycle
 from .memberships import Memberships, position_of
-from .records import Change, Message
-from .sender import Sender
+from .reconnection import Lifecycle
+from .result_types import Change, Message
+from .send_scheduler import Sender
 from .session_events import Chunk, Event, Replayed
 
 __all__ = ["Greeting", "Receiver"]

@@ -13,14 +13,14 @@ from typing import Any
 
 from ..protocol import limits
 from .errors import ClientClosed, ConnectionLost, QueueFull
-from .lifecycle import Lifecycle
 from .memberships import Memberships
 from .options import ClientOptions
 from .outbox import OutboxEntry
 from .plain_protocol import PlainReceiver
 from .receiver import Greeting, Receiver
-from .records import Change, ClientStats, Message
-from .sender import Sender
+from .reconnection import Lifecycle
+from .result_types import Change, ClientStats, Message
+from .send_scheduler import Sender
 from .session_events import Event
 from .wire_formats import Ping
 

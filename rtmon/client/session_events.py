@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .records import Change, Message
+from .result_types import Change, Message
 
 __all__ = ["Chunk", "Event", "Replayed"]
 

@@ -11,10 +11,10 @@ from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.channels import matches
 from .errors import ClientClosed
+from .history_positions import Cursors
 from .memberships import Membership
-from .positions import Cursors
 from .receive_buffer import ReceiveBuffer
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Subscriber", "Subscription"]
 

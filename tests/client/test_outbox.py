@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.send_rate import SendRate
+from rtmon.client.send_rate_limit import SendRate
 from rtmon.core.backoff import Backoff
 from rtmon.core.batch_buffer import Batch
 from rtmon.errors import OptionError

@@ -16,18 +16,18 @@ except ImportError:  # up to version 15 it stands elsewhere
 
 from ..core.clock import Clock
 from ..protocol.close import ABNORMAL
-from .address import NotSpoken, ServerAddress
-from .connect_errors import is_fatal, retry_after
+from .auth_token import fresh
+from .connect_error_classification import is_fatal, retry_after
 from .errors import ClientClosed, QueueFull
 from .event_delivery import EventDelivery
-from .joining import Joining
 from .monitor_reporting import MonitorReporting
 from .options import ClientOptions
 from .outbox import OutboxEntry
-from .records import Change, ClientStats, Message
+from .result_types import Change, ClientStats, Message
+from .server_address import NotSpoken, ServerAddress
 from .session import ClientSession
-from .token import fresh
-from .transport_link import TransportLink
+from .subscribe_and_join import Joining
+from .transport_connection import TransportLink
 
 if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder

@@ -18,10 +18,10 @@ from ..protocol import limits
 from ..protocol.binary import encode_chunk
 from .download import Download
 from .errors import ConnectionLost, MessageExpired
-from .records import Change, Message
+from .result_types import Change, Message
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .connection_loop import Engine
     from .session_events import Chunk
 
 __all__ = ["Files", "Progress"]

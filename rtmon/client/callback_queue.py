@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .records import Change, Message
+from .result_types import Change, Message
 
 __all__ = ["Callbacks"]
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..core.clock import Clock
 from ..protocol.close import effective_code
-from .lifecycle import NOT_WELCOMED
+from .reconnection import NOT_WELCOMED
 from .wire_formats import Ping
 
 if TYPE_CHECKING:

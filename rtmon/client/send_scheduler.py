@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import OptionError
-from .encoding import RtmonWire
 from .heartbeat import Heartbeat
+from .message_encoding import RtmonWire
 from .options import ClientOptions
 from .outbox import Outbox, OutboxEntry
 from .plain_protocol import PlainWire
-from .records import Message
-from .send_rate import SendRate
+from .result_types import Message
+from .send_rate_limit import SendRate
 from .wire_formats import Ping, Wire
 
 __all__ = ["Sender"]

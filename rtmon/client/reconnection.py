@@ -11,7 +11,7 @@ from ..protocol.close import NO_TOKEN, NORMAL, TOKEN_EXPIRED, describe, may_reco
 from . import plain_protocol
 from .errors import ConnectionLost
 from .options import ClientOptions
-from .records import Change, ClientState
+from .result_types import Change, ClientState
 
 __all__ = ["LONGEST_WAIT", "NOT_WELCOMED", "Lifecycle"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..protocol.catalog import Position
 from .errors import ClientError
-from .records import Message
+from .result_types import Message
 from .session import ClientSession
 from .subscription import Subscription
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.clock import SYSTEM_CLOCK, Clock
 from .client import Client
-from .engine import Engine
+from .connection_loop import Engine
 from .options import ClientOptions
 
 if TYPE_CHECKING:
