@@ -65,7 +65,7 @@ LATE = {
     # The WebSocket transport shares frames, from its first connection on.
     ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
     # The fast path is asked for by name: probe(monitor, fast=True).
-    ("rtmon.probes.websockets.connection_class", "rtmon.servers.turbo.fast_path"),
+    ("rtmon.probes.websockets.probe_function", "rtmon.servers.turbo.fast_path"),
 }
 """Module → module: imports inside a function that go against the rules above."""
 

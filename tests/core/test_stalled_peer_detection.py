@@ -10,7 +10,7 @@ import pytest
 from rtmon import Monitor
 from rtmon.core.flood_protection import GuardedServerConnection
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, MemoryTransport
 from tests.servers.turbo import virtual_time
 
 INTERVAL, TIMEOUT = 10.0, 4.0

@@ -26,7 +26,7 @@ from ...metrics.meter import Ending
 from ...protocol.close import effective_code
 from ..base import peer_address
 from .frame_counter import FrameCounter
-from .read_size import READ_AT_ONCE, read_little, read_much
+from .read_buffer_size import READ_AT_ONCE, read_little, read_much
 
 if TYPE_CHECKING:
     import asyncio

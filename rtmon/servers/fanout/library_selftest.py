@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLOSING, OPEN
 
 from ...probes.websockets import library_selftest
-from ...probes.websockets.memory_connection import MemoryConnection
+from ...probes.websockets.in_memory_connection import MemoryConnection
 from ..turbo import fast_path
 from .shared_frames import frame, setting
 

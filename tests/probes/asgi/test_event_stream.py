@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from rtmon import ASGIProbe, Monitor
-from rtmon.probes.asgi.event_stream import EventStream
+from rtmon.probes.asgi.sse_parser import EventStream
 from tests.probes.asgi.watching import numbers, row, watched
 from tests.probes.serving import serving
 

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame_bytes
 
 
 async def test_memory_connection_carries_messages_between_both_ends() -> None:

@@ -12,8 +12,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
-from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport, frame_bytes
-from rtmon.probes.websockets.read_size import READ_AT_ONCE
+from rtmon.probes.websockets.in_memory_connection import (
+    MemoryConnection,
+    MemoryTransport,
+    frame_bytes,
+)
+from rtmon.probes.websockets.read_buffer_size import READ_AT_ONCE
 
 ITS_OWN = 256 * 1024
 """Bytes that asyncio's transports read at once by themselves."""

@@ -19,7 +19,7 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor, probe
 from rtmon.probes.websockets import inlined_calls, library_selftest
-from rtmon.probes.websockets.memory_connection import frame_bytes
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
 from rtmon.servers.turbo import fast_path, handshake, keepalive
 from rtmon.testing import until
 from tests.servers.turbo import conversations

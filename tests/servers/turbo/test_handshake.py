@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from rtmon.probes.websockets.memory_connection import frame_bytes
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
 from rtmon.servers.turbo import handshake
 from tests.servers.turbo.handshakes import ORDINARY, all_the_same, only_tested, request_of
 

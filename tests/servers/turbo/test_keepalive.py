@@ -22,7 +22,11 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor
 from rtmon.probes.websockets import inlined_calls, probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection, MemoryTransport, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import (
+    MemoryConnection,
+    MemoryTransport,
+    frame_bytes,
+)
 from rtmon.servers.turbo.keepalive import GRAINS
 from rtmon.testing import until
 from tests.servers.turbo import virtual_time

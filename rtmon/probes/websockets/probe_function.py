@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection
 from ...errors import OptionError
 from ...metrics.collector import Collector
 from . import inlined_calls, library_selftest
+from .counting_client_and_server import counting_class
 from .counting_connection import CountingConnection
-from .counting_roles import counting_class
 
 if TYPE_CHECKING:
     from websockets.asyncio.connection import Connection

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..base import attempt
-from .tally import KIND, Tally
+from .frame_counter import KIND, Tally
 
 if TYPE_CHECKING:
     from ...monitor import Monitor

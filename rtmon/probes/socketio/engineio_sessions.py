@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 from ...metrics.close_endings import ENGINEIO_ENDINGS, disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
-from ..active_probe import take_over
 from ..asgi.application_run import CLAIMS, Message, Receive
 from ..base import ConnectionProbe, attempt, peer_address, text_size
+from ..nested_probes import take_over
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder

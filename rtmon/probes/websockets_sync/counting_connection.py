@@ -19,8 +19,8 @@ from ...errors import OptionError
 from ...metrics.collector import Collector
 from ..base import attempt, peer_address
 from ..close_tracker import CloseTracker
-from .gathering import Gatherer
-from .tally import Peer, Tally
+from .frame_counter import Peer, Tally
+from .thread_count_merging import Gatherer
 
 if TYPE_CHECKING:
     from ...monitor import Monitor
