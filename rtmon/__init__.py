@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .probes.websockets import probe
     from .recording import Recording, RecordingLimits, read
     from .reporting import report
-    from .servers.admin import Admin, serve_admin
+    from .servers.admin_listener import Admin, serve_admin
     from .servers.fanout import broadcast
     from .servers.websockets import Server, serve
     from .sinks.csv import CSVSink, csv_types, read_csv
@@ -77,7 +77,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ASGIProbe": "probes.asgi",
-    "Admin": "servers.admin",
+    "Admin": "servers.admin_listener",
     "Backoff": "core.backoff",
     "Batch": "core.batch_buffer",
     "Batcher": "core.batcher",
@@ -104,7 +104,7 @@ _HOMES = {
     "read_csv": "sinks.csv",
     "report": "reporting",
     "serve": "servers.websockets",
-    "serve_admin": "servers.admin",
+    "serve_admin": "servers.admin_listener",
     "view": "dashboard.notebook",
 }
 

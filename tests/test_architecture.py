@@ -118,9 +118,9 @@ NEEDS_EXTRA = (
     "rtmon.probes.aiohttp",
     "rtmon.probes.tornado",
     "rtmon.servers.asgi",
-    "rtmon.servers.guarded_uvicorn",
-    "rtmon.servers.uvicorn_http",
-    "rtmon.servers.uvicorn_websocket",
+    "rtmon.servers.uvicorn_protocols",
+    "rtmon.servers.uvicorn_http_limits",
+    "rtmon.servers.uvicorn_websocket_limits",
     "rtmon.sinks.prometheus",
 )
 """Modules that need an extra as a whole; they say so when it is missing."""

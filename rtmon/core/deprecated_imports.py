@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["MOVED", "install"]
 
 MOVED: Final[Mapping[str, str]] = {
-    "rtmon.admin": "rtmon.servers.admin",
+    "rtmon.admin": "rtmon.servers.admin_listener",
     "rtmon.backoff": "rtmon.core.backoff",
     "rtmon.backpressure": "rtmon.core.backpressure",
     "rtmon.batching": "rtmon.core.batch_buffer",

@@ -16,7 +16,7 @@ from ..probes.asgi import ASGIProbe
 from ..probes.socketio import instrument
 from . import server_base
 from .accept_pause import pause_when_exhausted
-from .admin import Admin
+from .admin_listener import Admin
 
 try:
     import uvicorn
@@ -25,7 +25,7 @@ except ImportError:
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
-from .guarded_uvicorn import HEADER_TIMEOUT, guarded
+from .uvicorn_protocols import HEADER_TIMEOUT, guarded
 
 __all__ = ["ASGIServer", "measured", "serve"]
 

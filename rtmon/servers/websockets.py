@@ -26,12 +26,12 @@ from ..probes.websockets.counting_connection import CountingConnection
 from ..web import pages
 from . import server_base
 from .accept_pause import pause_when_exhausted
-from .admin import Admin
-from .connection_bounds import ConnectionPool
-from .delegating_server import DelegatingServer
+from .admin_listener import Admin
+from .connection_limits import ConnectionPool
 from .fanout import library_selftest as fanout_selftest
 from .page_response import page_response
 from .turbo.gc_pause import GCPause
+from .websockets_server_wrapper import DelegatingServer
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response

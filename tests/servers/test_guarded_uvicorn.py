@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from rtmon.asgi import GuardedHTTP, GuardedWebSocket, guarded
 from rtmon.core.flood_protection import PINGS_AT_ONCE, PONGS_ABOVE
 from rtmon.errors import OptionError
-from rtmon.servers.uvicorn_websocket import LEFTOVER
+from rtmon.servers.uvicorn_websocket_limits import LEFTOVER
 from rtmon.testing import until
 from tests.probes.serving import serving
 from tests.transports.raw_sockets import LONG, Wire, frame, upgrade

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .broadcasting import broadcast
-from .group import Flushed, Group
+from .connection_group import Flushed, Group
 
 __all__ = ["Flushed", "Group", "broadcast"]

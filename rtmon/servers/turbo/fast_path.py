@@ -25,8 +25,8 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from ...probes.websockets import inlined_calls
-from .handshake import QuickHandshake
-from .keepalive import SharedKeepalive
+from .fast_handshake import QuickHandshake
+from .shared_keepalive import SharedKeepalive
 
 try:
     from websockets.speedups import apply_mask

@@ -27,7 +27,7 @@ from rtmon.probes.websockets.in_memory_connection import (
     MemoryTransport,
     frame_bytes,
 )
-from rtmon.servers.turbo.keepalive import GRAINS
+from rtmon.servers.turbo.shared_keepalive import GRAINS
 from rtmon.testing import until
 from tests.servers.turbo import virtual_time
 

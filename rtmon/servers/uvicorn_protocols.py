@@ -15,8 +15,8 @@ try:
 except ImportError:
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
-from .uvicorn_http import HEADER_TIMEOUT, GuardedHTTP
-from .uvicorn_websocket import GuardedWebSocket
+from .uvicorn_http_limits import HEADER_TIMEOUT, GuardedHTTP
+from .uvicorn_websocket_limits import GuardedWebSocket
 
 if TYPE_CHECKING:
     from ..monitor import Monitor

@@ -19,7 +19,7 @@ from ..core.flood_protection import (
 )
 from ..core.paced_decompression import Pieces
 from ..probes.base import peer_address
-from .uvicorn_stall import LingeringClose, StallWatch, mark_slow
+from .uvicorn_stalled_peers import LingeringClose, StallWatch, mark_slow
 
 if TYPE_CHECKING:
     from ..monitor import Monitor

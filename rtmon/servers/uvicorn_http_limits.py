@@ -13,8 +13,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import MAX_LINE_LENGTH
 
 from .accept_pause import pause_when_exhausted
-from .uvicorn_stall import LINGER, LingeringClose, StallWatch, mark_slow
-from .uvicorn_websocket import GuardedWebSocket, count_rejected
+from .uvicorn_stalled_peers import LINGER, LingeringClose, StallWatch, mark_slow
+from .uvicorn_websocket_limits import GuardedWebSocket, count_rejected
 
 if TYPE_CHECKING:
     from ..monitor import Monitor
