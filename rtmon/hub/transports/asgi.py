@@ -20,8 +20,8 @@ from ...web import pages
 from ..admission.origins import REFUSAL, Origins, OriginsOption
 from ..encoding import size_of
 from .abort import find_abort
+from .async_sending_peer import METER, MONITOR, SendingPeer
 from .connect_request import ConnectRequest, credentials_of
-from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams, told_to_stop
 

@@ -24,8 +24,8 @@ from ...protocol.values import Token, explain
 from ..admission.refusals import close_code
 from ..place_keys import channel_key, room_key
 from .abort import AbortableWebSocket, find_abort
+from .async_sending_peer import Latest
 from .connect_request import ConnectRequest, connect, credentials_of
-from .sending import Latest
 from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
 from .socketio_peer import Event, SocketIOPeer
 from .socketio_server import PACKETS, SocketIOServer, asked, logger

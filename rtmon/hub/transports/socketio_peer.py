@@ -16,9 +16,9 @@ from ...protocol import catalog, close
 from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
 from ..encoding import size_of
+from .async_sending_peer import Latest, SendingPeer
 from .positions import Positions, moves
 from .queued import CLOSE_TIMEOUT
-from .sending import Latest, SendingPeer
 
 try:
     from engineio.exceptions import EngineIOError  # type: ignore[import-untyped]

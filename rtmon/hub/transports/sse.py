@@ -23,9 +23,9 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ..admission.refusals import close_code
 from .abort import find_abort
+from .async_sending_peer import METER, MONITOR, Latest, SendingPeer
 from .connect_request import ConnectRequest, connect, credentials_of
 from .positions import Positions, moves
-from .sending import METER, MONITOR, Latest, SendingPeer
 
 try:
     import anyio
