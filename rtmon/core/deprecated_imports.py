@@ -21,6 +21,7 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.clock": "rtmon.core.clock",
     "rtmon.dashboard.source": "rtmon.dashboard.feed_source",
     "rtmon.fanout": "rtmon.servers.fanout",
+    "rtmon.fanout.group": "rtmon.servers.fanout.connection_group",
     "rtmon.frames": "rtmon.monitor.dataframes",
     "rtmon.hub.access": "rtmon.hub.admission.permissions",
     "rtmon.hub.auth": "rtmon.hub",

@@ -24,9 +24,9 @@ def test_old_path_gives_the_new_module_and_warns(old: str, new: str) -> None:
 
 def test_module_inside_a_moved_package_is_loaded_once() -> None:
     """A module inside a moved package is the same module under both paths."""
-    with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.group"):
-        old = importlib.import_module("rtmon.fanout.group")
-    assert old.Group is importlib.import_module("rtmon.servers.fanout").Group
+    with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.shared_frames"):
+        old = importlib.import_module("rtmon.fanout.shared_frames")
+    assert old is importlib.import_module("rtmon.servers.fanout.shared_frames")
 
 
 def test_old_path_is_never_a_module_again() -> None:

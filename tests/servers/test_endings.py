@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor, serve_admin
 from rtmon.cli.serve import CLOSE_TIMEOUT
-from rtmon.servers import server_base
+from rtmon.servers import admin_listener, server_base
 from rtmon.servers.asgi import GRACE
 from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until

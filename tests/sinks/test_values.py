@@ -18,6 +18,7 @@ from rtmon.metrics.columns import CAUSE_COLUMNS, SAMPLE, Column
 from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
+from rtmon.sinks.prometheus import histogram_buckets, metric_names
 from rtmon.testing import until
 from tests.sinks.scraping import NO_LABELS, OPENMETRICS, echoing, get, label, scrape
 

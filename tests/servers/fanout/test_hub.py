@@ -19,6 +19,7 @@ from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.inlined_calls import TESTED
+from rtmon.servers.fanout import connection_group
 from rtmon.servers.fanout.shared_frames import frame
 from rtmon.testing import until
 

@@ -20,7 +20,7 @@ import rtmon
 from rtmon import Monitor, probe
 from rtmon.probes.websockets import inlined_calls, library_selftest
 from rtmon.probes.websockets.in_memory_connection import frame_bytes
-from rtmon.servers.turbo import fast_path
+from rtmon.servers.turbo import fast_handshake, fast_path, shared_keepalive
 from rtmon.testing import until
 from tests.servers.turbo import conversations
 from tests.servers.turbo.conversations import all_the_same

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from rtmon.probes.websockets.in_memory_connection import frame_bytes
+from rtmon.servers.turbo import fast_handshake
 from tests.servers.turbo.handshakes import ORDINARY, all_the_same, only_tested, request_of
 
 _NAMES = [*ORDINARY, "Origin", "User-Agent", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]
