@@ -1,4 +1,4 @@
-"""Collect items into batches of limited size and delay. Pure."""
+"""Collect items into batches, limited by number and delay. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["MAX_DELAY", "MAX_SIZE", "Batch", "BatchBuffer"]
 T = TypeVar("T")
 
 MAX_SIZE = 100
-"""Messages of the largest batch."""
+"""Largest allowed ``size`` of a :class:`Batch`, in messages."""
 
 MAX_DELAY = 5.0
-"""Seconds that a message may wait for others."""
+"""Largest allowed ``delay`` of a :class:`Batch`, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Collect messages and send them as one.
+    """Option of a hub or client: send messages in batches, several in one WebSocket message.
 
     Attributes:
-        size: send when so many are collected.
-        delay: send at the latest so long (seconds) after the first.
+        size: send the batch when it has this number of messages.
+        delay: send the batch at the latest this number of seconds after its first message.
     """
 
     size: int = 10
@@ -37,11 +37,11 @@ class Batch:
 
 
 class BatchBuffer(Generic[T]):
-    """Collects items; time is passed in.
+    """Collects items until a batch is complete; time is passed in.
 
     Args:
-        size: a batch is complete with so many items.
-        delay: seconds after its first item when a batch is due, complete or not.
+        size: number of items in a complete batch.
+        delay: seconds from the first item of a batch until the batch is due, complete or not.
     """
 
     __slots__ = ("_items", "delay", "due", "size")
@@ -52,14 +52,14 @@ class BatchBuffer(Generic[T]):
         self.size = size
         self.delay = delay
         self.due: float | None = None
-        """When the batch that is being collected is due; None while there is none."""
+        """Monotonic time at which the current batch is due; None if it is empty."""
         self._items: list[T] = []
 
     def __len__(self) -> int:
         return len(self._items)
 
     def add(self, item: T, *, now: float) -> list[T]:
-        """Add an item. Returns the batch that it completes, else an empty list."""
+        """Add an item. Returns the items of the batch if this completes it, else an empty list."""
         if not self._items:
             self.due = now + self.delay
         self._items.append(item)

@@ -1,4 +1,4 @@
-"""Old import paths of rtmon 0.1: they work for one more release, with a DeprecationWarning."""
+"""Old import paths of rtmon 0.1. They work for one more release, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ MOVED: Final[Mapping[str, str]] = {
     "rtmon.protocol.outgoing": "rtmon.protocol.catalog",
     "rtmon.server": "rtmon.servers.websockets",
 }
-"""Old module or package → new one; modules inside a package move with it."""
+"""Old module or package → new module or package. Modules inside a package are included."""
 
 
 def install() -> None:
-    """Install the finder of old paths, before all other finders."""
+    """Install a finder for old import paths, before all other finders of ``sys.meta_path``."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(MetaPathFinder):
-    """Finds an old path and warns at the line that imports it."""
+    """Finds the module of an old import path, and warns at the line that imports it."""
 
     def find_spec(
         self,
@@ -61,7 +61,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Alias(Loader):
-    """Gives an old path the very module of the new one, so that classes exist once."""
+    """Returns the module of the new path for an old path, so that each class exists only once."""
 
     def __init__(self, new: str) -> None:
         self._new = new
@@ -73,7 +73,7 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has put the old path's in its place
+        module.__spec__ = self._spec  # the import system has replaced it with the old path's spec
 
 
 def _new_path(name: str) -> str | None:

@@ -1,8 +1,8 @@
-"""Limits for connections of `websockets` whose peer does not read.
+"""Limits for connections of `websockets` whose peer floods or does not read.
 
-While writing is paused, the library's own keepalive waits, and it goes on answering the peer's
-pings: a peer that reads nothing is never found, and one that sends pings besides fills the memory
-with answers (seen with websockets 17.4).
+While writing is paused, the keepalive of `websockets` waits, so a peer that reads nothing is never
+detected. The library also goes on to answer pings, so a peer that sends pings and reads nothing
+fills the memory with pongs. Both were seen with websockets 17.4.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ __all__ = [
 ]
 
 PONGS_ABOVE = 65_536
-"""Bytes waiting, beyond which pings are no longer answered one by one."""
+"""Bytes in the write buffer above which pings are no longer answered one by one."""
 
 PINGS_AT_ONCE = 1_000
-"""Pings in what is read at once, up to 256 KiB: a client whose pings are taken as they come has
-a few in there, one that floods thousands."""
+"""Maximum number of pings in one read of the socket (up to 256 KiB). A client whose pings are read
+as they arrive has a few in one read; a client that floods has thousands."""
 
 FLOOD_GRACE = 1.0
-"""Seconds that a client which flooded has to take the close frame."""
+"""Seconds that a client that flooded has to receive the close frame."""
 
 _LOOKS = 4
-"""Looks in the time after which a peer that reads nothing is cut off."""
+"""How many times progress is checked within ``stall_timeout``."""
 
 
 def waiting(transport: Any) -> int:
-    """Bytes that wait to be sent, in all transports that a connection goes through.
+    """Return the bytes that wait in the write buffers of a connection's transports.
 
-    That for TLS tells its own only: what it has encrypted already waits in the one below, which
-    uvloop shows to nobody.
+    A TLS transport reports only the bytes that it has not encrypted yet. Encrypted bytes wait in
+    the transport below it, which uvloop does not give access to.
     """
     size: int = transport.get_write_buffer_size()
     below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
@@ -60,13 +60,14 @@ def waiting(transport: Any) -> int:
 
 
 def answer_unreadable_request(protocol: Any) -> None:
-    """Put a 400 response before the end of the stream, where `websockets` gives none.
+    """Write a 400 response to a request that `websockets` could not parse.
 
-    It answers a request that is too large, and leaves one with a body or a malformed one without
-    a word, so that a client or proxy tries again.
+    The library sends this response only for requests that are too large. For a malformed request,
+    or a request with a body, it closes the TCP connection without a response, and then clients
+    and proxies try again.
 
     Args:
-        protocol: of a connection that could not complete its handshake.
+        protocol: the protocol object of a connection whose opening handshake failed.
     """
     problem = protocol.handshake_exc
     if not isinstance(problem, InvalidMessage) or protocol.writes != [b""]:
@@ -77,75 +78,77 @@ def answer_unreadable_request(protocol: Any) -> None:
 
 
 def what_was_wrong(problem: Exception) -> str:
-    """What was wrong with a handshake, without what the client sent, which may be anything."""
+    """Return the reason why a handshake failed, without any text that the client has sent."""
     return str(problem.__cause__ or problem).partition(":")[0]
 
 
 class WriteListener(Protocol):
-    """Hears when a connection can be written to, and when its keepalive fails."""
+    """Interface: gets notified when writing resumes on a connection, or its keepalive fails."""
 
     def blocked(self) -> None:
-        """Writing is paused."""
+        """Writing was paused, because the write buffer is full."""
 
     def pump(self) -> None:
-        """Handle resumed writing; may write."""
+        """Writing has resumed; this method may write."""
 
     def unanswered(self) -> None:
-        """The peer has not answered a keepalive ping in time: its connection is about to end."""
+        """The peer has not answered a keepalive ping in time; its connection is about to end."""
 
 
 class Guarded(Connection):
-    """Put in front of a connection class: watches while writing is paused, and only then.
+    """Mixin for connection classes of `websockets`: applies limits while writing is paused.
 
-    Pongs: while much waits already, only the last is kept, and sent when writing goes on; RFC
-    6455, 5.5.3, lets an endpoint answer only the latest of several pings.
+    While much data waits to be written, only the pong for the latest ping is kept, and sent when
+    writing resumes. RFC 6455, 5.5.3, allows an endpoint to answer only the latest of several pings.
     """
 
     stall_timeout: ClassVar[float | None] = None
-    """Seconds for which a peer may read nothing of the queued data, until its connection is
-    cut; None to leave it alone. A :class:`WriteListener` does this itself."""
+    """Seconds after which a connection is cut if its peer has read none of the queued data. None
+    for no limit. With a :class:`WriteListener` this is not used: the listener decides."""
 
     pings_at_once: ClassVar[int | None] = None
-    """Pings that may come in what is read at once, before the peer has broken the protocol
-    (1002); None for any number. Counted by connections with a probe."""
+    """Maximum number of pings in one read of the socket. Above this number the connection is
+    closed with code 1002 (protocol error). None for no limit. Only connections with a probe count
+    pings."""
 
     ends_frozen: ClassVar[bool] = False
-    """True if the keepalive fails while writing is paused, too, by a
-    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. With a
-    :class:`WriteListener` it always does."""
+    """True to let the keepalive fail while writing is paused, too, by a
+    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. With a :class:`WriteListener`
+    this is always so."""
 
     paced: ClassVar[bool] = False
-    """True to inflate received data in turns with other connections. A hub always does."""
+    """True to decompress received messages in turns with other connections. A hub always does."""
 
     on_lost: ClassVar[Callable[[], None] | None] = None
-    """Called when a connection of this class has ended, opened or not."""
+    """Called when a connection of this class has ended, whether or not its handshake succeeded."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # CPython keeps the attributes of instances compactly, up to thirty, if their names were
-        # known while the class had few instances. When thousands connect at once, all of them
-        # are made before the first gets its transport: 1.4 KB more for each, for good.
+        # CPython stores up to thirty attributes of an instance compactly, if their names were known
+        # while the class had few instances. When thousands of clients connect at once, all of their
+        # instances exist before the first gets its transport. Without this, each instance needs
+        # 1.4 KB more for its whole lifetime.
         self._guard: _Guard | None = None
         late: Any = self
         late.transport = late.recv_messages = None
         super().__init__(*args, **kwargs)
 
     def listen(self, listener: WriteListener) -> None:
-        """Set a listener for paused and resumed writing, and for a failed keepalive."""
+        """Set the listener for resumed writing and for a failed keepalive."""
         guard = self._guarding()
         guard.listener = listener
         if isinstance(self.keepalive_task, asyncio.Task):
             guard.watch_keepalive()
 
     def keepalive_failed(self) -> None:
-        """Notify the listener, if there is one, that a keepalive ping was not answered in time.
+        """Notify the listener, if any, that a keepalive ping was not answered in time.
 
-        While writing is paused, the connection is cut: its close frame would never be sent.
+        If writing is paused, also cut the connection, because a close frame could not be sent.
         """
         if self._guard is not None:
             self._guard.keepalive_failed()
 
     def pace_input(self) -> None:
-        """Inflate received data in turns with other connections, after the handshake."""
+        """After the handshake, decompress received messages in turns with other connections."""
         if self.protocol.extensions and not Pieces.divide(self.protocol):
             PacedInput(self)
 
@@ -159,13 +162,13 @@ class Guarded(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
-            # Where a write failed, its traceback leads to the frame that wrote to all connections:
-            # they would wait for the garbage collector.
+            # After a failed write, the traceback refers to the frame that wrote to all connections.
+            # These connections would be kept until the garbage collector runs.
             exc = exc.with_traceback(None)
         if self._guard is not None:
             self._guard.lost()
-            self._guard = None  # it refers to the connection: neither would go by itself
-        # The methods that the library and a probe have put before the protocol's own are kept, too.
+            self._guard = None  # breaks its reference cycle with the connection
+        # `websockets` and a probe set these methods on the protocol instance: another cycle.
         for name in ("select_subprotocol", "send_frame"):
             vars(self.protocol).pop(name, None)
         super().connection_lost(exc)
@@ -175,7 +178,7 @@ class Guarded(Connection):
             on_lost()
 
     def written(self) -> int:
-        """Bytes handed to the transport so far, as far as that is known."""
+        """Return the bytes handed to the transport so far; 0 if the class does not count them."""
         return 0
 
     def _guarding(self) -> _Guard:
@@ -185,11 +188,11 @@ class Guarded(Connection):
 
 
 class GuardedServerConnection(Guarded, ServerConnection):
-    """The connection class of a server without a probe."""
+    """A server connection of `websockets` with these limits, and without a probe."""
 
 
 class _Guard:
-    """State of a connection whose writing is or was paused."""
+    """State of a connection whose writing is paused or was paused before."""
 
     __slots__ = (
         "_connection",
@@ -230,16 +233,17 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # May pause writing again; the next write then sees that.
+            # This may pause writing again. Then the next write waits.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:
             self.listener.pump()
 
     def watch_keepalive(self) -> None:
-        """Record that the library's keepalive has failed; the connection ends by itself.
+        """Have :meth:`keepalive_failed` called when the library's keepalive fails.
 
-        Its ``keepalive()`` is not replaced for that, because the fast path would step aside.
+        This wraps ``protocol.fail``. It does not replace the connection's ``keepalive()``, because
+        the fast path is not used for connections with another ``keepalive()``.
         """
         protocol: Any = self._connection.protocol
         fail = protocol.fail
@@ -252,7 +256,7 @@ class _Guard:
         protocol.fail = failing
 
     def keepalive_failed(self) -> None:
-        """Notify the listener; cut the connection if its close frame would wait."""
+        """Notify the listener. Cut the connection if its close frame could not be sent."""
         if self.listener is not None:
             self.listener.unanswered()
         if self._ends_frozen and self._connection.paused:
@@ -276,8 +280,8 @@ class _Guard:
     # Pongs
 
     def _hold_pongs(self) -> None:
-        # What a protocol sends passes send_frame. It is replaced only while writing is paused,
-        # so that it costs nothing at any other time.
+        # All frames are sent by ``protocol.send_frame``. The method is replaced only while writing
+        # is paused, so there is no cost at any other time.
         protocol: Any = self._connection.protocol
         self._counted = "send_frame" in vars(protocol)
         self._send_frame = protocol.send_frame
@@ -319,7 +323,7 @@ class _Guard:
         if progress is None or timeout is None:
             return
         if progress.look(self._taken(), connection.loop.time()) >= timeout:
-            # A close frame would wait behind all that the peer does not read.
+            # A close frame would wait behind the data that the peer does not read.
             connection.transport.abort()
         else:
             self._set_timer()

@@ -6,13 +6,13 @@ __all__ = ["LogLimit"]
 
 
 class LogLimit:
-    """Allows one line in each interval, and counts the suppressed ones.
+    """Allows one log line in each interval, and counts the suppressed lines.
 
     Args:
-        seconds: the interval.
+        seconds: length of the interval.
 
     Attributes:
-        count: how often the trouble was met, logged or not.
+        count: number of occurrences so far, logged or not.
     """
 
     def __init__(self, seconds: float = 60.0) -> None:
@@ -22,14 +22,14 @@ class LogLimit:
         self._left_out = 0
 
     def take(self, now: float) -> str | None:
-        """Count the trouble once more.
+        """Count one more occurrence, and decide if it may be logged.
 
         Args:
-            now: seconds that only grow.
+            now: monotonic seconds.
 
         Returns:
-            What to put behind the line: how many were left out since the last one, or nothing.
-            None if no line is to be logged now.
+            Text to append to the log line: the number of lines suppressed since the previous one,
+            or an empty text if there were none. None if no line may be logged now.
         """
         self.count += 1
         if now < self._next:

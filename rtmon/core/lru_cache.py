@@ -1,4 +1,4 @@
-"""A mapping of bounded size that forgets the entry longest unused. Pure."""
+"""A mapping of bounded size that evicts the least recently used entry. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ V = TypeVar("V")
 
 
 class LRU(Generic[K, V]):
-    """Maps keys to values, and evicts the least recently used entry once it is full.
+    """Maps keys to values; when it is full, it evicts the least recently used entry.
 
     Args:
-        capacity: entries kept at most.
-        on_evict: called with key and value of each entry evicted; not of one removed.
+        capacity: maximum number of entries.
+        on_evict: called with the key and the value of each evicted entry. It is not called for
+            entries removed by :meth:`pop`.
     """
 
     __slots__ = ("_capacity", "_entries", "_on_evict")
@@ -37,18 +38,18 @@ class LRU(Generic[K, V]):
         return iter(self._entries)
 
     def items(self) -> list[tuple[K, V]]:
-        """Return all entries, longest unused first; none is marked as used."""
+        """Return all entries, the least recently used first. This marks no entry as used."""
         return list(self._entries.items())
 
     def get(self, key: K) -> V | None:
-        """Return a key's value and mark it as used; None if the key is not there."""
+        """Return the value of a key and mark its entry as used; None if there is no such key."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Add or replace an entry and mark it as used; evict another if there is no room."""
+        """Add or replace an entry and mark it as used. Evict another entry if this one is full."""
         entries = self._entries
         if key in entries:
             entries.move_to_end(key)
@@ -59,5 +60,5 @@ class LRU(Generic[K, V]):
         entries[key] = value
 
     def pop(self, key: K) -> V | None:
-        """Remove an entry and return its value; None if the key is not there."""
+        """Remove an entry and return its value; None if there is no such key."""
         return self._entries.pop(key, None)

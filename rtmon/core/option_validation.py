@@ -13,10 +13,16 @@ _VISIBLE = re.compile(r"[!-~]+")
 
 
 def within(what: str, value: Any, low: float, high: float) -> None:
-    """Raise if a value is not a number from ``low`` to ``high``, both included.
+    """Check that an option's value is a number from ``low`` to ``high``, both included.
+
+    Args:
+        what: the option's name, for the error message.
+        value: the value to check.
+        low: smallest allowed value.
+        high: largest allowed value.
 
     Raises:
-        OptionError: it is something else, NaN too.
+        OptionError: the value is outside the range, NaN, or no number.
     """
     try:
         fits = low <= value <= high
@@ -27,10 +33,10 @@ def within(what: str, value: Any, low: float, high: float) -> None:
 
 
 def one_of(what: str, value: Any, *choices: str | int) -> None:
-    """Raise if a value is none of the allowed ones.
+    """Check that an option's value is one of the allowed choices.
 
     Raises:
-        OptionError: it is something else.
+        OptionError: it is not.
     """
     if value not in choices:
         *others, last = map(repr, choices)
@@ -38,10 +44,13 @@ def one_of(what: str, value: Any, *choices: str | int) -> None:
 
 
 def bearer_token(what: str, value: Any) -> None:
-    """Raise if a token is not valid in an ``Authorization: Bearer`` header; never quote it.
+    """Check that a token can be sent in an ``Authorization: Bearer`` header.
+
+    The error message never contains the token.
 
     Raises:
-        OptionError: it is no text, is empty, or has other characters than visible ASCII.
+        OptionError: the token is not a ``str``, is empty, or has characters other than visible
+            ASCII.
     """
     if not (isinstance(value, str) and _VISIBLE.fullmatch(value)):
         raise OptionError(

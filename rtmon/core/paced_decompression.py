@@ -1,8 +1,8 @@
-"""Inflate compressed messages of a connection of `websockets` a little at a time.
+"""Decompress received messages of a `websockets` connection a little at a time.
 
-The library parses all that one read of the socket brings, up to 256 KiB, before the application
-or another connection has its turn. Compressed messages inflate up to a thousandfold: 3,000 of
-them, half a megabyte on the wire, made 180 MB within one second (seen with websockets 17.4).
+The library parses all data of one read of the socket, up to 256 KiB, before the application or
+another connection can run. Compressed messages may grow a thousandfold: 3,000 of them, half a
+megabyte on the wire, took 180 MB within one second (seen with websockets 17.4).
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from websockets.streams import StreamReader
 __all__ = ["PIECE", "PacedInput", "Pieces"]
 
 PIECE = 65_536
-"""Bytes that messages inflate to, and the rest of the last of them, before the parser stops."""
+"""Decompressed bytes after which the parser is stopped. The last message is completed first, so a
+piece may be larger."""
 
 
 class Pieces:
-    """Stops the library's parser between two frames when it has inflated a piece.
+    """Stops the library's parser between two frames after each piece of decompressed data.
 
-    What was received waits in the parser's buffer. It goes on with the next data, which may be
-    empty.
+    Data that is received but not parsed stays in the parser's buffer. Parsing continues with the
+    next call of ``receive_data()``, whose data may be empty.
 
     Args:
-        protocol: parses; its extensions are negotiated.
-        stopped: called each time that the parser stops.
+        protocol: the protocol object of a connection whose handshake is completed.
+        stopped: called each time that the parser has been stopped.
     """
 
     __slots__ = ("_inflated", "_protocol", "_stopped")
@@ -36,17 +37,17 @@ class Pieces:
         self._protocol = protocol
         self._stopped = stopped
         self._inflated = 0
-        # Protocol.parse() asks this before each frame.
+        # Protocol.parse() calls at_eof() before each frame.
         protocol.reader.at_eof = self._at_eof
 
     @staticmethod
     def divide(protocol: Any) -> bool:
-        """Return True if a parser is stopped after pieces."""
+        """Return True if this protocol's parser is stopped after each piece."""
         return "at_eof" in vars(protocol.reader)
 
     @staticmethod
     def end(protocol: Any) -> None:
-        """Stop interrupting the parser, and break its reference cycle with the connection."""
+        """Never stop the parser again, and break its reference cycle with the connection."""
         vars(protocol.reader).pop("at_eof", None)
 
     def _at_eof(self) -> Generator[None, None, bool]:
@@ -68,14 +69,15 @@ class Pieces:
 
 
 class PacedInput(asyncio.Protocol):
-    """Has the compressed messages of a connection parsed in turns with other connections.
+    """Parses the compressed messages of a connection in turns with other connections.
 
-    A piece is parsed in each iteration of the event loop, and only while few messages wait for the
-    application. Until all is parsed, reading is paused, and this stands between the transport and
-    the connection, which hears of the end of the stream and its own loss only afterwards.
+    One piece is parsed in each iteration of the event loop, and only while few messages wait for
+    the application. Until all data is parsed, reading is paused, and this object is the protocol of
+    the transport. The connection is told about the end of the stream, or the loss of the
+    transport, only after that.
 
     Args:
-        connection: of a server; its handshake is completed.
+        connection: a server connection whose handshake is completed.
     """
 
     __slots__ = ("_connection", "_eof", "_exc", "_lost", "_transport", "_waits")
@@ -87,7 +89,7 @@ class PacedInput(asyncio.Protocol):
         self._exc: Exception | None = None
         Pieces(connection.protocol, self._stopped)
 
-    # From the transport, while input waits to be parsed
+    # Called by the transport while received data waits to be parsed
 
     def eof_received(self) -> None:
         self._eof = True
@@ -95,11 +97,11 @@ class PacedInput(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost, self._exc = True, exc
         connection = self._connection
-        if exc is None and not self._eof:  # this side has cut it
+        if exc is None and not self._eof:  # the connection was cut by this server
             self.drop()
             return
         connection.transport = _LostTransport(self._transport, self.drop)
-        if connection.paused:  # a handler that is blocked in a send does not read
+        if connection.paused:  # a handler that waits in send() would never read
             connection.resume_writing()
 
     def pause_writing(self) -> None:
@@ -108,7 +110,7 @@ class PacedInput(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._connection.resume_writing()
 
-    # Turns
+    # Parsing in turns
 
     def _stopped(self) -> None:
         if not self._waits:
@@ -123,7 +125,7 @@ class PacedInput(asyncio.Protocol):
         connection = self._connection
         messages = connection.recv_messages
         if messages.low is not None and len(messages.frames) > messages.low:
-            # As the library does, only with fewer messages: it takes sixteen before it pauses.
+            # The library pauses reading above sixteen messages and resumes it at fewer, too.
             messages.paused = True
             messages.resume = self._has_room
             return
@@ -148,7 +150,7 @@ class PacedInput(asyncio.Protocol):
             transport.resume_reading()
 
     def drop(self) -> None:
-        """Drop unparsed data: this side has cut the connection."""
+        """Discard unparsed data, because the connection was cut by this server."""
         if self._waits:
             self._waits = False
             self._connection.protocol.reader.buffer.clear()
@@ -156,9 +158,9 @@ class PacedInput(asyncio.Protocol):
 
 
 class _LostTransport:
-    """A transport that is lost, while the connection does not know yet.
+    """A transport that is lost, while its connection is not yet told so.
 
-    What is written to it is dropped; asyncio would log each time.
+    Data written to it is discarded. asyncio would log a warning at each write.
     """
 
     def __init__(self, transport: asyncio.Transport, abort: Callable[[], None]) -> None:
@@ -166,7 +168,7 @@ class _LostTransport:
         self.abort = abort
 
     def write(self, data: bytes) -> None:
-        """Drop the data."""
+        """Discard the data."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -1,4 +1,4 @@
-"""Call a function at regular times on an event loop, without keeping its object alive."""
+"""Call a function periodically on an event loop, as long as the object it works on exists."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Ticker(Generic[T]):
-    """Acts on an object at regular times, and keeps neither it nor itself alive.
+    """Calls ``action`` every ``interval`` seconds, and holds only a weak reference to its object.
 
     Args:
-        owner: what is acted on; once it is gone, so are the beats.
-        interval: seconds from one beat to the next, by the loop's clock.
-        wanted: whether to go on, asked before each beat.
-        action: what to do, told how many seconds late it is.
+        owner: the object that ``action`` gets. When the object is deleted, the calls end.
+        interval: seconds between two calls, by the event loop's clock.
+        wanted: called with the object before each call; the calls end when it returns False.
+        action: called with the object, and with the number of seconds by which the call is late.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Ticker(Generic[T]):
         self._action = action
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the first beat an interval from now."""
+        """Schedule the first call, ``interval`` seconds from now."""
         self._next(loop, loop.time())
 
     def _next(self, loop: asyncio.AbstractEventLoop, last: float) -> None:
@@ -46,8 +46,8 @@ class Ticker(Generic[T]):
             owner = self._owner()
             if owner is not None and self._wanted(owner):
                 now = loop.time()
-                # A late beat is made once, not once for each that was missed; and one that
-                # fails, which the loop reports, is not the last.
+                # After a delay, only one call is made for all intervals that were missed. The next
+                # call is scheduled first, so the calls continue if ``action`` raises.
                 self._next(loop, max(due, now - self._interval / 2))
                 self._action(owner, max(0.0, now - due))
 

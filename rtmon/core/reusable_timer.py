@@ -1,4 +1,4 @@
-"""A timer on the running event loop that can be set any number of times."""
+"""A one-shot timer on the running event loop that can be set again and again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["Timer"]
 
 
 class Timer:
-    """Calls back once, at the earliest of the times it was set to.
+    """Calls a function once, at the earliest of the times that were set; then it can be set again.
 
-    Timers of a closed event loop never fire: when set on another loop, the timer starts anew.
+    Timers of a closed event loop never fire. When it is set on another event loop, the timer
+    starts anew there.
 
     Args:
         callback: called without arguments when the timer fires.
@@ -25,7 +26,7 @@ class Timer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def set(self, delay: float) -> None:
-        """Fire in ``delay`` seconds, unless the timer fires earlier anyway."""
+        """Fire in ``delay`` seconds. Does nothing if the timer is set to fire earlier."""
         loop = asyncio.get_running_loop()
         if self._handle is not None and self._loop is loop:
             if self._handle.when() <= loop.time() + delay:
@@ -35,7 +36,7 @@ class Timer:
         self._handle = loop.call_later(delay, self._fire)
 
     def cancel(self) -> None:
-        """Do not fire."""
+        """Cancel the timer; the callback is not called."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

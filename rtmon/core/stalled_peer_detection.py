@@ -1,8 +1,8 @@
-"""Keepalive of a connection of `websockets` while its peer reads nothing.
+"""Detect a peer that reads nothing, by the keepalive of a `websockets` connection.
 
-The library waits without a deadline until its ping can be written, and the timeout for the pong
-begins only then: a peer that is frozen while much waits for it is never found (seen with
-websockets 17.4).
+The library waits without a deadline until it can write its ping, and only then starts the timeout
+of the pong. If a peer stops reading while much data waits to be written, the library never detects
+it (seen with websockets 17.4).
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from .backpressure import Progress
 __all__ = ["StalledPeerWatch"]
 
 _LOOKS = 20
-"""Looks in ``ping_timeout``, by a twentieth of which a frozen peer is found late."""
+"""Number of checks in ``ping_timeout``. A stalled peer is detected at most a twentieth of
+``ping_timeout`` late."""
 
 
 class StalledPeerWatch:
-    """Finds a peer that takes nothing for ``ping_timeout`` while a ping waits for its answer.
+    """Detects a peer that takes no data for ``ping_timeout`` while a ping waits for its pong.
 
-    A peer that reads slowly takes something now and then, and is left alone.
+    A peer that reads slowly takes some data in this time, and is not reported.
 
     Args:
-        connection: whose writing may be paused; without a keepalive it is not watched.
-        taken: returns a number that grows as the peer takes bytes.
-        frozen: called once when such a peer is found.
+        connection: the connection to watch while its writing is paused. A connection without a
+            keepalive is not watched.
+        taken: returns the number of bytes that the peer's side has taken so far.
+        frozen: called once when a stalled peer is detected.
     """
 
     __slots__ = ("_connection", "_frozen", "_progress", "_taken", "_timer")
@@ -40,14 +42,14 @@ class StalledPeerWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Watch: writing is paused."""
+        """Start to watch the connection. Call this when writing is paused."""
         connection = self._connection
         if connection.ping_interval is not None and connection.ping_timeout is not None:
             self._progress = Progress(self._taken(), connection.loop.time())
             self._set_timer()
 
     def stop(self) -> None:
-        """Stop watching: writing goes on, or the connection is gone."""
+        """Stop watching. Call this when writing resumes or the connection has ended."""
         self._progress = None
         if self._timer is not None:
             self._timer.cancel()
@@ -69,10 +71,10 @@ class StalledPeerWatch:
             self._set_timer()
 
     def _pinged(self, now: float) -> float:
-        """Seconds for which the oldest ping has waited for its answer; 0 if none does."""
+        """Return the seconds for which the oldest ping waits for its pong; 0.0 without a ping."""
         connection = self._connection
         pings = getattr(connection, "pending_pings", None)
-        if pings is None:  # the name before version 16
+        if pings is None:  # the attribute's name in websockets 15 and older
             pings = connection.pong_waiters
         _, sent = next(iter(pings.values()), (None, now))
         return now - float(sent)
