@@ -1,4 +1,4 @@
-"""A client of a hub that reconnects and resumes from its positions."""
+"""A client of a hub: it reconnects, and resumes from the positions of its last messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a user's callbacks in order from a queue, so that a slow callback never blocks reading."""
+"""Call a user's callbacks in order, from a queue. So a slow callback never blocks reading."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Callbacks"]
 logger = logging.getLogger("rtmon.client")
 
 _QUEUED = 10_000
-"""Maximum number of queued calls; beyond it the oldest call is dropped."""
+"""Maximum number of queued calls. When the queue is full, the oldest call is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class _Handler:
 
 
 class Callbacks:
-    """The callbacks that a user registered, and the queue of their calls.
+    """The callbacks that a user registered, and a queue of their calls.
 
-    Functions and coroutine functions are called one at a time, in the order in which things
-    happened: a message comes after the ``open`` of its connection. What they raise is logged.
+    Functions and coroutine functions are called one at a time, in the order of the events: the
+    callback for a message is called after the ``open`` callback of its connection. Exceptions that
+    callbacks raise are logged.
 
     Attributes:
-        dropped: calls dropped because the queue was full.
+        dropped: number of calls dropped because the queue was full.
     """
 
     def __init__(self) -> None:
@@ -48,15 +49,21 @@ class Callbacks:
         self.dropped = 0
 
     def on_message(self, kind: str, payload: Any, call: Callable[[Message], Any]) -> None:
-        """Register a callback for messages of a type; ``*`` means all types."""
+        """Register a callback for messages of a type.
+
+        Args:
+            kind: the message type; ``*`` for all types.
+            payload: type to convert the payload to; None to pass it as it was decoded.
+            call: called with the message.
+        """
         self._messages.setdefault(kind, []).append(_Handler(call, payload))
 
     def on_change(self, what: str, call: Callable[[Change], Any]) -> None:
-        """Register a callback for a kind of state change."""
+        """Register a callback for a kind of state change, such as ``reconnect``."""
         self._changes.setdefault(what, []).append(call)
 
     def message(self, message: Message) -> int:
-        """Queue the calls for a message. Returns how many older calls were dropped."""
+        """Queue the callbacks for a message. Returns the number of older calls dropped for them."""
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):
@@ -64,12 +71,12 @@ class Callbacks:
         return self.dropped - dropped
 
     def change(self, change: Change) -> None:
-        """Queue the calls for a change of state."""
+        """Queue the callbacks for a state change."""
         for call in self._changes.get(change.what, ()):
             self.add(call, change)
 
     def add(self, call: Callable[[Any], Any], argument: Any) -> bool:
-        """Queue one call. Returns True if the oldest call was dropped."""
+        """Queue one call. Returns True if the oldest queued call was dropped for it."""
         full = len(self._queue) >= _QUEUED
         if full:
             self._queue.popleft()
@@ -79,7 +86,7 @@ class Callbacks:
         return full
 
     async def run(self) -> None:
-        """Run queued calls until :meth:`end` is called and the queue is empty."""
+        """Make the queued calls, until :meth:`end` was called and the queue is empty."""
         while self._queue or not self._ended:
             if not self._queue:
                 self._wake.clear()
@@ -91,7 +98,7 @@ class Callbacks:
                 if inspect.isawaitable(result):
                     await result
             except asyncio.CancelledError:
-                # What a callback awaited was cancelled, unless this task itself is to end.
+                # Something that the callback awaited was cancelled. Stop only if this task was.
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
@@ -100,7 +107,7 @@ class Callbacks:
                 logger.exception("a callback failed")
 
     def end(self) -> None:
-        """End once all queued calls are done."""
+        """Stop :meth:`run` after the calls that are queued now."""
         self._ended = True
         self._wake.set()
 

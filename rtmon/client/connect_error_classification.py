@@ -1,4 +1,4 @@
-"""Decide from a failed attempt to connect if and when to retry. Pure."""
+"""Decide, from the error of a failed attempt to connect, if and when to try again. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from websockets.exceptions import InvalidStatus
 __all__ = ["is_fatal", "retry_after"]
 
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP statuses after which the same request may succeed: RFC 9110, RFC 6585, RFC 8470."""
+"""HTTP status codes after which the same request may succeed (RFC 9110, RFC 6585, RFC 8470)."""
 
 
 def is_fatal(error: Exception, process_exception: Callable[[Exception], Exception | None]) -> bool:
-    """Return True if a retry would fail with the same error.
+    """Return True if another attempt would fail with the same error.
 
     Args:
-        error: what the attempt raised.
-        process_exception: of `websockets` or the user; returns None to try again.
+        error: the exception that the attempt to connect raised.
+        process_exception: function of `websockets` or of the user. It gets the exception, and
+            returns None if another attempt may succeed.
     """
     if isinstance(error, InvalidStatus):
         response = error.response
@@ -28,15 +29,18 @@ def is_fatal(error: Exception, process_exception: Callable[[Exception], Exceptio
 
 
 def retry_after(error: Exception, *, wall: float) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, if there is one: RFC 9110, 10.2.3.
+    """Return the delay that a ``Retry-After`` header asks for, in seconds (RFC 9110, 10.2.3).
 
     Args:
-        error: what the attempt raised.
-        wall: Unix seconds now, as the header may name a date.
+        error: the exception that the attempt to connect raised.
+        wall: current time in Unix seconds, because the header may contain a date.
+
+    Returns:
+        The delay; None if the error has no such header, or its value is invalid.
     """
     if not isinstance(error, InvalidStatus):
         return None
-    # The header may come twice; which one is meant cannot be known.
+    # If the response has this header twice, the first one counts.
     value = next(iter(error.response.headers.get_all("Retry-After")), "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

@@ -1,4 +1,4 @@
-"""``rtmon.connect``: make a client that connects, reconnects and resumes."""
+"""``rtmon.connect``: the function that makes a client of a hub or of another server."""
 
 from __future__ import annotations
 
@@ -25,25 +25,27 @@ def connect(
     rng: random.Random | None = None,
     **changes: Any,
 ) -> Client:
-    """Connect to a hub, with a client that reconnects and resumes from its positions.
+    """Return a client for a hub, which reconnects and resumes where it was disconnected.
 
     ``async with rtmon.connect("ws://localhost:8765", name="ada") as client: …``
-    With ``protocol="plain"``, connect to any WebSocket server that takes ``{type, payload}``
-    in JSON or raw messages.
+
+    With ``protocol="plain"``, the server may be any WebSocket server that takes
+    ``{type, payload}`` in JSON, or raw messages.
 
     Args:
-        url: ``ws://`` or ``wss://``.
+        url: the server's URL, ``ws://`` or ``wss://``.
         options: the client's options; the defaults if None.
         monitor: a Monitor that measures the client's connections under the role ``client``, and
             lists the client's statistics in ``monitor.clients()``.
-        clock: where time comes from.
+        clock: source of time; tests may pass another one.
         rng: random numbers for the backoff.
-        **changes: fields of :class:`ClientOptions` that differ from ``options``; everything else is
-            handed to ``websockets.asyncio.client.connect``: ``additional_headers``, ``ssl``,
-            ``proxy``, ``origin``, ``compression``, ``create_connection`` and so on.
+        **changes: fields of :class:`ClientOptions`, which replace those of ``options``. Other
+            arguments are passed to ``websockets.asyncio.client.connect``, such as
+            ``additional_headers``, ``ssl``, ``proxy``, ``origin``, ``compression`` and
+            ``create_connection``.
 
     Raises:
-        OptionError: an argument is wrong.
+        OptionError: an argument is unknown or has an invalid value.
     """
     chosen, connection = ClientOptions.of(options, changes)
     rng = rng or random.Random()

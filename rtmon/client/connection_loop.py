@@ -1,4 +1,4 @@
-"""Run a client: connect, run the session, wait, reconnect."""
+"""Run a client: connect, send and receive until the connection ends, wait, reconnect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from websockets.client import process_exception
-except ImportError:  # up to version 15 it stands elsewhere
+except ImportError:  # the place of this function in websockets 15 and older
     from websockets.asyncio.client import process_exception  # type: ignore[attr-defined]
 
 from ..core.clock import Clock
@@ -38,15 +38,14 @@ logger = logging.getLogger("rtmon.client")
 
 
 class Engine:
-    """Runs a client's session over successive connections.
+    """Runs a client's session over one connection after the other.
 
     Attributes:
-        session: the client's state: what to send, when to reconnect.
-        address: of the server.
-        membership: subscriptions and rooms.
+        session: the client's state, which decides what to send and when to reconnect.
+        address: the server's address.
+        membership: the client's subscriptions and rooms.
         delivery: passes received messages to subscriptions and callbacks.
         link: the open connection; None while there is none.
-        generation: how many connections have been opened.
     """
 
     def __init__(
@@ -84,16 +83,16 @@ class Engine:
         self.delivery.taps.append(self._heard)
 
     def now(self) -> float:
-        """Return the monotonic time, in seconds."""
+        """Return the client's monotonic time, in seconds."""
         return self._clock.monotonic()
 
     def stats(self) -> ClientStats:
-        """Return the client's own numbers, as of now."""
+        """Return the client's statistics, as of now."""
         return self.session.stats(self.now(), url=str(self.address))
 
     @property
     def generation(self) -> int:
-        """Connections opened so far."""
+        """Number of connections opened so far."""
         return self.session.lifecycle.connections
 
     # Opening and closing
@@ -138,7 +137,7 @@ class Engine:
                         if self.link is not None:
                             await self.link.connection.close()
             finally:
-                # Also if the caller is cancelled, so that the client is not left half closed.
+                # Also if the caller is cancelled. Otherwise the client would stay half closed.
                 if self._runner is not None:
                     self._runner.cancel()
         if self._runner is not None:
@@ -152,7 +151,7 @@ class Engine:
         """Wait until the client is connected.
 
         Raises:
-            ClientClosed: it is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
         """
         while not self.session.connected:
             if self.session.lifecycle.state in {"closing", "closed"}:
@@ -160,7 +159,7 @@ class Engine:
             await self.change()
 
     def hurry(self) -> None:
-        """Make the next attempt now."""
+        """Make the next attempt to connect now, without waiting for the backoff."""
         self._hurry.set()
 
     # Sending
@@ -168,12 +167,17 @@ class Engine:
     async def send(
         self, kind: str, payload: Any, settle: Callable[[Message | Exception], None] | None = None
     ) -> OutboxEntry:
-        """Queue a message as soon as the send queue has room.
+        """Queue a message. If the send queue is full and the policy is ``wait``, wait for room.
+
+        Args:
+            kind: the message type.
+            payload: its payload.
+            settle: called once with the answer or the error; None if no caller waits for it.
 
         Raises:
             ClientClosed, OptionError, QueueFull: as :meth:`ClientSession.send`.
         """
-        # First come, first served: a new caller queues behind the callers that wait for room.
+        # The lock makes a new caller wait behind callers that already wait for room.
         async with self._line:
             while True:
                 try:
@@ -191,12 +195,12 @@ class Engine:
     async def request(
         self, kind: str, payload: Any, *, late: Callable[[Message], None] | None = None
     ) -> Message:
-        """Send a message and wait for its answer, until the caller is cancelled.
+        """Send a message and wait for its answer, without a timeout.
 
         Args:
             kind: the message type.
             payload: its payload.
-            late: called with an answer that arrives after the caller was cancelled.
+            late: called with the answer if it arrives after the caller was cancelled.
 
         Raises:
             RtmonError: as :meth:`Client.request`.
@@ -233,12 +237,12 @@ class Engine:
             await self.change()
 
     def wake(self) -> None:
-        """Write what the session has to send."""
+        """Have the open connection send what the session wants to send."""
         if self.link is not None:
             self.link.wake()
 
     async def change(self) -> None:
-        """Wait for the next event."""
+        """Wait until something changes: a message arrived, or a state or the queue changed."""
         self._changed.clear()
         await self._changed.wait()
 
@@ -257,8 +261,8 @@ class Engine:
                     token = await fresh(self._options.token)
                 asked = True
                 connection = await self.address.open(session.query(), token=token)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it decides what is next
-                # The token may come over a network, too: any failure is retried.
+            except Exception as error:  # noqa: BLE001 - the session decides if to retry
+                # The token may come from another server: a failure to get it is always retried.
                 fatal = asked and (
                     isinstance(error, NotSpoken) or is_fatal(error, self._process_exception)
                 )
@@ -287,7 +291,7 @@ class Engine:
             self._pass_on()
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait for the next attempt; meanwhile, expire queued messages."""
+        """Wait until the next attempt to connect. Meanwhile, drop queued messages that expire."""
         session, until = self.session, self.now() + seconds
         self._hurry.clear()
         while (left := until - self.now()) > 0 and not self._hurry.is_set():
@@ -305,11 +309,11 @@ class Engine:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
-        """Send a fresh token; if that fails, the connection ends when the old token expires."""
+        """Send a fresh token. If this fails, the server closes the connection when it expires."""
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 token = await fresh(self._options.token)
-        except Exception as error:  # noqa: BLE001 - of the user's function
+        except Exception as error:  # noqa: BLE001 - raised by the user's token function
             state, reason = self.session.lifecycle.state, f"there is no fresh token: {error}"
             self.session.tell(Change(what="error", state=state, reason=reason, error=error))
         else:
@@ -320,7 +324,7 @@ class Engine:
 
     def _pass_on(self) -> None:
         self.delivery.pass_on()
-        # The library itself measures the ping frames of a plain client.
+        # `websockets` measures the round trips of ping frames on plain connections itself.
         if self._reporting is not None and self.link is not None and not self._plain:
             self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()

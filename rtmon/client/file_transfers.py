@@ -1,4 +1,4 @@
-"""Send and receive files in chunks, resuming after each reconnect."""
+"""Send and receive files in chunks. A transfer resumes after each reconnect."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["Files", "Progress"]
 Progress = Callable[[int, int], None]
 
 _PAUSE = 0.1
-"""Seconds until a chunk that the server refused is sent again."""
+"""Seconds to wait before a transfer is offered again, after the server has refused it."""
 
 _REFUSALS = 10
-"""Refused chunks in a row after which a transfer fails."""
+"""Number of refusals in a row, without progress in between, after which a transfer fails."""
 
 
 class _Stopped(Exception):
-    """The server no longer knows the transfer: it must be offered again."""
+    """The server has refused a chunk: the file must be offered again."""
 
 
 class Files:
-    """The uploads and downloads of a client."""
+    """The running uploads and downloads of a client."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -84,7 +84,7 @@ class Files:
             try:
                 return await self._send(stream, offer, progress)
             except BaseException:
-                # Until it ends, a transfer counts against the server's limit of transfers.
+                # Abort the transfer: until then it counts against the server's limit of transfers.
                 self._abort(offer.get("file"))
                 raise
 
@@ -121,7 +121,7 @@ class Files:
                         "files_refused", f"The server takes no more of {offer['name']!r}."
                     ) from error
                 if unknown:
-                    # The server was restarted: start the transfer again.
+                    # The server was restarted, and no longer knows the transfer. Start it again.
                     del offer["file"]
                 await asyncio.sleep(_PAUSE)
             finally:
@@ -135,7 +135,7 @@ class Files:
         generation: int,
         progress: Progress | None,
     ) -> None:
-        """Send the chunks that the server is missing, within the window that it allows."""
+        """Send the chunks that the server does not have yet, within its window."""
         engine, file = self._engine, accepted["file"]
         piece = min(int(accepted.get("chunk") or limits.FILE_CHUNK), limits.FILE_CHUNK_MAX)
         at = told = self._received[file] = int(accepted["received"])
@@ -160,17 +160,17 @@ class Files:
             progress(size, size)
 
     async def _until_lost(self, generation: int) -> None:
-        """Wait until the session has noticed that the connection is lost."""
+        """Wait until the session has detected that the connection is lost."""
         engine = self._engine
         while engine.session.connected and engine.generation == generation:
             await engine.change()
 
     def _too_late(self, answer: Message) -> None:
-        """Abort a transfer that the server accepted after the caller was cancelled."""
+        """Abort an upload that the server accepted after the caller was cancelled."""
         self._abort(answer.payload.get("file"))
 
     def _abort(self, file: str | None) -> None:
-        """Abort a transfer at the server."""
+        """Ask the server to abort a transfer; ``file`` is its id, None if it has no id yet."""
         if file is not None:
             self._engine.session.take_back("file_abort", {"file": file}, self._engine.now())
             self._engine.wake()
@@ -210,7 +210,7 @@ class Files:
         return connected and not download.ended
 
     async def _take(self, download: Download) -> None:
-        """Acknowledge the bytes received so far; an error from the server ends the download."""
+        """Acknowledge the bytes received so far. An error from the server ends the download."""
 
         def settle(result: Message | Exception) -> None:
             if isinstance(result, ProtocolError):
@@ -218,7 +218,7 @@ class Files:
 
         payload = {"file": download.file, "offset": download.tell()}
         entry = await self._engine.send("ack", payload, settle)
-        # The answer is a chunk or an error.
+        # The answer is a file chunk or an error; a ping may confirm that the message arrived.
         entry.asks = False
 
     # Received messages
@@ -230,10 +230,10 @@ class Files:
 
     def _tap(self, message: Message | Change) -> None:
         if isinstance(message, Change):
-            # An error without a reply_to may concern a chunk.
+            # An error that does not refer to a message may be about a chunk.
             self._refused += isinstance(message.error, ProtocolError)
             return
-        payload = message.payload  # a server that is not a hub may send anything
+        payload = message.payload  # not always a dict: the server may not be a hub
         file = payload.get("file") if isinstance(payload, dict) else None
         if not isinstance(file, str):
             return

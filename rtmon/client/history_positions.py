@@ -1,7 +1,7 @@
-"""Positions in histories, to detect duplicates and gaps. Pure.
+"""Positions in message histories, by which a client detects duplicates and gaps. Pure.
 
-Channels, rooms and the chat number their publications. By the last
-number it received, a client tells if a message is new, a duplicate, or comes after a gap.
+Each channel, each room and the chat numbers its messages. By the number of the last message that
+it received, a client decides if a message is new, a duplicate, or follows a gap.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from ..protocol.catalog import Position
 __all__ = ["Cursor", "Cursors"]
 
 _CURSORS = 1_000
-"""Maximum number of channels of a pattern whose positions are kept (LRU)."""
+"""Maximum number of channels whose positions a pattern's subscription keeps (least recently used
+channels are evicted)."""
 
 
 class Cursor:
-    """The position of a client in one history.
+    """Position of a client in the history of one channel, room or the chat.
 
     Args:
-        dense: True if every number is delivered, so that a missing one is a gap. In a room a
-            client's own messages have a number, but are not delivered to it.
-        position: of the last message received.
+        dense: True if the client gets every number, so that a missing number is a gap. False for
+            rooms: a client's own messages have numbers, but are not sent back to it.
+        position: position of the last message received; None if there is none.
 
     Attributes:
-        lost: true until the next message, if history was lost.
+        lost: True if messages were lost and the next message must be marked with ``gap``.
     """
 
     __slots__ = ("dense", "lost", "position")
@@ -35,7 +36,12 @@ class Cursor:
         self.lost = False
 
     def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
-        """Set the position that the server reports, and if recovery from there is complete.
+        """Set the position that the server reports when it accepts the client.
+
+        Args:
+            position: the server's current position; None if there is no history.
+            recovered: True if the server sends all messages since the client's position, False if
+                it no longer has them all, None if the client did not ask.
 
         Returns:
             True if messages were lost.
@@ -43,21 +49,22 @@ class Cursor:
         mine = self.position
         if mine is None or position is None:
             self.position = position
-            # Without a position to recover from, it is unknown what was missed.
+            # Without a position of its own, the client cannot know what it missed.
             lost = position is None and recovered is False
         else:
             lost = not recovered and mine != position
             if recovered is None or mine.epoch != position.epoch:
-                # The server sends none of the missed messages.
+                # The server does not send the missed messages, so continue from its position.
                 self.position = position
         self.lost = self.lost or lost
         return lost
 
     def take(self, at: Position) -> bool | None:
-        """Advance to the position of a message.
+        """Advance to the position of a received message.
 
         Returns:
-            True if a message before it was lost; None if this one was received before.
+            True if a message before this one was lost, False if not. None if this message was
+            received before.
         """
         mine = self.position
         if mine is not None and mine.epoch == at.epoch:
@@ -72,11 +79,11 @@ class Cursor:
 
 
 class Cursors:
-    """The positions of one subscription: in its channel, or in each channel that a pattern matches.
+    """Positions of a subscription: in its channel, or in each channel that its pattern matches.
 
     Args:
-        name: the channel, or a pattern.
-        position: the position to start at.
+        name: name of the channel, or the pattern.
+        position: position to start after; None to start with new messages.
     """
 
     def __init__(self, name: str, position: Position | None) -> None:
@@ -87,23 +94,24 @@ class Cursors:
 
     @property
     def position(self) -> Position | None:
-        """Position of the last message; None for a pattern."""
+        """Position of the last message in the channel; None for a pattern, or before the first."""
         return None if self._pattern else self._first.position
 
     def lost(self) -> None:
-        """Mark the next message as following a gap."""
+        """Mark the next message with ``gap``, because messages before it were lost."""
         self._lost = True
 
     def begin(self, position: Position | None) -> None:
-        """Start at a position, unless the subscription is past it.
+        """Set the position when the server accepts the subscription.
 
-        None if the server no longer has the history of the subscription.
+        A subscription that has a position keeps it, unless ``position`` is None: then the server no
+        longer has the history.
         """
         if self._first.position is None or position is None:
             self._first.position = position
 
     def take(self, channel: str, at: Position) -> bool | None:
-        """Advance in one channel; returns the same as :meth:`Cursor.take`."""
+        """Advance in the history of one channel. Returns the same as :meth:`Cursor.take`."""
         if not self._pattern:
             cursor = self._first
         else:

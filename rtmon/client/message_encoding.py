@@ -1,4 +1,4 @@
-"""Encodes the messages of a client. Pure."""
+"""Encode the messages that a client sends to a hub. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["RtmonWire"]
 _METADATA = Metadata(version=VERSION, source="rtmon-python")
 
 _DEPTH = limits.DATA_DEPTH + 1
-"""Maximum nesting depth of a payload, without the payload object itself."""
+"""Maximum nesting depth of a payload. The payload object itself is the additional level."""
 
 
 class RtmonWire:
-    """Encodes messages for a hub; see :class:`rtmon.client.wire_formats.Wire`.
+    """Encodes messages for a hub; implements :class:`rtmon.client.wire_formats.Wire`.
 
     Attributes:
-        codec: of the connection.
+        codec: the codec of the connection, JSON or MessagePack.
     """
 
     repeatable = REPEATABLE
@@ -51,16 +51,17 @@ class RtmonWire:
 
         Args:
             kind: the message type.
-            payload: an object, as :func:`~rtmon.protocol.data.encode_value` takes it; ``data``,
-                where the type carries some, may be bytes as a whole.
+            payload: a dict of values that :func:`~rtmon.protocol.data.encode_value` accepts. Its
+                ``data`` may be bytes, for message types that carry binary data.
             key: the message's id.
             timestamp: milliseconds since 1970.
-            reply_to: the id of the message that this one answers.
-            attach: True if bytes may follow the envelope unencoded, which saves base64.
-            ack: ask for an answer to a message of the application's own.
+            reply_to: id of the message that this message answers.
+            attach: True to append binary data to the message unencoded. False to encode it as
+                base64, which takes a third more.
+            ack: True to request an answer from the server, for the application's own message types.
 
         Raises:
-            OptionError: it cannot be sent.
+            OptionError: the payload cannot be encoded.
         """
         attached: Any = None
         data = payload.get("data") if isinstance(payload, dict) else None
@@ -102,7 +103,10 @@ class RtmonWire:
         )
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages into a batch."""
+        """Join encoded messages into a batch. A single message is returned unchanged.
+
+        There may be up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages.
+        """
         if len(parts) == 1:
             return parts[0]
         assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
@@ -112,5 +116,5 @@ class RtmonWire:
         )
 
     def ping(self, *, key: str, timestamp: int) -> str | bytes:
-        """Encode a ``ping``."""
+        """Encode a ``ping`` message."""
         return self.message("ping", {"timestamp": timestamp}, key=key, timestamp=timestamp)

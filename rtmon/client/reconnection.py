@@ -1,6 +1,6 @@
 """Decide if and when a client reconnects. Pure: time is passed in.
 
-:mod:`.connect_errors` reads the HTTP responses of failed handshakes.
+HTTP responses of failed handshakes are evaluated in :mod:`.connect_error_classification`.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from .result_types import Change, ClientState
 __all__ = ["LONGEST_WAIT", "NOT_WELCOMED", "Lifecycle"]
 
 LONGEST_WAIT = 3_600.0
-"""Upper bound, in seconds, of the delay that a server can ask for: a mistyped value does not send
-them away for good."""
+"""Maximum delay, in seconds, that a server can ask a client to wait. So a wrong value in a server's
+configuration cannot keep its clients away for good."""
 
 NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol='plain'."
-"""The reason when a server accepts a connection and does not speak the protocol."""
+"""Error text for a server that accepts the connection but sends no welcome message of a hub."""
 
 
 class Lifecycle:
-    """The state of a client, and the transitions between states.
+    """The connection state of a client, and its transitions.
 
     Attributes:
-        state: of the client.
-        attempts: to connect so far.
-        connections: opened so far.
-        failures: in a row so far.
-        ended: why the client gave up; None if it did not.
+        state: the current state.
+        attempts: number of attempts to connect so far.
+        connections: number of connections opened so far.
+        failures: number of failures in a row.
+        ended: the change with which the client stopped reconnecting; None if it did not.
     """
 
     def __init__(self, options: ClientOptions, rng: random.Random) -> None:
@@ -39,7 +39,7 @@ class Lifecycle:
         self._stable_after = options.stable_after
         self._rng = rng
         self._token = options.token
-        # Private close codes have their meaning only between a hub and its clients.
+        # The hub's own close codes may mean something else on other servers.
         self._plain = options.protocol == "plain"
         self._describe = plain_protocol.described if self._plain else describe
         self._comes_back = plain_protocol.comes_back if self._plain else may_reconnect
@@ -51,7 +51,7 @@ class Lifecycle:
         self.ended: Change | None = None
 
     def downtime(self, now: float) -> float:
-        """Return the total seconds without a connection since the first connection."""
+        """Return the total seconds without a connection, counted from the first connection on."""
         return self._downtime + (0.0 if self._away is None else now - self._away)
 
     def attempt(self) -> None:
@@ -59,7 +59,7 @@ class Lifecycle:
         self.attempts += 1
 
     def opened(self, now: float) -> Change:
-        """Handle the server's welcome, or the opening of a plain connection."""
+        """Handle the server's welcome, or for ``protocol="plain"`` the opening of a connection."""
         self.connections += 1
         self._opened = now
         self.state = "open"
@@ -76,13 +76,14 @@ class Lifecycle:
         """Handle a failed attempt to connect.
 
         Args:
-            now: the time.
-            error: the failure.
-            fatal: True if a retry would fail with the same error.
-            retry_after: seconds that the server asked to wait.
+            now: monotonic seconds.
+            error: the exception that the attempt raised.
+            fatal: True if another attempt would fail with the same error.
+            retry_after: seconds that the server asked to wait; None if it did not.
 
         Returns:
-            The changes to report; the last one's ``delay`` is the time of the next attempt.
+            The state changes to report. ``delay`` of the last one is the time until the next
+            attempt, in seconds; None if there is none.
         """
         self.failures += 1
         delay = None if fatal else self._delay(retry_after)
@@ -108,19 +109,20 @@ class Lifecycle:
         retry: bool | None = None,
         retry_after: float | None = None,
     ) -> list[Change]:
-        """Handle a connection that ended without the user's doing.
+        """Handle the loss of a connection that the user did not close.
 
         A connection that ended before the server's welcome counts as a failed attempt.
 
         Args:
-            now: the time.
+            now: monotonic seconds.
             code: the close code.
-            reason: its reason.
-            retry: the server's instruction to reconnect or not; None if it gave none.
-            retry_after: seconds that the server asked to wait.
+            reason: the close reason.
+            retry: False if the server asked the client not to reconnect, True if it allowed it;
+                None if it sent neither.
+            retry_after: seconds that the server asked to wait; None if it did not.
 
         Returns:
-            As :meth:`failed`.
+            The state changes to report, as for :meth:`failed`.
         """
         welcomed = self._opened is not None
         if self._opened is not None:
@@ -149,19 +151,22 @@ class Lifecycle:
         return [change] if delay is not None else [change, self._give_up(code, reason, error)]
 
     def closing(self) -> None:
-        """Begin an explicit close."""
+        """Enter the state ``closing``: the user closes the client."""
         if self.state != "closed":
             self.state = "closing"
 
     def closed(self, now: float) -> Change | None:
-        """Finish an explicit close; returns None if the client was closed already."""
+        """Enter the state ``closed``. Returns the change to report; None if already closed."""
         if self.state == "closed":
             return None
         self._end(now)
         return Change(what="close", state="closed", code=NORMAL, reason="closed here")
 
     def _has_token(self, code: int) -> bool:
-        """Return True if the token differs from the one that the server rejected."""
+        """Return False if the server rejected the token and the client has no other one.
+
+        A client whose token is a function can get another one. ``code`` is the close code.
+        """
         if self._plain:
             return True
         if code == TOKEN_EXPIRED:
@@ -172,7 +177,7 @@ class Lifecycle:
         delay = self._backoff.delay(self.failures, self._rng)
         if delay is None or retry_after is None:
             return delay
-        # Added to the server's delay, which is the same for all of its clients.
+        # The backoff is added to the server's delay, which is the same for all of its clients.
         return min(max(retry_after, 0.0), LONGEST_WAIT) + delay
 
     def _give_up(self, code: int | None, reason: str, error: Exception | None) -> Change:

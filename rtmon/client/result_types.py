@@ -1,4 +1,4 @@
-"""Records that a client returns: messages, state changes, statistics."""
+"""Data classes that a client returns or passes to callbacks: messages, changes, statistics."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ What = Literal["open", "close", "error", "reconnect", "gave_up"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message from the server.
+    """A message that a client has received from the server.
 
     Attributes:
-        type: as in docs/protocol.md.
-        payload: in a subscription, the published data; else the payload of the message, as a dict
-            or as the type that the handler named.
+        type: the message type, see docs/protocol.md.
+        payload: in a subscription, the published data. Elsewhere the payload of the message, as a
+            dict, or as the type that the handler was registered with.
         id: the message id.
         timestamp: milliseconds since 1970 by the server's clock.
-        channel: the channel that it was published to.
-        client_id, name: of the publisher; None if it is the server.
-        position: its position in the history of its channel, its room or the chat.
-        gap: True if messages before it were lost: the server's history no longer holds them, or
-            an iteration over the client was too slow.
+        channel: the channel to which the message was published.
+        client_id: client id of the publisher; None if the server published the message.
+        name: name of the publisher; None if the server published the message.
+        position: position in the history of the channel, of the room or of the chat.
+        gap: True if messages before this one were lost: the server's history no longer holds them,
+            or an iteration over the client was too slow.
     """
 
     type: str
@@ -44,17 +45,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change of a client's state, passed to callbacks.
+    """A change of a client's state, which callbacks get.
 
     Attributes:
-        what: the kind of callback.
+        what: the kind of change, such as ``reconnect``.
         state: the new state; ``closed`` if the client will not reconnect.
         code: the close code, if a connection ended.
-        reason: the reason in words.
+        reason: the reason, for people to read.
         attempt: number of failures in a row.
-        delay: seconds until the next attempt; None if there is none.
-        downtime: seconds without a connection, after a reconnect.
-        error: the exception, or the server's error.
+        delay: seconds until the next attempt to connect; None if there is none.
+        downtime: for a reconnect, seconds without a connection.
+        error: the exception, or the server's error; None if there is none.
     """
 
     what: What
@@ -69,25 +70,27 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStats:
-    """Statistics of a client, never included in those of a server.
+    """Statistics of a client. They are never included in those of a server.
 
     Attributes:
         name: the client's name; None if it has none.
         url: the server's URL, without the query.
-        state: of the client.
-        attempts: attempts to connect, the first one included.
-        reconnects: connections after the first.
-        downtime: seconds without a connection since the first one, the current outage included.
+        state: the client's state.
+        attempts: number of attempts to connect, including the first.
+        reconnects: number of connections after the first.
+        downtime: seconds without a connection since the first one, including the current outage.
         rtt: round-trip time of the last heartbeat, in seconds; None before the first.
-        queued: messages that wait to be sent.
-        unconfirmed: messages sent and not acknowledged.
-        sent, received: messages, with heartbeats, without chunks of files.
-        resent: messages sent again because the connection ended before they were confirmed.
-        duplicates: messages received again, which were not delivered again.
-        gaps: times that history was lost.
-        dropped: messages dropped because a queue or buffer was full, or unacknowledged when the
-            client was closed.
-        expired: messages dropped after waiting too long.
+        queued: number of messages that wait to be sent.
+        unconfirmed: number of messages that were sent and not acknowledged yet.
+        sent: number of messages sent, with heartbeats, without chunks of files.
+        received: number of messages received, with heartbeats, without chunks of files.
+        resent: number of messages sent again, because the connection ended before the server
+            acknowledged them.
+        duplicates: number of messages received again; they were not delivered again.
+        gaps: how often messages were lost.
+        dropped: number of messages dropped because a queue or buffer was full, or not acknowledged
+            when the client was closed.
+        expired: number of messages dropped after waiting too long.
     """
 
     name: str | None

@@ -20,23 +20,26 @@ from .wire_formats import Ping, Wire
 __all__ = ["Sender"]
 
 _PROBE_EVERY: Final = 64
-"""Messages after which the client asks the server for an acknowledgement by a ``ping``."""
+"""Number of sent messages after which the client sends a ``ping``. The server's answer acknowledges
+all messages before it."""
 
 _ENVELOPE: Final = 1_024
-"""Maximum overhead of a batch beside its messages, in bytes."""
+"""Maximum size of a batch's envelope, in bytes: the batch without its messages."""
 
 
 class Sender:
-    """Sends heartbeats, then the client's own messages, then the user's, within the rate limit.
+    """Chooses the next message: heartbeats first, then the client's own messages, then the user's.
+
+    The rate of all messages stays within the server's limit.
 
     Args:
-        options: the client's.
-        wall: Unix seconds, for timestamps.
+        options: the client's options.
+        wall: returns Unix seconds, for the timestamps of messages.
 
     Attributes:
         wire: encodes messages for the server's protocol.
-        connected: true between the server's welcome and the end of the connection.
-        sent: messages so far.
+        connected: True between the server's welcome and the end of the connection.
+        sent: number of messages sent so far.
     """
 
     def __init__(self, options: ClientOptions, wall: Callable[[], float]) -> None:
@@ -62,12 +65,12 @@ class Sender:
     def start(
         self, now: float, *, rate: float | None, burst: int | None, message_size: int
     ) -> None:
-        """Start sending over a new connection, within the limits of the server.
+        """Start sending on a new connection, within the limits of the server.
 
         Args:
-            now: the time.
-            rate: the server's rate limit, in messages a second; None if unknown.
-            burst: messages that the server accepts at once; None if unknown.
+            now: monotonic seconds.
+            rate: the server's rate limit, in messages a second; None if there is none.
+            burst: number of messages that the server accepts at once; None if it is unknown.
             message_size: maximum size of a message, in bytes.
         """
         self.connected = True
@@ -78,7 +81,7 @@ class Sender:
         self.heartbeat.start(now)
 
     def stop(self) -> None:
-        """Stop sending until the next connection."""
+        """Stop sending, because the connection has ended."""
         self.connected = False
 
     def entry(
@@ -88,13 +91,13 @@ class Sender:
         now: float,
         settle: Callable[[Message | Exception], None] | None,
     ) -> OutboxEntry:
-        """Encode a message of the user for the queue.
+        """Encode a message of the user, to be queued.
 
         Raises:
-            OptionError: it cannot be sent.
+            OptionError: the message cannot be encoded, or is too large for the server.
         """
         key = self.new_key()
-        # Nothing binary fits into a batch of JSON.
+        # A batch of JSON messages cannot contain a message with binary data.
         attach = self._options.batch is None
         data = self.wire.message(
             kind,
@@ -124,7 +127,15 @@ class Sender:
         settle: Callable[[Message | Exception], None] | None = None,
         reply_to: str | None = None,
     ) -> OutboxEntry:
-        """Queue one of the client's own messages, before all others."""
+        """Queue a message of the client itself, such as ``subscribe``, before the user's messages.
+
+        Args:
+            kind: the message type.
+            payload: its payload.
+            now: monotonic seconds.
+            settle: called once with the answer or the error; None if no answer is needed.
+            reply_to: id of the server's message that this message answers.
+        """
         key = self.new_key()
         data = self.wire.message(
             kind, payload, key=key, timestamp=self.milliseconds(), reply_to=reply_to
@@ -136,17 +147,17 @@ class Sender:
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
     ) -> OutboxEntry:
-        """Queue a message such as ``leave_room`` after the user's, even if the queue is full."""
+        """Queue a message such as ``leave_room`` behind the user's messages, even if it is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
         return entry
 
     def ask(self) -> None:
-        """Ask the server soon for an acknowledgement, since a caller waits for it."""
+        """Make the next ``ping`` due soon, because a caller waits until all is acknowledged."""
         self._asked = True
 
     def next(self, now: float) -> str | bytes | Ping | None:
-        """Return the data to write now; None if there is none yet."""
+        """Return the next data to write; None if nothing may be sent now."""
         if not self.connected:
             return None
         room = self._pacing.left(now)
@@ -155,7 +166,7 @@ class Sender:
         unprobed = self.outbox.unprobed if self.heartbeat.free else 0
         if self.heartbeat.wants_ping(now) or unprobed >= _PROBE_EVERY:
             return self._ping(now)
-        # Heartbeats continue while the server's rate limit holds back everything else.
+        # Heartbeats continue while a refusal by the rate limit holds back all other messages.
         held = now < self._held_until
         entry = self.outbox.next_control(now, refused=not held)
         if entry is not None:
@@ -193,32 +204,32 @@ class Sender:
         key = self.new_key()
         self.heartbeat.pinged(key, now)
         self._asked = False
-        # The server handles messages in order: its answer acknowledges all sent before.
+        # The server handles messages in order, so its answer acknowledges all messages before.
         self._probes = {key: self.outbox.probe()}
         self._spend(1)
         return self.wire.ping(key=key, timestamp=self.milliseconds())
 
     def pinged(self, key: str | None, now: float) -> None:
-        """Handle the server's answer to a ``ping``."""
+        """Handle the server's answer to the ``ping`` with id ``key``."""
         if self.heartbeat.answered(key, now) and key in self._probes:
             self.outbox.confirm(self._probes.pop(key))
 
     def pause(self, until: float = 0.0) -> None:
-        """Pause after the server has refused a message for now.
+        """Pause sending, because the server has refused a message for the time being.
 
         Args:
-            until: time from which it may be sent again.
+            until: monotonic time from which messages may be sent again.
         """
         self._pacing.stop()
         self._held_until = max(self._held_until, until)
 
     def due(self, now: float) -> float:
-        """Return the time of the next call, if nothing happens before."""
+        """Return the time at which :meth:`next` may have data, if nothing else happens before."""
         batch = self._batch_due() if self._pacing.left(now) >= 1 else self._pacing.due(now)
         if now < self._held_until:
             batch = self._held_until
         return min(self.heartbeat.due(now), batch)
 
     def milliseconds(self) -> int:
-        """Return the time in milliseconds since 1970, as in messages."""
+        """Return the time as in messages: milliseconds since 1970."""
         return int(self._wall() * 1000)

@@ -1,4 +1,4 @@
-"""The address of a server, and how a connection to it is opened."""
+"""The URL of a server, and the options with which `websockets` connects to it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ _KNOWN = {
 
 
 class NotSpoken(OptionError):
-    """The server does not support the client's codec."""
+    """The server did not choose the WebSocket subprotocol of the client's codec."""
 
 
 class _Connect(websockets_connect):
-    """Keeps the token from servers of other origins, to which `websockets` up to 16 sends it."""
+    """Connects without sending the token to other origins when the server redirects.
+
+    `websockets` up to version 16 sends the ``Authorization`` header there, too.
+    """
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         where = super().process_redirect(exc)
@@ -51,15 +54,16 @@ def _origin(uri: str) -> tuple[str, str | None, int | None]:
 
 
 class ServerAddress:
-    """A server, and everything that `websockets` needs to connect to it.
+    """A server's URL, and everything else that `websockets` needs to connect to it.
 
     Args:
-        url: ``ws://`` or ``wss://``; its query is kept.
-        codec: of the connection; None to offer no subprotocol, as for servers that are no hub.
+        url: ``ws://`` or ``wss://``. A query in the URL is kept.
+        codec: encodes the messages; its WebSocket subprotocol is requested from the server. None to
+            request no subprotocol, for servers that are not hubs.
         options: keyword arguments of ``websockets.asyncio.client.connect``.
 
     Raises:
-        OptionError: the address or an argument is wrong.
+        OptionError: the URL is invalid, or an option is unknown or invalid.
     """
 
     def __init__(self, url: str, codec: Codec | None, options: dict[str, Any]) -> None:
@@ -71,7 +75,7 @@ class ServerAddress:
             )
         self._url = url
         self._codec = codec
-        # The session has heartbeats of its own; the library's stop while writing is held up.
+        # The session sends heartbeats: the library's keepalive stops while writing is paused.
         self._options = {"ping_interval": None, "max_size": limits.SENT_SIZE, **options}
         if codec is not None:
             self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
@@ -82,18 +86,19 @@ class ServerAddress:
 
     def __str__(self) -> str:
         parts = urlsplit(self._url)
-        # Without a password, which has no place in a log.
+        # Without user name and password, because this text is written to logs.
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     async def open(self, query: dict[str, str], *, token: str | None = None) -> ClientConnection:
-        """Connect.
+        """Open a connection to the server.
 
         Args:
-            query: to be added to the address.
-            token: sent in a header, since logs keep addresses.
+            query: parameters to add to the URL's query.
+            token: sent in the ``Authorization`` header and not in the URL, because servers and
+                proxies write URLs to their logs.
 
         Raises:
-            OSError, TimeoutError, WebSocketException: as `websockets` does.
+            OSError, TimeoutError, WebSocketException: as raised by `websockets`.
             NotSpoken: the server chose no subprotocol, and the codec is not JSON.
         """
         connection = await self._connect(query, token)
@@ -112,7 +117,7 @@ class ServerAddress:
         options = self._options
         if token is not None:
             headers = Headers(options.get("additional_headers") or ())
-            headers.pop("Authorization", None)  # or it would be there twice
+            headers.pop("Authorization", None)  # assigning would add a second header
             headers["Authorization"] = f"Bearer {token}"
             options = {**options, "additional_headers": headers}
         return _Connect(urlunsplit(parts._replace(query=joined)), **options)

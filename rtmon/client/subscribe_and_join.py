@@ -1,4 +1,4 @@
-"""Subscribe to channels and join rooms on behalf of a client's user."""
+"""Subscribe a client to channels and join rooms, when its user calls subscribe() or join()."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Joining"]
 
 
 class Joining:
-    """The subscriptions and joined rooms of a client.
+    """The subscriptions and rooms that the client's user has asked for.
 
     Args:
-        session: holds the client's memberships.
-        now: monotonic clock, in seconds.
-        wake: called when a message is ready to be sent.
+        session: holds the memberships, which are requested again after each reconnect.
+        now: returns monotonic seconds.
+        wake: called when a message was queued for sending.
     """
 
     def __init__(
@@ -32,7 +32,11 @@ class Joining:
         self._subscriptions: list[Subscription] = []
 
     def publication(self, message: Message) -> int:
-        """Deliver a publication to its subscriptions. Returns how many had to drop a message."""
+        """Deliver a publication to the subscriptions of its channel.
+
+        Returns:
+            The number of subscriptions that dropped a message.
+        """
         channel = message.channel or ""
         wanting = [each for each in self._subscriptions if each.wants(channel)]
         return sum(each.put(message) for each in wanting)
@@ -40,8 +44,12 @@ class Joining:
     def subscribe(self, subscription: Subscription, since: Position | None) -> None:
         """Start a subscription.
 
+        Args:
+            subscription: the subscription, which gets the channel's publications from now on.
+            since: position after which to resume; None to start with new publications.
+
         Raises:
-            ClientClosed: the client is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
         """
         self._session.check()
         places = self._session.places
@@ -54,7 +62,7 @@ class Joining:
         self._wake()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop a subscription."""
+        """Stop a subscription. Unsubscribe from the channel if it was the last one."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         place = subscription.stop()
@@ -63,7 +71,10 @@ class Joining:
             self._wake()
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Fetch what a subscription had dropped from the history; its reader has caught up."""
+        """Request the messages that a slow subscription has dropped from the server's history.
+
+        Called when the subscription's reader has read all buffered messages.
+        """
         place, position = subscription.place, subscription.position
         if place is not None and position is not None:
             self._session.places.rewind(place, position, self._now())
@@ -105,6 +116,10 @@ class Joining:
             self._wake()
 
     def end(self, error: Exception | None) -> None:
-        """End all subscriptions, as the client has ended."""
+        """End all subscriptions, because the client has ended.
+
+        Args:
+            error: raised in iterations over the subscriptions; None to end them normally.
+        """
         for subscription in self._subscriptions:
             subscription.end(error)

@@ -1,4 +1,4 @@
-"""Read and write one connection of a client, and cut it when it is dead."""
+"""Read and write one WebSocket connection of a client, and cut it when it is dead."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ __all__ = ["TransportLink"]
 logger = logging.getLogger("rtmon.client")
 
 _STALL = 1.0
-"""Seconds of lateness of a timer that show that the program or machine was suspended."""
+"""If a timer fires later than this many seconds, the program or machine was suspended."""
 
 
 class TransportLink:
-    """Moves messages between a session and a connection.
+    """Moves messages between a client's session and one WebSocket connection.
 
     Args:
         session: decides what to send, and when the connection is dead.
         connection: an open connection.
-        clock: where time comes from.
+        clock: the client's clock.
         passed: called when the session may have events to deliver.
     """
 
@@ -53,21 +53,21 @@ class TransportLink:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Write the session's pending data."""
+        """Write the data that the session wants to send."""
         self._wake.set()
 
     def abort(self) -> None:
-        """Cut the connection, since the peer no longer answers."""
+        """Cut the connection without a closing handshake, because the peer no longer answers."""
         self.connection.transport.abort()
 
     async def run(self, *, welcome_within: float) -> tuple[int, str]:
-        """Run until the connection has ended.
+        """Move messages until the connection has ended.
 
         Args:
-            welcome_within: seconds until the server must have sent its welcome.
+            welcome_within: seconds to wait for the server's welcome message.
 
         Returns:
-            The close code, and the reason.
+            The close code, and the close reason.
         """
         self._session.opened(self._now())
         self._passed()
@@ -88,7 +88,7 @@ class TransportLink:
         return code, "" if received is None else received.reason
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """Cut the connection if its writer or its watch fails."""
+        """Await ``work``, and cut the connection if that raises."""
         try:
             await work
         except Exception:
@@ -134,7 +134,7 @@ class TransportLink:
         answer.add_done_callback(ponged)
 
     async def _watch(self) -> None:
-        # A task of its own: a transport that accepts no data holds up the writer.
+        # This runs in its own task, because the writer waits while the transport accepts no data.
         session = self._session
         while True:
             session.tick(self._now())
@@ -145,10 +145,10 @@ class TransportLink:
             pause, before = max(0.01, self._pause() or 1.0), self._now()
             await asyncio.sleep(pause)
             if self._now() - before > pause + _STALL:
-                # The suspended program has read nothing: silence does not mean a dead connection.
+                # The suspended program read no data: do not conclude that the connection is dead.
                 session.heartbeat.heard(self._now())
 
     def _pause(self) -> float | None:
-        """Seconds until the session needs a call; a second at most."""
+        """Return the seconds until the session must be called again; at most one second."""
         now = self._now()
         return max(0.001, min(1.0, self._session.due(now) - now))
