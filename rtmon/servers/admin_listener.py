@@ -1,8 +1,8 @@
-"""The admin listener: feed, metrics and health check of a server, on an address of its own.
+"""The admin listener of a server: feed, metrics and health check, on an address of its own.
 
-It carries the feed (``/feed``), ``/metrics`` for Prometheus and ``/healthz``. It is never the
-public port: the user's ``origins=`` and ``subprotocols=`` do not apply to it, its traffic is not
-measured, and it can be kept off the public network.
+Its paths are ``/feed`` (a WebSocket for dashboards), ``/metrics`` (for Prometheus) and ``/healthz``.
+It never shares the server's public port. So the server's options ``origins`` and ``subprotocols``
+do not apply to it, its traffic is not measured, and it can be closed to the public network.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ if TYPE_CHECKING:
 __all__ = ["Admin", "serve_admin"]
 
 WATCHER_BYTES = 4 * 1024 * 1024
-"""Maximum size of the send queue of one reader of the feed; a slower reader is cut off."""
+"""Maximum size of the send queue for one reader of the feed. A reader above it is disconnected."""
 
 ROWS = 500
-"""Maximum number of connection rows sent with one tick, so that encoding takes a few milliseconds
-however many connections had traffic; the others follow with the next ticks, in turn."""
+"""Maximum number of connection rows sent with one tick. Then encoding takes a few milliseconds,
+however many connections had traffic. The other rows are sent with the next ticks."""
 
 CHANNELS = 200
-"""Maximum number of channels in the feed: those with the most deliveries."""
+"""Maximum number of channels in the feed: the channels with the most deliveries are sent."""
 
 CLOSE_TIMEOUT = 0.5
-"""Seconds until open connections are dropped when the listener closes."""
+"""Seconds after which a closing listener drops its open connections."""
 
 WATCHER_TICKS = 120
-"""Maximum number of ticks queued while a reader still receives the history."""
+"""Maximum number of ticks queued for a reader to which the history is still being sent."""
 
 
 class Admin(server_base.BaseServer):
     """A running admin listener; see :func:`serve_admin`.
 
     Attributes:
-        monitor: the Monitor whose numbers it serves.
+        monitor: the Monitor whose measurements are served.
     """
 
     def __init__(
@@ -92,26 +92,26 @@ class Admin(server_base.BaseServer):
         self._clients: Any = server_base.ConnectionFactory(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
         self._unlisten: Any = None
-        self._due: dict[Meter, None] = {}  # in the order in which they became due
+        self._due: dict[Meter, None] = {}  # connections whose rows are to be sent, oldest first
 
     @property
     def port(self) -> int:
-        """The port it listens on; a free one was chosen if 0 was asked for."""
+        """The port that the listener is bound to. If port 0 was given, the system chose one."""
         return self._port
 
     @property
     def url(self) -> str:
-        """The address for dashboards: ``ws://host:port``, ``wss://`` with TLS."""
+        """The URL for dashboards: ``ws://host:port``, or ``wss://host:port`` with TLS."""
         scheme = "ws" if self._ssl is None else "wss"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def watchers(self) -> int:
-        """Number of readers of the feed."""
+        """Number of readers connected to the feed."""
         return len(self._watchers)
 
     async def start(self) -> None:
-        """Start listening, as ``await`` and ``async with`` do. Idempotent."""
+        """Start listening, as ``await`` and ``async with`` do. May be called twice."""
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
@@ -132,20 +132,20 @@ class Admin(server_base.BaseServer):
             self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
-        """Stop listening and close the feeds; idempotent. See :meth:`wait_closed`."""
+        """Stop listening and close the feeds. May be called twice. See :meth:`wait_closed`."""
         if self._server is not None:
             self._server.close()
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._clients.drop)
 
     async def wait_closed(self) -> None:
-        """Wait until all connections have ended."""
+        """Wait until all connections of the listener have ended."""
         if self._server is not None:
             await self._server.wait_closed()
 
     def _answer(
         self, connection: ServerConnection, request: Request
     ) -> Response | Awaitable[Response] | None:
-        # Not urlsplit: it raises for some targets, before the token is checked.
+        # urlsplit() is not used here: it raises for some targets, before the token is checked.
         refused = self._refused(request, parse_qs(request.path.partition("?")[2]))
         if refused is not None:
             return connection.respond(*refused)
@@ -168,8 +168,8 @@ class Admin(server_base.BaseServer):
     def _refused(
         self, request: Request, query: dict[str, list[str]]
     ) -> tuple[http.HTTPStatus, str] | None:
-        """Return why a request is refused; None if it is allowed."""
-        # No web page may read this listener: browsers send an Origin, programs do not.
+        """Return the status and text with which a request is refused; None if it is allowed."""
+        # Web pages must not read this listener. Browsers send an Origin header, programs do not.
         if request.headers.get_all("Origin"):
             return http.HTTPStatus.FORBIDDEN, "requests that carry an Origin are refused here\n"
         if self._token is not None:
@@ -179,7 +179,8 @@ class Admin(server_base.BaseServer):
                 http.HTTPStatus.UNAUTHORIZED,
                 "this admin listener needs a token: Authorization: Bearer TOKEN\n",
             )
-        # A page whose host name resolves to this machine is same-origin and sends no Origin.
+        # DNS rebinding: for a page whose host name resolves to this machine, the browser sends no
+        # Origin. The Host header shows the page's host name.
         if all(map(_is_here, request.headers.get_all("Host"))):
             return None
         return http.HTTPStatus.FORBIDDEN, _BY_ANOTHER_NAME
@@ -191,7 +192,7 @@ class Admin(server_base.BaseServer):
             if scheme.lower() == "bearer":
                 given.append(token.strip())
         expected = (self._token or "").encode()
-        # Up to version 16, websockets makes lone surrogates of bytes outside ASCII.
+        # websockets up to version 16 decodes non-ASCII bytes to lone surrogates.
         return any(
             hmac.compare_digest(text.encode(errors="surrogatepass"), expected) for text in given
         )
@@ -213,7 +214,7 @@ class Admin(server_base.BaseServer):
 
     async def _metrics(self, connection: ServerConnection, request: Request) -> Response:
         try:
-            # On a thread, since the first import would block all connections.
+            # Imported on a thread: on the event loop, the import would block all connections.
             exposition = await asyncio.to_thread(_exposition)
         except MissingExtra as exc:
             return connection.respond(http.HTTPStatus.NOT_IMPLEMENTED, f"{exc}\n")
@@ -228,7 +229,7 @@ class Admin(server_base.BaseServer):
         assert connection.request is not None  # noqa: S101 - for the type checker
         query = parse_qs(urlsplit(connection.request.path).query)
         since = wire_format.parse_since(query.get("since", [""])[0])
-        # Ticks during the transfer of the history are queued here, so that none is missed.
+        # While the history is sent, new ticks are queued here, so that the reader gets them all.
         held: deque[bytes] = deque()
         self._watchers[connection] = held
         if self._unlisten is None:
@@ -242,7 +243,7 @@ class Admin(server_base.BaseServer):
             self._watchers[connection] = None
             await answer_requests(connection, self.monitor)
         except ConnectionClosed:
-            pass  # a reader that disconnects is not an error
+            pass  # the reader has disconnected
         finally:
             del self._watchers[connection]
             if not self._watchers and self._unlisten is not None:
@@ -276,7 +277,7 @@ class Admin(server_base.BaseServer):
         return {"channels": collector.channels(CHANNELS), "socketio": collector.socketio()}
 
     def _changed(self, tick: Tick) -> list[Meter]:
-        """Return the rows to send with a tick; rows beyond the limit follow with the next ticks."""
+        """Return the connections to send with a tick. The others follow with the next ticks."""
         for meter in tick.meters:
             self._due[meter] = None
         chosen = list(islice(self._due, ROWS))
@@ -313,12 +314,12 @@ _BY_ANOTHER_NAME = (
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # Readers of an older rtmon offer no subprotocol.
+    # Readers of older versions of rtmon request no subprotocol.
     return Subprotocol(FEED_SUBPROTOCOL) if FEED_SUBPROTOCOL in offered else None
 
 
 def _is_here(host: str) -> bool:
-    """Return True if a Host header names this machine."""
+    """Return True if a ``Host`` header contains a loopback name or address of this machine."""
     named = Authority.parse(host)
     return named is not None and is_loopback(named.host)
 
@@ -342,17 +343,17 @@ def serve_admin(
     Use it as ``async with serve_admin(monitor) as admin`` or ``admin = await serve_admin(…)``.
 
     Args:
-        monitor: the Monitor to serve.
+        monitor: the Monitor whose measurements are served.
         host: the interface to listen on.
-        port: the port; 0 for any that is free.
-        token: authenticates readers, as ``Authorization: Bearer TOKEN`` or ``?token=``; visible
-            ASCII. Required on any address but a loopback one.
+        port: the port; 0 for any free port.
+        token: token that readers must send, as ``Authorization: Bearer TOKEN`` or ``?token=``.
+            Visible ASCII. Required if ``host`` is not a loopback address.
         ssl: TLS context, such as :func:`rtmon.servers.tls.server_context` returns; None for no TLS.
 
     Raises:
         OptionError: other machines can reach the address and there is no token, or the token is
             empty or has invalid characters.
-        PortInUse: another process listens there.
-        MonitorError: the Monitor ticks on another running event loop.
+        PortInUse: another process listens on this port.
+        MonitorError: the Monitor is already used on another running event loop.
     """
     return Admin(monitor, host, port, token=token, ssl=ssl)

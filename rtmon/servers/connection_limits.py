@@ -1,6 +1,6 @@
-"""Limits of a server with a handler: maximum connections, and idle timeout.
+"""Limits of a server that serves a handler: maximum number of connections, and idle timeout.
 
-A hub has options of its own for both, which count clients rather than connections.
+A hub has its own options for both, which count clients instead of connections.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionPool"]
 
 _LOOKS = 10
-"""Checks for idle connections within one ``idle_timeout``."""
+"""Number of checks for idle connections within one ``idle_timeout``."""
 
 
 class ConnectionPool:
-    """Refuses connections beyond a limit with HTTP 503, and closes idle ones with 4502.
+    """Refuses connections above a maximum with HTTP 503, and closes idle ones with code 4502.
 
     Args:
         max_connections: maximum number of open connections; None for no limit.
-        idle_timeout: seconds in which a client must send a message; None for ever.
+        idle_timeout: seconds in which a client must send a message; None for no limit.
 
     Attributes:
         limit: maximum number of open connections; None for no limit.
-        idle_timeout: seconds in which a client must send a message; None for ever.
+        idle_timeout: seconds in which a client must send a message; None for no limit.
         peak: highest number of open connections so far.
-        refused: connections refused because of the limit.
-        closed_idle: connections closed because their client sent nothing.
+        refused: number of connections refused because of the maximum.
+        closed_idle: number of connections closed because their client sent no message in time.
 
     Raises:
         OptionError: a limit is invalid.
@@ -52,9 +52,9 @@ class ConnectionPool:
         self.peak = 0
         self.refused = 0
         self.closed_idle = 0
-        # Handshakes count, too, so that the limit holds before connections are open.
+        # Connections during the handshake count, too; otherwise many could open at once.
         self._places: set[ServerConnection] = set()
-        # Open connection → number of messages from its client, and since when it is unchanged.
+        # Open connection → messages from its client, and the time since when there was none.
         self._open: dict[ServerConnection, tuple[int, float]] = {}
         self._timer = Timer(self._close_idle)
         self._closing: set[asyncio.Task[None]] = set()
@@ -67,10 +67,10 @@ class ConnectionPool:
     def process_request(
         self, given: Callable[..., Any] | None
     ) -> Callable[[ServerConnection, Request], Any]:
-        """Return a ``process_request`` that applies the limit, then calls another.
+        """Return a ``process_request`` function that applies the maximum number of connections.
 
         Args:
-            given: the user's own ``process_request``, called for the other connections.
+            given: the user's own ``process_request``; called for connections within the limit.
         """
 
         def process(connection: ServerConnection, request: Request) -> Any:
@@ -83,7 +83,7 @@ class ConnectionPool:
     def handler(
         self, given: Callable[[ServerConnection], Awaitable[None]]
     ) -> Callable[[ServerConnection], Awaitable[None]]:
-        """Wrap a handler to count its connection as open."""
+        """Wrap a connection handler, so that its connection is counted as open."""
 
         async def handle(connection: ServerConnection) -> None:
             if connection in self._places:
@@ -99,7 +99,7 @@ class ConnectionPool:
             self.refused += 1
             return False
         self._places.add(connection)
-        # The library has no callback for the end of a connection whose handshake failed.
+        # `websockets` has no callback for the end of a connection whose handshake failed.
         connection.connection_lost_waiter.add_done_callback(lambda _: self._leave(connection))
         return True
 
@@ -118,7 +118,7 @@ class ConnectionPool:
             if (more := _heard(connection)) != heard:
                 self._open[connection] = more, now
             elif now - since >= self.idle_timeout:
-                # It counts until it has ended; it is closed only once.
+                # Removed here so that it is closed only once. It still counts for the maximum.
                 del self._open[connection]
                 self.closed_idle += 1
                 words = f"you said nothing for {self.idle_timeout:g} s"
@@ -129,7 +129,7 @@ class ConnectionPool:
 
 
 def _heard(connection: Any) -> int:
-    """Return a number that grows with each message and fragment from the client."""
+    """Return a number that grows with each message and each fragment from the client."""
     meter = connection.meter
     heard: int = meter.messages_in + meter.bytes_in
     return heard

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits: slow requests, large ones, peers that do not read."""
+"""uvicorn's HTTP protocol with limits on slow or large requests, and on peers that do not read."""
 
 from __future__ import annotations
 
@@ -22,31 +22,33 @@ if TYPE_CHECKING:
 __all__ = ["HEADER_TIMEOUT", "HEAD_BYTES", "GuardedHTTP"]
 
 HEADER_TIMEOUT = 10.0
-"""Seconds for a request's line and headers, as long as `websockets` takes for a handshake."""
+"""Seconds in which a request's line and headers must arrive; `websockets` has the same default for
+a handshake."""
 
 HEAD_BYTES = 65_536
-"""Bytes of a request's line and headers together."""
+"""Maximum size of a request's line and headers together, in bytes."""
 
 BODY_RATE = 500
-"""Bytes of a request's body a second below which its sender is too slow."""
+"""Minimum rate at which a request's body must arrive, in bytes a second."""
 
 
 class GuardedHTTP(H11Protocol):
-    """An HTTP connection of uvicorn that no peer can hold for nothing.
+    """An HTTP connection of uvicorn that a peer cannot keep open without using it.
 
-    Give it to uvicorn with :func:`rtmon.asgi.guarded`, or by name, ``--http
-    rtmon.asgi:GuardedHTTP``. Where uvicorn chooses the WebSocket protocol by itself, it is
-    :class:`GuardedWebSocket`.
+    To use this class, pass the result of :func:`rtmon.asgi.guarded` to uvicorn, or the option
+    ``--http rtmon.asgi:GuardedHTTP``. If uvicorn's own WebSocket protocol would be used with it,
+    :class:`GuardedWebSocket` is used instead.
     """
 
     header_timeout: ClassVar[float] = HEADER_TIMEOUT
-    """Seconds until a connection must have sent the head of a request."""
+    """Seconds in which a connection must send a request's line and headers."""
 
     stall_timeout: ClassVar[float | None] = 20.0
-    """Seconds for which a peer may take nothing of what waits for it; None for ever."""
+    """Seconds after which a connection is cut if its peer reads none of the queued data; None for
+    no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """Counts requests that never reach the application as rejected."""
+    """The Monitor that counts requests which never reach the application, as rejected."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -63,7 +65,7 @@ class GuardedHTTP(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
-        pause_when_exhausted(self.loop)  # uvicorn tells of its start to nobody
+        pause_when_exhausted(self.loop)  # here, because uvicorn has no callback for its start
         self._stall = StallWatch(transport, self.loop, self.stall_timeout, stalled=self._mark_slow)
         self._await_more()
 
@@ -72,7 +74,7 @@ class GuardedHTTP(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        self._unset_keepalive_if_required()  # uvicorn leaves it where the connection was reset
+        self._unset_keepalive_if_required()  # uvicorn leaves the timer if the connection was reset
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -105,7 +107,10 @@ class GuardedHTTP(H11Protocol):
         self._ending.drop_after(self.transport)
 
     def _get_upgrade(self) -> bytes | None:
-        """Return what to upgrade to: uvicorn reads the last line ``Connection`` alone."""
+        """Return the protocol to upgrade to, in lower case; None if no upgrade is requested.
+
+        uvicorn's own method reads only the last ``Connection`` header.
+        """
         options = b",".join(value for name, value in self.headers if name == b"connection")
         if b"upgrade" not in (option.strip().lower() for option in options.split(b",")):
             return None
@@ -118,7 +123,10 @@ class GuardedHTTP(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that h11 cannot read: 400, or 431 or 414 if its head is too large."""
+        """Answer a request that h11 cannot parse.
+
+        The status is 400, or 431 or 414 if the request's line and headers are too large.
+        """
         problem = sys.exception()
         status = problem.error_status_hint if isinstance(problem, h11.RemoteProtocolError) else 400
         if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
@@ -128,7 +136,7 @@ class GuardedHTTP(H11Protocol):
         self._refuse(HTTPStatus(status), msg)
 
     def _refuse(self, status: HTTPStatus, words: str) -> None:
-        """Answer a request that is not complete, and end the connection."""
+        """Answer an incomplete request with an error status, and end the connection."""
         count_rejected(self.monitor, self.client, int(status), words)
         body = f"{words}\n".encode()
         headers = [
@@ -145,16 +153,16 @@ class GuardedHTTP(H11Protocol):
         self._forget()
         self._ending.linger(self.transport, seconds)
 
-    # What the peer is to send, and until when
+    # Timeouts of what the peer has to send next
 
     def _await_more(self) -> None:
-        """Set the timer for what the peer has to send next, if it has to."""
+        """Start the timer for the part of a request that the peer has to send next, if any."""
         state = self.conn.their_state
         awaited: Literal["head", "body", "rest"] | None = None
         if state is h11.IDLE and self.timeout_keep_alive_task is None:
             awaited = "head"
         elif state is h11.SEND_BODY:
-            # What is left of a body that the application has answered is thrown away.
+            # The application has already answered. The rest of the body is discarded.
             awaited = "rest" if self.conn.our_state is h11.DONE else "body"
         if awaited == self._awaited or self._ending.lingering or self.transport.is_closing():
             return
@@ -170,11 +178,11 @@ class GuardedHTTP(H11Protocol):
         if awaited == "body" and (
             self.flow.read_paused or self._body_bytes >= BODY_RATE * self.header_timeout
         ):
-            self._await_more()  # it is the application that takes its time, or enough came
+            self._await_more()  # the application reads slowly, or enough data has arrived
         elif awaited == "rest":
             self._end(0)
         elif awaited == "body":
-            # The application, which waits for the body, learns that the client is gone.
+            # Tell the application, which waits for the body, that the client has disconnected.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if self.cycle.response_started:
@@ -185,7 +193,7 @@ class GuardedHTTP(H11Protocol):
             words = f"The request was not complete within {self.header_timeout:g} s."
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, words)
         else:
-            self._end(0)  # it has not asked for anything: nothing to answer
+            self._end(0)  # the peer has sent no part of a request, so it gets no response
 
     def _forget(self) -> None:
         self._ending.cancel()
@@ -195,4 +203,4 @@ class GuardedHTTP(H11Protocol):
             self._late = None
         if self._stall is not None:
             self._stall.stop()
-            self._stall = None  # it refers to the connection: neither would go by itself
+            self._stall = None  # breaks its reference cycle with the connection

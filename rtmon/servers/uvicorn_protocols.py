@@ -1,4 +1,4 @@
-"""Protocol classes for uvicorn with limits that no application can enforce: docs/security.md."""
+"""uvicorn's protocol classes with limits that no application can apply; see docs/security.md."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["HEADER_TIMEOUT", "KEEP_ALIVE", "GuardedHTTP", "GuardedWebSocket", "guarded"]
 
 KEEP_ALIVE = 75
-"""Seconds for which an idle HTTP connection is kept alive. With uvicorn's default of five, proxies
-(nginx: 60) would send their next request, a poll or a POST, on a connection that is being
-closed."""
+"""Seconds for which an idle HTTP connection is kept open. uvicorn's default is 5 s. Proxies keep
+connections longer (nginx: 60 s), and would send their next request on a connection that is just
+being closed."""
 
 
 def guarded(
@@ -37,15 +37,15 @@ def guarded(
 ) -> dict[str, Any]:
     """Return options for ``uvicorn.run`` and ``uvicorn.Config`` that limit a server's connections.
 
-    ``uvicorn.run(application, **guarded())``. docs/security.md lists the limits, the same as
-    those of :func:`rtmon.serve`. :func:`rtmon.asgi.serve` applies them by itself.
+    Use them as ``uvicorn.run(application, **guarded())``. docs/security.md lists the limits; they
+    are the same as those of :func:`rtmon.serve`. :func:`rtmon.asgi.serve` applies them itself.
 
     Args:
-        header_timeout: seconds until a request's line and headers must be complete; a body must
-            arrive at 500 bytes a second or more, measured over the same time.
-        stall_timeout: seconds for which a client may read nothing of the data sent to it before
-            its connection is cut; None for ever.
-        monitor: counts handshakes that never reach the application as rejected.
+        header_timeout: seconds in which a request's line and headers must be complete. A body must
+            arrive with at least 500 bytes a second, measured over the same time.
+        stall_timeout: seconds after which a connection is cut if its client reads none of the data
+            sent to it; None for no limit.
+        monitor: the Monitor that counts handshakes which never reach the application, as rejected.
 
     Raises:
         OptionError: a timeout is invalid, or this version of uvicorn is not supported.
@@ -65,10 +65,10 @@ def guarded(
 
 
 def _check(ours: type, theirs: type) -> None:
-    """Check that this version of uvicorn has the replaced methods, with the same parameters.
+    """Check that uvicorn's class has the methods that ours overrides, with the same parameters.
 
     Raises:
-        OptionError: they are not.
+        OptionError: it does not, so this version of uvicorn is not supported.
     """
     for name, method in vars(ours).items():
         if name.startswith("_") or not inspect.isfunction(method):

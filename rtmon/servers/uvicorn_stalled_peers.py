@@ -1,4 +1,4 @@
-"""End a guarded connection of uvicorn whose peer reads nothing, or goes on sending."""
+"""End a connection of uvicorn whose peer does not read, or goes on sending after the end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from ..probes.asgi.application_run import METER
 __all__ = ["LINGER", "LingeringClose", "StallWatch", "mark_slow"]
 
 LINGER = 2.0
-"""Seconds that a peer has to read the last response before its connection is dropped. Further input
-is read and discarded: closing a socket with unread data would lose the response, too."""
+"""Seconds that a peer has to read the last response; then its connection is dropped. Meanwhile data
+from the peer is read and discarded. If a socket were closed with unread data, the operating system
+would reset the connection, and the peer could lose the response."""
 
 _LOOKS = 4
-"""Checks within the timeout after which a peer that reads nothing is cut off."""
+"""Number of checks within the timeout of a peer that reads nothing."""
 
 
 class LingeringClose:
-    """A lingering close: send the last response, then drop the connection.
+    """A lingering close: send the last response, wait for the peer to close, then drop.
 
     Args:
         loop: the connection's event loop.
@@ -33,10 +34,10 @@ class LingeringClose:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.lingering = False
-        """True once all further input is discarded."""
+        """True once data from the peer is discarded."""
 
     def linger(self, transport: Any, seconds: float = LINGER) -> None:
-        """Send the end of the stream; discard input until the peer closes or the time is up."""
+        """Send the end of the stream. Then discard input until the peer closes or time is up."""
         self.lingering = True
         if transport.can_write_eof():
             transport.resume_reading()
@@ -46,22 +47,22 @@ class LingeringClose:
         self.drop_after(transport, seconds)
 
     def drop_after(self, transport: Any, seconds: float = LINGER) -> None:
-        """Drop the connection after some seconds: closing alone waits for the peer to read."""
+        """Drop the connection after some seconds: a close alone waits until the peer reads."""
         self.cancel()
         self._timer = self._loop.call_later(seconds, transport.abort)
 
     def cancel(self) -> None:
-        """Cancel the timer: the connection has ended."""
+        """Cancel the timer, because the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 def mark_slow(scope: Any) -> None:
-    """Mark the meter of a request or connection as a slow reader that is cut off.
+    """Mark a connection in its Meter as one that is cut because its peer reads too slowly.
 
     Args:
-        scope: its ASGI scope; None before there is one.
+        scope: the ASGI scope of the request or WebSocket; None if there is none yet.
     """
     meter = None if scope is None else scope.get(METER)
     if meter is not None:
@@ -69,12 +70,12 @@ def mark_slow(scope: Any) -> None:
 
 
 class StallWatch:
-    """Drops a connection whose peer reads nothing of the data queued for it.
+    """Drops a connection whose peer reads none of the data queued for it.
 
     Args:
-        transport: of the connection.
-        loop: its event loop.
-        timeout: seconds without progress; None for no limit.
+        transport: the connection's transport.
+        loop: the connection's event loop.
+        timeout: seconds without progress after which the connection is dropped; None for no limit.
         stalled: called before the connection is dropped.
     """
 
@@ -94,13 +95,13 @@ class StallWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Start watching: writing is paused."""
+        """Start watching, because writing is paused."""
         if self._timeout is not None and self._timer is None:
             self._progress = Progress(-waiting(self._transport), self._loop.time())
             self._timer = self._loop.call_later(self._timeout / _LOOKS, self._look, self._timeout)
 
     def stop(self) -> None:
-        """Stop watching: writing has resumed, or the connection has ended."""
+        """Stop watching, because writing has resumed or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
         self._progress = self._timer = None
@@ -109,7 +110,7 @@ class StallWatch:
         progress = self._progress
         if progress is None:
             return
-        # While writing is paused hardly anything is added, so the buffer shrinks as the peer reads.
+        # While writing is paused, little data is added. So the buffer shrinks if the peer reads.
         if progress.look(-waiting(self._transport), self._loop.time()) >= timeout:
             self._stalled()
             self._transport.abort()

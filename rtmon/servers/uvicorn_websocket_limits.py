@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with limits: for handshakes, pings, fragments, floods, readers."""
+"""uvicorn's WebSocket protocol with limits on handshakes, pings, fragments and slow readers."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ if TYPE_CHECKING:
 __all__ = ["GuardedWebSocket", "count_rejected"]
 
 PIECE = 4_096
-"""Bytes parsed at once. Between two pieces the application handles the messages of the first, so
-that small frames do not pile up. Highly compressed frames are parsed in smaller pieces, see
-:class:`~rtmon.core.paced_decompression.Pieces`."""
+"""Number of bytes parsed at once. Between two pieces, the application handles the messages of the
+first, so that small frames do not accumulate. Highly compressed frames are parsed in smaller
+pieces, see :class:`~rtmon.core.paced_decompression.Pieces`."""
 
 NOTHING = memoryview(b"")
-"""Input that is used up."""
+"""Empty input: all received data has been parsed."""
 
 EMPTY_FRAGMENTS = 4_096
-"""Fragments without data in one message, as many as `websockets` takes of any."""
+"""Maximum number of empty fragments in one message. `websockets` has the same limit for fragments
+of any size."""
 
 LEFTOVER = 1_048_576
-"""Bytes that a peer may still send after it was sent a close frame; more is a flood."""
+"""Maximum number of bytes that a peer may send after it was sent a close frame."""
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket of uvicorn with limits: no peer can keep it open idle, or fill the memory.
+    """A WebSocket connection of uvicorn with limits on time and memory that a peer can use.
 
-    Give it to uvicorn with :func:`rtmon.asgi.guarded`, or by name, ``--ws
-    rtmon.asgi:GuardedWebSocket``.
+    To use this class, pass the result of :func:`rtmon.asgi.guarded` to uvicorn, or the option
+    ``--ws rtmon.asgi:GuardedWebSocket``.
     """
 
     stall_timeout: ClassVar[float | None] = 20.0
-    """Seconds for which a peer may read nothing of the queued data; None for ever."""
+    """Seconds after which a connection is cut if its peer reads none of the queued data; None for
+    no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """Counts handshakes that never reach the application as rejected."""
+    """The Monitor that counts handshakes which never reach the application, as rejected."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,11 +81,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending.cancel()
-        if exc is None and not self._eof:  # cut by this side
+        if exc is None and not self._eof:  # the connection was cut by this server
             self._drop_input()
         if self._stall is not None:
             self._stall.stop()
-            self._stall = None  # break the reference cycle with the connection
+            self._stall = None  # breaks its reference cycle with the connection
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -118,21 +120,21 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._parse()
 
     def _parse(self) -> None:
-        """Parse the received data until there is a message for the application."""
+        """Parse received data until there is a message for the application."""
         while self._waits and self.queue_is_free:
             if self._stopped:
                 self._stopped = False
                 super().data_received(b"")
                 continue
             piece, rest = self._unparsed[:PIECE], self._unparsed[PIECE:]
-            self._unparsed = rest or NOTHING  # an empty part would hold all of it
-            super().data_received(piece)  # type: ignore[arg-type]  # which it only appends
+            self._unparsed = rest or NOTHING  # an empty slice would keep the whole buffer alive
+            super().data_received(piece)  # type: ignore[arg-type]  # it is only appended to bytes
             if not self.handshake_initiated and self.conn.handshake_exc is not None:
                 self._refuse(self.conn.handshake_exc)
 
     @property
     def _waits(self) -> bool:
-        """True if received data still has to be parsed."""
+        """True if received data has not been parsed yet."""
         return (self._stopped or bool(self._unparsed)) and not self._ending.lingering
 
     def _parser_stopped(self) -> None:
@@ -143,13 +145,13 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def queue_is_free(self) -> bool:
-        """True if the application has received all messages, or has ended."""
+        """True if the application has taken all messages, or can take no more."""
         return self.close_sent or not self.read_paused or self.queue.empty()
 
     async def receive(self) -> Any:
         message = await self.queue.get()
         if self._waits and message["type"] == "websocket.disconnect":
-            self._parse()  # what was received before
+            self._parse()  # data received before the disconnect
             self.queue.put_nowait(message)
             return await self.receive()
         if self.read_paused and self.queue.empty():
@@ -173,7 +175,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             Pieces(self.conn, self._parser_stopped)
 
     def _refuse(self, problem: Exception) -> None:
-        """Answer a request that is not a handshake, as `websockets` does if it does."""
+        """Answer a request that is not a handshake, as `websockets` does for some of them."""
         answer = b"".join(self.conn.data_to_send())
         words = what_was_wrong(problem)
         if not answer:
@@ -187,18 +189,18 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     # Frames
 
     def handle_ping(self) -> None:
-        """Answer pings: each one, or only the latest while the peer does not read."""
+        """Answer each ping, or only the latest one while the peer does not read."""
         self._pings += 1
         output = self.conn.data_to_send()
         full = waiting(self.transport) > PONGS_ABOVE
         if self._pings > PINGS_AT_ONCE:
-            if full:  # it reads nothing, so it would not read a close frame either
+            if full:  # the peer reads nothing, so it would not read a close frame
                 self.transport.abort()
             else:
                 self._fail(CloseCode.PROTOCOL_ERROR, "too many pings at once")
             return
         if full or self._pong is not None:
-            # RFC 6455, 5.5.3: of several pings, the latest may be the only one answered.
+            # RFC 6455, 5.5.3, allows an endpoint to answer only the latest of several pings.
             pongs = [frame for frame in output if _is_pong(frame)]
             self._pong = pongs[-1] if pongs else self._pong
             output = [frame for frame in output if not _is_pong(frame)]
@@ -213,7 +215,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Join fragments as they arrive: a list of them could grow without bound."""
+        """Join fragments as they arrive. A list of fragments could grow without bound."""
         if event.data:
             if self._message is None:
                 self._message = bytearray(b"".join(self.frames))
@@ -229,7 +231,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        """Close the connection because the peer floods."""
+        """Close the connection, because the peer sends too much."""
         if self.close_sent:
             return
         self.conn.fail(code, reason)
@@ -240,7 +242,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._drop_input()
         self._ending.linger(self.transport, FLOOD_GRACE)
 
-    # Closing: uvicorn closes the transport, which waits for ever if the peer does not read
+    # Closing: uvicorn waits without a timeout if the peer does not read. These methods limit it.
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
@@ -256,7 +258,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent and self.conn.state is not OPEN:
-            # The peer has closed and reads nothing: uvicorn would raise and not stop.
+            # The peer has closed the connection. uvicorn would raise here, and never stop.
             self.transport.abort()
             return
         super().shutdown()
@@ -274,7 +276,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             flooded = message.get("code") == CloseCode.POLICY_VIOLATION
             grace = FLOOD_GRACE if flooded else self.close_timeout
             self.close_timer = self.loop.call_later(grace, self.transport.abort)
-            self._parse()  # the peer's close frame may be among it
+            self._parse()  # the received data may contain the peer's close frame
 
 
 def _is_pong(frame: bytes) -> bool:
@@ -282,13 +284,13 @@ def _is_pong(frame: bytes) -> bool:
 
 
 def count_rejected(monitor: Monitor | None, client: Any, status: int, detail: str) -> None:
-    """Count a request that was answered before the application saw it, as rejected.
+    """Count a request as rejected that was answered without the application.
 
     Args:
         monitor: the Monitor; None to count nothing.
         client: the peer's address.
         status: HTTP status of the response.
-        detail: the reason.
+        detail: the reason, as text.
     """
     if monitor is None:
         return
@@ -297,5 +299,5 @@ def count_rejected(monitor: Monitor | None, client: Any, status: int, detail: st
             meter = monitor.collector.meter(transport="websocket", probe="asgi")
             meter.remote = peer_address(client)
             monitor.connection_rejected(meter, status=status, detail=detail)
-    except Exception as exc:  # noqa: BLE001 - counting must not trouble a connection
+    except Exception as exc:  # noqa: BLE001 - an error of counting must not break a connection
         monitor.probe_failed(exc)

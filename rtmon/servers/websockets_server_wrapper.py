@@ -1,4 +1,4 @@
-"""A server that wraps the ``Server`` of ``websockets`` and offers its whole API."""
+"""Base class for a server that wraps the ``Server`` of ``websockets``, with its whole API."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ __all__ = ["DelegatingServer"]
 
 
 class DelegatingServer(server_base.BaseServer):
-    """A server with the whole API of ``websockets.asyncio.server.Server``.
+    """A server that has the whole API of ``websockets.asyncio.server.Server``.
 
-    Other attributes are delegated to the library's server: ``logger``, ``handler`` and all others
-    of the installed version.
+    Attributes that this class does not have are looked up on the wrapped server, such as
+    ``logger`` and ``handler``.
     """
 
     _server: Server | None = None
 
     def __getattr__(self, name: str) -> Any:
-        # Called only for attributes not found here; dunder names are not delegated.
+        # Python calls this for missing attributes only. Names with two underscores are not
+        # delegated: Python looks them up to find out what an object supports.
         if self._server is None or name.startswith("__"):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
@@ -49,33 +50,39 @@ class DelegatingServer(server_base.BaseServer):
 
     @property
     def connections(self) -> Iterable[ServerConnection]:
-        """The open connections, as a new set."""
+        """The open connections."""
         return self.websockets.connections
 
     @property
     def sockets(self) -> Iterable[socket.socket]:
-        """The sockets it listens on, as of :attr:`asyncio.Server.sockets`."""
+        """The listening sockets, as :attr:`asyncio.Server.sockets`."""
         return self.websockets.sockets
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop it runs on, as :meth:`asyncio.Server.get_loop` does."""
+        """Return the server's event loop, as :meth:`asyncio.Server.get_loop` does."""
         return self.websockets.get_loop()
 
     def is_serving(self) -> bool:
-        """Return True if it accepts connections, as :meth:`asyncio.Server.is_serving` does."""
+        """Return True if the server accepts connections, as :meth:`asyncio.Server.is_serving`."""
         return self.websockets.is_serving()
 
     async def start_serving(self) -> None:
-        """Accept connections, after ``start_serving=False``. Idempotent."""
+        """Accept connections, if the server was made with ``start_serving=False``.
+
+        May be called twice.
+        """
         await self.start()
         await self.websockets.start_serving()
 
     @abstractmethod
     def close(self, close_connections: bool = True, code: int = 1001, reason: str = "") -> None:  # noqa: FBT001, FBT002 - the library's signature
-        """Stop listening and close the connections; idempotent. See :meth:`wait_closed`."""
+        """Stop listening and close the connections; see :meth:`wait_closed`.
+
+        May be called twice.
+        """
 
     async def serve_forever(self) -> None:
-        """Serve until cancelled or closed; cancelling closes the server."""
+        """Serve until this call is cancelled or the server is closed. Then close the server."""
         await self.start()
         try:
             if not self.is_serving():

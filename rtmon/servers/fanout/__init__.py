@@ -1,4 +1,4 @@
-"""Fan-out with shared frames: a message is framed and compressed once for many connections."""
+"""Fan-out with shared frames: encode and compress a message once for many connections."""
 
 from __future__ import annotations
 

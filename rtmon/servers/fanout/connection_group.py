@@ -1,4 +1,4 @@
-"""Groups of connections that are sent the same messages, with shared frames."""
+"""Groups of connections that get the same messages, encoded once for all of them."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ __all__ = ["JOINED_BYTES", "Flushed", "Group"]
 logger = logging.getLogger("rtmon")
 
 JOINED_BYTES = 65_536
-"""Maximum payload that waits for the end of a loop iteration; with more it is written at once, so
-that slow connections are detected before much has piled up."""
+"""Maximum payload that is collected until the end of the loop iteration, in bytes. More is written
+at once, so that slow connections are detected before much data has been queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """Statistics of one flush of a group.
+    """Statistics of writing the collected messages of a group to its connections.
 
     Attributes:
-        waited: seconds from the publication of each message until all transports had it.
-        delivered: messages handed to transports, one for each connection.
-        bytes: their payload, in bytes.
-        skipped: messages that were not handed to a transport, one for each connection: it was
-            blocked, or has ended.
+        waited: for each message, the seconds from its publication until it was handed to all
+            transports.
+        delivered: number of messages handed to transports; a message counts once per connection.
+        bytes: size of their payloads, in bytes.
+        skipped: number of messages not handed to a transport, because the connection was blocked or
+            has ended; a message counts once per connection.
     """
 
     waited: tuple[float, ...]
@@ -60,34 +61,36 @@ class Flushed:
 
 
 class Group:
-    """Connections of ``websockets`` that are sent the same messages.
+    """A group of connections of ``websockets`` that get the same messages.
 
-    A message is framed once, and compressed once for each setting of the compressor; the same
-    bytes go to all transports. To connections of rtmon's own (``rtmon.serve``,
-    ``rtmon.probe``), all that is published in one turn of the event loop goes in one write, at
-    the end of the turn; what such a connection sends itself, its close and its control frames
-    come after what was published before. To other connections each message is written at once.
+    A message is encoded once, and compressed once for each compression setting. The same bytes are
+    written to all transports.
 
-    A connection in several groups gets the messages of each group in order. A connection that has
-    ended is removed by the next publication at the latest.
+    To connections with rtmon's probe (``rtmon.serve``, ``rtmon.probe``), all messages published in
+    one iteration of the event loop are written together, at the end of the iteration. If such a
+    connection sends a message, a close frame or a control frame itself, the messages published
+    before are written first. To other connections each message is written at once.
+
+    A connection may be in several groups; it gets the messages of each group in order. A connection
+    that has ended is removed at the next publication at the latest.
 
     Args:
-        delay: seconds for which messages are collected into one write; 0 to write at the end of the
-            loop iteration.
-        on_blocked: called as ``on_blocked(connection, message)`` for each message that an open
-            connection cannot be written now: its write buffer is over its limit, or it is in the
-            middle of a fragmented message. It may
-            send the message itself; otherwise the message is skipped. Later messages are written
-            again as soon as the connection can be written to, so a callback that queues messages
-            must first remove the connection. By default such messages are skipped.
-        on_flushed: called with a :class:`Flushed` each time that something was written. What
-            either raises is logged.
+        delay: seconds for which messages are collected before they are written; 0 for the rest of
+            the loop iteration.
+        on_blocked: called as ``on_blocked(connection, message)`` if a message cannot be written to
+            an open connection now, because its write buffer is full or it is sending a fragmented
+            message. The function may send the message itself; otherwise the message is skipped.
+            Later messages are written again as soon as the connection is writable. So a function
+            that queues messages must first remove the connection from the group. None to skip such
+            messages.
+        on_flushed: called with a :class:`Flushed` each time that messages were written. Exceptions
+            of ``on_blocked`` and ``on_flushed`` are logged.
 
     Attributes:
-        published: messages published.
-        delivered: messages handed to transports, one for each connection.
-        bytes: their payload, in bytes.
-        skipped: messages not handed to a transport, one for each connection.
+        published: number of messages published.
+        delivered: number of messages handed to transports; a message counts once per connection.
+        bytes: size of their payloads, in bytes.
+        skipped: number of messages not handed to a transport; a message counts once per connection.
 
     Raises:
         OptionError: the delay is invalid.
@@ -128,25 +131,27 @@ class Group:
 
     @property
     def delivered(self) -> int:
-        """Messages handed to transports, one for each connection."""
+        """Number of messages handed to transports; a message counts once per connection."""
         return self._tidings.delivered
 
     @property
     def bytes(self) -> int:
-        """Their payload, in bytes."""
+        """Size of the payloads of delivered messages, in bytes."""
         return self._tidings.bytes
 
     @property
     def skipped(self) -> int:
-        """Messages not handed to a transport, one for each connection."""
+        """Number of messages not handed to a transport; a message counts once per connection."""
         return self._tidings.skipped
 
     def add(self, connection: Connection) -> None:
-        """Add a connection, which gets the messages published from now on; no effect for a member.
+        """Add a connection. It gets the messages that are published from now on.
+
+        Does nothing if the connection is in the group.
 
         Args:
-            connection: an open connection, or one that is about to be opened or closed, and gets
-                nothing meanwhile.
+            connection: an open connection. A connection that is opening or closing may be added,
+                too; it gets no messages while it is not open.
         """
         if connection in self._homes:
             return
@@ -157,7 +162,10 @@ class Group:
             lane.add(connection)
 
     def discard(self, connection: Connection) -> None:
-        """Remove a member after writing the messages published before; no effect for others."""
+        """Remove a connection, after writing the messages that were published before.
+
+        Does nothing if the connection is not in the group.
+        """
         if connection not in self._homes:
             return
         lane = self._homes.pop(connection)
@@ -176,22 +184,24 @@ class Group:
         skip: Iterable[Connection] = (),
         on_blocked: Blocked | None = None,
     ) -> None:
-        """Send a message to all members. It never waits, and no member makes it raise.
+        """Send a message to all connections of the group.
+
+        This never waits, and raises no exception because of a connection.
 
         Args:
-            message: ``str`` for a text message, bytes for a binary one.
-            text: send text for bytes that are UTF-8 (True), or binary for ``str`` (False).
-            skip: members who do not get it.
-            on_blocked: for this message, in place of the group's.
+            message: ``str`` for a text message, bytes-like for a binary message.
+            text: True to send bytes that are UTF-8 as text; False to send a ``str`` as binary.
+            skip: connections that do not get the message.
+            on_blocked: replaces the group's ``on_blocked`` for this message.
 
         Raises:
             TypeError: the message is neither ``str`` nor bytes-like.
-            UnicodeError: it has a surrogate, which no text may; or ``text`` is true of bytes that
-                are not UTF-8, and the library, up to version 15, has no such option.
+            UnicodeError: the text contains a surrogate, which is not allowed. With websockets up to
+                15, also if ``text`` is True and the bytes are not UTF-8.
         """
         opcode, data = payload(message, text)
         if not isinstance(message, str):
-            message = data  # of a buffer that changes, all get what it was now
+            message = data  # a copy: the caller may change a bytearray after this call
         skip = tuple(skip)
         self.published += 1
         self._began.append(time.perf_counter())
@@ -215,7 +225,7 @@ class Group:
             self._schedule()
 
     def flush(self) -> None:
-        """Write the messages queued for the end of the loop iteration now."""
+        """Write the collected messages now, not only at the end of the loop iteration."""
         self._waiting = 0
         for lane in list(self._lanes.values()):
             lane.flush()
@@ -230,7 +240,10 @@ class Group:
                 logger.exception("on_flushed failed for %r", self)
 
     def _lane(self, connection: Any) -> SharedWrites | None:
-        """Where a connection belongs; None if it is sent messages in the library's own way."""
+        """Return the set of connections that share bytes with this one.
+
+        Returns None if the connection cannot share bytes; then the library sends it each message.
+        """
         protocol = connection.protocol
         if obstacle() is not None or protocol.state is not OPEN or not shareable(protocol):
             return None
@@ -240,7 +253,7 @@ class Group:
         key: tuple[Any, ...] = (kind, compressed)
         if kind is Kind.OWN:
             tally = connection._tally  # noqa: SLF001 - rtmon's own
-            if tally.payloads:  # which are kept one by one
+            if tally.payloads:  # the probe keeps each payload, so each is written separately
                 return None
             if tally.counted:
                 key = (kind, compressed, tally.meter.ledger, tally.times)

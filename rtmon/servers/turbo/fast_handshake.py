@@ -1,9 +1,10 @@
 """A fast opening handshake for ordinary requests, without the library's general parser.
 
-A request that arrives in one piece needs no parser that can stop in the middle, and one that any
-browser or library sends needs no list of what might be wrong with it. Every other request, in
-pieces, with a body, with a header twice, is left to the library. What an application sees is the
-same: ``request``, ``response``, their headers, what its callbacks are given, every refusal.
+A request that arrives in one piece needs no parser that can stop in the middle. The requests that
+browsers and common libraries send need no search for everything that could be wrong. All other
+requests are left to the library: in several pieces, with a body, or with a duplicate header. An
+application sees no difference: ``request``, ``response``, their headers, the arguments of its
+callbacks, and each refusal are the same.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ ALIKE = frozenset(
         "user-agent",
     }
 )
-"""Headers whose values are equal on thousands of connections, and so are interned."""
+"""Headers whose values are the same on thousands of connections. Their values are interned."""
 
 _header = re.compile(r"([-!#$%&'*+.^_`|~0-9a-zA-Z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)").fullmatch
 _key = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==").fullmatch
@@ -58,7 +59,7 @@ _UPGRADE, _CONNECT = ("Upgrade", "websocket"), ("Connection", "Upgrade")
 
 
 def parse(data: bytes) -> Request | None:
-    """Parse the data as one complete request; return None if the library must handle it."""
+    """Parse data as one complete request; return None if the library must parse it instead."""
     if len(data) > MAX_LINE_LENGTH or not data.endswith(b"\r\n\r\n"):
         return None
     lines = data.decode("iso-8859-1").split("\r\n")
@@ -92,9 +93,9 @@ def parse(data: bytes) -> Request | None:
 
 
 def _headers(values: dict[str, list[str]], items: list[tuple[str, str]]) -> Headers:
-    """Build ``Headers`` from checked items, as if they were added one by one."""
+    """Return ``Headers`` with valid items, without calling a method for each of them."""
     headers = Headers.__new__(Headers)
-    headers._dict, headers._list = values, items  # noqa: SLF001 - there is no such constructor
+    headers._dict, headers._list = values, items  # noqa: SLF001 - no constructor takes them
     return headers
 
 

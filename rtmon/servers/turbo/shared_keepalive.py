@@ -1,10 +1,10 @@
-"""Keepalive pings of many connections, sent from few shared timers.
+"""Keepalive pings for many connections, sent from a few shared timers.
 
-The library gives every connection a task, and two timers for each of its pings. Here connections
-whose pings are due at about the same time share one timer, and a ping is written at once if
-possible. Whatever has to wait runs in a task, as in the library: a peer that does not read, a late
-pong, a closing connection. The visible behaviour is the same: the times and payloads of pings,
-``latency``, and the close code 1011.
+The library has a task for every connection, and two timers for each of its pings. Here, connections
+whose pings are due at about the same time share a timer, and a ping is written at once if possible.
+If something must be waited for, this happens in a task, as in the library: a peer that does not
+read, a late pong, a closing connection. The visible behaviour is the same: times and payloads of
+pings, ``latency``, and the close code 1011.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from websockets.protocol import OPEN
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # the same in Python, for platforms without a compiled wheel
+except ImportError:  # there is no compiled wheel for this platform: use the Python version
     from websockets.utils import apply_mask
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 __all__ = ["GRAINS", "SharedKeepalive"]
 
 GRAINS = 1000
-"""Timer slots in a ``ping_interval``: a ping is late by at most a thousandth of the interval."""
+"""Number of timer slots in a ``ping_interval``. A ping is at most a thousandth of it late."""
 
 _ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
 _PAYLOAD_SIZE = 4
 _PONG = b"\x8a\x84"
-"""First two bytes of a client's answer to a keepalive ping: a masked pong with four bytes."""
-_PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # with its mask
+"""First two bytes of a client's pong for a keepalive ping: masked, with four bytes of payload."""
+_PONG_SIZE = len(_PONG) + 4 + _PAYLOAD_SIZE  # 4 bytes are the mask
 
 
 class SharedKeepalive(ServerConnection):
-    """Mix-in before a probed connection class: sends keepalive pings from shared timers."""
+    """Mix-in before a connection class with a probe; sends its keepalive pings."""
 
     _tally: FrameCounter
     _pings: ClassVar[_Pings | None] = None
@@ -57,14 +57,14 @@ class SharedKeepalive(ServerConnection):
         if pings is None or pings.loop is not self.loop:
             pings = cls._pings = _Pings(self.loop)
         turn = _Turn(self, pings)
-        # The library only cancels it when the connection is lost.
+        # `websockets` uses keepalive_task only to cancel it when the connection is lost.
         self.keepalive_task = turn  # type: ignore[assignment]
         pings.plan(turn, self.loop.time() + interval, interval)
 
     def _took_pong(self, data: bytes) -> bool:
-        """Handle the data if it is one pong that answers a keepalive ping; return False otherwise.
+        """Handle received data if it is exactly one pong for a keepalive ping, else return False.
 
-        Call it only while the parser stands between two frames, with nothing read or waiting.
+        May be called only while the parser is between two frames and no received data is buffered.
         """
         if len(data) != _PONG_SIZE or not data.startswith(_PONG):
             return False
@@ -84,19 +84,19 @@ class SharedKeepalive(ServerConnection):
 
 
 class _Pings:
-    """Timer slots of one event loop, each with the connections to ping at that time."""
+    """The timer slots of one event loop; each has the connections to ping at its time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._due: dict[float, set[_Turn]] = {}
 
     def plan(self, turn: _Turn, when: float, interval: float) -> None:
-        """Schedule the next ping on that slot's shared timer.
+        """Schedule a connection's next ping on the shared timer of its slot.
 
         Args:
             turn: the connection's keepalive state.
-            when: time of the ping, in seconds of the loop's clock.
-            interval: the connection's ``ping_interval``.
+            when: time of the ping, in seconds of the event loop's clock.
+            interval: the connection's ``ping_interval``, in seconds.
         """
         grain = interval / GRAINS
         due = math.ceil(when / grain - _ROUNDING) * grain
@@ -114,7 +114,7 @@ class _Pings:
 
 
 class _Turn:
-    """Keepalive state of one connection; replaces the library's task."""
+    """Keepalive state of one connection; takes the place of the library's keepalive task."""
 
     __slots__ = ("_pings", "_pong", "_sent", "among", "connection")
 
@@ -127,12 +127,12 @@ class _Turn:
         self._sent = 0.0
 
     def cancel(self) -> None:
-        """Stop: the connection is lost."""
+        """Stop sending pings, because the connection is lost."""
         self.among.discard(self)
         self.connection = self._pong = None
 
     def come(self) -> None:
-        """Send a ping, or check that the pong has arrived."""
+        """Send a ping, or check that the pong to the last ping has arrived."""
         connection = self.connection
         if connection is None:
             return
@@ -158,7 +158,7 @@ class _Turn:
         if protocol.state is not OPEN or connection.paused or connection.transport.is_closing():
             self._wait(connection, None, None)
             return
-        # As Connection.ping().
+        # The same as Connection.ping(), without awaiting.
         data = _payload(random.getrandbits(32))
         while data in connection.pending_pings:
             data = _payload(random.getrandbits(32))
@@ -171,7 +171,7 @@ class _Turn:
             connection.set_connection_exc(exc)
             connection.transport.abort()
             return
-        blocked: bool = connection.paused  # it may be now, since something was written
+        blocked: bool = connection.paused  # writing the ping may have paused it
         if blocked or connection.transport.is_closing():
             self._wait(connection, pong, None)
         elif timeout is None:
@@ -195,13 +195,13 @@ class _Turn:
         pong: Awaitable[float] | None,
         deadline: float | None,
     ) -> None:
-        """Do the same as ``Connection.keepalive()`` from one ping to the next.
+        """Do the same as ``Connection.keepalive()``, from one ping to the next.
 
         Args:
             connection: the connection to ping.
-            pong: future of the pong to the ping that was sent; None to send a ping.
-            deadline: time by which the pong must arrive; None to wait first until the ping is
-            written.
+            pong: future of the pong, if a ping was sent; None to send a ping first.
+            deadline: time by which the pong must arrive. None to wait until the ping is written,
+                and compute the deadline then.
         """
         latency = 0.0
         try:
