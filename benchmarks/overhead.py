@@ -24,7 +24,7 @@ from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
 from rtmon.metrics.meter import Meter
-from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame_bytes
 
 MEMORY_ROUNDS = 100
 BATCH = 500

@@ -65,7 +65,7 @@ LATE = {
     # The WebSocket transport shares frames, from its first connection on.
     ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
     # The fast path is asked for by name: probe(monitor, fast=True).
-    ("rtmon.probes.websockets.connection_class", "rtmon.servers.turbo.fast_path"),
+    ("rtmon.probes.websockets.probe_function", "rtmon.servers.turbo.fast_path"),
 }
 """Module → module: imports inside a function that go against the rules above."""
 
@@ -77,12 +77,12 @@ IMPURE_CORE = {
     "batcher",
     "child_processes",
     "clock",
-    "stalled_peer",
-    "guarded_connection",
-    "moved",
-    "paced_inflation",
-    "ticker",
-    "timers",
+    "stalled_peer_detection",
+    "flood_protection",
+    "deprecated_imports",
+    "paced_decompression",
+    "periodic_timer",
+    "reusable_timer",
 }
 """Modules of core that do input or output, or wait; all others are pure."""
 
@@ -118,9 +118,9 @@ NEEDS_EXTRA = (
     "rtmon.probes.aiohttp",
     "rtmon.probes.tornado",
     "rtmon.servers.asgi",
-    "rtmon.servers.guarded_uvicorn",
-    "rtmon.servers.uvicorn_http",
-    "rtmon.servers.uvicorn_websocket",
+    "rtmon.servers.uvicorn_protocols",
+    "rtmon.servers.uvicorn_http_limits",
+    "rtmon.servers.uvicorn_websocket_limits",
     "rtmon.sinks.prometheus",
 )
 """Modules that need an extra as a whole; they say so when it is missing."""
@@ -289,7 +289,7 @@ def test_allowed_late_edges_exist() -> None:
             "if TYPE_CHECKING:\n    from ..dashboard import view",
             "rtmon.metrics.meter",
         ),
-        ("rtmon.core.timers", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
+        ("rtmon.core.reusable_timer", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
         ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
     ],
 )
@@ -301,7 +301,7 @@ def test_forbidden_import_is_found(module: str, line: str, caught: str) -> None:
 def test_import_circle_is_found() -> None:
     """The test finds a circle that one more import makes."""
     assert "rtmon.core.backoff" in circles(
-        with_line("rtmon.core.backoff", "import rtmon.client.engine")
+        with_line("rtmon.core.backoff", "import rtmon.client.connection_loop")
     )
 
 

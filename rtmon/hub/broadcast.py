@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from ..core.batch_buffer import Batch
 from ..core.batcher import Batcher
-from ..core.batching import Batch
 from ..protocol import limits
 from ..protocol.catalog import Publication
 from ..protocol.channel_patterns import matches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.batching import Batch
+from ..core.batch_buffer import Batch
 from ..protocol import catalog, close, limits
 from ..protocol.catalog import BatchSpec, Connect
 from ..protocol.envelope import VERSION, Envelope

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.backpressure import Policy, together
+from ..core.batch_buffer import Batch
 from ..core.batcher import Batcher
-from ..core.batching import Batch
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..core.token_bucket import Bucket
 from ..errors import ProtocolError
 from ..protocol import catalog

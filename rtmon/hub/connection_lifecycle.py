@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from ..core.addresses import network
-from ..core.timers import Timer
+from ..core.ip_addresses import network
+from ..core.reusable_timer import Timer
 from ..errors import ProtocolError
 from ..protocol import close
 from ..protocol.catalog import Connect, Position

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ..core.log_limit import LogLimit
+from ..core.log_rate_limit import LogLimit
 from ..errors import OptionError, ProtocolError
 from .hub_context import HubContext
 

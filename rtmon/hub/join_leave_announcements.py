@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..protocol import catalog, limits
 from ..protocol.catalog import Member
 from .brokers.base import Note

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..core.option_checks import within
+from ..core.option_validation import within
 from ..errors import OptionError, ProtocolError
 from ..protocol import catalog, close
 from ..protocol.field_types import checked_name, explain

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..core.backpressure import Bounds, Policy, checked_policy
-from ..core.batching import Batch
-from ..core.option_checks import one_of, within
+from ..core.batch_buffer import Batch
+from ..core.option_validation import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
 from ..protocol.channel_patterns import is_pattern

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..protocol import catalog, close, limits
 from .hub_context import HubContext
 from .transports.base import Peer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..protocol import catalog, limits
 from .brokers.base import Note, client_key
 from .connection import Connection

@@ -13,7 +13,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..core.ticker import Ticker
+from ..core.periodic_timer import Ticker
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
 from ..metrics.safe_text import safe_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..core import batching
+from ..core import batch_buffer
 
 __all__ = [
     "BATCH_MAX_DELAY",
@@ -168,11 +168,11 @@ TYPING_PER_CLIENT: Final = 20
 """Maximum number of rooms, chats and clients to which one client shows that it is typing, at
 once."""
 
-BATCH_MAX_MESSAGES: Final = batching.MAX_SIZE
-"""Maximum number of messages in one batch, in both directions."""
+BATCH_MAX_MESSAGES: Final = batch_buffer.MAX_SIZE
+"""Messages in one batch, in way."""
 
-BATCH_MAX_DELAY: Final = batching.MAX_DELAY
-"""Longest time for which a client may ask the server to collect messages for a batch."""
+BATCH_MAX_DELAY: Final = batch_buffer.MAX_DELAY
+"""Longest that a client may ask the server to collect messages back for a batch."""
 
 DEDUPE_SECONDS: Final = 300.0
 """Time for which a sender's message id is remembered, so that a repeated message is not published

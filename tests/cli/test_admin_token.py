@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rtmon import Monitor
-from rtmon.servers.admin import serve_admin
+from rtmon.servers.admin_listener import serve_admin
 
 TOKEN = "s3cret-s3cret"  # noqa: S105 - a test's
 

@@ -9,8 +9,8 @@ import pytest
 from rtmon.client.errors import ClientClosed
 from rtmon.client.memberships import Memberships
 from rtmon.client.options import ClientOptions
-from rtmon.client.records import Message
-from rtmon.client.sender import Sender
+from rtmon.client.result_types import Message
+from rtmon.client.send_scheduler import Sender
 from rtmon.protocol.catalog import Position
 from rtmon.protocol.codecs import JSON
 

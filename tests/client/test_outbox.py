@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.send_rate import SendRate
+from rtmon.client.send_rate_limit import SendRate
 from rtmon.core.backoff import Backoff
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.errors import OptionError
 from tests.client.wire import Wire, kinds
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.joining import Joining
+from rtmon.client.history_positions import Cursor
 from rtmon.client.options import ClientOptions
-from rtmon.client.positions import Cursor
-from rtmon.client.records import Message
+from rtmon.client.result_types import Message
+from rtmon.client.subscribe_and_join import Joining
 from rtmon.client.subscription import Subscription
 from rtmon.errors import OptionError
 from rtmon.protocol.catalog import Position

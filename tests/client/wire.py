@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from rtmon.client.options import ClientOptions
-from rtmon.client.records import Change
+from rtmon.client.result_types import Change
 from rtmon.client.session import ClientSession
 from rtmon.testing import FakeClock
 

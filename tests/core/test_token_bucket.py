@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.addresses import network
+from rtmon.core.ip_addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
 from rtmon.hub.admission.connection_rate_limit import ConnectionRate

@@ -19,7 +19,7 @@ from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError, OptionError, PortInUse
 from rtmon.feeds import remote_feed, wire_format
 from rtmon.feeds.remote_feed import RemoteFeed
-from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
+from rtmon.servers.admin_listener import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)

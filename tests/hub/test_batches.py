@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions
 
 Place = Any

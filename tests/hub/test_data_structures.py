@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.batching import Batch, BatchBuffer
+from rtmon.core.batch_buffer import Batch, BatchBuffer
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
 from rtmon.hub.admission.connection_rate_limit import ConnectionRate

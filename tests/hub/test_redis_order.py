@@ -13,7 +13,7 @@ import pytest
 
 import rtmon
 import rtmon.asgi
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import Hub
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.testing import FaultProxy, until

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.core.guarded_connection import PONGS_ABOVE
+from rtmon.core.flood_protection import PONGS_ABOVE
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.testing import until

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import socketio
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.admission.authentication import Credentials

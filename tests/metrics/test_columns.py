@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.records import ClientStats
+from rtmon.client.result_types import ClientStats
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import (
     CONNECTION,

@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor, serve_admin
 from rtmon.cli.serve import CLOSE_TIMEOUT
-from rtmon.servers import admin, server_base
+from rtmon.servers import admin_listener, server_base
 from rtmon.servers.asgi import GRACE
 from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until
@@ -85,7 +85,7 @@ async def test_admin_listener_shutdown_does_not_wait_for_silent_readers(
     their close frame.
     """
     forever = functools.partial(websockets_serve, open_timeout=None)
-    monkeypatch.setattr("rtmon.servers.admin.serve", forever)
+    monkeypatch.setattr("rtmon.servers.admin_listener.serve", forever)
     monitor = Monitor()
     async with (
         serve_admin(monitor, port=0) as listener,
@@ -164,4 +164,4 @@ def test_documented_timeouts_are_those_of_the_server() -> None:
     stopping = page.partition("## Stopping")[2].partition("## ")[0]
     assert UNASKED_TIMEOUT == CLOSE_TIMEOUT == GRACE
     assert f"{CLOSE_TIMEOUT:g} seconds" in stopping
-    assert f"{admin.CLOSE_TIMEOUT:g} seconds" in stopping
+    assert f"{admin_listener.CLOSE_TIMEOUT:g} seconds" in stopping

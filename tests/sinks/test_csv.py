@@ -21,7 +21,7 @@ from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import ConnectionInfo, Event, Sample
 from rtmon.monitor.dataframes import frame, frame_of_columns
 from rtmon.sinks.csv import write_csv
-from rtmon.sinks.csv_arrow import read_whole
+from rtmon.sinks.csv_pyarrow_reader import read_whole
 
 FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
 """Forms of = + - @ that some spreadsheets take for these."""

@@ -18,7 +18,7 @@ from rtmon.metrics.columns import CAUSE_COLUMNS, SAMPLE, Column
 from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
-from rtmon.sinks.prometheus import buckets, naming
+from rtmon.sinks.prometheus import histogram_buckets, metric_names
 from rtmon.testing import until
 from tests.sinks.scraping import NO_LABELS, OPENMETRICS, echoing, get, label, scrape
 
@@ -88,7 +88,7 @@ async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
     for column in told:
         if column.name in {"seq", "elapsed", "cpu", "own", *CAUSE_COLUMNS}:
             continue
-        family = families.pop(naming.metric_name(column))
+        family = families.pop(metric_names.metric_name(column))
         unit = {"s": "seconds", "B": "bytes"}.get(column.unit)
         assert family.unit == unit or unit is None
         assert family.documentation
@@ -196,7 +196,7 @@ def test_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
         Column("saved_bytes", "counter", "B", "Int64", "Saved during the Sample by compression."),
         Column("waits", "gauge", "connections", "Int64", "Connections that wait."),
     )
-    monkeypatch.setattr(naming, "SAMPLE", (*SAMPLE, *added))
+    monkeypatch.setattr(metric_names, "SAMPLE", (*SAMPLE, *added))
     monitor = Monitor()
     monitor.collector._published = More(node="n", epoch="e", seq=1, time=0.0, uptime=1.0)
     families = {family.name: family for family in prometheus.registry(monitor).collect()}
@@ -219,7 +219,9 @@ def test_histograms_count_exactly_below_each_bound(steps: list[int], resolution:
     for value in steps:
         recorder.record(value * resolution)
     for bound, (le, count) in zip(
-        (*buckets.BOUNDS, None), buckets.cumulative(recorder.take()), strict=True
+        (*histogram_buckets.BOUNDS, None),
+        histogram_buckets.cumulative(recorder.take()),
+        strict=True,
     ):
         assert count == sum(1 for value in steps if bound is None or value <= bound), le
         assert float(le) == (float("inf") if bound is None else round(bound * resolution, 6))

@@ -24,7 +24,7 @@ SECONDS = 3.0
 
 FLOOD = """
 import asyncio, sys
-from tests.servers.test_paced_inflation import DEFLATE, padded
+from tests.servers.test_paced_decompression import DEFLATE, padded
 from tests.transports.raw_sockets import Wire
 async def flood(port):
     async with Wire.to(port, DEFLATE) as wire:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.servers.test_paced_inflation import DEFLATE, padded
+from tests.servers.test_paced_decompression import DEFLATE, padded
 from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon import Hub
-from rtmon.core.guarded_connection import PINGS_AT_ONCE
+from rtmon.core.flood_protection import PINGS_AT_ONCE
 from rtmon.hub import Credentials, User
 from rtmon.protocol import limits
 from rtmon.testing import until

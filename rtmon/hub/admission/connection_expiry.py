@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...core.timers import Timer
+from ...core.reusable_timer import Timer
 from ...protocol import catalog, close
 from ..connection import Connection
 from ..hub_context import HubContext

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-from ...core.addresses import is_loopback
+from ...core.ip_addresses import is_loopback
 from ...core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ...errors import OptionError
 

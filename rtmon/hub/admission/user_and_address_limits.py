@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-from ...core.addresses import network
+from ...core.ip_addresses import network
 from ...core.rate_limiter import RateLimiter
 from ...core.token_bucket import Bucket
 from ...errors import OptionError, ProtocolError

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...core.backoff import Backoff
-from ...core.option_checks import within
+from ...core.option_validation import within
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import Member

@@ -27,7 +27,7 @@ from redis.exceptions import (
 
 from ...core.backoff import Backoff
 from ...core.circuit_breaker import CircuitBreaker
-from ...core.log_limit import LogLimit
+from ...core.log_rate_limit import LogLimit
 from ...errors import ProtocolError
 from ...protocol import limits
 from .redis_address import RedisAddress

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...core.log_limit import LogLimit
+from ...core.log_rate_limit import LogLimit
 from ...errors import ProtocolError
 from .base import BrokerEvents, Draft, Published, Recovery
 from .redis_encoding import decode_draft, decode_note

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.lru import LRU
-from ...core.timers import Timer
+from ...core.lru_cache import LRU
+from ...core.reusable_timer import Timer
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.binary_messages import encode_chunk

@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-from ...core.lru import LRU
+from ...core.lru_cache import LRU
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import FileNote

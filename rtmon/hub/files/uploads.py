@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from ...core.lru import LRU
+from ...core.lru_cache import LRU
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import FileNote, FileOffer, FileOffered

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ...core.backpressure import Policy, Progress, SendQueue
-from ...core.timers import Timer
+from ...core.reusable_timer import Timer
 from ...metrics.close_causes import TOO_SLOW
 from ...metrics.close_endings import closed_here
 from ...metrics.records import Ending

@@ -14,7 +14,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...core.feed_subprotocol import FEED_SUBPROTOCOL
-from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
+from ...core.flood_protection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...metrics.close_endings import socket_ending
 from ...metrics.records import Ending

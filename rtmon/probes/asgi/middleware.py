@@ -31,8 +31,8 @@ from .application_run import (
     Scope,
     Send,
 )
-from .event_stream import EventStream
-from .routes import template
+from .path_templates import template
+from .sse_parser import EventStream
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder

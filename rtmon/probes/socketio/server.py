@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import OptionError
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, SocketIOStats
 from ..base import attempt, instrumented
-from .rows import rows
-from .sessions import EngineIOSession, EngineIOSessions
+from .engineio_sessions import EngineIOSession, EngineIOSessions
 from .stats import OTHER, Statistics
+from .table_rows import rows
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder

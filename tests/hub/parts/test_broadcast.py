@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.core.frame_sharing import Written
 from rtmon.hub.broadcast import Broadcast
 from rtmon.hub.connection import Connection

@@ -26,7 +26,7 @@ from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
-from rtmon.probes.asgi.routes import template
+from rtmon.probes.asgi.path_templates import template
 from rtmon.testing import until
 from tests.probes.asgi.watching import echo, numbers, row
 from tests.probes.serving import serving

@@ -14,8 +14,8 @@ from rtmon import Monitor, export, open_feed, read_csv, serve_admin
 from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.metrics.records import SocketIOInfo
 from rtmon.probes.socketio import instrument
-from rtmon.probes.socketio.rows import ROWS, rows
 from rtmon.probes.socketio.stats import Statistics
+from rtmon.probes.socketio.table_rows import ROWS, rows
 from rtmon.testing import until
 
 HOSTILE = "=<img src=x onerror=alert(1)>,\r\n\u2028"

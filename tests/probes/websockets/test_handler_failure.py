@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.probes.websockets.counting_roles import CLOSES_BY_CALL
+from rtmon.probes.websockets.counting_client_and_server import CLOSES_BY_CALL
 from tests.probes.websockets.serving import dead, serving
 
 

@@ -19,7 +19,7 @@ from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.metrics.records import ConnectionInfo
 from rtmon.probes.websockets_sync import probe
-from rtmon.probes.websockets_sync.tally import Tally
+from rtmon.probes.websockets_sync.frame_counter import Tally
 
 CLIENTS, MESSAGES = 8, 300
 

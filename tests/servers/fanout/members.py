@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection
 from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
@@ -33,7 +33,7 @@ class Traced(ServerConnection):
 
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
     """The class of a kind of connection."""
-    from rtmon.core.guarded_connection import GuardedServerConnection
+    from rtmon.core.flood_protection import GuardedServerConnection
     from rtmon.servers.fanout.library_selftest import obstacle
 
     if kind == "fast" and obstacle() is None:

@@ -14,7 +14,7 @@ from websockets.protocol import State
 import rtmon
 from rtmon import Monitor
 from rtmon.metrics.histogram import BYTE, HistogramRecorder
-from rtmon.probes.websockets.memory_connection import frame_bytes
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
 from rtmon.servers.fanout import Group
 from rtmon.servers.fanout.shared_frames import is_fragmenting
 from tests.servers.fanout.members import COMPRESSIONS, KINDS, open_pair, read

@@ -161,7 +161,7 @@ async def test_broadcast_survives_a_set_that_changes_meanwhile() -> None:
             super().pause_writing()
             here.discard(self)
 
-    from rtmon.probes.websockets.memory_connection import MemoryConnection
+    from rtmon.probes.websockets.in_memory_connection import MemoryConnection
 
     fleeting = MemoryConnection(Fleeting)
     await fleeting.open()

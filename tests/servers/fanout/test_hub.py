@@ -15,11 +15,11 @@ from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.inlined_calls import TESTED
-from rtmon.servers.fanout import group
+from rtmon.servers.fanout import connection_group
 from rtmon.servers.fanout.shared_frames import frame
 from rtmon.testing import until
 
@@ -191,7 +191,7 @@ async def test_announcement_to_many_members_is_framed_once(monkeypatch: pytest.M
         framed.append(arguments)
         return frame(*arguments)
 
-    monkeypatch.setattr(group, "frame", counted)
+    monkeypatch.setattr(connection_group, "frame", counted)
     hub = Hub(announce=60.0)
     async with (
         rtmon.serve(hub, "127.0.0.1", 0, compression=None) as server,
@@ -217,7 +217,7 @@ async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
         framed.append(arguments)
         return frame(*arguments)
 
-    monkeypatch.setattr(group, "frame", counted)
+    monkeypatch.setattr(connection_group, "frame", counted)
     hub = Hub(announce=60.0)
     async with (
         serve(handler(hub), "127.0.0.1", 0, compression=None, **serve_arguments(hub)) as server,

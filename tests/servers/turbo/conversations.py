@@ -24,7 +24,7 @@ from websockets.utils import apply_mask
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame_bytes
 from tests.servers.turbo.handshakes import Stock
 
 __all__ = ["all_the_same", "steps"]

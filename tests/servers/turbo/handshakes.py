@@ -19,9 +19,9 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
-from rtmon.core.guarded_connection import answer_unreadable_request
+from rtmon.core.flood_protection import answer_unreadable_request
 from rtmon.probes.websockets import inlined_calls, probed
-from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryTransport, _Server, frame_bytes
 
 only_tested = pytest.mark.skipif(
     version not in inlined_calls.TESTED, reason="the fast path is off here"

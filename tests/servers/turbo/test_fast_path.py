@@ -19,8 +19,8 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor, probe
 from rtmon.probes.websockets import inlined_calls, library_selftest
-from rtmon.probes.websockets.memory_connection import frame_bytes
-from rtmon.servers.turbo import fast_path, handshake, keepalive
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
+from rtmon.servers.turbo import fast_handshake, fast_path, shared_keepalive
 from rtmon.testing import until
 from tests.servers.turbo import conversations
 from tests.servers.turbo.conversations import all_the_same
@@ -262,9 +262,9 @@ async def test_fast_path_is_off_when_its_self_test_fails(
     elif breakage == "elsewhere":
         monkeypatch.setattr(fast_path, "_AT_EOF", None)
     elif breakage == "refused":
-        monkeypatch.setattr(handshake, "accept_key", lambda key: key)
+        monkeypatch.setattr(fast_handshake, "accept_key", lambda key: key)
     elif breakage == "pinged":
-        monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
+        monkeypatch.setattr(shared_keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
     else:
         monkeypatch.delattr(frame_counter.FrameCounter, "frame_received")
     library_selftest.difference.cache_clear()

@@ -16,9 +16,9 @@ from websockets.server import ServerProtocol
 
 import rtmon
 from rtmon import Monitor
-from rtmon.core.guarded_connection import GuardedServerConnection
+from rtmon.core.flood_protection import GuardedServerConnection
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server
+from rtmon.probes.websockets.in_memory_connection import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause
 from rtmon.servers.turbo.gc_pause import CALM, CROWD, LEFT, WITHIN, GCPause
 from rtmon.testing import FakeClock, until
