@@ -55,7 +55,8 @@ async def test_reserved_space_of_an_upload_without_bytes_is_freed_after_its_time
     assert code(await offer(bo, MIB)) == "file_quota"
     clock.advance(LATER)
     assert code(await offer(bo, 100 * MIB)) == "ack"
-    # A client with an unused offer may reserve space again once it has completed an upload.
+    # After an unused offer, a client's later offers reserve space only when bytes arrive.
+    # Completing an empty file does not change this.
     await ada.ask("file_done", {"file": (await offer(ada, 0, "empty"))["payload"]["file"]})
     for client in (ada, eve):
         assert [code(await offer(client, 100 * MIB)) for _ in range(5)] == ["ack"] * 5
