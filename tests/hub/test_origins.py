@@ -61,8 +61,8 @@ def allows(others: Any = None, **headers: str) -> bool:
     ],
 )  # fmt: skip
 def test_origin_check_allows_own_pages_loopback_pages_and_non_browsers(
-    headers: dict[str, str], fine: bool
-) -> None:  # noqa: FBT001 - a parameter of the case
+    headers: dict[str, str], *, fine: bool
+) -> None:
     """Origin check allows the server's own pages, pages from this machine, and clients without
     an Origin, and refuses other pages.
     """
