@@ -45,8 +45,8 @@ async def test_server_refuses_connection_when_limit_is_reached() -> None:
         seen, pool = server.monitor.snapshot(), server.pool
         assert (seen.open, seen.opened, seen.peak, seen.rejected) == (5, 5, 5, 3)
         assert (pool.limit, pool.open, pool.peak, pool.refused) == (5, 5, 5, 3)
-        await clients[0].send("those who are in stay")
-        assert await clients[0].recv() == "those who are in stay"
+        await clients[0].send("still connected")
+        assert await clients[0].recv() == "still connected"
         for client in clients:
             await client.close()
         await until(lambda: pool.open == 0)

@@ -96,9 +96,7 @@ async def test_socketio_handler_exception_is_counted_and_raised_unchanged() -> N
     assert len(events(monitor, "error")) == 2
 
 
-async def test_connect_handler_without_auth_and_disconnect_handler_without_reason_count_no_error() -> (
-    None
-):
+async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_error() -> None:
     """Connect handler without ``auth`` and disconnect handler without a reason, which
     python-socketio calls again, count no error.
     """
