@@ -58,9 +58,7 @@ async def _publications(client: ClientConnection, count: int) -> list[tuple[str,
     return found
 
 
-async def test_subscribers_with_any_codec_compression_and_batches_get_each_publication_in_order() -> (
-    None
-):
+async def test_subscribers_with_any_codec_or_batches_get_each_publication_in_order() -> None:
     """Subscribers with any codec, compression, batches or patterns get each of 200 publications
     once and in order.
     """
