@@ -1,4 +1,4 @@
-"""Tokens of a client: from a text or a function, renewed before they expire."""
+"""Tokens of the Python client: from a text or a function, renewed before they expire."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., Awaitable[Place]]
 
 
 def expire(place: Place, seconds: float) -> None:
-    """Make all tokens expire soon."""
+    """Make all clients' tokens expire in this many seconds."""
     for session in place.hub._parts.connection_limits.connections:
         assert session.identity is not None
         expires = place.hub.context.wall() + seconds
@@ -37,8 +37,8 @@ def expire(place: Place, seconds: float) -> None:
 async def test_token_function_is_called_for_each_connection_and_renewal(
     start: Start, codec: Any
 ) -> None:
-    """The function gives a token for each connection, and a new one before expiry, which keeps
-    the connection, its messages and its subscriptions.
+    """Python client calls its token function for each connection and before each expiry, and
+    keeps messages and subscriptions.
     """
     place = await start(auth=login())
     shown: list[str] = []
@@ -67,8 +67,12 @@ async def test_token_function_is_called_for_each_connection_and_renewal(
 @pytest.mark.parametrize(
     ("shown", "code"), [("nonsense", 4500), (token(exp=1), 4001), (None, 4002)]
 )
-async def test_refused_token_is_not_sent_again(start: Start, shown: Any, code: int) -> None:
-    """A client without another token gives up at once, with the close code."""
+async def test_client_closes_without_retrying_a_refused_token(
+    start: Start, shown: Any, code: int
+) -> None:
+    """Python client raises ClientClosed with the close code when its token is refused, without a
+    second attempt.
+    """
     place = await start(auth=login(), auth_timeout=0.05)
     with pytest.raises(ClientClosed) as caught:
         await place.connect(token=shown)
@@ -77,8 +81,8 @@ async def test_refused_token_is_not_sent_again(start: Start, shown: Any, code: i
     assert not shown or shown not in str(caught.value)
 
 
-async def test_client_gives_up_when_its_fixed_token_expires(start: Start) -> None:
-    """A token given as text works until it expires; then the client gives up with the reason."""
+async def test_client_closes_with_4001_when_its_fixed_token_expires(start: Start) -> None:
+    """Python client with a token given as text closes with code 4001 when the token expires."""
     place = await start(auth=login())
     client = await place.connect(token=token())
     gone = asyncio.get_running_loop().create_future()
@@ -89,8 +93,8 @@ async def test_client_gives_up_when_its_fixed_token_expires(start: Start) -> Non
 
 
 async def test_failing_token_function_is_called_again(start: Start) -> None:
-    """A function that raises, or gives no token, is called again after the backoff; during a
-    connection its failure is only reported.
+    """Python client calls a token function that raises or returns no token again, and stays
+    connected when a renewal fails.
     """
     place = await start(auth=login())
     answers: list[Any] = [ValueError("offline"), "no token", None]
@@ -121,15 +125,17 @@ async def test_failing_token_function_is_called_again(start: Start) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "a b", "a\n", "ü", 5, b"x", "x" * 8_193])
-def test_malformed_token_raises_and_is_not_quoted(wrong: Any) -> None:
-    """A token that no header can carry raises at once, and the error does not contain it."""
+def test_malformed_token_raises_option_error_without_the_token(wrong: Any) -> None:
+    """Python client's options raise OptionError for a malformed token, without quoting it."""
     with pytest.raises(OptionError) as caught:
         ClientOptions(token=wrong)
     assert not wrong or str(wrong) not in str(caught.value)
 
 
 async def test_token_is_not_sent_to_another_server_on_redirect() -> None:
-    """A redirect to another server does not get the token; one to the same server does."""
+    """Python client sends its token to the same server after a redirect, but not to another
+    server.
+    """
     shown: list[tuple[str, str | None]] = []
 
     async def elsewhere(connection: ServerConnection) -> None:
@@ -156,11 +162,11 @@ async def test_token_is_not_sent_to_another_server_on_redirect() -> None:
     assert shown == [("/", "Bearer secret!"), ("/here", "Bearer secret!"), ("elsewhere", None)]
 
 
-async def test_token_appears_in_no_output_log_or_address(
+async def test_client_token_appears_in_no_repr_event_or_log_record(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The token is in no repr, log or address, and replaces an Authorization header from the
-    options.
+    """Python client's token appears in no ``repr()``, Event or log record, and replaces an
+    Authorization header in the options.
     """
     caplog.set_level(logging.DEBUG, logger="rtmon")
     shown = token()

@@ -1,4 +1,4 @@
-"""Files from client to client."""
+"""Files sent from one Python client to another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Place = Any
 
 
 async def offered(client: Any) -> Any:
-    """The next file offered to a client."""
+    """Return the next ``file_offer`` message that a client receives."""
     async for message in client:
         if message.type == "file_offer":
             return message
@@ -25,13 +25,17 @@ async def offered(client: Any) -> Any:
 
 
 def names(folder: Path) -> list[str]:
-    """Names in a folder, hidden files included."""
+    """Return the sorted names in a folder, hidden files included."""
     return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_file_reaches_another_client(start: Any, tmp_path: Path, codec: Any) -> None:
-    """A file arrives at another client byte for byte, and both clients see its progress."""
+async def test_file_sent_to_another_client_arrives_unchanged_with_progress(
+    start: Any, tmp_path: Path, codec: Any
+) -> None:
+    """File that one Python client sends to another arrives unchanged, and both get progress
+    callbacks.
+    """
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(codec=codec), await place.connect()
     data = os.urandom(3_000_000)
@@ -53,8 +57,10 @@ async def test_file_reaches_another_client(start: Any, tmp_path: Path, codec: An
         assert len(seen) > 2
 
 
-async def test_file_arrives_when_the_link_is_cut(start: Any, tmp_path: Path) -> None:
-    """After each cut a transfer continues where it was, in both directions."""
+async def test_file_transfer_continues_after_each_connection_loss(
+    start: Any, tmp_path: Path
+) -> None:
+    """File transfer continues after each of three connection losses, for upload and download."""
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await asyncio.gather(ada.join("r"), bo.join("r"))
@@ -82,8 +88,12 @@ async def test_file_arrives_when_the_link_is_cut(start: Any, tmp_path: Path) -> 
     assert names(tmp_path) == ["b.bin", "hub"]
 
 
-async def test_upload_begins_anew_when_the_server_has_restarted(start: Any, tmp_path: Path) -> None:
-    """A restarted server does not know the transfer and still receives the whole file."""
+async def test_upload_starts_again_when_the_server_has_restarted(
+    start: Any, tmp_path: Path
+) -> None:
+    """Upload starts again when the server has restarted, and the new server stores the whole
+    file.
+    """
     place = await start(files=tmp_path / "one")
     client = await place.connect()
     data = os.urandom(4_000_000)
@@ -99,10 +109,10 @@ async def test_upload_begins_anew_when_the_server_has_restarted(start: Any, tmp_
     assert (tmp_path / "two" / "a.bin").read_bytes() == data
 
 
-async def test_refused_file_raises_and_leaves_nothing(
+async def test_refused_file_transfer_raises_and_leaves_no_partial_file(
     start: Any, place: Place, tmp_path: Path
 ) -> None:
-    """A refusal of the server raises, and no partial file remains."""
+    """File transfer that the hub refuses raises ProtocolError, and leaves no partial file."""
     client = await place.connect()
     with pytest.raises(ProtocolError) as refused:
         await client.send_file(b"x", name="a")
@@ -125,8 +135,12 @@ async def test_refused_file_raises_and_leaves_nothing(
     assert names(tmp_path) == ["empty", "hub"]
 
 
-async def test_file_that_differs_from_its_offer_does_not_appear(start: Any, tmp_path: Path) -> None:
-    """A download whose size or digest differs from the offer is discarded."""
+async def test_download_that_differs_from_its_offer_is_discarded(
+    start: Any, tmp_path: Path
+) -> None:
+    """Download whose SHA-256 differs from the offer raises ``file_mismatch``, and no file
+    appears.
+    """
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await ada.send_file(b"abc", name="a", to=bo.client_id)
@@ -138,8 +152,12 @@ async def test_file_that_differs_from_its_offer_does_not_appear(start: Any, tmp_
     assert not (tmp_path / "a").exists()
 
 
-async def test_failed_transfer_does_not_end_the_client(start: Any, tmp_path: Path) -> None:
-    """An exception of a progress callback, or a cancellation, ends that transfer only."""
+async def test_exception_or_cancellation_ends_only_its_own_file_transfer(
+    start: Any, tmp_path: Path
+) -> None:
+    """Exception in a progress callback, or a cancellation, ends its own file transfer, and the
+    client stays connected.
+    """
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(), await place.connect()
     await ada.send_file(bytes(3_000_000), name="a", to=bo.client_id)
@@ -160,14 +178,12 @@ async def test_failed_transfer_does_not_end_the_client(start: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_cancelled_transfers_leave_no_trace(
+async def test_upload_succeeds_after_ten_canceled_uploads(
     start: Any,
     tmp_path: Path,
     begun: bool,  # noqa: FBT001
 ) -> None:
-    """After any number of cancelled transfers, before or after the server's answer, another one
-    succeeds.
-    """
+    """Upload succeeds after ten uploads that were canceled before or after the hub's reply."""
     place = await start(files=tmp_path / "hub")
     client = await place.connect()
     for _ in range(10):

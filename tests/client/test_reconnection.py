@@ -1,6 +1,4 @@
-"""The state machine of a client's connection: states, attempts, delays; without sockets, on a
-simulated clock.
-"""
+"""States, attempts and delays of the Python client's connection, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -14,8 +12,10 @@ from rtmon.core.backoff import Backoff
 from tests.client.wire import Wire, kinds
 
 
-def test_client_reconnects_after_ten_minutes_of_outage() -> None:
-    """Queued messages are sent in order after the outage, which takes a moment to simulate."""
+def test_client_sends_queued_messages_in_order_after_a_ten_minute_outage() -> None:
+    """Python client reconnects after an outage of ten minutes, resumes its session and
+    subscription, and sends queued messages in order.
+    """
     wire = Wire(queue_age=900.0, queue_size=700)
     wire.open()
     place = wire.session.places.enter("channel", "news", wire.now)
@@ -43,8 +43,8 @@ def test_client_reconnects_after_ten_minutes_of_outage() -> None:
 
 
 def test_five_thousand_clients_reconnect_spread_over_time() -> None:
-    """5,000 clients whose server is away for 5 s are back within 30 s, and at most 35 % of them
-    in any second.
+    """Python clients, 5,000 of them, all reconnect within 30 s of an outage of 5 s, and at most
+    35 % in any one second.
     """
     backs = []
     for seed in range(5_000):
@@ -63,8 +63,10 @@ def test_five_thousand_clients_reconnect_spread_over_time() -> None:
     assert max(Counter(int(back) for back in backs).values()) < 0.35 * 5_000
 
 
-def test_link_is_dead_when_nothing_follows_a_ping() -> None:
-    """A link is dead heartbeat_timeout after a ping, unless any data came since."""
+def test_client_takes_connection_as_dead_when_no_data_follows_a_ping() -> None:
+    """Python client takes its connection as dead when no data arrives for ``heartbeat_timeout``
+    after a ping.
+    """
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
     wire.open()
     wire.pass_time(20)
@@ -77,8 +79,10 @@ def test_link_is_dead_when_nothing_follows_a_ping() -> None:
     assert wire.session.dead is not None
 
 
-def test_link_is_dead_when_a_ping_cannot_be_written() -> None:
-    """The timeout counts from a ping that the blocked link does not take."""
+def test_client_takes_connection_as_dead_when_a_ping_cannot_be_written() -> None:
+    """Python client takes its connection as dead when a ping cannot be written for
+    ``heartbeat_timeout``.
+    """
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
     wire.open()
     wire.pass_time(29.9)
@@ -102,7 +106,9 @@ def test_link_is_dead_when_a_ping_cannot_be_written() -> None:
     ],
 )
 def test_close_code_decides_whether_client_reconnects(code: int, back: bool) -> None:  # noqa: FBT001
-    """After a fatal close code the client reports it and sends nothing more."""
+    """Python client reconnects or closes depending on the close code, and fails its pending
+    requests when it closes.
+    """
     wire = Wire()
     wire.open()
     answers: list[Any] = []
@@ -116,9 +122,11 @@ def test_close_code_decides_whether_client_reconnects(code: int, back: bool) -> 
 
 
 @pytest.mark.parametrize("code", [1000, 1008, 4001, 4002, 4500, 4501, 4502])
-def test_close_says_closed_when_client_will_not_come_back(code: int) -> None:
-    """on_close gets the state `closed` when its delay is None, and on_gave_up the same code."""
-    wire = Wire()  # without a token, nothing fresh can be shown
+def test_on_close_and_on_gave_up_get_the_fatal_close_code(code: int) -> None:
+    """Python client calls ``on_close`` with state ``closed`` and no delay, and ``on_gave_up``
+    with the same code, after a fatal close code.
+    """
+    wire = Wire()  # Without a token, the client cannot refresh it.
     wire.open()
     assert wire.lose(code) is None
     _, close, end = wire.changes()
@@ -128,9 +136,9 @@ def test_close_says_closed_when_client_will_not_come_back(code: int) -> None:
 
 
 @pytest.mark.parametrize("fatal", [True, False])
-def test_error_says_closed_when_no_attempt_follows(fatal: bool) -> None:  # noqa: FBT001
-    """The last failed attempt has the state `closed`, whether it was fatal or the attempts are
-    used up.
+def test_on_error_gets_state_closed_for_the_last_connection_attempt(fatal: bool) -> None:  # noqa: FBT001
+    """Python client calls ``on_error`` with state ``closed`` for its last connection attempt,
+    fatal or not.
     """
     wire = Wire(backoff=Backoff(attempts=0))
     wire.session.connecting()
@@ -151,11 +159,11 @@ def test_error_says_closed_when_no_attempt_follows(fatal: bool) -> None:  # noqa
         (4500, "closed", "no welcome"),
     ],
 )
-def test_connection_is_failed_attempt_when_never_welcomed(
+def test_connection_that_ends_before_the_welcome_is_a_failed_attempt(
     code: int, state: str, reason: str
 ) -> None:
-    """A connection that ends before the welcome goes to on_error, with its code, and not to
-    on_close.
+    """Connection that ends before the welcome is reported to ``on_error`` with its close code,
+    and not to ``on_close``.
     """
     wire = Wire()
     wire.session.connecting()
@@ -167,8 +175,10 @@ def test_connection_is_failed_attempt_when_never_welcomed(
     assert all(each.what != "close" for each in wire.changes())
 
 
-def test_reconnect_is_failed_attempt_when_never_welcomed() -> None:
-    """A later attempt without a welcome does not go to on_close either."""
+def test_reconnect_that_ends_before_the_welcome_is_a_failed_attempt() -> None:
+    """Reconnect that ends before the welcome is reported to ``on_error``, and not to
+    ``on_close``.
+    """
     wire = Wire()
     wire.open()
     wire.lose()
@@ -181,8 +191,8 @@ def test_reconnect_is_failed_attempt_when_never_welcomed() -> None:
 
 
 def test_disconnect_message_overrides_the_close_code() -> None:
-    """The server's `disconnect` message decides whether and when the client reconnects,
-    whatever the code.
+    """Server's ``disconnect`` message decides whether and when the client reconnects, whatever
+    the close code.
     """
     wire = Wire(backoff=Backoff(base=1, max=1))
     wire.open()
@@ -198,9 +208,9 @@ def test_disconnect_message_overrides_the_close_code() -> None:
     assert (wire.lose(1001) or 9) <= 1
 
 
-def test_client_gives_up_after_its_attempts() -> None:
-    """The client gives up after that many failures in a row; connections that end at once count
-    as failures.
+def test_client_closes_after_the_maximum_number_of_failed_attempts() -> None:
+    """Python client closes after the maximum number of failed attempts in a row, counting
+    connections shorter than ``stable_after``.
     """
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):
@@ -212,8 +222,10 @@ def test_client_gives_up_after_its_attempts() -> None:
     assert wire.session.lifecycle.ended is not None
 
 
-def test_failures_are_counted_anew_after_a_stable_connection() -> None:
-    """A stable connection resets the number of failures in a row."""
+def test_stable_connection_resets_the_number_of_failed_attempts() -> None:
+    """Python client resets its number of failed attempts after a connection longer than
+    ``stable_after``.
+    """
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):
         wire.open()

@@ -1,4 +1,4 @@
-"""Joining and leaving rooms and channels in quick succession: the last call decides."""
+"""The Python client joins and leaves rooms and channels in quick succession."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from .conftest import Place
 from .wire import Wire, kinds
 
 
-async def test_client_is_in_the_room_when_it_leaves_and_joins_at_once(place: Place) -> None:
-    """A client that leaves a room and joins it at once is in the room, each time."""
+async def test_client_that_leaves_and_rejoins_a_room_at_once_is_in_the_room(place: Place) -> None:
+    """Python client that leaves a room and joins it again at once is a member, each of three
+    times.
+    """
     client = await place.connect()
     await client.join("tea")
     for _ in range(3):
@@ -25,24 +27,30 @@ async def test_client_is_in_the_room_when_it_leaves_and_joins_at_once(place: Pla
         assert place.hub.registry.count("room:tea") == 1
 
 
-async def test_client_is_outside_when_it_leaves_before_its_join_is_answered(place: Place) -> None:
-    """A client that joins and leaves at once is not in the room, and its join raises."""
+async def test_client_that_leaves_before_its_join_is_answered_is_not_in_the_room(
+    place: Place,
+) -> None:
+    """Python client that leaves a room before its join is answered is not a member, and
+    ``join()`` raises ClientError.
+    """
     client = await place.connect()
     joining = asyncio.create_task(client.join("tea"))
     await asyncio.sleep(0)
     await client.leave("tea")
     with pytest.raises(ClientError, match="left the room 'tea'"):
         await joining
-    await client.join("coffee")  # the server has heard of the first join before this one
+    await client.join("coffee")  # The server handles the first join before this one.
     await until(lambda: place.hub.registry.count("room:tea") == 0)
     await client.request("ping")
     assert place.hub.registry.count("room:tea") == 0
 
 
-async def test_client_is_subscribed_when_it_unsubscribes_and_subscribes_at_once(
+async def test_client_that_unsubscribes_and_subscribes_at_once_gets_publications(
     place: Place,
 ) -> None:
-    """A subscription that begins when another one to its channel ends gets the publications."""
+    """Python client that ends a subscription and starts another to the same channel at once
+    receives the publications.
+    """
     client = await place.connect()
     for number in range(3):
         async with client.subscribe("news") as news:
@@ -52,10 +60,9 @@ async def test_client_is_subscribed_when_it_unsubscribes_and_subscribes_at_once(
     await until(lambda: place.hub.registry.count("channel:news") == 0)
 
 
-def test_subscribe_waits_when_unsubscribe_may_be_refused_for_now() -> None:
-    """A client sends ``subscribe`` only after the answer to its ``unsubscribe``. An
-    ``unsubscribe`` refused by the rate limit is sent again, and would undo a ``subscribe`` that
-    had overtaken it.
+def test_client_sends_subscribe_only_after_the_reply_to_its_unsubscribe() -> None:
+    """Python client sends ``subscribe`` only after its ``unsubscribe`` is acknowledged, also
+    when that is first refused by the rate limit.
     """
     wire = Wire()
     wire.open()
@@ -78,8 +85,10 @@ def test_subscribe_waits_when_unsubscribe_may_be_refused_for_now() -> None:
     assert second.entered
 
 
-def test_room_is_left_when_its_join_is_refused_for_now_and_then_taken() -> None:
-    """A ``join_room`` that is sent again after the client has left is followed by a leave."""
+def test_client_sends_leave_room_after_a_join_that_was_refused_first_and_then_accepted() -> None:
+    """Python client that has left a room sends ``leave_room`` when its join, refused at first,
+    is accepted later.
+    """
     wire = Wire()
     wire.open()
     place = wire.session.places.enter("room", "tea", wire.now)
@@ -93,8 +102,10 @@ def test_room_is_left_when_its_join_is_refused_for_now_and_then_taken() -> None:
     assert kinds(wire.said()) == ["leave_room"]
 
 
-def test_leave_is_not_sent_when_it_waited_for_the_connection_before() -> None:
-    """A queued ``leave_room`` of the connection before does not undo a join on the next one."""
+def test_client_drops_a_queued_leave_room_of_the_previous_connection() -> None:
+    """Python client does not send a ``leave_room`` queued on the previous connection when it has
+    joined the room again.
+    """
     wire = Wire()
     wire.open()
     place = wire.session.places.enter("room", "tea", wire.now)
@@ -106,10 +117,8 @@ def test_leave_is_not_sent_when_it_waited_for_the_connection_before() -> None:
     assert kinds(wire.open()) == ["connect", "join_room"]
 
 
-def test_room_is_left_when_the_leave_waited_too_long() -> None:
-    """A ``leave_room`` that expires while the server takes nothing is sent once it takes
-    messages.
-    """
+def test_client_sends_leave_room_although_it_was_queued_longer_than_queue_age() -> None:
+    """Python client sends ``leave_room`` although it was queued longer than ``queue_age``."""
     wire = Wire(queue_age=1.0)
     wire.open()
     place = wire.session.places.enter("room", "tea", wire.now)

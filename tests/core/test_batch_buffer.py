@@ -1,4 +1,4 @@
-"""Batches: messages collected by number and time."""
+"""Batches: messages collected by number and by time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from rtmon.testing import until
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))
-def test_batches_hold_every_item_in_order(items: list[int], size: int) -> None:
-    """No batch is larger than its size, and each is due a delay after its first item."""
+def test_batch_buffer_keeps_every_item_in_order_in_batches_of_its_size(
+    items: list[int], size: int
+) -> None:
+    """Batch buffer returns every item in order in batches of its size, each due a delay after
+    its first item.
+    """
     batcher: BatchBuffer[int] = BatchBuffer(size=size, delay=0.5)
     got: list[list[int]] = []
     for now, item in enumerate(items):
@@ -34,8 +38,10 @@ def test_batches_hold_every_item_in_order(items: list[int], size: int) -> None:
     assert batcher.due is None
 
 
-async def test_batcher_sends_full_batches_at_once_and_others_in_time() -> None:
-    """``add`` sends a full batch; the delay or ``flush`` sends the rest."""
+async def test_batcher_sends_full_batches_at_once_and_others_after_the_delay() -> None:
+    """Batcher sends a full batch at once, and an incomplete one after its delay or at
+    ``flush()``.
+    """
     sent: list[list[int]] = []
     batcher: rtmon.Batcher[int] = rtmon.Batcher(sent.append, size=2, delay=0.02)
     for number in range(5):
@@ -50,8 +56,10 @@ async def test_batcher_sends_full_batches_at_once_and_others_in_time() -> None:
     assert len(sent) == 4
 
 
-async def test_batcher_returns_results_of_send_and_its_unsent_items() -> None:
-    """``add`` and ``flush`` return the result of ``send``; ``take`` returns the unsent items."""
+async def test_batcher_returns_the_result_of_send_and_its_unsent_items() -> None:
+    """Batcher's ``add()`` and ``flush()`` return the result of ``send``, and ``take()`` returns
+    unsent items.
+    """
     batcher: rtmon.Batcher[str] = rtmon.Batcher("".join, size=2, delay=60)
     assert batcher.add("a") is None
     assert batcher.add("b") == "ab"
@@ -61,8 +69,10 @@ async def test_batcher_returns_results_of_send_and_its_unsent_items() -> None:
     assert len(batcher) == 0
 
 
-def test_batcher_refuses_a_coroutine_function_and_wrong_bounds() -> None:
-    """A coroutine function would never be awaited; sizes and delays are checked."""
+def test_batcher_raises_option_error_for_a_coroutine_function_or_wrong_options() -> None:
+    """Batcher raises OptionError for a coroutine function as ``send``, and for an invalid size
+    or delay.
+    """
 
     async def later(items: list[Any]) -> None:
         """Never called."""

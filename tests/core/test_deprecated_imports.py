@@ -1,4 +1,4 @@
-"""Old import paths: they give the same modules, and warn with the new path."""
+"""Old import paths, which give the moved modules with a deprecation warning."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from rtmon.core.deprecated_imports import MOVED
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
-def test_old_path_gives_the_new_module_and_warns(old: str, new: str) -> None:
-    """An old import path gives the same module object, and warns with the new name."""
+def test_old_import_path_gives_the_new_module_with_a_deprecation_warning(
+    old: str, new: str
+) -> None:
+    """Import from an old path gives the new module, with a DeprecationWarning that has the new
+    path.
+    """
     sys.modules.pop(old, None)
     with pytest.warns(DeprecationWarning, match=f"{old} is now {new};"):
         found = importlib.import_module(old)
@@ -23,14 +27,14 @@ def test_old_path_gives_the_new_module_and_warns(old: str, new: str) -> None:
 
 
 def test_module_inside_a_moved_package_is_loaded_once() -> None:
-    """A module inside a moved package is the same module under both paths."""
+    """Module inside a moved package is the same object under its old and its new path."""
     with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.shared_frames"):
-        old = importlib.import_module("rtmon.fanout.shared_frames")
-    assert old is importlib.import_module("rtmon.servers.fanout.shared_frames")
+        old = importlib.import_module("rtmon.fanout.group")
+    assert old.Group is importlib.import_module("rtmon.servers.fanout").Group
 
 
-def test_old_path_is_never_a_module_again() -> None:
-    """No new module takes the name of an old import path."""
+def test_no_module_has_the_name_of_an_old_import_path() -> None:
+    """Package has no module with the name of an old import path."""
     finders = [
         finder
         for finder in sys.meta_path
@@ -43,22 +47,24 @@ def test_old_path_is_never_a_module_again() -> None:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a fresh process in which warnings are errors."""
+    """Run code in a new Python process in which warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
 
 
-def test_old_path_is_an_error_where_warnings_are() -> None:
-    """With ``-W error`` an import of an old path raises, and names the new path and the line."""
+def test_old_import_path_raises_when_warnings_are_errors() -> None:
+    """Import from an old path raises under ``python -W error``, with the new path and the line
+    of the import.
+    """
     done = run("from rtmon.fanout import Group")
     assert done.returncode == 1
     assert "DeprecationWarning: rtmon.fanout is now rtmon.servers.fanout" in done.stderr
     assert 'File "<string>", line 1' in done.stderr
 
 
-def test_public_names_give_no_warning() -> None:
-    """With ``-W error`` every public name of rtmon can be imported."""
+def test_public_names_of_rtmon_give_no_warning() -> None:
+    """Public names of ``rtmon`` can all be imported under ``python -W error``."""
     done = run("import rtmon\nfor name in rtmon.__all__: getattr(rtmon, name)")
     assert done.returncode == 0, done.stderr
 
@@ -74,8 +80,8 @@ def test_public_names_give_no_warning() -> None:
         ("rtmon.protocol.incoming", ["Position"]),
     ],
 )
-def test_old_path_has_the_names_that_were_documented(old: str, names: list[str]) -> None:
-    """An old import path has every name that docs, notebooks and examples imported from it."""
+def test_old_import_path_has_the_documented_names(old: str, names: list[str]) -> None:
+    """Old import path has every name that docs, notebooks and examples imported from it."""
     sys.modules.pop(old, None)
     with pytest.warns(DeprecationWarning, match=f"{old} is now"):
         module = importlib.import_module(old)

@@ -1,4 +1,4 @@
-"""Floods of pings, at any server of ``websockets``, with and without a probe."""
+"""Floods of pings at servers of ``websockets``, with and without a probe."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ from tests.servers.fanout.members import open_pair
 
 
 def pings(count: int) -> bytes:
-    """Numbered ping frames of a client."""
+    """Return this many numbered ping frames of a client."""
     return b"".join(
         Frame(Opcode.PING, str(number).encode()).serialize(mask=True) for number in range(count)
     )
 
 
 @pytest.mark.parametrize("how", ["serve", "probe"])
-async def test_unread_pongs_do_not_pile_up(how: str) -> None:
-    """While a client reads nothing, only its last ping is answered, once it reads again."""
+async def test_server_buffers_no_pongs_and_answers_only_the_last_ping_of_a_client_that_did_not_read(
+    how: str,
+) -> None:
+    """Server buffers no pongs for a client that does not read, and answers only its last ping
+    when it reads again.
+    """
     connections = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -69,9 +73,9 @@ async def test_unread_pongs_do_not_pile_up(how: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fast", "guarded"])
-async def test_pause_leaves_no_state_behind(kind: str) -> None:
-    """After a pause, ended before the connection or with it, no output of the protocol is held
-    back.
+async def test_paused_connection_restores_its_protocol_when_it_resumes_or_ends(kind: str) -> None:
+    """Connection whose writing was paused restores its protocol's ``send_frame`` when it resumes
+    or ends.
     """
     monitor = Monitor(interval=3600)
     for resumes in (True, False):
@@ -88,8 +92,10 @@ async def test_pause_leaves_no_state_behind(kind: str) -> None:
     monitor.close()
 
 
-async def test_flood_of_pings_ends_only_its_own_connection() -> None:
-    """A client that sends thousands of pings at once is disconnected; other clients are not."""
+async def test_server_closes_a_client_that_floods_pings_with_1002_and_keeps_others() -> None:
+    """Server closes a client that sends thousands of pings at once with 1002, and keeps another
+    client.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         connection.meter.name = connection.request.path  # type: ignore[attr-defined,union-attr]
@@ -109,8 +115,8 @@ async def test_flood_of_pings_ends_only_its_own_connection() -> None:
         await other.close()
 
 
-async def test_flood_of_pings_behind_unread_data_ends_its_connection() -> None:
-    """The flood ends its connection even when the client would not read the close frame."""
+async def test_server_drops_a_client_that_floods_pings_without_reading() -> None:
+    """Server drops a client that floods pings and does not read."""
     came = asyncio.Event()
 
     async def handler(connection: ServerConnection) -> None:

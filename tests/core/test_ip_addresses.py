@@ -1,4 +1,4 @@
-"""Loopback addresses."""
+"""Detection of loopback addresses."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from rtmon.core.ip_addresses import is_loopback
         ("127.evil.example", False),
     ],
 )
-def test_loopback_check_accepts_only_names_and_addresses_of_this_machine(
+def test_is_loopback_accepts_only_localhost_its_subdomains_and_loopback_addresses(
     host: str | None,
     loopback: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """A host is loopback if it is localhost, a subdomain of it, or a loopback address."""
+    """``is_loopback()`` is true only for localhost, its subdomains and loopback addresses."""
     assert is_loopback(host) is loopback

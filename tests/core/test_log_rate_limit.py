@@ -1,4 +1,4 @@
-"""Log limit: one line a minute."""
+"""Log limit: at most one log line per minute."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from rtmon.core.log_rate_limit import LogLimit
 
 
 def test_log_limit_allows_one_line_each_minute() -> None:
-    """Each later line has the number of lines left out, and all are counted."""
+    """Log limit allows one line per minute, adds the number of suppressed lines to the next one,
+    and counts all.
+    """
     limit = LogLimit(60.0)
     lines = [limit.take(now) for now in (0.0, 1.0, 59.0, 60.0, 61.0, 200.0, 300.0)]
     more = " ({} more since the last such line)"

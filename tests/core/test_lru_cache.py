@@ -1,4 +1,4 @@
-"""The bounded LRU."""
+"""The LRU cache with a maximum size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CAPACITY = 4
 
 
 class AsALogOfUses(RuleBasedStateMachine):
-    """An LRU, compared with a list of all uses, of which the latest distinct keys remain."""
+    """Compares an LRU cache with a list of all uses, of which the latest distinct keys remain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ TestLRU.settings = settings(max_examples=30)
 
 
 def test_lru_replaces_a_value_without_eviction_when_full() -> None:
-    """A key that is present takes no other key's place."""
+    """LRU cache that is full replaces the value of a present key without evicting another key."""
     lru: LRU[str, int] = LRU(2)
     for key, value in (("a", 1), ("b", 2), ("a", 3)):
         lru.put(key, value)

@@ -1,4 +1,4 @@
-"""Detection of frozen peers whose keepalive ping cannot be written, on a clock that skips waits."""
+"""Detection of clients whose keepalive ping cannot be written, on virtual time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ INTERVAL, TIMEOUT = 10.0, 4.0
 FULL = 1_000_000
 PAUSED = 5.9
 LATE = TIMEOUT / 20 + INTERVAL / 100
-"""How much later than the ping timeout a frozen peer may be found."""
+"""Maximum delay in seconds after the ping timeout until a stalled client is detected."""
 
 
 class _Buffer(MemoryTransport):
-    """A transport with a buffer of which the peer reads some; records when it is aborted."""
+    """A transport with a write buffer whose size the test sets; it records when it is aborted."""
 
     size = FULL
     aborted: float | None = None
@@ -35,7 +35,7 @@ class _Buffer(MemoryTransport):
 
 
 async def _paused(kind: str, **options: Any) -> tuple[Any, _Buffer]:
-    """An open connection with keepalive, whose writing is paused after a while."""
+    """Open a connection with keepalive, and pause its writing after a while."""
     base = type("Ending", (GuardedServerConnection,), {"ends_frozen": True})
     cls = base if kind == "library" else probed(Monitor(interval=3600), base, way="fast")
     options = {"ping_interval": INTERVAL, "ping_timeout": TIMEOUT, **options}
@@ -50,8 +50,12 @@ async def _paused(kind: str, **options: Any) -> tuple[Any, _Buffer]:
 
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_is_cut_when_its_peer_reads_nothing_for_the_ping_timeout(kind: str) -> None:
-    """The timeout begins when the ping is due, though it cannot be written yet."""
+def test_connection_is_aborted_when_its_client_reads_nothing_for_the_ping_timeout(
+    kind: str,
+) -> None:
+    """Connection whose ping cannot be written is aborted when its client reads nothing for the
+    ping timeout.
+    """
 
     async def main() -> None:
         connection, transport = await _paused(kind)
@@ -66,8 +70,10 @@ def test_connection_is_cut_when_its_peer_reads_nothing_for_the_ping_timeout(kind
 
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_stays_while_its_peer_reads_slowly(kind: str) -> None:
-    """A slow reader is not frozen until it reads nothing any more."""
+def test_connection_stays_open_while_its_client_reads_slowly(kind: str) -> None:
+    """Connection stays open while its client reads slowly, and is aborted when the client stops
+    reading.
+    """
 
     async def main() -> None:
         connection, transport = await _paused(kind)
@@ -86,10 +92,12 @@ def test_connection_stays_while_its_peer_reads_slowly(kind: str) -> None:
 
 @pytest.mark.parametrize("without", [{"ping_interval": None}, {"ping_timeout": None}])
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_without_keepalive_stays_when_its_peer_reads_nothing(
+def test_connection_without_keepalive_stays_open_when_its_client_reads_nothing(
     kind: str, without: dict[str, Any]
 ) -> None:
-    """Without keepalive, or without its timeout, an application's ping may wait."""
+    """Connection without ``ping_interval`` or ``ping_timeout`` stays open when its client reads
+    nothing.
+    """
 
     async def main() -> None:
         connection, transport = await _paused(kind, **without)
@@ -103,14 +111,14 @@ def test_connection_without_keepalive_stays_when_its_peer_reads_nothing(
 
 
 @pytest.mark.parametrize("kind", ["library", "fast"])
-def test_connection_stays_when_its_peer_reads_on_in_time(kind: str) -> None:
-    """After a pause shorter than the ping timeout no later cut happens."""
+def test_connection_stays_open_when_its_client_reads_again_in_time(kind: str) -> None:
+    """Connection stays open when its client reads again before the ping timeout."""
 
     async def main() -> None:
         connection, transport = await _paused(kind)
         await asyncio.sleep(INTERVAL + 0.9 * TIMEOUT - PAUSED)
         connection.resume_writing()
-        await asyncio.sleep(0.9 * TIMEOUT)  # the ping has that long to be answered now
+        await asyncio.sleep(0.9 * TIMEOUT)  # The ping timeout starts again now.
         assert transport.aborted is None
         assert connection.protocol.close_sent is None
         transport.abort()

@@ -1,4 +1,6 @@
-"""Publishing and subscribing by the application that runs the hub."""
+"""Publishing and subscribing by the application that runs the hub: ``publish()``,
+``subscribe()``.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_hub_calls_other_callbacks_when_one_fails(place: Place) -> None:
-    """A callback that fails is logged and disturbs neither clients nor other callbacks."""
+async def test_failing_subscribe_callback_disturbs_no_client_and_no_other_callback(
+    place: Place,
+) -> None:
+    """Hub delivers to clients and to all other subscribe callbacks when one callback raises."""
     heard: list[Any] = []
     later: list[Any] = []
 
@@ -43,9 +47,11 @@ async def test_hub_calls_other_callbacks_when_one_fails(place: Place) -> None:
     assert heard == [0, 1, 2]
 
 
-async def test_hub_awaits_the_result_when_a_callback_returns_an_awaitable(place: Place) -> None:
-    """A lambda around a coroutine function, and an object with one, are awaited; what waits when
-    the subscription is canceled is dropped.
+async def test_hub_awaits_what_a_subscribe_callback_returns_until_it_is_canceled(
+    place: Place,
+) -> None:
+    """Hub awaits the coroutine that a lambda or callable object returns, and drops pending calls
+    when the subscription is canceled.
     """
     heard: list[Any] = []
 
@@ -69,8 +75,10 @@ async def test_hub_awaits_the_result_when_a_callback_returns_an_awaitable(place:
     assert 2 not in heard
 
 
-async def test_hub_publish_refuses_data_when_no_client_could_be_sent_it(place: Place) -> None:
-    """A channel, data or key that no client could be sent is an OptionError."""
+async def test_publish_raises_option_error_for_invalid_channel_data_or_key(place: Place) -> None:
+    """Hub's ``publish()`` raises OptionError for an invalid channel name, data that no codec can
+    encode, or a key that is not text.
+    """
     for channel, data in (("a.*", 1), ("a\nb", 1), ("a", float("nan")), ("a", {1: 2}), ("a", {3})):
         with pytest.raises(OptionError):
             await place.hub.publish(channel, data)

@@ -1,4 +1,4 @@
-"""Checks: functions of the program that see a client's message before the hub handles it."""
+"""Checks: functions of the application that see a client's message before the hub handles it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rtmon.hub import Hub
 Place = Any
 
 
-async def test_check_changes_or_refuses_a_message(place: Place, over: str) -> None:
-    """The return value of a check is published and kept in the history; a refused message has
-    no position.
+async def test_check_function_replaces_or_refuses_a_chat_message(place: Place, over: str) -> None:
+    """Hub publishes the message that a check function returns, and answers the client with the
+    error that the check raises.
     """
 
     @place.hub.check("chat_message")
@@ -40,8 +40,10 @@ async def test_check_changes_or_refuses_a_message(place: Place, over: str) -> No
     assert [each["payload"]["text"] for each in history["payload"]["messages"]] == ["**** it"]
 
 
-async def test_checks_run_in_order_each_with_the_result_of_the_one_before(place: Place) -> None:
-    """Several checks of one type run in the order of their registration."""
+async def test_check_functions_run_in_order_of_registration(place: Place) -> None:
+    """Check functions of one message type run in the order of registration, each with the
+    payload that the previous one returned.
+    """
     for letter in "abc":
         place.hub.check("chat_message")(_append(letter))
     ada = await place.connect("ada")
@@ -50,13 +52,17 @@ async def test_checks_run_in_order_each_with_the_result_of_the_one_before(place:
 
 
 def _append(letter: str) -> Callable[[Any, Any], Any]:
-    # A dict as a client would send it.
+    # A check may return a dict of the same shape as the client's payload.
     return lambda client, payload: {"text": payload.text + letter}
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack", "socketio-websocket"])
-async def test_check_sees_data_as_a_value_and_may_replace_it(place: Place, over: str) -> None:
-    """A schema of the program's own holds for ``data``, bytes included, and however it is sent."""
+async def test_check_function_sees_decoded_data_of_a_publication_and_may_replace_it(
+    place: Place, over: str
+) -> None:
+    """Check function of ``publish`` sees the decoded data, bytes included, and can replace or
+    refuse it, also for ``pubsub`` messages.
+    """
 
     class Price(msgspec.Struct):
         amount: float
@@ -84,8 +90,10 @@ async def test_check_sees_data_as_a_value_and_may_replace_it(place: Place, over:
         assert await bo.published(1) == [b"\xff\x00"]
 
 
-async def test_check_of_own_message_type_sees_its_payload(place: Place) -> None:
-    """A check of a type that the application registered sees and replaces what its handler gets."""
+async def test_check_function_replaces_the_payload_of_a_custom_message(place: Place) -> None:
+    """Check function of a custom message type can replace the payload that the handler of this
+    type receives.
+    """
 
     async def double(session: Any, payload: int) -> int:
         return 2 * payload
@@ -124,10 +132,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("how", WRONG)
-async def test_failing_check_harms_its_own_message_only(
+async def test_failing_check_function_refuses_only_the_message_it_checks(
     start: Callable[..., Awaitable[Place]], caplog: Any, how: str
 ) -> None:
-    """A check that fails has its message refused, is logged, reported and counted."""
+    """Hub answers ``internal``, logs and counts a check function's failure, and handles the
+    client's next message.
+    """
     place = await start(hook_timeout=0.05)
     reported: list[str] = []
     place.hub.report_to(lambda what, detail: reported.append(what))
@@ -149,7 +159,9 @@ async def test_failing_check_harms_its_own_message_only(
 
 
 @pytest.mark.parametrize("kind", ["chat_mesage", "batch", "connect", "ping", "welcome", "pubsub"])
-def test_types_that_cannot_be_checked_are_refused(kind: str) -> None:
-    """A check of a type that never comes, or must not be checked, is refused at once."""
+def test_hub_rejects_check_functions_for_unknown_and_internal_message_types(kind: str) -> None:
+    """Hub's ``check()`` raises OptionError for an unknown message type and for types that cannot
+    be checked, such as ``ping``.
+    """
     with pytest.raises(OptionError, match=kind):
         Hub().check(kind)(lambda client, payload: payload)

@@ -1,4 +1,4 @@
-"""Values: the accepted ones, their stored form, and the sizes that follow."""
+"""Values of messages: which are accepted, how they are stored, and their maximum size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Text(str):
 
 
 class Number(int):
-    """A subclass of int that converts to another number."""
+    """A subclass of int whose ``int()`` is another number."""
 
     def __int__(self) -> int:
         return -1
@@ -108,15 +108,21 @@ BAD: dict[str, Any] = {
     ],
     ids=["a tuple", "a number of numpy", "an array", "an object"],
 )
-def test_error_says_how_to_convert_a_value(value: Any, advice: str) -> None:
-    """A value of a type that has a plain counterpart is refused with how to get that."""
+def test_error_for_an_unsupported_type_says_how_to_convert_the_value(
+    value: Any, advice: str
+) -> None:
+    """Encoding a value of an unsupported type, such as a tuple or NumPy array, raises TypeError
+    that says how to convert it.
+    """
     with pytest.raises(TypeError, match=re.escape(advice)):
         encode_value(value)
 
 
 @pytest.mark.parametrize(("value", "base"), BASES, ids=lambda value: type(value).__name__)
-def test_instance_of_a_subclass_is_sent_as_its_base_value(value: Any, base: Any) -> None:
-    """An instance of a subclass of a plain type is stored as the plain value, in both codecs."""
+def test_instance_of_a_subclass_is_encoded_as_its_plain_value(value: Any, base: Any) -> None:
+    """Instance of a subclass of a plain type is encoded as the plain value, in JSON and
+    MessagePack.
+    """
     for given_, wanted in ((value, base), ([value], [base]), ({"k": value}, {"k": base})):
         encoded = encode_value(given_)
         assert json.loads(encoded.json) == wanted
@@ -124,22 +130,24 @@ def test_instance_of_a_subclass_is_sent_as_its_base_value(value: Any, base: Any)
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_value_is_refused_when_a_codec_cannot_carry_it(what: str) -> None:
-    """A value that one codec cannot carry is refused at any depth."""
+def test_value_that_one_codec_cannot_encode_is_refused_at_any_depth(what: str) -> None:
+    """Value that JSON or MessagePack cannot encode raises TypeError or ValueError, also inside
+    lists and dicts.
+    """
     for value in (BAD[what], [BAD[what]], {"a": [1, BAD[what]]}):
         with pytest.raises((TypeError, ValueError)):
             encode_data(value)
 
 
 @pytest.mark.parametrize("value", [np.bool_(True), np.int64(1)])
-def test_refusal_names_the_type_in_full(value: Any) -> None:
-    """The error distinguishes numpy's bool, for example, from the plain type."""
+def test_error_for_a_numpy_value_has_the_full_type_name(value: Any) -> None:
+    """Encoding a NumPy value raises TypeError with the full type name, such as ``numpy.bool``."""
     with pytest.raises(TypeError, match=f"numpy.{type(value).__name__} .* give None, bool, int"):
         encode_data({"n": value})
 
 
-def test_value_that_contains_itself_is_refused() -> None:
-    """A list that contains itself is refused as nested too deep."""
+def test_list_that_contains_itself_is_refused_as_nested_too_deep() -> None:
+    """List that contains itself raises ValueError because it is nested too deep."""
     value: list[Any] = []
     value.append(value)
     with pytest.raises(ValueError, match="deep"):
@@ -159,8 +167,10 @@ _plain = st.recursive(
 
 
 @given(value=_plain)
-def test_quick_check_and_full_check_agree(value: Any) -> None:
-    """Both checks accept the same values and give the same stored form."""
+def test_encode_value_accepts_the_same_values_as_the_full_check(value: Any) -> None:
+    """Encoding with its quick check accepts the same values as the full check, with the same
+    result.
+    """
     try:
         wanted: Any = msgspec.json.encode(plain(value))
     except (TypeError, ValueError) as error:
@@ -172,8 +182,10 @@ def test_quick_check_and_full_check_agree(value: Any) -> None:
     assert got == wanted
 
 
-def test_stored_value_does_not_change_with_its_source() -> None:
-    """A value that its publisher or a reader changes later stays unchanged in its stored form."""
+def test_encoded_value_does_not_change_when_its_source_changes() -> None:
+    """Encoded value stays unchanged when the application or a reader changes the original
+    object.
+    """
     value: dict[str, Any] = {"n": 1, "book": [1]}
     stored = encode_data(value)
     assert isinstance(stored, EncodedData)
@@ -187,8 +199,10 @@ def test_stored_value_does_not_change_with_its_source() -> None:
     assert held == b"abc"
 
 
-def test_error_text_can_always_be_sent() -> None:
-    """A ProtocolError whose text no codec carries has question marks in its place."""
+def test_protocol_error_replaces_invalid_unicode_by_question_marks() -> None:
+    """ProtocolError replaces lone surrogates in its code and message by question marks, and NaN
+    as retry time by None.
+    """
     error = ProtocolError("a\ud83d", Text("half \ud83d"), retry_after=float("nan"))
     assert (error.code, error.message, error.retry_after) == ("a?", "half ?", None)
     assert type(error.message) is str
@@ -201,11 +215,11 @@ LARGEST: dict[str, Any] = {
     "escaped text": "\x01" * ((limits.DATA_SIZE - 2) // 6),
     "bytes": b"x" * (limits.DATA_SIZE * 3 // 4),
 }
-"""Values of just the largest size, in the codec that takes more."""
+"""Values of exactly the maximum size in the codec that needs more bytes for them."""
 
 
 def largest(value: Any) -> Published:
-    """Return a room message with the longest names and text, and this data."""
+    """Return a room message with names and text of maximum length and this data."""
     name = '"' * limits.NAME_LENGTH
     draft = Draft(
         type="room_message",
@@ -222,9 +236,11 @@ def largest(value: Any) -> Published:
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
 @pytest.mark.parametrize("what", LARGEST)
-def test_largest_message_fits_the_limit_within_a_history_reply(what: str, codec: Codec) -> None:
-    """The largest data, with the longest text and names, stays within the limit of sent
-    messages, alone and in a history reply; one byte more is refused.
+def test_message_of_maximum_size_fits_the_limit_alone_and_in_a_history_reply(
+    what: str, codec: Codec
+) -> None:
+    """Message with data, text and names of maximum size stays within the limit of sent messages,
+    alone and in a history reply.
     """
     value = LARGEST[what]
     message = to_message(largest(value))
@@ -246,9 +262,9 @@ def test_largest_message_fits_the_limit_within_a_history_reply(what: str, codec:
 
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
-def test_batch_fits_the_limit_in_the_larger_codec(codec: Codec) -> None:
-    """Batches of numbers, which are larger in MessagePack than in JSON, stay within the limit
-    in both.
+def test_batches_stay_within_the_message_limit_in_both_codecs(codec: Codec) -> None:
+    """Batches of numbers, which need more bytes in MessagePack than in JSON, stay within the
+    message limit in both codecs.
     """
     numbers = encode_data([1.0] * 20_000)
     drafts = [
@@ -261,5 +277,5 @@ def test_batch_fits_the_limit_in_the_larger_codec(codec: Codec) -> None:
     ]
     batches = OutgoingBatch.fitting(parts)
     assert sum(batch.count for batch in batches) == 50
-    assert len(batches) < 25, "several fit into one"
+    assert len(batches) < 25, "a batch must contain several messages"
     assert max(batch.encoded(codec)[1] for batch in batches) <= limits.SENT_SIZE

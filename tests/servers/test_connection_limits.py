@@ -1,4 +1,4 @@
-"""A server with a limit of connections and an idle timeout."""
+"""``rtmon.serve()`` of a handler with a connection limit and an idle timeout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _serve(**options: Any) -> Any:
 
 
 async def _status(url: str) -> int:
-    """Return the HTTP status of a refused client; 101, and disconnect, if it is accepted."""
+    """Return 101 when the handshake is accepted, else the HTTP status of the rejection."""
     try:
         async with connect(url):
             return 101
@@ -36,8 +36,10 @@ async def _status(url: str) -> int:
         return refused.response.status_code
 
 
-async def test_server_refuses_connection_when_limit_is_reached() -> None:
-    """The sixth client gets HTTP 503: it is rejected, and neither open nor in the peak."""
+async def test_server_rejects_handshake_with_503_above_max_connections() -> None:
+    """Server rejects a handshake with HTTP 503 above ``max_connections``, counts it as rejected,
+    and accepts clients again once others leave.
+    """
     async with _serve(max_connections=5) as server:
         clients = [await connect(server.url) for _ in range(5)]
         assert [await _status(server.url) for _ in range(3)] == [503, 503, 503]
@@ -45,8 +47,8 @@ async def test_server_refuses_connection_when_limit_is_reached() -> None:
         seen, pool = server.monitor.snapshot(), server.pool
         assert (seen.open, seen.opened, seen.peak, seen.rejected) == (5, 5, 5, 3)
         assert (pool.limit, pool.open, pool.peak, pool.refused) == (5, 5, 5, 3)
-        await clients[0].send("those who are in stay")
-        assert await clients[0].recv() == "those who are in stay"
+        await clients[0].send("still connected")
+        assert await clients[0].recv() == "still connected"
         for client in clients:
             await client.close()
         await until(lambda: pool.open == 0)
@@ -54,8 +56,10 @@ async def test_server_refuses_connection_when_limit_is_reached() -> None:
         assert (pool.peak, pool.refused) == (5, 3)
 
 
-async def test_server_never_exceeds_limit_when_clients_connect_at_once() -> None:
-    """Of forty handshakes at once, five are accepted, even while process_request waits."""
+async def test_server_accepts_no_more_than_max_connections_when_clients_connect_at_once() -> None:
+    """Server accepts five of forty simultaneous handshakes with ``max_connections=5``, even
+    while ``process_request`` waits.
+    """
 
     async def slowly(*_: Any) -> None:
         await asyncio.sleep(0.05)
@@ -74,8 +78,8 @@ async def test_server_never_exceeds_limit_when_clients_connect_at_once() -> None
 @pytest.mark.parametrize(
     "more", ["", "Connection: Upgrade\r\nSec-WebSocket-Key: short\r\n"], ids=["no key", "bad key"]
 )
-async def test_server_frees_place_when_handshake_fails(more: str) -> None:
-    """A failed handshake leaves its place to another client."""
+async def test_failed_handshakes_do_not_count_against_max_connections(more: str) -> None:
+    """Server accepts a client after three failed handshakes with ``max_connections=1``."""
     attempt = f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n{more}\r\n".encode()
     async with _serve(max_connections=1) as server:
         for _ in range(3):
@@ -88,8 +92,10 @@ async def test_server_frees_place_when_handshake_fails(more: str) -> None:
         assert server.pool.refused == 0
 
 
-async def test_server_frees_place_when_process_request_refuses() -> None:
-    """The application's refusal is sent as it is, and its place is free again."""
+async def test_handshakes_refused_by_process_request_do_not_count_against_max_connections() -> None:
+    """Server sends the 401 of ``process_request``, and accepts the next client with
+    ``max_connections=1``.
+    """
     statuses = iter([401, 401, None])
 
     def ask(connection: ServerConnection, _: Any) -> Any:
@@ -102,8 +108,10 @@ async def test_server_frees_place_when_process_request_refuses() -> None:
         assert server.pool.peak == 1
 
 
-async def test_server_answers_http_request_when_it_is_full() -> None:
-    """A health check that process_request answers is no connection, and is not refused."""
+async def test_server_answers_health_check_at_max_connections() -> None:
+    """Server at ``max_connections`` still answers an HTTP request that ``process_request``
+    handles.
+    """
 
     def health(connection: ServerConnection, request: Any) -> Any:
         return connection.respond(200, "OK\n") if request.path == "/healthz" else None
@@ -118,8 +126,10 @@ async def test_server_answers_http_request_when_it_is_full() -> None:
         writer.close()
 
 
-async def test_server_frees_place_when_client_vanishes() -> None:
-    """A connection that ends without a close frame leaves its place free."""
+async def test_server_accepts_a_client_after_another_vanished_at_max_connections() -> None:
+    """Server at ``max_connections`` accepts another client after one vanished without a close
+    frame.
+    """
     async with _serve(max_connections=1) as server:
         client = await connect(server.url)
         client.transport.abort()
@@ -127,8 +137,10 @@ async def test_server_frees_place_when_client_vanishes() -> None:
         assert await _status(server.url) == 101
 
 
-async def test_server_closes_client_when_it_is_idle() -> None:
-    """A client that sends nothing is closed with 4502; one that sends is not."""
+async def test_server_closes_a_client_with_4502_after_the_idle_timeout() -> None:
+    """Server closes a client that sends no message for ``idle_timeout`` with 4502, and keeps one
+    that sends messages.
+    """
     async with (
         _serve(idle_timeout=0.5) as server,
         connect(server.url) as idle,
@@ -151,14 +163,14 @@ async def test_server_closes_client_when_it_is_idle() -> None:
         assert not talking.done()
         talking.cancel()
         assert (server.pool.closed_idle, server.pool.open) == (1, 1)
-        # From now on it sends nothing either; pongs to the server's keepalive are no messages.
+        # The second client stops sending too. Its pongs to keepalive pings are no messages.
         async with asyncio.timeout(LONG):
             await busy.wait_closed()
         assert busy.close_code == 4502
 
 
-async def test_server_closes_client_when_only_pings_come() -> None:
-    """A client's pings, which the library answers, keep no idle connection open."""
+async def test_server_closes_a_client_with_4502_when_it_sends_only_pings() -> None:
+    """Server closes a client with 4502 when it sends only ping frames for ``idle_timeout``."""
     async with (
         _serve(idle_timeout=0.3) as server,
         connect(server.url, ping_interval=0.05) as client,
@@ -172,14 +184,20 @@ async def test_server_closes_client_when_only_pings_come() -> None:
     ("option", "value"),
     [("max_connections", 0), ("max_connections", "5"), ("idle_timeout", 0), ("idle_timeout", "x")],
 )
-def test_server_refuses_malformed_bound(option: str, value: Any) -> None:
-    """A bound that is no positive number is an OptionError that names it."""
+def test_serve_raises_option_error_for_invalid_max_connections_or_idle_timeout(
+    option: str, value: Any
+) -> None:
+    """``rtmon.serve()`` raises OptionError that names ``max_connections`` or ``idle_timeout``
+    when it is not a positive number.
+    """
     with pytest.raises(OptionError, match=option):
         _serve(**{option: value})
 
 
 @pytest.mark.parametrize("option", ["max_connections", "idle_timeout"])
-def test_server_of_hub_refuses_bound_that_is_the_hubs(option: str) -> None:
-    """The hub has both bounds itself; the message says where to set them."""
+def test_serve_of_a_hub_raises_option_error_for_options_that_the_hub_has(option: str) -> None:
+    """``rtmon.serve()`` of a hub raises OptionError for ``max_connections`` and
+    ``idle_timeout``, and names the hub's option.
+    """
     with pytest.raises(OptionError, match=rf"Hub\({option}=…\)"):
         rtmon.serve(Hub(), "127.0.0.1", 0, **{option: 5})

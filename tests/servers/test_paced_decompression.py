@@ -1,4 +1,6 @@
-"""Compressed messages that inflate a thousandfold, many in one read of the socket."""
+"""Compressed messages that inflate a thousandfold: the server decompresses them in small
+portions.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,11 @@ from tests.transports.raw_sockets import LONG, SERVERS, Wire, frame, opened, upg
 DEFLATE = upgrade("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover")
 
 SIZE = 131_000
-"""Bytes of one message, inflated: just under the limit."""
+"""Decompressed size of one message in bytes, just below the size limit."""
 
 
 def compressed(message: bytes) -> bytes:
-    """A client's text frame with a compressed message."""
+    """Return a client's text frame with a compressed message."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = (deflate.compress(message) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
     size = bytes([0x80 | len(data)])
@@ -43,12 +45,12 @@ def compressed(message: bytes) -> bytes:
 
 
 def padded(number: int, size: int = SIZE) -> bytes:
-    """A ``ping`` message of the hub with a number, padded with spaces to a size."""
+    """Return a hub ``ping`` message with a number as its id, padded with spaces to this size."""
     return compressed(f'{{"type":"ping","id":"{number}"}}'.encode().ljust(size))
 
 
 async def pongs(wire: Wire, count: int) -> list[str]:
-    """The numbers of the first pings that the server answers, in order."""
+    """Return the ids of the first ``count`` pings that the server answers."""
     found: list[str] = []
     while len(found) < count:
         head, size = await wire.reader.readexactly(2)
@@ -65,8 +67,10 @@ async def pongs(wire: Wire, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_answers_all_messages_when_they_inflate_much(kind: str) -> None:
-    """Messages that come in one read are answered once and in order, and later ones are read."""
+async def test_server_answers_150_messages_that_inflate_a_thousandfold_in_order(kind: str) -> None:
+    """Server answers 150 compressed messages that arrive in one read once and in order, and
+    reads later ones.
+    """
     sizes = [SIZE, 40, 5_000, SIZE, SIZE]
     said = b"".join(padded(number, sizes[number % 5]) for number in range(150))
     async with (
@@ -84,10 +88,8 @@ async def test_server_answers_all_messages_when_they_inflate_much(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read(kind: str) -> None:
-    """A message is received whole when the parser stops between its fragments, and nothing comes
-    after them.
-    """
+async def test_server_answers_a_fragmented_message_that_inflates_a_thousandfold(kind: str) -> None:
+    """Server answers a compressed message whose fragments arrive in one read."""
     said = b'{"type":"ping","id":"1"}'.ljust(SIZE)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     parts = [said[start : start + 33_000] for start in range(0, SIZE, 33_000)]
@@ -109,9 +111,9 @@ async def test_server_answers_a_message_whose_fragments_inflate_much_in_one_read
 
 
 @pytest.mark.parametrize("way", ["serve", "guarded", "probe", "own class"])
-async def test_server_inflates_little_while_the_handler_does_not_read(way: str) -> None:
-    """Of 3,000 messages in half a megabyte, few are inflated until the handler receives them;
-    then it gets all, and the connection is read on.
+async def test_server_decompresses_at_most_16_messages_before_the_handler_reads(way: str) -> None:
+    """Server decompresses at most 16 of 3,000 messages before the handler reads, which then
+    receives all of them.
     """
     connections: list[ServerConnection] = []
     go_on = asyncio.Event()
@@ -120,7 +122,7 @@ async def test_server_inflates_little_while_the_handler_does_not_read(way: str) 
     async def handle(connection: ServerConnection) -> None:
         nonlocal received
         if isinstance(connection, GuardedServerConnection):
-            connection.pace_input()  # as a hub does
+            connection.pace_input()  # A hub calls this too.
         connections.append(connection)
         await go_on.wait()
         async for message in connection:
@@ -146,7 +148,7 @@ async def test_server_inflates_little_while_the_handler_does_not_read(way: str) 
             await wire.upgraded()
             wire.writer.write(compressed(b"x" * SIZE) * 3_000)
             await until(lambda: connections and len(connections[0].recv_messages.frames) > 4)
-            for _ in range(50):  # as many turns as would inflate all of it
+            for _ in range(50):  # Enough loop iterations to decompress all.
                 await asyncio.sleep(0.002)
             inflated = len(connections[0].recv_messages.frames)
             go_on.set()
@@ -160,7 +162,7 @@ async def test_server_inflates_little_while_the_handler_does_not_read(way: str) 
 async def handled(
     handle: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None, **options: Any
 ) -> AsyncIterator[tuple[rtmon.Server, Wire]]:
-    """A server with a handler, and a client that compresses."""
+    """Serve a handler, and connect a client with compression."""
     mine, theirs = tls or (None, None)
     async with (
         rtmon.serve(handle, "127.0.0.1", 0, ssl=mine, ping_interval=None, **options) as server,
@@ -175,8 +177,10 @@ async def handled(
             wire.writer.transport.abort()
 
 
-async def test_server_inflates_64_kib_at_a_time() -> None:
-    """Of a thousand small messages in one read, 64 KiB are inflated before other tasks run."""
+async def test_server_decompresses_64_kib_per_event_loop_iteration() -> None:
+    """Server decompresses about 64 KiB of small messages that arrive in one read before other
+    tasks run.
+    """
     size, connections = 2_000, []
 
     async def handle(connection: ServerConnection) -> None:
@@ -186,21 +190,21 @@ async def test_server_inflates_64_kib_at_a_time() -> None:
     async with handled(handle) as (_, wire):
         wire.writer.write(compressed(b"x" * size) * 1_000)
         await until(lambda: connections and len(connections[0].recv_messages.frames) > 4)
-        # A second piece is, if the first read had few of them.
+        # The first read may contain few messages; then a second portion is decompressed.
         assert len(connections[0].recv_messages.frames) <= 2 * (65_536 // size + 1)
 
 
 def lost(connection: ServerConnection) -> bool:
-    """True if the client has ended the connection, and some of its input is not inflated."""
+    """Return True if the client has ended the connection while some input is still compressed."""
     return type(connection.transport).__name__ == "_LostTransport"
 
 
 @pytest.mark.parametrize("end", ["with TLS", "by a reset"])
-async def test_server_receives_all_messages_when_a_client_ends_without_a_close_frame(
+async def test_handler_receives_all_messages_sent_before_the_client_disconnected(
     end: str, tls: tuple[ssl.SSLContext, ssl.SSLContext], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client's messages are received even if not inflated when the client ended its
-    connection, and answers to them are dropped without a log line.
+    """Handler receives all compressed messages that a client sent before it disconnected by TLS
+    or a TCP reset, and nothing is logged.
     """
     received = 0
     begin, ended = asyncio.Event(), asyncio.Event()
@@ -220,7 +224,7 @@ async def test_server_receives_all_messages_when_a_client_ends_without_a_close_f
     async with handled(handle, tls if end == "with TLS" else None) as (server, wire):
         wire.writer.write(compressed(b"x" * SIZE) * 60)
         if end == "with TLS":
-            wire.writer.close()  # is read together with the messages
+            wire.writer.close()  # The server reads the end with the messages.
         await until(lambda: connections and len(connections[0].recv_messages.frames) > 4)
         if end == "by a reset":
             wire.writer.transport.abort()
@@ -240,11 +244,11 @@ async def test_server_receives_all_messages_when_a_client_ends_without_a_close_f
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
-async def test_server_can_cut_a_connection_that_its_client_ended_while_input_waits(
+async def test_server_drops_compressed_input_when_the_handler_returns_without_reading(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """When a handler reads nothing and returns, the waiting input is dropped after the close
-    timeout.
+    """Server drops a disconnected client's compressed input after ``close_timeout`` when the
+    handler returns without reading.
     """
     connections: list[ServerConnection] = []
     begin = asyncio.Event()
@@ -265,8 +269,8 @@ async def test_server_can_cut_a_connection_that_its_client_ended_while_input_wai
         assert server.monitor.probe_failures == 0
 
 
-async def test_connection_drops_what_is_not_inflated_when_its_server_aborts_it() -> None:
-    """Nothing of an aborted connection is inflated later."""
+async def test_server_decompresses_nothing_after_it_aborts_a_connection() -> None:
+    """Server decompresses no further messages of a connection after aborting it."""
     connections: list[Any] = []
 
     async def handle(connection: ServerConnection) -> None:
@@ -286,11 +290,11 @@ async def test_connection_drops_what_is_not_inflated_when_its_server_aborts_it()
         assert server.monitor.probe_failures == 0
 
 
-async def test_handler_reads_on_when_it_waited_to_send_to_a_client_that_ended(
+async def test_handler_blocked_in_send_receives_all_messages_after_the_client_disconnects(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """A handler whose send waits for a client that ends its connection continues, and receives
-    all of the client's messages.
+    """Handler that waits in ``send()`` continues when the client disconnects, and then receives
+    all of its messages.
     """
     received = 0
     connections: list[Any] = []
@@ -318,10 +322,10 @@ async def test_handler_reads_on_when_it_waited_to_send_to_a_client_that_ended(
 
 @pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("how", ["compressed", "plain"])
-async def test_hub_takes_all_messages_of_a_client_that_resets_its_connection(
+async def test_hub_publishes_all_messages_that_a_client_sent_before_a_reset(
     kind: str, how: str
 ) -> None:
-    """Messages that a client published before a reset reach the hub."""
+    """Hub publishes all messages that a client sent before it reset the connection, in order."""
     size = 60_000 if how == "compressed" else 100
     messages = [
         msgspec.json.encode({"type": "publish", "payload": {"channel": "c", "data": f"{number}"}})
@@ -341,8 +345,10 @@ async def test_hub_takes_all_messages_of_a_client_that_resets_its_connection(
         assert taken == [str(number) for number in range(100)]
 
 
-async def test_pings_among_compressed_messages_are_counted_together() -> None:
-    """A client that floods with pings is closed with 1002, however its input is divided."""
+async def test_server_closes_client_with_1002_when_it_floods_pings_among_compressed_messages() -> (
+    None
+):
+    """Server closes a client with 1002 when it floods pings between compressed messages."""
 
     async def handle(connection: ServerConnection) -> None:
         async for _ in connection:
@@ -360,8 +366,10 @@ async def test_pings_among_compressed_messages_are_counted_together() -> None:
         assert row.code_sent == 1002
 
 
-async def test_hub_behind_the_library_takes_the_fast_path_of_its_probe() -> None:
-    """The connection class of a hub's arguments does not turn the probe's fast path off."""
+async def test_probe_uses_the_fast_path_with_the_hubs_connection_class() -> None:
+    """Probe with ``fast=True`` uses the fast path on top of the connection class of
+    ``serve_arguments(hub)``.
+    """
     monitor = Monitor(interval=1000)
     cls = probe(monitor, base=serve_arguments(Hub())["create_connection"], fast=True)
     assert issubclass(cls, GuardedServerConnection)
@@ -369,8 +377,10 @@ async def test_hub_behind_the_library_takes_the_fast_path_of_its_probe() -> None
     monitor.close()
 
 
-async def test_hub_behind_the_library_inflates_in_turns() -> None:
-    """A hub that ``websockets`` itself serves inflates in turns, too."""
+async def test_hub_behind_websockets_serve_answers_messages_that_inflate_a_thousandfold() -> None:
+    """Hub behind ``websockets.serve()`` answers 20 messages that inflate a thousandfold, in
+    order.
+    """
     hub = Hub()
     async with (
         websockets_serve(handler(hub), "127.0.0.1", 0, **serve_arguments(hub)) as server,

@@ -1,4 +1,4 @@
-"""Guarded protocol classes under a uvicorn and an application that are not rtmon's."""
+"""The protocol classes of ``guarded()`` under a plain uvicorn with a plain ASGI application."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.probes.serving import serving
 from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 LARGE = 30_000_000
-"""Bytes that no socket's buffers hold."""
+"""Number of bytes above the size of all socket buffers."""
 
 
 class Application:
-    """An ASGI application that acts by the path of the request."""
+    """An ASGI application whose behavior depends on the request's path."""
 
     def __init__(self) -> None:
         self.transports: list[Any] = []
@@ -67,21 +67,21 @@ class Application:
 
     @property
     def unsent(self) -> int:
-        """Bytes that uvicorn holds for clients that do not read."""
+        """Number of bytes in uvicorn's write buffers."""
         return sum(transport.get_write_buffer_size() for transport in self.transports)
 
 
 @asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[tuple[Application, int]]:
-    """Serve an application under a guarded uvicorn."""
+    """Serve the application by a guarded uvicorn, and yield both the application and the port."""
     application = Application()
     async with serving(application, lifespan="off", **{**guarded(), **options}) as where:
         yield application, int(where.partition(":")[2])
 
 
-async def test_guarded_server_echoes_as_without_guard() -> None:
-    """Messages of any size, fragmented, text and binary, and request bodies come back as sent,
-    over a kept connection.
+async def test_guarded_uvicorn_echoes_messages_of_any_size_and_fragmentation() -> None:
+    """Guarded uvicorn echoes text and binary messages of any size, whole or fragmented, and
+    answers pings.
     """
     async with served() as (_, port), connect(f"ws://127.0.0.1:{port}/", proxy=None) as client:
         for message in (
@@ -99,8 +99,10 @@ async def test_guarded_server_echoes_as_without_guard() -> None:
             await (await client.ping())
 
 
-async def test_handshake_succeeds_when_connection_header_has_two_lines() -> None:
-    """All lines ``Connection`` of a handshake count, in whichever order, as RFC 9110 has it."""
+async def test_guarded_uvicorn_reads_all_connection_header_lines_of_a_handshake() -> None:
+    """Guarded uvicorn accepts a handshake when any of several Connection header lines contains
+    ``upgrade``.
+    """
     before = upgrade("Connection: keep-alive", path="/")
     after = before.replace(b"Connection: Upgrade", b"Connection: close, TE").replace(
         b"Connection: keep-alive", b"Connection: upgrade"
@@ -114,8 +116,10 @@ async def test_handshake_succeeds_when_connection_header_has_two_lines() -> None
             assert await wire.status() == 200
 
 
-async def test_latest_ping_is_answered_when_client_reads_again() -> None:
-    """While a client reads nothing its pings cost nothing; the latest is answered afterwards."""
+async def test_guarded_uvicorn_answers_only_the_latest_ping_of_a_client_that_did_not_read() -> None:
+    """Guarded uvicorn buffers no pongs for a client that does not read, and answers its latest
+    ping when it reads again.
+    """
     async with served() as (application, port):
         url = f"ws://127.0.0.1:{port}/large"
         async with connect(url, proxy=None, max_size=None, compression=None) as client:
@@ -134,8 +138,8 @@ async def test_latest_ping_is_answered_when_client_reads_again() -> None:
                 await last
 
 
-async def test_flood_of_pings_behind_unread_data_ends_connection() -> None:
-    """A client that reads nothing and floods with pings is dropped without a close frame."""
+async def test_guarded_uvicorn_drops_a_client_that_floods_pings_without_reading() -> None:
+    """Guarded uvicorn drops a client that reads nothing and floods it with pings."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -145,8 +149,10 @@ async def test_flood_of_pings_behind_unread_data_ends_connection() -> None:
 
 
 @pytest.mark.parametrize("path", ["/large", "/large over HTTP"])
-async def test_stalled_reader_is_dropped(path: str) -> None:
-    """A client that reads nothing is dropped with all its waiting data."""
+async def test_guarded_uvicorn_drops_a_stalled_client_and_its_buffer(path: str) -> None:
+    """Guarded uvicorn drops a WebSocket or HTTP client that reads nothing for ``stall_timeout``,
+    and its write buffer.
+    """
     async with served(**guarded(stall_timeout=0.4)) as (application, port):
         said = upgrade(path="/large")
         if "HTTP" in path:
@@ -157,8 +163,8 @@ async def test_stalled_reader_is_dropped(path: str) -> None:
             await until(lambda: not application.unsent)
 
 
-class Patient(guarded()["ws"]):  # type: ignore[misc]  # made while running
-    """A client that waits an hour for a close frame."""
+class Patient(guarded()["ws"]):  # type: ignore[misc] # The class is created at run time.
+    """A server protocol that waits an hour for the client's close frame."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -166,9 +172,9 @@ class Patient(guarded()["ws"]):  # type: ignore[misc]  # made while running
 
 
 @pytest.mark.parametrize("path", ["/flooded", "/closed"])
-async def test_client_that_floods_after_close_frame_is_dropped(path: str) -> None:
-    """A client that sends on after a close frame is dropped: soon if it was closed for
-    flooding, otherwise once more has come than could have been under way.
+async def test_guarded_uvicorn_drops_a_client_that_floods_after_the_close_frame(path: str) -> None:
+    """Guarded uvicorn drops a client that floods it after a close frame, without waiting for the
+    client's close frame.
     """
     async with served(ws=Patient) as (_, port), Wire.to(port, upgrade(path=path)) as wire:
         await wire.upgraded()
@@ -184,8 +190,10 @@ async def test_client_that_floods_after_close_frame_is_dropped(path: str) -> Non
             assert sent * 106 > LEFTOVER
 
 
-async def test_connection_ends_when_its_client_closes_without_reading() -> None:
-    """A WebSocket whose client closes without reading the waiting data is dropped."""
+async def test_guarded_uvicorn_drops_the_buffer_of_a_client_that_closes_without_reading() -> None:
+    """Guarded uvicorn drops the write buffer of a client that sends a close frame and does not
+    read.
+    """
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -194,8 +202,8 @@ async def test_connection_ends_when_its_client_closes_without_reading() -> None:
         await until(lambda: not application.unsent)
 
 
-async def test_server_stops_although_client_that_closed_reads_nothing() -> None:
-    """A WebSocket that its client closed without reading does not delay the server's stop."""
+async def test_guarded_uvicorn_stops_although_a_client_closed_without_reading() -> None:
+    """Guarded uvicorn stops although a client has sent a close frame and reads nothing."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -205,8 +213,10 @@ async def test_server_stops_although_client_that_closed_reads_nothing() -> None:
 
 
 @pytest.mark.parametrize("rest", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-async def test_missing_body_is_answered_with_408(rest: str) -> None:
-    """A request whose body does not come is answered, and its application is told."""
+async def test_guarded_uvicorn_answers_408_when_the_request_body_does_not_arrive(rest: str) -> None:
+    """Guarded uvicorn answers 408 when the request body does not arrive, and the application
+    gets ``http.disconnect``.
+    """
     said = f"POST / HTTP/1.1\r\nHost: x\r\n{rest}\r\n\r\n".encode()
     async with served(**guarded(header_timeout=0.3)) as (application, port):
         async with Wire.to(port, said) as wire:
@@ -215,29 +225,31 @@ async def test_missing_body_is_answered_with_408(rest: str) -> None:
             await application.left.wait()
 
 
-async def test_rest_of_answered_body_is_not_waited_for() -> None:
-    """A connection whose request was answered before its body came ends when the body does not
-    come.
-    """
+async def test_guarded_uvicorn_closes_connection_when_an_answered_request_has_no_body() -> None:
+    """Guarded uvicorn closes a connection whose request was answered before its body arrived."""
     said = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     async with served() as (_, port), Wire.to(port, said) as wire:
         assert await wire.status() == 200
 
 
-async def test_kept_connection_takes_another_request_and_ends_half_of_one() -> None:
-    """A connection serves one request after another; half a request is answered with 408."""
+async def test_guarded_uvicorn_keeps_the_connection_and_answers_half_a_request_with_408() -> None:
+    """Guarded uvicorn answers several requests on one connection, and an incomplete one with
+    408.
+    """
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
     async with served(**guarded(header_timeout=0.3)) as (_, port), Wire.to(port) as wire:
         for _ in range(2):
             wire.writer.write(request)
             assert (await wire.reader.readuntil(b"xx")).startswith(b"HTTP/1.1 200")
-            await asyncio.sleep(0.6)  # longer than the head of a request may take
+            await asyncio.sleep(0.6)  # Longer than the header timeout.
         wire.writer.write(request[:20])
         assert await wire.status() == 408
 
 
-async def test_head_of_http_request_is_bounded() -> None:
-    """A head of 64 KiB in pieces is answered with 431, or 414 if it is one line."""
+async def test_guarded_uvicorn_answers_431_or_414_to_oversized_headers_or_request_line() -> None:
+    """Guarded uvicorn answers 431 to request headers of 64 KiB, and 414 to a request line of
+    that size.
+    """
     async with served() as (_, port):
         for said, status in ((b"\r\nX: ".join([b"x" * 5_000] * 15), 431), (b"x" * 70_000, 414)):
             async with Wire.to(port, b"GET /") as wire:
@@ -249,8 +261,12 @@ async def test_head_of_http_request_is_bounded() -> None:
                 assert await wire.status() == status
 
 
-async def test_protocol_classes_are_loaded_by_name(caplog: pytest.LogCaptureFixture) -> None:
-    """Uvicorn loads the HTTP protocol by its name, which brings the WebSocket protocol."""
+async def test_uvicorn_loads_the_guarded_http_protocol_by_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Uvicorn loads the guarded HTTP protocol from ``rtmon.asgi:GuardedHTTP``, which also guards
+    WebSockets.
+    """
     config = uvicorn.Config(Application(), http="rtmon.asgi:GuardedHTTP", log_config=None)
     config.load()
     assert config.http_protocol_class is GuardedHTTP
@@ -263,8 +279,12 @@ async def test_protocol_classes_are_loaded_by_name(caplog: pytest.LogCaptureFixt
     assert issubclass(guarded()["ws"], GuardedWebSocket)
 
 
-def test_wrong_options_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A malformed timeout, and a uvicorn with unknown internals, raise with the reason."""
+def test_guarded_raises_option_error_for_invalid_timeouts_or_unsupported_uvicorn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``guarded()`` raises OptionError for an invalid timeout, and when uvicorn's internals are
+    not the expected ones.
+    """
     for options in ({"header_timeout": 0}, {"header_timeout": None}, {"stall_timeout": -1}):
         with pytest.raises(OptionError, match="seconds above 0"):
             guarded(**options)  # type: ignore[arg-type]
@@ -273,8 +293,8 @@ def test_wrong_options_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         guarded()
 
 
-async def test_connection_closed_by_application_is_closed_in_both_directions() -> None:
-    """A client that answers a close frame sees the connection end with its code."""
+async def test_client_gets_the_applications_close_code_under_guarded_uvicorn() -> None:
+    """Client gets close code 1000 when the application closes under a guarded uvicorn."""
     async with served() as (_, port):
         client = await connect(f"ws://127.0.0.1:{port}/closed", proxy=None)
         with pytest.raises(ConnectionClosed):

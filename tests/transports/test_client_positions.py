@@ -1,4 +1,4 @@
-"""ClientPositions of all places as one text, for clients that recover by it."""
+"""Positions of a client in all its rooms and channels, encoded as one text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PLACES = st.builds(
 
 
 @given(st.dictionaries(KEYS, st.none() | PLACES, max_size=5))
-def test_positions_text_reads_back_equal(places: dict[str, Position | None]) -> None:
-    """All places and positions, with any names, are read back equal from the text, which is one
-    line that fits any header and any JSON.
+def test_positions_are_equal_after_encoding_and_parsing(places: dict[str, Position | None]) -> None:
+    """Positions are equal after they are encoded as one line of ASCII and parsed, whatever the
+    names of rooms and channels.
     """
     positions = ClientPositions()
     for key, at in places.items():
@@ -39,16 +39,18 @@ def test_positions_text_reads_back_equal(places: dict[str, Position | None]) -> 
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_positions_or_a_protocol_error(text: str) -> None:
-    """A text from a client is read, or refused with an error of the protocol."""
+def test_positions_parser_accepts_or_rejects_any_text(text: str) -> None:
+    """Positions parser raises ProtocolError for malformed text, or returns positions with
+    offsets of 0 or more.
+    """
     with contextlib.suppress(ProtocolError):
         found = ClientPositions.parse(text)
         assert all(at is None or at.offset >= 0 for at in found.values())
 
 
-def test_only_places_of_the_reader_have_a_position() -> None:
-    """A message advances the position of a place that its reader is in; channels of a pattern,
-    and places that it has left, have none.
+def test_positions_advance_only_for_rooms_and_channels_of_the_client() -> None:
+    """Positions advance for rooms and channels that the client has joined, not for matches of a
+    pattern or a room that it has left.
     """
     positions = ClientPositions()
     positions.entered("room:r", Position(epoch="e", offset=1))
@@ -72,8 +74,8 @@ def test_only_places_of_the_reader_have_a_position() -> None:
     assert str(positions) == "channel:news.*="
 
 
-def test_positions_text_is_bounded() -> None:
-    """With more places than fit, the text has those that advanced last."""
+def test_positions_text_keeps_the_latest_positions_when_too_long() -> None:
+    """Positions text that would be too long contains only the positions that advanced last."""
     positions = ClientPositions()
     for number in range(500):
         positions.entered(f"room:{number}", Position(epoch="epoch", offset=1))
@@ -86,7 +88,9 @@ def test_positions_text_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("text", ["chat", "chat=x.e", "chat=1.", "chat=-1.e", "chat=1.e&", "=1"])
-def test_malformed_positions_are_refused(text: str) -> None:
-    """A position without an epoch, or with an offset that is no number, is an error."""
+def test_positions_parser_rejects_malformed_positions(text: str) -> None:
+    """Positions parser raises ProtocolError for a position without an epoch or with an invalid
+    offset.
+    """
     with pytest.raises(ProtocolError):
         ClientPositions.parse(text)

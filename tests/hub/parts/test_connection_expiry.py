@@ -1,3 +1,5 @@
+"""Expiry of tokens and idle connections, tested without a hub."""
+
 from __future__ import annotations
 
 from rtmon.hub.admission.authentication import User
@@ -6,8 +8,10 @@ from rtmon.testing import FakeClock
 from tests.hub.parts.building import closed, make_connection, make_context, received
 
 
-async def test_expiry_warns_once_and_closes_when_the_token_expires() -> None:
-    """A client is warned once of each token, and closed when the last one expires."""
+async def test_expiry_sends_one_notice_per_token_and_closes_with_4001() -> None:
+    """Expiry check sends one notice for each token, and closes the connection with 4001 when the
+    token expires.
+    """
     clock = FakeClock()
     context = make_context(clock, expiry_notice=30)
     expiry, ada = Expiry(context), make_connection(context)
@@ -26,8 +30,8 @@ async def test_expiry_warns_once_and_closes_when_the_token_expires() -> None:
     assert closed(ada) == 4001
 
 
-async def test_expiry_closes_connection_when_idle() -> None:
-    """A silent connection is closed after the timeout; one that has ended is left alone."""
+async def test_expiry_closes_an_idle_connection_with_4502() -> None:
+    """Expiry check closes an idle connection with 4502, and ignores one that has already ended."""
     clock = FakeClock()
     context = make_context(clock, idle_timeout=10)
     expiry, ada, gone = Expiry(context), make_connection(context), make_connection(context)

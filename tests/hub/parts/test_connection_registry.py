@@ -1,11 +1,15 @@
+"""Registry of connections, rooms, subscriptions and users."""
+
 from __future__ import annotations
 
 from rtmon.hub.connection_registry import ConnectionRegistry
 from tests.hub.parts.building import make_connection, make_context
 
 
-def test_registry_returns_the_receivers_of_each_kind_of_place() -> None:
-    """The chat has all connections, a room its members, a channel its subscribers, each once."""
+def test_registry_returns_the_receivers_of_chat_room_and_channel() -> None:
+    """Registry returns all connections for the chat, members for a room, and each subscriber
+    once for a channel.
+    """
     context, registry = make_context(), ConnectionRegistry()
     ada, bo = (make_connection(context, registry) for _ in range(2))
     registry.rooms.join(ada, "news")
@@ -20,7 +24,7 @@ def test_registry_returns_the_receivers_of_each_kind_of_place() -> None:
 
 
 def test_registry_returns_the_connections_of_a_user() -> None:
-    """A user's connections are found by the user id, and not after they have left."""
+    """Registry returns the connections of a user id, without those that have left."""
     context, registry = make_context(), ConnectionRegistry()
     one, two = (make_connection(context, registry) for _ in range(2))
     for connection in (one, two):

@@ -1,3 +1,5 @@
+"""Replay of history to a client that subscribes, tested without a hub."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,7 +20,7 @@ KEY = "channel:news"
 
 
 class Rig:
-    """A replay with a broker in memory, and the connection that enters a place."""
+    """A history replay with a memory broker, and the connection that subscribes."""
 
     def __init__(self, **options: Any) -> None:
         self.context: HubContext = make_context(**options)
@@ -30,14 +32,14 @@ class Rig:
         self.answers: list[Recovery] = []
 
     async def publish(self, data: Any) -> Position:
-        """Publish to the channel."""
+        """Publish to the channel, and return the position."""
         draft = self.context.messages.draft("publication", channel="news", data=data)
         size, age = self.context.history_bounds(KEY)
         receipt = await self.context.broker.publish(KEY, draft, size=size, age=age)
         return Position(epoch=receipt.epoch, offset=receipt.offset)
 
     async def enter(self, since: Position | None) -> None:
-        """Enter the channel."""
+        """Subscribe the connection to the channel from a position."""
         await self.replay.enter(
             self.connection,
             KEY,
@@ -51,8 +53,10 @@ class Rig:
         return [message["payload"]["data"] for message in received(self.connection)]
 
 
-async def test_replay_sends_what_was_missed_then_live_publications() -> None:
-    """A client that returns gets each later publication once and in order."""
+async def test_replay_sends_missed_publications_then_live_ones() -> None:
+    """Replay sends the publications after the client's position, then live ones, each once and
+    in order.
+    """
     rig = Rig()
     since = await rig.publish(0)
     for number in (1, 2):
@@ -63,8 +67,10 @@ async def test_replay_sends_what_was_missed_then_live_publications() -> None:
     assert [answer.recovered for answer in rig.answers] == [True]
 
 
-async def test_replay_says_so_when_the_history_is_incomplete() -> None:
-    """With a history of one publication, two missed ones are not recovered."""
+async def test_replay_reports_not_recovered_when_history_is_incomplete() -> None:
+    """Replay reports ``recovered=False`` when two publications were missed and history keeps
+    one.
+    """
     rig = Rig(history=1)
     since = await rig.publish(0)
     for number in (1, 2):
@@ -74,8 +80,10 @@ async def test_replay_says_so_when_the_history_is_incomplete() -> None:
     assert [answer.recovered for answer in rig.answers] == [False]
 
 
-async def test_replay_holds_back_publications_until_the_client_is_added() -> None:
-    """A publication during the answer follows the missed ones, once."""
+async def test_replay_sends_a_publication_that_arrives_during_the_reply_once() -> None:
+    """Replay sends a publication that arrives while the client is answered after the missed
+    ones, and once.
+    """
     rig = Rig()
     since = await rig.publish(0)
     await rig.publish(1)
@@ -94,8 +102,10 @@ async def test_replay_holds_back_publications_until_the_client_is_added() -> Non
     assert rig.data() == [1, 2]
 
 
-async def test_replay_refuses_position_when_it_was_never_reached() -> None:
-    """The client is not added, and publications are no longer held back for it."""
+async def test_replay_refuses_a_position_above_the_latest_offset() -> None:
+    """Replay raises ``invalid_position`` for an offset that was never published, and does not
+    subscribe the client.
+    """
     rig = Rig()
     at = await rig.publish(0)
     with pytest.raises(ProtocolError) as refused:
@@ -105,8 +115,10 @@ async def test_replay_refuses_position_when_it_was_never_reached() -> None:
     assert rig.data() == []
 
 
-async def test_replay_does_not_add_connection_when_it_has_ended() -> None:
-    """A connection that ends during a replay gets no live publications."""
+async def test_replay_does_not_subscribe_a_connection_that_has_ended() -> None:
+    """Replay raises ``unknown_client`` and subscribes nothing when the connection has already
+    ended.
+    """
     rig = Rig()
     rig.connection.end()
     with pytest.raises(ProtocolError) as refused:

@@ -1,3 +1,5 @@
+"""Announcements of joins and leaves, tested without a hub."""
+
 from __future__ import annotations
 
 from rtmon.hub.join_leave_announcements import JoinLeaveAnnouncements
@@ -7,12 +9,14 @@ from tests.hub.parts.building import Notes, make_context
 
 
 def member(name: str) -> Member:
-    """Return a member that is called like its client id."""
+    """Return a presence member whose name is its client id."""
     return Member(client_id=name, name=name, info={"secret": 1})
 
 
 async def test_join_leave_collects_changes_into_one_message_for_each_kind() -> None:
-    """Joins of one interval are announced together, without the members' info; so are leaves."""
+    """Joins of one interval are announced in one message without the members' info, and leaves
+    in another.
+    """
     context, notes = make_context(announce=0.01), Notes()
     context.broker.attach(lambda *_: None, events=notes)
     join_leave = JoinLeaveAnnouncements(context)
@@ -27,8 +31,10 @@ async def test_join_leave_collects_changes_into_one_message_for_each_kind() -> N
     assert (later, left.count, left.name) == ("user_left", 1, "ada")
 
 
-async def test_join_leave_announces_a_member_before_it_publishes() -> None:
-    """Only the places of that member are announced; other members' changes go on waiting."""
+async def test_announce_member_announces_only_this_members_pending_join() -> None:
+    """``announce_member()`` announces the pending join of one member with its latest name, and
+    leaves other changes pending.
+    """
     context, notes = make_context(announce=60.0), Notes()
     context.broker.attach(lambda *_: None, events=notes)
     join_leave = JoinLeaveAnnouncements(context)

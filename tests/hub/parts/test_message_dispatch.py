@@ -1,3 +1,5 @@
+"""Dispatch of client messages to handlers, tested without a hub."""
+
 from __future__ import annotations
 
 import json
@@ -21,18 +23,18 @@ from tests.hub.parts.building import closed, make_connection, make_context, rece
 
 
 class Move(msgspec.Struct):
-    """A payload of the application's own."""
+    """Payload of a custom message type."""
 
     x: int
 
 
 async def move(connection: Connection, payload: Move) -> Any:
-    """Answer with the payload."""
+    """Return the payload as the reply."""
     return {"x": payload.x}
 
 
 def dispatcher(context: HubContext, calls: list[Any]) -> Dispatcher:
-    """Return a dispatcher with handlers that record their calls, or fail."""
+    """Return a dispatcher with handlers that record their calls or raise."""
 
     async def ping(_: Connection, payload: Any, envelope: Any, __: Any) -> None:
         calls.append((envelope.id, payload.timestamp))
@@ -55,12 +57,14 @@ def dispatcher(context: HubContext, calls: list[Any]) -> Dispatcher:
 
 
 def message(kind: str, payload: Any = None, id_: str = "m") -> str:
-    """Return a message as a client sends it."""
+    """Return a JSON message as a client sends it."""
     return json.dumps({"type": kind, "payload": payload or {}, "id": id_})
 
 
-async def test_dispatcher_calls_the_handler_of_a_message_type() -> None:
-    """The payload is decoded as its type; heartbeats do not count as activity."""
+async def test_dispatcher_calls_the_handler_with_the_decoded_payload() -> None:
+    """Dispatcher calls the handler of a message type with the decoded payload, and a ping does
+    not count as activity.
+    """
     context, calls = make_context(), []
     connection = make_connection(context)
     before, connection.active = connection.active, 0.0
@@ -81,7 +85,9 @@ async def test_dispatcher_calls_the_handler_of_a_message_type() -> None:
     ],
 )
 async def test_dispatcher_answers_a_message_that_fails(data: str | bytes, code: str) -> None:
-    """Each failure is answered with its error code, and the connection stays open."""
+    """Dispatcher answers a malformed message, or one whose handler raises, with an error code,
+    and keeps the connection open.
+    """
     context = make_context()
     connection = make_connection(context)
     await dispatcher(context, []).receive(connection, data)
@@ -90,8 +96,8 @@ async def test_dispatcher_answers_a_message_that_fails(data: str | bytes, code: 
     assert closed(connection) is None
 
 
-async def test_dispatcher_acknowledges_messages_of_the_application() -> None:
-    """The return value of a custom handler is the data of the ack."""
+async def test_dispatcher_acknowledges_custom_message_with_the_handler_result() -> None:
+    """Dispatcher answers a custom message with an ack that contains the handler's return value."""
     context = make_context()
     connection = make_connection(context)
     await dispatcher(context, []).receive(connection, message("move", {"x": 3}))
@@ -101,7 +107,9 @@ async def test_dispatcher_acknowledges_messages_of_the_application() -> None:
 
 
 async def test_dispatcher_refuses_messages_above_the_rate_and_closes_a_flood() -> None:
-    """A refused message is answered and not handled; a flood ends the connection with 1008."""
+    """Dispatcher answers messages above the rate limit with ``rate_limited``, and closes a
+    flooding connection with 1008.
+    """
     context, calls = make_context(rate=1, burst=2), []
     connection = make_connection(context)
     dispatch = dispatcher(context, calls)
@@ -117,8 +125,8 @@ async def test_dispatcher_refuses_messages_above_the_rate_and_closes_a_flood() -
 
 
 async def test_dispatcher_handles_the_messages_of_a_batch_one_by_one() -> None:
-    """Each counts against the rate, a failing one does not stop the rest, and a batch in a batch
-    is refused.
+    """Dispatcher handles and counts each message of a batch separately, and refuses a batch
+    inside a batch.
     """
     context, calls = make_context(rate=1, burst=4), []
     connection = make_connection(context)
@@ -130,8 +138,10 @@ async def test_dispatcher_handles_the_messages_of_a_batch_one_by_one() -> None:
     assert errors == [("1", "unknown_type"), ("2", "invalid_message"), ("4", "rate_limited")]
 
 
-async def test_dispatcher_passes_messages_to_the_intercept() -> None:
-    """Until a client is authenticated, its messages reach no handler."""
+async def test_dispatcher_passes_messages_to_the_connections_intercept_function() -> None:
+    """Dispatcher passes messages to a connection's ``intercept`` function instead of the
+    handlers when it is set.
+    """
     context, calls = make_context(), []
     connection, seen = make_connection(context), []
 

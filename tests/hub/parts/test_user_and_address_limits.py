@@ -1,3 +1,5 @@
+"""Connection limits and rate limits, tested without a hub."""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,14 +16,16 @@ from tests.hub.parts.building import closed, make_connection, make_context
 
 
 def from_address(context: HubContext, address: str) -> Connection:
-    """Return a connection from a network address."""
+    """Return a connection from this IP address."""
     connection = make_connection(context)
     connection.address = address
     return connection
 
 
-def test_connection_limits_refuse_when_an_address_has_its_connections() -> None:
-    """A connection that ends makes room; other addresses are not affected."""
+def test_connection_limits_refuse_a_second_connection_of_an_address() -> None:
+    """Connection limits refuse an address's second connection until its first has ended, and
+    accept other addresses.
+    """
     context = make_context(connections_per_address=1)
     limits = ConnectionLimits(context)
     first, other = from_address(context, "192.0.2.1"), from_address(context, "192.0.2.2")
@@ -34,8 +38,10 @@ def test_connection_limits_refuse_when_an_address_has_its_connections() -> None:
     assert len(limits.connections) == 2
 
 
-def test_connection_limits_close_the_oldest_when_configured_so() -> None:
-    """Clients that are not authenticated are closed before those that are."""
+def test_connection_limits_close_an_unauthenticated_connection_first() -> None:
+    """Connection limits with ``close_oldest`` close an unauthenticated connection with 4501
+    before an older authenticated one.
+    """
     context = make_context(connections_per_address=2, at_limit="close_oldest")
     limits = ConnectionLimits(context)
     welcomed, waiting = from_address(context, "a"), from_address(context, "a")
@@ -46,8 +52,10 @@ def test_connection_limits_close_the_oldest_when_configured_so() -> None:
     assert (closed(welcomed), closed(waiting)) == (None, 4501)
 
 
-def test_connection_limits_refuse_when_the_server_is_full() -> None:
-    """Clients that are being authenticated count, until they are done."""
+def test_connection_limits_count_connections_being_authenticated() -> None:
+    """Connection limits refuse connections above ``max_connections``, and count those being
+    authenticated.
+    """
     context = make_context(max_connections=2)
     limits = ConnectionLimits(context)
     limits.add(make_connection(context))
@@ -59,8 +67,8 @@ def test_connection_limits_refuse_when_the_server_is_full() -> None:
 
 
 def test_rate_limits_count_all_connections_of_a_user_together() -> None:
-    """Two connections of a user share a bucket, another user has one of its own; tokens that are
-    put back can be taken again.
+    """Rate limits count the connections of one user together and other users separately, and a
+    refunded message can be sent again.
     """
     clock = FakeClock()
     context = make_context(clock, user_rate=1, user_burst=2)
@@ -76,9 +84,9 @@ def test_rate_limits_count_all_connections_of_a_user_together() -> None:
     assert rates.take(one, now) == 0.0
 
 
-async def test_rate_limits_let_a_connection_wait_for_its_byte_rate() -> None:
-    """Bytes within the burst pass at once; those above it wait, unless something else bounds them
-    or the connection ends.
+async def test_rate_limits_delay_a_connection_above_its_byte_rate() -> None:
+    """Rate limits delay a connection above its byte rate, but not within the burst and not after
+    the connection has ended.
     """
     context = make_context(byte_rate=10_000_000.0)
     rates = RateLimits(context, authenticated=False)
@@ -100,7 +108,9 @@ async def test_rate_limits_let_a_connection_wait_for_its_byte_rate() -> None:
 
 
 def test_rate_limits_refuse_an_address_that_connects_too_often() -> None:
-    """Each new connection takes a token of its address; unknown addresses are not limited."""
+    """Rate limits refuse an address that connects too often with a retry time, and do not limit
+    unknown addresses.
+    """
     clock = FakeClock()
     rates = RateLimits(make_context(clock, address_rate=1, address_burst=1), authenticated=False)
     rates.check_address("192.0.2.1:5000")
@@ -113,8 +123,8 @@ def test_rate_limits_refuse_an_address_that_connects_too_often() -> None:
     rates.check_address("192.0.2.1:6000")
 
 
-def test_rate_limits_of_users_need_authentication() -> None:
-    """Without authentication, limits per user are an error."""
+def test_rate_limits_raise_option_error_for_user_limits_without_auth() -> None:
+    """Rate limits raise OptionError for limits per user when clients are not authenticated."""
     for options in ({"user_rate": 1}, {"connections_per_user": 1}):
         with pytest.raises(OptionError, match="need auth"):
             RateLimits(make_context(**options), authenticated=False)

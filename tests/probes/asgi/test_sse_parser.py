@@ -1,4 +1,4 @@
-"""The ASGI probe on event streams, and on HTTP that is none."""
+"""The ASGI probe for event streams (SSE) and for plain HTTP requests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.probes.asgi.watching import numbers, row, watched
 from tests.probes.serving import serving
 
 
-async def test_event_stream_is_a_connection_with_events_as_messages() -> None:
-    """Events and their data are counted as a client of the stream counts them, comments are not,
-    and a finished stream ends cleanly.
+async def test_event_stream_row_counts_events_and_their_data_as_messages() -> None:
+    """Event stream is a connection row in which events count as messages and their data as
+    payload, without comments.
     """
 
     async def stream(request: Any) -> StreamingResponse:
@@ -50,8 +50,10 @@ async def test_event_stream_is_a_connection_with_events_as_messages() -> None:
     assert snapshot.http_requests == 0
 
 
-async def test_event_stream_is_closed_when_client_leaves() -> None:
-    """An endless stream is open until its client leaves, which is no error."""
+async def test_event_stream_row_ends_without_error_when_the_client_disconnects() -> None:
+    """Connection row of an endless event stream ends with initiator ``remote`` and no error when
+    its client disconnects.
+    """
     monitor = Monitor(interval=1000)
     app = FastAPI()
     app.add_middleware(ASGIProbe, monitor=monitor)
@@ -83,8 +85,10 @@ async def test_event_stream_is_closed_when_client_leaves() -> None:
     assert info.bytes_out == info.messages_out
 
 
-async def test_event_stream_failure_is_counted_as_error() -> None:
-    """An exception in a stream is an error, and the connection ends by the server."""
+async def test_event_stream_row_has_handler_failed_when_its_generator_raises() -> None:
+    """Connection row of an event stream has one error and the cause ``handler failed`` when its
+    generator raises.
+    """
 
     async def broken() -> AsyncIterator[str]:
         yield "data: 1\n\n"
@@ -102,8 +106,10 @@ async def test_event_stream_failure_is_counted_as_error() -> None:
     assert "LookupError: dry" in str(info.traceback)
 
 
-async def test_fastapi_event_stream_is_counted() -> None:
-    """A route that yields under FastAPI's EventSourceResponse is counted as an event stream."""
+async def test_fastapi_event_source_response_is_counted_as_an_event_stream() -> None:
+    """Route with FastAPI's EventSourceResponse is counted as an event stream, with its events
+    and data.
+    """
     monitor = Monitor(interval=1000)
     app = FastAPI()
     app.add_middleware(ASGIProbe, monitor=monitor)
@@ -124,7 +130,9 @@ async def test_fastapi_event_stream_is_counted() -> None:
 
 
 def reference(stream: bytes) -> list[int]:
-    """Sizes of the events of a whole stream, parsed by the rules of the HTML Standard."""
+    """Return the data sizes of a whole stream's events, parsed by the rules of the HTML
+    Standard.
+    """
     sizes = []
     data: list[bytes] | None = None
     lines = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -152,10 +160,12 @@ ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
     st.lists(st.tuples(LINES, ENDS), max_size=20),
     st.lists(st.integers(1, 9), min_size=1, max_size=30),
 )
-def test_event_parser_finds_same_events_wherever_stream_is_cut(
+def test_event_stream_parser_finds_the_same_events_for_any_chunks(
     lines: list[tuple[bytes, bytes]], cuts: list[int]
 ) -> None:
-    """A stream with any line endings gives the same events, in whatever pieces it comes."""
+    """Event stream parser finds the same events for any line endings and however the stream is
+    split into chunks.
+    """
     stream = b"".join(line + end for line, end in lines)
     events = EventStream()
     found = []
@@ -169,9 +179,9 @@ def test_event_parser_finds_same_events_wherever_stream_is_cut(
     assert found == reference(stream)
 
 
-async def test_plain_http_response_opens_no_connection() -> None:
-    """Responses that are no event streams count as requests, and so does the server's own answer
-    for an application that failed; none is a connection.
+async def test_plain_http_responses_are_counted_as_requests_not_connections() -> None:
+    """Plain HTTP responses, error responses included, are counted as HTTP requests and open no
+    connection row.
     """
 
     async def fine(request: Any) -> PlainTextResponse:
@@ -194,8 +204,10 @@ async def test_plain_http_response_opens_no_connection() -> None:
     assert (snapshot.http_requests, snapshot.opened, snapshot.errors) == (4, 0, 0)
 
 
-async def test_error_head_and_compressed_stream_open_no_connection() -> None:
-    """An error response, a HEAD request and a compressed stream are plain HTTP requests."""
+async def test_error_head_and_compressed_event_streams_are_counted_as_requests() -> None:
+    """Event stream response that is an error, answers a HEAD request or is compressed is counted
+    as an HTTP request.
+    """
 
     async def stream(request: Any) -> PlainTextResponse:
         return PlainTextResponse(

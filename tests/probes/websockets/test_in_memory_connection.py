@@ -1,4 +1,4 @@
-"""A WebSocket connection in memory, with its client half and its transport."""
+"""The in-memory WebSocket connection that other tests use, with its client and its transport."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame
 
 
 async def test_memory_connection_carries_messages_between_both_ends() -> None:
-    """The connection receives what the client's half sends, and the client's half reads what the
+    """In-memory connection receives what its client sends, and its client reads what the
     connection sends.
     """
     pair = MemoryConnection()
@@ -26,8 +26,10 @@ async def test_memory_connection_carries_messages_between_both_ends() -> None:
     assert (frame.opcode, bytes(frame.data)) == (Opcode.BINARY, b"\x00" * 300)
 
 
-async def test_memory_connection_ends_when_transport_closes() -> None:
-    """Closing the transport ends the connection, and a waiting receive raises."""
+async def test_memory_connection_ends_with_1006_when_its_transport_is_aborted() -> None:
+    """In-memory connection ends with 1006 when its transport is aborted, and a waiting
+    ``recv()`` raises ConnectionClosed.
+    """
     pair = MemoryConnection()
     await pair.open()
     waiting = asyncio.ensure_future(pair.connection.recv())
@@ -40,7 +42,9 @@ async def test_memory_connection_ends_when_transport_closes() -> None:
 
 
 async def test_memory_connection_transport_pauses_and_fails_on_request() -> None:
-    """The transport pauses a writer past its limit, and raises the exception that the test sets."""
+    """In-memory transport pauses ``send()`` above its limit, and raises the exception that the
+    test sets.
+    """
     pair = MemoryConnection()
     await pair.open()
     pair.transport.limit = 10

@@ -1,4 +1,4 @@
-"""How much the transport reads at once: little at first, more once much arrives."""
+"""Size of the transport's reads: small at first, and larger once a read has filled its buffer."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from rtmon.probes.websockets.in_memory_connection import (
 from rtmon.probes.websockets.read_buffer_size import READ_AT_ONCE
 
 ITS_OWN = 256 * 1024
-"""Bytes that asyncio's transports read at once by themselves."""
+"""Bytes that asyncio's transports read at once by default."""
 
 LENGTHS = (0, 1, READ_AT_ONCE - 8, READ_AT_ONCE, 3 * ITS_OWN, 5)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["TCP", "TLS"])
 @pytest.mark.parametrize("fast", [False, True], ids=["probe", "fast path"])
-async def test_messages_of_any_length_arrive_whole(
+async def test_messages_of_any_length_arrive_with_small_reads(
     tls: tuple[ssl.SSLContext, ssl.SSLContext], *, fast: bool, secure: bool
 ) -> None:
-    """Both sides read small pieces at first, where the transport allows it; every message arrives
-    and every byte is counted.
+    """Messages of any length arrive unchanged and are counted to the byte although the transport
+    begins with small reads.
     """
     monitor = Monitor(interval=1000)
     opened: list[Any] = []
@@ -72,10 +72,10 @@ async def test_messages_of_any_length_arrive_whole(
 
 
 @pytest.mark.parametrize("fast", [False, True], ids=["probe", "fast path"])
-async def test_transport_reads_more_at_once_when_much_arrives(
+async def test_transport_uses_its_default_read_size_after_a_full_read(
     monkeypatch: pytest.MonkeyPatch, *, fast: bool
 ) -> None:
-    """Once a read has filled its buffer, the transport reads as much as it would by default."""
+    """Transport returns to its default read size after a read has filled the small buffer."""
     monkeypatch.setattr(MemoryTransport, "max_size", ITS_OWN, raising=False)
     monitor = Monitor(interval=1000)
     pair = MemoryConnection(probe(monitor, fast=fast))

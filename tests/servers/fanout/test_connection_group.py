@@ -1,4 +1,4 @@
-"""A group's messages: receivers, order, and number of writes."""
+"""Broadcast groups: receivers, order, delay, and number of writes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ from tests.servers.fanout.receiver import Receiver
 
 @settings(max_examples=120)
 @given(kinds=mix.members, script=mix.steps)
-def test_group_loses_and_reorders_nothing(kinds: list[tuple[str, str]], script: list[Any]) -> None:
-    """Whatever else a connection sends or suffers, its client reads, byte for byte, each
-    message of its groups once and in order, before later ones of the connection; messages that
-    could not be written were handed back; and all counters equal what the clients have read.
+def test_group_members_read_each_message_once_and_in_order_in_any_sequence_of_events(
+    kinds: list[tuple[str, str]], script: list[Any]
+) -> None:
+    """Group members read each message once and in order in any random sequence of writes, pauses
+    and closes, and all counters agree.
     """
     asyncio.run(mix.Mix().run(kinds, script))
 
 
 @pytest.fixture
 def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A library release that rtmon was not tested with."""
+    """Let rtmon take the installed ``websockets`` for a version that it was not tested with."""
     monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     obstacle.cache_clear()
     yield
@@ -43,11 +44,11 @@ def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("untested")
-def test_group_uses_the_librarys_own_send_when_its_version_is_untested(
+def test_group_uses_websockets_own_broadcast_when_its_version_is_untested(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """With an untested library, each message goes the library's own way, with the same
-    guarantees, and one log line says why.
+    """Group shares no frames with an untested version of ``websockets``, delivers the same, and
+    logs why once.
     """
 
     @settings(max_examples=40, database=None)
@@ -62,14 +63,16 @@ def test_group_uses_the_librarys_own_send_when_its_version_is_untested(
     assert "was tested with 1.0 only" in said[0]
 
 
-def test_frames_are_shared_when_the_version_is_tested() -> None:
-    """With a tested version of the library, frames are shared."""
+def test_frames_are_shared_only_with_tested_versions_of_websockets() -> None:
+    """Frame sharing is on exactly when the installed version of ``websockets`` is one that rtmon
+    was tested with.
+    """
     assert (obstacle() is None) == (version in inlined_calls.TESTED)
 
 
-async def test_messages_of_one_turn_are_one_write() -> None:
-    """Messages published in one turn of the loop leave in one write of the same bytes to all of
-    rtmon's connections; foreign connection classes get a write for each.
+async def test_group_messages_of_one_loop_iteration_are_one_write_per_connection() -> None:
+    """Group messages published in one event-loop iteration leave in one write of the same bytes
+    to each of rtmon's connections.
     """
     monitor = Monitor(interval=3600)
     own = [await open_pair("fast", "none", monitor) for _ in range(3)]
@@ -91,9 +94,9 @@ async def test_messages_of_one_turn_are_one_write() -> None:
     monitor.close()
 
 
-async def test_member_gets_messages_published_during_its_membership() -> None:
-    """Within one turn of the loop, too, a new member gets only later messages, a leaving one
-    only earlier, and a skipped one all others; each counts exactly these.
+async def test_group_member_gets_only_messages_published_during_its_membership() -> None:
+    """Group member gets exactly the messages published between its ``add()`` and ``discard()``,
+    also within one event-loop iteration.
     """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("fast", "none", monitor) for _ in range(4)]
@@ -119,8 +122,10 @@ async def test_member_gets_messages_published_during_its_membership() -> None:
     monitor.close()
 
 
-async def test_published_buffer_may_change_afterwards() -> None:
-    """Every member gets the content at the time of publishing, blocked members too."""
+async def test_group_sends_a_buffer_as_it_was_when_published() -> None:
+    """Group sends a bytearray as it was when published, although it is changed before it is
+    written.
+    """
     monitor = Monitor(interval=3600)
     handed: list[Any] = []
     group = Group(on_blocked=lambda _, message: handed.append(message))
@@ -139,14 +144,16 @@ async def test_published_buffer_may_change_afterwards() -> None:
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), None, "0.1"])
-def test_group_refuses_a_delay_that_is_no_time(delay: Any) -> None:
-    """A delay that would never end raises when the group is made."""
+def test_group_raises_option_error_for_an_invalid_delay(delay: Any) -> None:
+    """Group raises OptionError when its ``delay`` is negative, not finite or not a number."""
     with pytest.raises(OptionError, match="delay="):
         Group(delay=delay)
 
 
-async def test_group_collects_messages_for_its_delay() -> None:
-    """Messages wait for the delay, and never more of them than a bound in bytes."""
+async def test_group_collects_messages_until_its_delay_or_its_byte_limit() -> None:
+    """Group collects messages for its ``delay``, but writes them earlier when they exceed 64 KiB
+    or at ``flush()``.
+    """
     monitor = Monitor(interval=3600)
     pair = await open_pair("fast", "none", monitor)
     group = Group(delay=3600.0)
@@ -163,16 +170,16 @@ async def test_group_collects_messages_for_its_delay() -> None:
 
 
 def _without_text(connections: Any, message: Any, *, raise_exceptions: bool = False) -> None:
-    """The library's broadcast as it was up to version 15."""
+    """The ``broadcast()`` of ``websockets`` up to version 15, which has no ``text`` option."""
     broadcast(connections, message, raise_exceptions=raise_exceptions)
 
 
 @pytest.mark.parametrize("library", [broadcast, _without_text])
-async def test_message_has_the_requested_opcode(
+async def test_group_and_broadcast_send_bytes_as_text_and_text_as_binary_when_requested(
     library: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes go as text and ``str`` as binary when requested, even where the library lacks the
-    option.
+    """Group and ``rtmon.broadcast()`` send bytes as text with ``text=True``, and ``str`` as
+    binary with ``text=False``, in every ``websockets`` version.
     """
     takes_text = "text" in inspect.signature(library).parameters
     monkeypatch.setattr(broadcasting, "library_broadcast", library)
@@ -193,8 +200,8 @@ async def test_message_has_the_requested_opcode(
     monitor.close()
 
 
-async def test_black_box_has_messages_of_a_group() -> None:
-    """The last frames of a dead connection include shared ones."""
+async def test_last_frames_of_a_connection_include_shared_frames() -> None:
+    """Connection's last frames include frames shared with its group, in order with its own."""
     monitor = Monitor(interval=3600)
     pair = await open_pair("own", "none", monitor)
     group = Group()

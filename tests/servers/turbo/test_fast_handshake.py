@@ -1,4 +1,4 @@
-"""The fast path of handshakes, compared with the library's own path."""
+"""The fast path for handshakes, compared with the library's own path in ``websockets``."""
 
 from __future__ import annotations
 
@@ -107,11 +107,11 @@ _how = st.fixed_dictionaries(
     how=_how,
     late=st.booleans(),
 )
-def test_handshake_equals_the_librarys_own_for_random_requests(
+def test_handshake_fast_path_acts_the_same_as_websockets_for_random_requests(
     *, request: bytes, cuts: list[int], how: dict[str, Any], late: bool
 ) -> None:
-    """Good, odd and hostile requests, cut anywhere, with every option: responses, request and
-    response objects, calls of the application and state are the same.
+    """Handshake on the fast path acts the same as in ``websockets`` itself for random, malformed
+    and fragmented requests with any options.
     """
     points = sorted({0, *(min(cut, len(request)) for cut in cuts), len(request)})
     chunks = [request[a:b] for a, b in itertools.pairwise(points)]
@@ -122,9 +122,11 @@ def test_handshake_equals_the_librarys_own_for_random_requests(
 @only_tested
 @pytest.mark.parametrize("how", [{}, {"process_request": "nothing"}, {"subprotocols": ["chat"]}])
 @pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade"])
-async def test_browser_handshake_takes_the_fast_path(connection: str, how: dict[str, Any]) -> None:
-    """A browser's request in one piece takes the fast path, and the connection is ready for
-    frames at once; in pieces it takes the library's, with the same result.
+async def test_browser_handshake_in_one_piece_uses_the_fast_path(
+    connection: str, how: dict[str, Any]
+) -> None:
+    """Browser's handshake in one piece uses the fast path, and one in several pieces the
+    library's path, with the same result.
     """
     offer = {"Sec-WebSocket-Protocol": "chat", "Cookie": "a=b; c=d", "User-Agent": "Mozilla/5.0"}
     request = request_of((ORDINARY | {"Connection": connection} | offer).items())
@@ -133,7 +135,7 @@ async def test_browser_handshake_takes_the_fast_path(connection: str, how: dict[
     for cut in range(1, len(request)):
         assert fast_handshake.parse(request[:cut]) is None
     assert await all_the_same([request[:1], request[1:]], **how)
-    # Between two lines nothing waits in the library's buffer, and yet a request has begun.
+    # Between two lines the library's buffer is empty although a request has begun.
     line = request.index(b"\r\n") + 2
     assert await all_the_same([request[:line], request[line:]], **how)
     assert not await all_the_same([request[:line], request], **how)
@@ -173,9 +175,9 @@ _ODD: dict[str, bytes] = {
 
 @only_tested
 @pytest.mark.parametrize("odd", _ODD)
-async def test_handshake_equals_the_librarys_own_in_corner_cases(odd: str) -> None:
-    """The same holds for requests that the fast path has to leave to the library, or nearly has
-    to.
+async def test_handshake_fast_path_acts_the_same_as_websockets_in_corner_cases(odd: str) -> None:
+    """Handshake on the fast path acts the same as in ``websockets`` itself for requests that it
+    hands over to the library, or almost does.
     """
     for how in ({}, {"closing": True}, {"process_request": "nothing", "server_header": None}):
         await all_the_same([_ODD[odd]], **how)
@@ -184,8 +186,10 @@ async def test_handshake_equals_the_librarys_own_in_corner_cases(odd: str) -> No
 
 @only_tested
 @pytest.mark.parametrize("select", ["picks", "nothing", "raises", "refuses", "wrong"])
-async def test_subprotocol_callback_is_called_as_by_the_library(select: str) -> None:
-    """A callback that selects a subprotocol is called as often as by the library, and its
+async def test_select_subprotocol_has_the_same_calls_and_effect_as_in_websockets(
+    select: str,
+) -> None:
+    """Callback ``select_subprotocol`` is called as often as by ``websockets`` itself, and its
     result or exception has the same effect.
     """
     request = request_of((ORDINARY | {"Sec-WebSocket-Protocol": "chat, other"}).items())

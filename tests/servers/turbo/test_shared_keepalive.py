@@ -1,4 +1,4 @@
-"""Keepalive with shared timers, compared with the library's own."""
+"""Keepalive with timers shared by connections, compared with that of ``websockets``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LASTS = 55.0
 
 
 class _Transport(MemoryTransport):
-    """A transport that records the times of writes, and answers pings as the test says."""
+    """A transport that records the times of writes, and answers pings after the given delays."""
 
     def __init__(self, answers: list[float | None]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Transport(MemoryTransport):
 
 
 class _Side:
-    """A connection in memory with keepalive."""
+    """An in-memory connection with keepalive."""
 
     def __init__(self, connection_class: Any, answers: list[float | None], **options: Any) -> None:
         self.pair = MemoryConnection(connection_class, **options)
@@ -150,8 +150,10 @@ async def _all_the_same(
     compressed: bool,
     **options: Any,
 ) -> int:
-    """Check that all three act the same, at times that differ by what timers share; return the
-    pings.
+    """Check that all three connections act the same, apart from small differences of timers.
+
+    Returns:
+        The number of pings sent.
     """
     monitors = [Monitor(interval=3600), Monitor(interval=3600)]
     if compressed:
@@ -195,7 +197,7 @@ async def _all_the_same(
     return expected["log"].count("ping")
 
 
-# Times without a ping or a timeout, so that a timer that is a little late finds the same state.
+# No ping or timeout is due at these times, so that a slightly late timer finds the same state.
 _actions = st.lists(
     st.tuples(st.integers(0, 50).map(lambda n: n + 0.9), st.sampled_from(ACTIONS)), max_size=4
 )
@@ -211,7 +213,7 @@ _answers = st.lists(st.sampled_from([0.25, 0.0, 4.75, 9.75, 12.25, 25.5, None]),
     compressed=st.sampled_from([False, False, True]),
     max_size=st.sampled_from([2**20, None, 3, (None, 3)]),
 )
-def test_shared_keepalive_equals_the_librarys_own(
+def test_shared_keepalive_acts_the_same_as_websockets_in_random_conversations(
     *,
     actions: list[tuple[float, str]],
     answers: list[float | None],
@@ -219,8 +221,8 @@ def test_shared_keepalive_equals_the_librarys_own(
     compressed: bool,
     max_size: Any,
 ) -> None:
-    """With pongs in time, late and missing, pauses, failures and ends at any moment: pings and
-    closes have the library's times, connections end in the same way, and the counts agree.
+    """Shared keepalive sends pings and closes at the same times as ``websockets`` itself, with
+    pongs in time, late or missing and with failures.
     """
 
     async def main() -> None:
@@ -248,8 +250,10 @@ _CORNERS: dict[str, list[tuple[float, str]]] = {
 
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
-def test_shared_keepalive_equals_the_librarys_own_in_corner_cases(corner: str) -> None:
-    """The same holds for cases that the shared timers leave to a task."""
+def test_shared_keepalive_acts_the_same_as_websockets_in_corner_cases(corner: str) -> None:
+    """Shared keepalive acts the same as ``websockets`` itself in cases that it hands over to a
+    task.
+    """
 
     async def main() -> None:
         for answer in (0.25, 12.25, None):
@@ -263,8 +267,10 @@ def test_shared_keepalive_equals_the_librarys_own_in_corner_cases(corner: str) -
 
 
 @only_tested
-def test_pong_that_is_too_long_ends_the_connection() -> None:
-    """A pong longer than the limit of messages ends a connection, as in the library."""
+def test_pong_above_max_size_ends_the_connection_as_in_websockets() -> None:
+    """Pong longer than ``max_size`` ends a connection with shared keepalive as it does in
+    ``websockets`` itself.
+    """
 
     async def main() -> None:
         for max_size in (3, 4, (None, 3), (3, None), None):
@@ -274,9 +280,9 @@ def test_pong_that_is_too_long_ends_the_connection() -> None:
 
 
 @only_tested
-async def test_idle_connection_has_one_task_and_shares_its_timers() -> None:
-    """A served connection is pinged, its round-trip times are known, and its handler is its
-    only task.
+async def test_shared_keepalive_pings_idle_connections_without_a_task_for_each() -> None:
+    """Shared keepalive pings idle connections and measures their round-trip times without a
+    keepalive task for each.
     """
     connections: list[Any] = []
 
@@ -300,10 +306,12 @@ async def test_idle_connection_has_one_task_and_shares_its_timers() -> None:
 
 @only_tested
 @pytest.mark.parametrize("ping_interval", [None, 0, float("inf"), -1.0])
-async def test_keepalive_is_the_librarys_when_it_cannot_be_shared(
+async def test_keepalive_is_the_librarys_own_with_an_unusual_ping_interval(
     ping_interval: float | None,
 ) -> None:
-    """Without pings, or with a malformed interval, rtmon plans no timer."""
+    """Keepalive is the library's own task when ``ping_interval`` is not a positive finite
+    number, and off when it is None.
+    """
     monitor = Monitor(interval=3600)
     pair = MemoryConnection(
         probed(monitor, ServerConnection, way="fast"), ping_interval=ping_interval
@@ -319,9 +327,11 @@ async def test_keepalive_is_the_librarys_when_it_cannot_be_shared(
 
 @only_tested
 @pytest.mark.parametrize("end", ["reset", "closed by the peer", "closed here"])
-def test_ended_connection_is_no_reference_cycle(end: str) -> None:
-    """However it ended, a connection is freed without the garbage collector when its last
-    reference goes.
+def test_ended_connection_with_shared_keepalive_is_freed_without_the_garbage_collector(
+    end: str,
+) -> None:
+    """Connection with shared keepalive is freed without the garbage collector after a reset or a
+    close by either side.
     """
 
     async def ended(monitor: Monitor) -> list[weakref.ref[Any]]:
@@ -339,7 +349,7 @@ def test_ended_connection_is_no_reference_cycle(end: str) -> None:
         elif end == "closed by the peer":
             connection.data_received(frame_bytes(Opcode.CLOSE, b"\x03\xe8"))
         connection.connection_lost(ConnectionResetError("gone") if end == "reset" else None)
-        pair.transport.connection = asyncio.Protocol()  # asyncio's own forget it, too
+        pair.transport.connection = asyncio.Protocol()  # asyncio's transports do the same.
         return [weakref.ref(connection), weakref.ref(connection.protocol)]
 
     async def main() -> None:
@@ -347,7 +357,7 @@ def test_ended_connection_is_no_reference_cycle(end: str) -> None:
         gc.disable()
         try:
             known = await ended(monitor)
-            await asyncio.sleep(0.1)  # a task that waited for a pong ends
+            await asyncio.sleep(0.1)  # Lets a task that waits for a pong end.
             assert [each() for each in known] == [None, None]
         finally:
             gc.enable()
