@@ -1,4 +1,4 @@
-"""Commands that end with the test that started them."""
+"""Fixtures that start rtmon commands and end them with the test."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command() -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that is already in use."""
+    """Listen on a free port, and yield the port, which is then in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         yield port
