@@ -15,7 +15,9 @@ from tests.cli.running import Command, descendants
 
 @pytest.fixture
 def command() -> Iterator[Callable[..., Command]]:
-    """Start rtmon commands; after the test, kill those still running, with their children."""
+    """Return a function that starts an rtmon command. After the test, kill each command that still
+    runs, with its child processes.
+    """
     started: list[Command] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Command:

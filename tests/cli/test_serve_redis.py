@@ -19,7 +19,7 @@ PASSWORD = "s3cret-word"  # noqa: S105 - password of this test
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis server with a password."""
+    """Start a Redis server that requires a password."""
     server = RedisServer(tmp_path)
     server.stop()
     server.start("--requirepass", PASSWORD)
