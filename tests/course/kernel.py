@@ -83,13 +83,13 @@ It also limits a scenario's table to 12 rows.
 
 @dataclass
 class Run:
-    """How to run a notebook.
+    """Options of a notebook run.
 
     Attributes:
-        answers: index of an exercise's cell → the learner's code below its comment.
-        wrong: place of an exercise's cell → wrong answers, each tried and checked before.
-        pause: seconds to wait before each cell that follows prose.
-        times: how many times in a row each code cell is run.
+        answers: Index of an exercise's cell → code to append to that cell as the answer.
+        wrong: Index of an exercise's cell → wrong answers to try before the answer.
+        pause: Seconds to wait before each cell that follows text.
+        times: How many times in a row to run each code cell.
     """
 
     answers: Mapping[int, str] = field(default_factory=dict)
