@@ -1,7 +1,7 @@
-"""Generate files from the table of columns, or with --check report stale ones.
+"""Generate files from the table of columns; with --check, report files that are not current.
 
-That is docs/columns.md, the records in rtmon/metrics/records.py, and in
-rtmon/metrics/counter_fields.py the counters of a server, a ledger and a meter.
+The files are docs/columns.md, the records in rtmon/metrics/records.py, and the counters of a
+server, a ledger and a meter in rtmon/metrics/counter_fields.py.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ FILES = {
 
 
 def main() -> int:
-    """Write the files, or check them."""
+    """Write the files; with --check, return 1 if a file is not current."""
     stale = []
     for name, lines in FILES.items():
         path, text = ROOT / name, "\n".join(lines()).rstrip("\n") + "\n"
