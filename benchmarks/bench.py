@@ -115,7 +115,7 @@ class Bench:
         warm: int = 1,
         **arguments: Any,
     ) -> None:
-        """Measure all running servers repeatedly in random order; yields no warm-up rounds."""
+        """Measure all running servers repeatedly in random order; drop the warm-up rounds."""
         table = self.results.setdefault(section, {})
         for number in range(-warm, rounds):
             if number > 0 and self.late:

@@ -198,7 +198,7 @@ def fields() -> Iterator[str]:
 def class_of_fields(
     name: str, about: str, slots: str | None, lines: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a class that sets its attributes to their initial values."""
+    """Yield the lines of a Python class whose ``__init__`` sets attributes to initial values."""
     yield f'\nclass {name}:\n    """{about}"""\n'
     if slots is not None:
         yield f"    __slots__ = {slots}\n"
@@ -208,7 +208,7 @@ def class_of_fields(
 
 
 def meter_field(column: Column) -> str:
-    """Return an attribute of a meter and its initial value."""
+    """Return the Python line that gives a meter's attribute its initial value."""
     if column.initial is not None:
         return f"{column.name} = {value(column.initial)}"
     return f"{column.name}: {python_type(column)} | None = None"
@@ -227,7 +227,7 @@ def value(initial: float | str | None) -> str:
 
 
 def empty(column: Column) -> str:
-    """Return the empty histogram of a column."""
+    """Return the Python name of a column's empty histogram."""
     return "NO_SIZES" if column.unit == "B" else "EMPTY"
 
 

@@ -170,7 +170,7 @@ class SyntheticFeed(Feed):
             self.step()
 
     async def start(self) -> None:
-        """Do nothing."""
+        """Do nothing: the simulated server always runs."""
 
     async def aclose(self) -> None:
         self.state = replace(self.state, state="closed")

@@ -129,8 +129,8 @@ async def open_notebook(
 async def test_quickstart_notebook_is_live_until_its_stop_button(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """Quickstart notebook's dashboard view stays live after all cells ran twice, leaves no extra
-    tasks or sockets, and ends when the user presses the stop button.
+    """Quickstart notebook's dashboard view is live after its cells ran twice, and ends when the
+    user presses the stop button.
     """
     notebook = await open_notebook("00_quickstart")
     tab = notebook.tab

@@ -93,8 +93,8 @@ async def test_progress_wall_shows_how_to_join_when_no_learner_has_reported(
 async def test_progress_wall_shows_thirty_learners_live_on_one_screen(
     wall: str, learners: dict[str, Reporter], open_tab: Open
 ) -> None:
-    """Progress wall shows thirty learners without scrolling at 1920 × 1080 pixels in light and dark
-    theme, and a new right answer appears without a reload.
+    """Progress wall shows thirty learners without scrolling at 1920 × 1080 pixels, and a new
+    right answer without a reload.
     """
     exercises = [f"{stem[:2]}-{number}" for stem in NOTEBOOKS for number in range(1, 5)]
     for at, learner in enumerate(LEARNERS):

@@ -30,8 +30,8 @@ def welcomed(url: str, **claims: Any) -> str:
 def test_serve_requires_a_valid_token_when_a_key_is_given(
     command: Callable[..., Command], asgi: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """`rtmon serve` with a JWT key accepts a client with a valid token, closes a client with a
-    wrong audience, and prints neither key nor token.
+    """`rtmon serve` with a JWT key accepts a client with a valid token, and closes a client
+    whose token has a wrong audience.
     """
     environment = {"RTMON_JWT_SECRET": KEY}
     arguments = ["--jwt-audience=chat", "--connections-per-user=1"]

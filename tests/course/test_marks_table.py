@@ -45,8 +45,8 @@ def progress(folder: Path, learner: str, *checks: tuple[str, bool], points: int 
 def test_grade_prints_a_table_of_learners_exercises_and_points(
     tmp_path: Path, course: Path, capsys: Said
 ) -> None:
-    """`rtmon course grade` prints a row per learner and a column per exercise of a started
-    notebook, with the course's points for exercises once right.
+    """`rtmon course grade` prints a table with a row per learner, a column per exercise, and
+    the points of exercises once right.
     """
     files = [
         progress(tmp_path, "Ben", ("01-1", False), ("00-2", True)),

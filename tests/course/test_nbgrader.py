@@ -97,8 +97,8 @@ class Teacher:
     ],
 )
 def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name: str) -> None:
-    """Autograding with nbgrader gives all points to a right submission, and none to an empty one or
-    to a wrong one whose checks were removed.
+    """Autograding with nbgrader gives all points to a right submission, and none to an empty or
+    wrong one.
     """
     notebook = Notebook.read(name)
     full = sum(each.points for each in exercises({"cells": notebook.cells}))

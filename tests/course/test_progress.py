@@ -136,8 +136,8 @@ def test_reading_progress_returns_an_error_in_place_of_a_malformed_line(
 
 
 def test_right_exercise_stays_right_in_reports() -> None:
-    """Report keeps an exercise right once it was right, counts the tries of all checks, and has the
-    last note of an exercise that is not right.
+    """Report keeps an exercise right once one of its checks was right, and counts the tries of
+    all checks.
     """
     entries = [
         ProgressEntry(

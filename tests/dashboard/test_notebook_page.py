@@ -35,7 +35,7 @@ class KeptComm:
         self.messages.append(json.loads(data["text"]))
 
     def close(self, data: dict[str, Any]) -> None:
-        """Do nothing."""
+        """Do nothing when the kernel closes this comm."""
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
         """Ignore the callback: the tests pass a page's messages to ``hear`` directly."""

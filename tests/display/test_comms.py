@@ -179,8 +179,8 @@ async def page() -> AsyncIterator[Page]:
 
 
 async def test_page_receives_full_state_updates_and_tables_from_the_kernel(page: Page) -> None:
-    """Page that opens a comm receives the full state, new points, tables on request and updates of
-    the saved output, and showing the view takes less than 0.1 s of CPU.
+    """Page that opens a comm to the kernel receives the full state, then new points, and tables
+    on request.
     """
     view, said = await page.shows(SHOW, "show")
     cost, panel = said.split()
@@ -201,8 +201,8 @@ async def test_page_receives_full_state_updates_and_tables_from_the_kernel(page:
 async def test_comm_of_a_replaced_view_is_closed_and_that_of_the_new_view_is_served(
     page: Page,
 ) -> None:
-    """Kernel closes the comm of a page whose view was replaced by a second run of the cell, and
-    serves the page of the new view.
+    """Kernel closes the comm of a page whose view was replaced by running its cell again, and
+    serves the new view.
     """
     first, _ = await page.shows("server.monitor", "show")
     page.say("comm_open", {"view": first})

@@ -277,8 +277,8 @@ async def test_six_example_clients_send_and_receive_hello(examples: Path) -> Non
 
 
 async def test_two_node_example_delivers_messages_between_its_nodes() -> None:
-    """Example with two nodes and Redis delivers a message from a client of one node to a client of
-    the other, and ends on SIGINT with exit code 0.
+    """Example with two nodes and Redis delivers a message from a client of one node to a client
+    of the other.
     """
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on the PATH")

@@ -56,7 +56,7 @@ class Failing:
         self.closed = threading.Event()
 
     def open(self, node: str, epoch: str) -> None:
-        """Do nothing."""
+        """Do nothing when the Monitor opens this sink."""
 
     def write(self, tick: Tick) -> None:
         """Store a tick, or raise the given exception."""

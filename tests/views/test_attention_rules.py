@@ -68,8 +68,8 @@ part of the alert's text.
 
 @pytest.mark.parametrize("key", HURT)
 def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
-    """Alert begins when its condition has lasted as long as the rule says, not a tick earlier, and
-    gives the time when the condition began.
+    """Alert begins when its condition has lasted exactly as long as its rule says, and gives
+    the time when the condition began.
     """
     values, ticks, words = HURT[key]
     server = _Server()

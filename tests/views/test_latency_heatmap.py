@@ -36,9 +36,7 @@ def test_heat_map_counts_each_value_in_the_row_of_its_bounds() -> None:
 
 
 def test_heat_map_merges_ticks_into_columns_by_tick_number() -> None:
-    """Heat map merges ticks into columns by tick number, so that columns are the same for every
-    reader, and has null where nothing is measured.
-    """
+    """Heat map merges ticks into columns by tick number, and has null where nothing is measured."""
     samples = [sample(seq, 1.0, *[9.0] * (seq == 3)) for seq in range(2, 8)]
     found = heat_columns(samples, 3)
     assert found["seq"] == [3, 6, 7]

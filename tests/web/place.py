@@ -96,7 +96,7 @@ class Place:
         return token(user)
 
     async def change(self, options: dict[str, Any]) -> None:
-        """Change options of the running hub."""
+        """Change these options of the running hub, given as name → value."""
         self._hub.change(**options)
 
     async def expire(self, seconds: float) -> None:
