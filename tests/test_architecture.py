@@ -302,14 +302,14 @@ def test_every_allowed_late_import_exists() -> None:
     ],
 )
 def test_import_check_finds_a_forbidden_import(module: str, line: str, caught: str) -> None:
-    """Import check finds a forbidden import inside a function, for type checkers, or through
-    another module.
+    """Import check of the tests finds a forbidden import inside a function, for type checkers,
+    or through another module.
     """
     assert any(each.startswith(f"{caught} → ") for each in out_of_bounds(with_line(module, line)))
 
 
 def test_import_check_finds_a_circular_import() -> None:
-    """Import check finds a circular import that one added import creates."""
+    """Import check of the tests finds a circular import that one added import creates."""
     assert "rtmon.core.backoff" in circles(
         with_line("rtmon.core.backoff", "import rtmon.client.engine")
     )

@@ -91,8 +91,8 @@ async def test_view_is_live_after_a_reload_in_a_reopened_tab_and_run_again(
 
 
 async def test_two_views_of_one_monitor_share_one_page_updater(open_views: OpenViews) -> None:
-    """Two views of one Monitor share one page updater task in the kernel, and both are live with
-    their own pages.
+    """Two dashboard views of one Monitor share one updater task in the notebook kernel, and
+    both are live with their own pages.
     """
     notebook = await open_views(
         "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'
@@ -115,7 +115,7 @@ async def test_two_views_of_one_monitor_share_one_page_updater(open_views: OpenV
 
 
 async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenViews) -> None:
-    """Latency view in a notebook draws its heat map after a page reload."""
+    """Latency page in a notebook draws its heat map after a page reload."""
     notebook = await open_views("latency", 'server.monitor.view("latency")')
     page = notebook.tab.page
     await page.locator("""[data-message*='"pane"']""").wait_for()
@@ -126,8 +126,8 @@ async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenV
 async def test_view_says_that_it_is_not_live_while_its_kernel_is_blocked(
     open_views: OpenViews,
 ) -> None:
-    """View turns grey and says that the kernel does not answer while the kernel is blocked, and is
-    live afterwards.
+    """Dashboard view in a notebook turns grey and says that the kernel does not answer while
+    the kernel is blocked, and is live afterwards.
     """
     notebook = await open_views("blocked", 'server.monitor.view("connections")')
     page = notebook.tab.page
@@ -142,8 +142,8 @@ async def test_view_says_that_it_is_not_live_while_its_kernel_is_blocked(
 
 
 async def test_view_fits_its_cell(folder: Path, open_views: OpenViews) -> None:
-    """View stays within its cell at four widths, is at most 400 pixels tall, and takes less than
-    300 kB in the saved notebook.
+    """Dashboard view in a notebook stays within its cell at four widths, is at most 400 pixels
+    tall, and takes less than 300 kB in the saved notebook.
     """
     notebook = await open_views("fits", "server.monitor.view()")
     page = notebook.tab.page
@@ -187,8 +187,8 @@ async def test_view_changes_its_colours_with_the_theme_of_jupyterlab(open_views:
 async def test_view_keeps_page_focus_and_scroll_when_the_output_is_saved(
     open_views: OpenViews,
 ) -> None:
-    """View keeps its page, scroll position and keyboard focus when the kernel replaces the saved
-    output.
+    """Dashboard view in a notebook keeps its page, scroll position and keyboard focus when the
+    kernel replaces the saved output.
     """
     notebook = await open_views("place", 'server.monitor.view("events")')
     page = notebook.tab.page

@@ -29,8 +29,8 @@ LOAD = ["load", "ws://127.0.0.1:9"]
 def test_command_refuses_an_option_that_has_no_effect(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Command exits with code 2 and names the option and the reason when an option has no effect
-    beside the others.
+    """`rtmon` command exits with code 2 and names the option and the reason when an option has
+    no effect beside the others.
     """
     assert main(arguments) == 2
     said = capsys.readouterr().err

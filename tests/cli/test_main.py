@@ -49,7 +49,9 @@ def test_rtmon_without_a_command_lists_all_commands(capsys: pytest.CaptureFixtur
 def test_help_of_each_command_begins_its_examples_with_that_command(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Help of each command has an "Examples" section whose first line calls that command."""
+    """Help of each `rtmon` command has an "Examples" section whose first line calls that
+    command.
+    """
     assert main([command, "--help"]) == 0
     _, _, examples = capsys.readouterr().out.partition("Examples:\n")
     assert examples.splitlines()[0].strip() == f"rtmon {command}" or examples.startswith(
@@ -76,8 +78,8 @@ def test_help_of_each_command_begins_its_examples_with_that_command(
 def test_command_prints_one_sentence_when_an_option_is_wrong(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Command prints one sentence on standard error and exits with code 2 when an option is
-    wrong.
+    """`rtmon` command prints one sentence on standard error and exits with code 2 when an
+    option is wrong.
     """
     assert main(arguments) == 2
     printed = capsys.readouterr()
@@ -104,8 +106,8 @@ def test_command_says_how_to_install_a_missing_extra(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Command prints one sentence with the pip command of the missing extra and exits with code 2
-    when a package is not installed.
+    """`rtmon` command prints one sentence with the pip command of the missing extra and exits
+    with code 2 when a package is not installed.
     """
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)

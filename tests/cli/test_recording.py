@@ -240,8 +240,8 @@ def test_recording_commands_print_one_sentence_when_they_fail(
     code: int,
     words: str,
 ) -> None:
-    """Recording commands print one sentence and exit with code 2 for a wrong call and 1 for a
-    failure.
+    """`rtmon` commands for recordings print one sentence and exit with code 2 for a wrong call
+    and 1 for a failure.
     """
     _recording(tmp_path / "run.rtmon", 1)
     monkeypatch.chdir(tmp_path)

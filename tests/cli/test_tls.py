@@ -58,8 +58,8 @@ def test_server_and_dashboard_use_tls_when_a_certificate_is_given(
 def test_command_refuses_incomplete_or_missing_tls_files(
     arguments: tuple[str, ...], words: str
 ) -> None:
-    """Command exits with an error and without a traceback when a TLS option lacks its certificate
-    or the certificate file is missing.
+    """`rtmon` command exits with an error and without a traceback when a TLS option lacks its
+    certificate or the certificate file is missing.
     """
     ended = run(*arguments)
     assert ended.returncode != 0

@@ -22,8 +22,8 @@ async def said(capsys: Said, *args: Any, **options: Any) -> list[str]:
 async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wrong(
     capsys: Said,
 ) -> None:
-    """Check prints the found value, the expected value and a hint when the answer is wrong, and
-    "Right" when it is right.
+    """Exercise check prints the found value, the expected value and a hint when the answer is
+    wrong, and "Right" when it is right.
     """
     facts = {"open": 8}
     options: dict[str, Any] = {
@@ -41,7 +41,7 @@ async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wro
 
 
 async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
-    """Check of several values prints only those that differ from the expected ones."""
+    """Exercise check of several values prints only those that differ from the expected ones."""
     lines = await said(
         capsys,
         "several",
@@ -74,8 +74,8 @@ async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
 async def test_check_prints_values_rounded_shortened_and_on_one_line(
     capsys: Said, found: Any, expected: Any, sentence: str
 ) -> None:
-    """Check prints a found value on one line: rounded, shortened, and with control characters
-    escaped.
+    """Exercise check prints a found value on one line: rounded, shortened, and with control
+    characters escaped.
     """
     _, line = await said(capsys, "it holds", found=lambda: found, expected=expected)
     assert sentence in line
@@ -84,8 +84,8 @@ async def test_check_prints_values_rounded_shortened_and_on_one_line(
 async def test_check_passes_when_its_function_returns_the_expected_value_in_time(
     capsys: Said,
 ) -> None:
-    """Check calls its function or coroutine function repeatedly, and passes when the expected value
-    comes within the time limit.
+    """Exercise check calls its function or coroutine function repeatedly, and passes when the
+    expected value comes within the time limit.
     """
     looks: list[int] = []
 
@@ -100,8 +100,8 @@ async def test_check_passes_when_its_function_returns_the_expected_value_in_time
 
 
 async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> None:
-    """Check prints "Not yet" with the exception's text and no traceback when its functions raise an
-    exception.
+    """Exercise check prints "Not yet" with the exception's text and no traceback when its
+    functions raise an exception.
     """
     assert await said(capsys, "broken", lambda: 1 / 0, hint=str) == [
         "○ Not yet: broken",
@@ -117,7 +117,9 @@ async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> No
 
 
 async def test_since_counts_only_what_happens_after_its_creation(capsys: Said) -> None:
-    """Helper since() returns how far each count has grown since since() was called."""
+    """Function since(), for exercise checks, returns how far each count has grown since since()
+    was called.
+    """
     counts = {"published": 7}
     grown = since(lambda: counts)
     counts["published"] += 1
@@ -129,8 +131,8 @@ async def test_since_counts_only_what_happens_after_its_creation(capsys: Said) -
 async def test_strict_check_raises_when_the_answer_is_wrong(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Check with strict=True or RTMON_COURSE_STRICT=1 prints a wrong answer and raises an
-    AssertionError.
+    """Exercise check with strict=True or RTMON_COURSE_STRICT=1 prints a wrong answer and raises
+    an AssertionError.
     """
     with pytest.raises(WrongAnswer, match="found 1, this asks for 2"):
         await said(capsys, "two", found=lambda: 1, expected=2, strict=True)
@@ -148,8 +150,8 @@ async def test_strict_check_raises_when_the_answer_is_wrong(
 async def test_check_waits_as_long_as_the_patience_variable_says(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Check waits at least as many seconds as RTMON_COURSE_PATIENCE says, and raises when the
-    variable is not a number.
+    """Exercise check waits at least as many seconds as RTMON_COURSE_PATIENCE says, and raises
+    when the variable is not a number.
     """
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")
@@ -176,8 +178,8 @@ async def test_check_waits_as_long_as_the_patience_variable_says(
     ],
 )
 async def test_check_refuses_wrong_arguments(options: dict[str, Any], complaint: str) -> None:
-    """Check raises OptionError that names the mistake when a notebook's author calls it with wrong
-    arguments.
+    """Exercise check raises OptionError that names the mistake when a notebook's author calls
+    it with wrong arguments.
     """
     with pytest.raises(OptionError, match=complaint):
         await check("it holds", **options)

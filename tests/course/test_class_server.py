@@ -120,8 +120,8 @@ async def test_report_is_sent_again_when_the_class_server_restarts(
 
 
 async def test_reporter_names_the_problem_when_the_class_server_requires_a_token() -> None:
-    """Reporter without a token keeps a description of the problem and raises nothing when the class
-    server requires a token.
+    """Learner's reporter without a token keeps a description of the problem and raises nothing
+    when the class server requires a token.
     """
 
     async def refuse(_: object) -> None:
@@ -157,8 +157,8 @@ async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed
 async def test_check_works_and_reports_later_when_the_class_server_is_away(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Check in a notebook works without the class server, prints the problem, and sends all results
-    once the server runs.
+    """Exercise check in a notebook works without the class server, prints the problem, and
+    sends all results once the server runs.
     """
     port = reserve_port()
     heard = Heard()

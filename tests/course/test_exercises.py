@@ -54,7 +54,7 @@ TWO = 'facts = {}\nawait check(\n    "two",\n    found=len,\n    exercise="01-2"
 
 
 def test_exercise_name_text_and_points_come_from_its_check_call() -> None:
-    """Exercise takes its name, text and points from the call of check, with one point by
+    """Course exercise takes its name, text and points from the call of check, with one point by
     default.
     """
     found = list(exercises(notebook(ONE, TWO, 'await check("unnamed", print)')))
@@ -73,8 +73,8 @@ def test_exercise_name_text_and_points_come_from_its_check_call() -> None:
     ],
 )
 def test_exercise_is_refused_when_its_check_has_computed_arguments(source: str) -> None:
-    """Reading exercises raises FileFormatError when name, text or points of a check are not
-    literals.
+    """Reading course exercises raises FileFormatError when name, text or points of a check are
+    not literals.
     """
     with pytest.raises(FileFormatError, match=r"a literal (str|int) is needed"):
         list(exercises(notebook(source)))
@@ -191,7 +191,9 @@ def test_every_check_of_the_course_is_graded(path: Path) -> None:
 
 
 def test_exercise_names_are_unique_and_begin_with_the_notebook_number() -> None:
-    """Exercise names are unique in the course, and each begins with the number of its notebook."""
+    """Course exercise names are unique in the course, and each begins with the number of its
+    notebook.
+    """
     names = []
     for path in NOTEBOOKS:
         for each in exercises(json.loads(path.read_text("utf-8"))):

@@ -56,7 +56,9 @@ def open_sockets() -> int:
 
 @pytest.mark.parametrize("name", BUILDS)
 async def test_judge_passes_a_right_solution_and_leaves_no_task_or_socket(name: str) -> None:
-    """Judge passes a right solution in all its tests, and leaves neither task nor socket open."""
+    """Exercise judge passes a right solution in all its tests, and leaves neither task nor
+    socket open.
+    """
     module = BUILDS[name]
     before, sockets = asyncio.all_tasks(), open_sockets()
     verdict = await module.judge(module.right())
@@ -72,7 +74,9 @@ async def test_judge_passes_a_right_solution_and_leaves_no_task_or_socket(name: 
 async def test_judge_fails_a_wrong_solution_with_its_reason_and_a_hint(
     module: Any, make: Callable[[], Any], story: str
 ) -> None:
-    """Judge fails each wrong solution with the reason that fits its fault, and gives a hint."""
+    """Exercise judge fails each wrong solution with the reason that fits its fault, and gives a
+    hint.
+    """
     verdict = await module.judge(make())
     assert story in verdict.story, verdict
     assert verdict.hint
@@ -129,8 +133,8 @@ def is_no_coroutine_function(websocket: ServerConnection) -> int:
 async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_async(
     handler: Any, story: str
 ) -> None:
-    """Judge names the fault and leaves no task when a solution blocks, raises, hangs or is not a
-    coroutine function.
+    """Exercise judge names the fault and leaves no task when a solution blocks, raises, hangs
+    or is not a coroutine function.
     """
     before = asyncio.all_tasks()
     began = time.monotonic()
@@ -145,7 +149,7 @@ async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_asy
 async def test_judge_names_the_unfinished_test_when_the_time_limit_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Judge ends a trial at its time limit and says that the running test was not done."""
+    """Exercise judge ends a trial at its time limit and says that the running test was not done."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
@@ -154,8 +158,8 @@ async def test_judge_names_the_unfinished_test_when_the_time_limit_is_over(
 async def test_judge_waits_as_long_as_the_patience_variable_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Judge waits at least as many seconds as RTMON_COURSE_PATIENCE says, and its whole time limit
-    grows accordingly.
+    """Exercise judge waits at least as many seconds as RTMON_COURSE_PATIENCE says, and its
+    whole time limit grows accordingly.
     """
     monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
     verdict = await judges.worker_pool(pool.right())
@@ -169,8 +173,8 @@ async def test_judge_waits_as_long_as_the_patience_variable_says(
 async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Judge fails an answer that is later than the exercise allows, although RTMON_COURSE_PATIENCE
-    is set.
+    """Exercise judge fails an answer that is later than the exercise allows, although
+    RTMON_COURSE_PATIENCE is set.
     """
 
     async def late(urls: Sequence[str]) -> dict[str, str]:
@@ -184,7 +188,7 @@ async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
 
 
 async def test_judge_restores_the_alarm_timer_that_was_set_before() -> None:
-    """Judge restores the alarm timer and signal handler that were set before its trial."""
+    """Exercise judge restores the alarm timer and signal handler that were set before its trial."""
     heard: list[int] = []
     handler = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
     rest, _ = signal.setitimer(signal.ITIMER_REAL, 1000)

@@ -32,8 +32,8 @@ async def checked(*, found: int, exercise: str | None = "01-2", points: int | No
 
 
 async def test_check_appends_a_json_line_to_the_progress_file(somewhere: Path) -> None:
-    """Check that names its exercise appends one line of JSON to rtmon-progress.jsonl; a check
-    without a name appends none.
+    """Exercise check that names its exercise appends one line of JSON to rtmon-progress.jsonl;
+    a check without a name appends none.
     """
     await checked(found=1)
     await checked(found=2)
@@ -55,8 +55,8 @@ async def test_check_appends_a_json_line_to_the_progress_file(somewhere: Path) -
 async def test_progress_file_is_chosen_or_turned_off_by_the_environment(
     somewhere: Path, monkeypatch: Environment
 ) -> None:
-    """Check writes its progress to the path in RTMON_PROGRESS, and writes no file when the variable
-    is "off".
+    """Exercise check writes its progress to the path in RTMON_PROGRESS, and writes no file when
+    the variable is "off".
     """
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "other.jsonl"))
     await checked(found=1)
@@ -70,8 +70,8 @@ async def test_progress_file_is_chosen_or_turned_off_by_the_environment(
 async def test_check_prints_its_result_when_the_progress_file_cannot_be_written(
     somewhere: Path, monkeypatch: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Check prints its result and the problem when the progress file cannot be written or
-    is full.
+    """Exercise check prints its result and the problem when the progress file cannot be written
+    or is full.
     """
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "missing" / "progress.jsonl"))
     await checked(found=2)
@@ -136,8 +136,8 @@ def test_reading_progress_returns_an_error_in_place_of_a_malformed_line(
 
 
 def test_right_exercise_stays_right_in_reports() -> None:
-    """Report keeps an exercise right once one of its checks was right, and counts the tries of
-    all checks.
+    """Learner's report keeps an exercise right once one of its checks was right, and counts the
+    tries of all checks.
     """
     entries = [
         ProgressEntry(

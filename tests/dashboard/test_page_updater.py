@@ -50,8 +50,8 @@ async def updater() -> AsyncIterator[PageUpdater]:
 async def test_page_updater_sends_a_new_viewer_all_points_and_then_common_frames(
     updater: PageUpdater,
 ) -> None:
-    """Page updater sends a new viewer all chart points first, and then the same frames as all other
-    viewers.
+    """Dashboard page updater sends a new viewer all chart points first, and then the same
+    frames as all other viewers.
     """
     one, other = KeptViewer(), KeptViewer()
     updater.join(one)
@@ -68,8 +68,8 @@ async def test_page_updater_sends_a_new_viewer_all_points_and_then_common_frames
 async def test_page_updater_sends_all_points_when_a_slow_viewer_is_ready_again(
     updater: PageUpdater,
 ) -> None:
-    """Page updater sends no frame to a viewer that is not ready, and all chart points once the
-    viewer is ready again.
+    """Dashboard page updater sends no frame to a viewer that is not ready, and all chart points
+    once the viewer is ready again.
     """
     viewer = KeptViewer()
     updater.join(viewer)
@@ -86,8 +86,8 @@ async def test_page_updater_sends_all_points_when_a_slow_viewer_is_ready_again(
 
 
 async def test_page_updater_runs_a_query_once_for_several_viewers(updater: PageUpdater) -> None:
-    """Page updater runs a query that five viewers show fewer than five times, and sends the rows
-    with the frame.
+    """Dashboard page updater runs a query that five viewers show fewer than five times, and
+    sends the rows with the frame.
     """
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:
@@ -106,7 +106,9 @@ async def test_page_updater_runs_a_query_once_for_several_viewers(updater: PageU
 async def test_page_updater_answers_a_wrong_query_with_the_position_of_its_error(
     updater: PageUpdater,
 ) -> None:
-    """Page updater answers a wrong query with an error message and the position of the mistake."""
+    """Dashboard page updater answers a wrong query with an error message and the position of
+    the mistake.
+    """
     viewer = KeptViewer()
     updater.join(viewer)
     updater.ask(viewer, 7, "connections", {"where": "rtt>fast"})
@@ -120,8 +122,8 @@ async def test_page_updater_answers_a_wrong_query_with_the_position_of_its_error
 async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
     updater: PageUpdater, number: str
 ) -> None:
-    """Page updater ignores the bound or point count of a range request when it is not a finite
-    number.
+    """Dashboard page updater ignores the bound or point count of a range request when it is not
+    a finite number.
     """
     viewer = KeptViewer()
     updater.join(viewer)

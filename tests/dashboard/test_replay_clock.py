@@ -75,8 +75,8 @@ async def test_viewer_of_a_recording_gets_frame_and_rows_of_the_requested_moment
 async def test_recording_plays_to_its_end_and_waits_while_the_page_is_hidden(
     tmp_path: Path,
 ) -> None:
-    """Recording plays at the requested speed to its end, and stands still while the viewer's page
-    is not ready.
+    """Recording on a dashboard page plays at the requested speed to its end, and stands still
+    while the viewer's page is not ready.
     """
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (updater, viewer):

@@ -18,8 +18,8 @@ from .viewer import BEGIN, record
 
 
 async def test_table_file_has_the_requested_rows_columns_and_order() -> None:
-    """Table file has all rows of the query in the requested columns and order, and CSV text never
-    begins a spreadsheet formula.
+    """Dashboard table file has all rows of the query in the requested columns and order, and
+    CSV text never begins a spreadsheet formula.
     """
     monitor = Monitor(interval=3600, node='../"n\r\n', clock=FakeClock(time=BEGIN))
     for number in range(300):
@@ -61,8 +61,8 @@ async def test_table_file_has_the_requested_rows_columns_and_order() -> None:
 
 
 async def test_table_file_of_groups_has_their_counts_at_the_shown_moment(tmp_path: Path) -> None:
-    """Table file of grouped connections has the groups' open and closed counts at the shown moment
-    of a recording.
+    """Dashboard table file of grouped connections has the groups' open and closed counts at the
+    shown moment of a recording.
     """
     await record(tmp_path / "run.rtmon", ticks=30)
     feed = RecordingFeed(tmp_path / "run.rtmon")

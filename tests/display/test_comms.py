@@ -81,8 +81,8 @@ def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
 
 
 def test_live_output_sends_no_frames_to_a_silent_page() -> None:
-    """Notebook output sends no frames to a page that has stopped answering, and the full state when
-    the page answers again.
+    """Dashboard view in a notebook sends no frames to a page that has stopped answering, and
+    the full state when the page answers again.
     """
     feed, clock, page = SyntheticFeed(ago=10), Clock(), Recorder()
     view = shown(feed, clock)
@@ -101,8 +101,8 @@ def test_live_output_sends_no_frames_to_a_silent_page() -> None:
 
 
 def test_live_output_closes_the_page_silent_longest_above_the_limit() -> None:
-    """Notebook output closes the page that was silent longest when more pages than the limit have
-    connected.
+    """Dashboard view in a notebook closes the page that was silent longest when more pages than
+    the limit have connected.
     """
     clock = Clock()
     view = shown(SyntheticFeed(ago=1), clock)

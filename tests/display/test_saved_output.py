@@ -44,7 +44,9 @@ def output(feed: SyntheticFeed) -> dict[str, str]:
 
 
 def test_saved_output_is_smaller_than_300_kb_and_names_no_other_host(feed: SyntheticFeed) -> None:
-    """Saved output of a view is smaller than 300 kB and contains no URL of another host."""
+    """Saved notebook output of a dashboard view is smaller than 300 kB and contains no URL of
+    another host.
+    """
     html = output(feed)["text/html"]
     assert len(html.encode()) < LARGEST
     outside = set(re.findall(r"(?:https?|wss?)://[^\s\"'&<]+", html))
@@ -54,8 +56,8 @@ def test_saved_output_is_smaller_than_300_kb_and_names_no_other_host(feed: Synth
 
 
 def test_saved_output_shows_its_time_and_four_charts_without_scripts(feed: SyntheticFeed) -> None:
-    """Saved output shows without scripts since when it is not live, and four charts as SVG images
-    with a text.
+    """Saved notebook output of a dashboard view shows without scripts since when it is not
+    live, and four charts as SVG images with a text.
     """
     html = output(feed)["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
@@ -68,7 +70,7 @@ def test_saved_output_shows_its_time_and_four_charts_without_scripts(feed: Synth
 
 
 def test_saved_output_escapes_a_hostile_server_name() -> None:
-    """Saved output escapes markup in a server's name."""
+    """Saved notebook output of a dashboard view escapes markup in a server's name."""
     feed = SyntheticFeed(ago=5)
     evil = "</script><img src=x onerror=alert(1)>"
     feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')
@@ -79,7 +81,9 @@ def test_saved_output_escapes_a_hostile_server_name() -> None:
 
 
 def test_saved_output_has_a_text_line_and_its_own_mime_type(feed: SyntheticFeed) -> None:
-    """Saved output has, beside HTML, a line of plain text and data under rtmon's own MIME type."""
+    """Saved notebook output of a dashboard view has, beside HTML, a line of plain text and data
+    under rtmon's own MIME type.
+    """
     data = output(feed)
     assert data["text/plain"].startswith("rtmon: ")
     assert data[MARK] == {"view": "v1"}

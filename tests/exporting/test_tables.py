@@ -121,7 +121,7 @@ async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Pa
 
 
 async def test_export_over_the_admin_listener_equals_the_monitor(tmp_path: Path) -> None:
-    """Export over a server's admin listener reads back equal to the Monitor's tables."""
+    """Data export over a server's admin listener reads back equal to the Monitor's tables."""
     clock = FakeClock(time=BEGIN)
     with busy_monitor(clock) as monitor:
         await run(monitor, clock, 5)
@@ -172,8 +172,8 @@ async def test_duckdb_reads_exported_parquet_with_equal_values_and_types(
 async def test_export_of_a_time_range_has_only_rows_within_it(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Export of a time range has the ticks from its first to its last second, and only connections
-    open within it.
+    """Data export of a time range has the ticks from its first to its last second, and only
+    connections open within it.
     """
     since, until = BEGIN + 60, BEGIN + 64
     await rtmon.export(recording, tmp_path, since=since, until=until)
@@ -185,11 +185,11 @@ async def test_export_of_a_time_range_has_only_rows_within_it(
 
 
 @pytest.mark.parametrize(("every", "ticks"), [(1, 2 * 71), (10, 2 * 8), (60, 2 * 2), (None, 142)])
-async def test_every_option_merges_that_many_ticks_and_keeps_the_sums(
+async def test_export_with_every_merges_that_many_ticks_and_keeps_the_sums(
     recording: Path, tmp_path: Path, every: Any, ticks: int
 ) -> None:
-    """Export option ``every`` merges that many ticks into one row, and the sums of counters stay
-    the same.
+    """Data export option ``every`` merges that many ticks into one row, and the sums of
+    counters stay the same.
     """
     await rtmon.export(recording, tmp_path, tables=("samples",), every=every)
     samples = _csv(tmp_path, "samples")
@@ -202,7 +202,7 @@ async def test_every_option_merges_that_many_ticks_and_keeps_the_sums(
 async def test_export_reports_the_number_of_rows_written_per_table(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Export reports to its progress callback how many rows of each table it has written."""
+    """Data export reports to its progress callback how many rows of each table it has written."""
     told: dict[str, int] = {}
     await rtmon.export(recording, tmp_path, progress=lambda table, rows: told.update({table: rows}))
     assert told == {table: len(_csv(tmp_path, table)) for table in TABLES_EXPORTED}
@@ -211,8 +211,8 @@ async def test_export_reports_the_number_of_rows_written_per_table(
 async def test_export_leaves_out_names_and_reasons_when_redacted(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Export with a redaction that drops names and reasons has no names of connections and no
-    details of events.
+    """Data export with a redaction that drops names and reasons has no names of connections and
+    no details of events.
     """
     redaction = rtmon.Redaction(names="drop", reasons="drop")
     await rtmon.export(recording, tmp_path, redaction=redaction)
@@ -234,15 +234,15 @@ async def test_export_leaves_out_names_and_reasons_when_redacted(
 async def test_export_raises_and_writes_nothing_when_an_option_is_wrong(
     recording: Path, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
-    """Export raises OptionError and writes no file when an option is wrong."""
+    """Data export raises OptionError and writes no file when an option is wrong."""
     with pytest.raises(OptionError, match=words):
         await rtmon.export(recording, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
 async def test_export_refuses_to_merge_ticks_of_a_running_monitor(tmp_path: Path) -> None:
-    """Export raises OptionError that advises to record the server when ``every`` is given for a
-    running Monitor.
+    """Data export raises OptionError that advises to record the server when ``every`` is given
+    for a running Monitor.
     """
     with rtmon.Monitor(interval=3600) as monitor, pytest.raises(OptionError, match="record it"):
         await rtmon.export(monitor, tmp_path, every=10)
@@ -264,8 +264,8 @@ def _write(path: Path, events: int) -> None:
 
 
 async def test_export_of_a_damaged_recording_keeps_the_earlier_file(tmp_path: Path) -> None:
-    """Export of a damaged recording raises FileFormatError and leaves the earlier exported file
-    unchanged.
+    """Data export of a damaged recording raises FileFormatError and leaves the earlier exported
+    file unchanged.
     """
     path, out = tmp_path / "run.rtmon", tmp_path / "out"
     _write(path, 20_000)
@@ -284,7 +284,7 @@ async def test_export_of_a_damaged_recording_keeps_the_earlier_file(tmp_path: Pa
 @pytest.mark.matrix
 @pytest.mark.parametrize("form", READ)
 async def test_export_memory_does_not_grow_with_the_recording(tmp_path: Path, form: Any) -> None:
-    """Export of 100,000 events uses less than 1.3 times the memory of an export of 25,000
+    """Data export of 100,000 events uses less than 1.3 times the memory of an export of 25,000
     events.
     """
     peaks = []

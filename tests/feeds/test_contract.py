@@ -12,8 +12,8 @@ from tests.feeds.rigs import Rig, ready
 
 
 async def test_feed_is_empty_before_the_first_tick(rig: Rig) -> None:
-    """Feed before the first tick answers with empty values, raises nothing, and has the status
-    "connecting".
+    """Monitor feed before the first tick answers with empty values, raises nothing, and has the
+    status "connecting".
     """
     await ready(rig)
     assert rig.feed.latest() is None
@@ -25,8 +25,8 @@ async def test_feed_is_empty_before_the_first_tick(rig: Rig) -> None:
 
 
 async def test_feed_has_samples_events_and_connections_from_before_its_start(rig: Rig) -> None:
-    """Feed has the samples, events and connections that the Monitor measured before the feed
-    started.
+    """Monitor feed has the samples, events and connections that the Monitor measured before the
+    feed started.
     """
     rig.connection("ada", messages_in=3)
     rig.monitor.tick()
@@ -39,8 +39,8 @@ async def test_feed_has_samples_events_and_connections_from_before_its_start(rig
 
 
 async def test_feed_has_exactly_the_values_of_the_monitor(rig: Rig) -> None:
-    """Feed has exactly the Monitor's samples, events, rows and totals, with hostile names, nulls
-    and large numbers.
+    """Monitor feed has exactly the Monitor's samples, events, rows and totals, with hostile
+    names, nulls and large numbers.
     """
     await ready(rig)
     name = "<img src=x onerror=alert(1)>\u2028\x00"
@@ -62,7 +62,7 @@ async def test_feed_has_exactly_the_values_of_the_monitor(rig: Rig) -> None:
 
 
 async def test_feed_has_null_in_columns_that_no_probe_measures(rig: Rig) -> None:
-    """Feed has null in the columns and histograms that no probe of the server measures."""
+    """Monitor feed has null in the columns and histograms that no probe of the server measures."""
     await ready(rig)
     rig.monitor.connection_opened(rig.monitor.collector.meter(probe="asgi"))
     await rig.tick()
@@ -81,7 +81,9 @@ async def test_feed_has_null_in_columns_that_no_probe_measures(rig: Rig) -> None
 
 
 async def test_feed_returns_only_newer_samples_and_events_when_since_is_given(rig: Rig) -> None:
-    """Feed returns only the samples and events after the sequence number given as ``since``."""
+    """Monitor feed returns only the samples and events after the sequence number given as
+    ``since``.
+    """
     await ready(rig)
     for _ in range(3):
         rig.connection()
@@ -91,8 +93,8 @@ async def test_feed_returns_only_newer_samples_and_events_when_since_is_given(ri
 
 
 async def test_feed_status_is_live_after_a_tick_and_closed_after_aclose(rig: Rig) -> None:
-    """Feed's status is "live" after a tick and "closed" after aclose(), and its last sample stays
-    available.
+    """Monitor feed's status is "live" after a tick and "closed" after aclose(), and its last
+    sample stays available.
     """
     await ready(rig)
     await rig.tick()
@@ -105,7 +107,7 @@ async def test_feed_status_is_live_after_a_tick_and_closed_after_aclose(rig: Rig
 
 
 async def test_feed_clock_follows_the_clock_of_the_server(rig: Rig) -> None:
-    """Feed's clock is less than a minute ahead of the newest sample's time."""
+    """Monitor feed's clock is less than a minute ahead of the newest sample's time."""
     await ready(rig)
     await rig.tick()
     latest = rig.feed.latest()
@@ -129,8 +131,8 @@ async def test_feed_clock_follows_the_clock_of_the_server(rig: Rig) -> None:
 async def test_feed_filters_sorts_and_pages_connections(
     rig: Rig, query: ConnectionQuery, names: list[str]
 ) -> None:
-    """Feed returns the matching connections in the requested order and page, with nulls last in
-    both directions.
+    """Monitor feed returns the matching connections in the requested order and page, with nulls
+    last in both directions.
     """
     rig.connection("ada", messages_in=1)
     bob = rig.connection("bob", messages_in=2)
@@ -146,7 +148,7 @@ async def test_feed_filters_sorts_and_pages_connections(
 
 
 async def test_feed_has_one_row_per_connection_with_its_newest_values(rig: Rig) -> None:
-    """Feed has one row per connection, with the connection's newest values."""
+    """Monitor feed has one row per connection, with the connection's newest values."""
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()
@@ -158,7 +160,7 @@ async def test_feed_has_one_row_per_connection_with_its_newest_values(rig: Rig) 
 
 
 async def test_feed_has_the_channels_of_the_hub_after_each_tick(rig: Rig) -> None:
-    """Feed has the hub's channels with their counts after each tick."""
+    """Monitor feed has the hub's channels with their counts after each tick."""
     hub = Hub()
     rig.monitor.measure(hub)
     stats = hub._parts.broadcast.stats["room:<b>"]

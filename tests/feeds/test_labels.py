@@ -19,8 +19,8 @@ async def _rows(rig: Rig, table: str, where: str = "") -> list[object]:
 
 
 async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> None:
-    """Feed gives percentiles of the last minute by path, room and message type, and the sample
-    counts all measurements together.
+    """Monitor feed gives percentiles of the last minute by path, room and message type, and the
+    sample counts all measurements together.
     """
     hub = Hub()
     rig.monitor.measure(hub)
@@ -61,7 +61,7 @@ async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> 
 
 
 async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
-    """Feed groups the latencies of all paths above the limit under the label "other"."""
+    """Monitor feed groups the latencies of all paths above the limit under the label "other"."""
     for number in range(LABELS + 20):
         meter = rig.monitor.collector.meter()
         meter.path = f"/{number}"
@@ -75,8 +75,8 @@ async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
 
 
 async def test_feed_counts_reconnects_of_an_address_within_a_minute(rig: Rig) -> None:
-    """Feed counts a connection as a reconnect when another one from its address ended within the
-    minute before.
+    """Monitor feed counts a connection as a reconnect when another one from its address ended
+    within the minute before.
     """
     for wait in (1.0, 1.0, 100.0):
         meter = rig.monitor.collector.meter()
@@ -98,7 +98,9 @@ async def test_feed_counts_reconnects_of_an_address_within_a_minute(rig: Rig) ->
 
 
 async def test_sample_counts_closed_connections_by_cause(rig: Rig) -> None:
-    """Sample counts the connections closed in its tick by cause, such as ping timeout and reset."""
+    """Monitor's sample counts the connections closed in its tick by cause, such as ping timeout
+    and reset.
+    """
     await ready(rig)
     for cause in ("ping timeout", "ping timeout", "reset", None):
         rig.monitor.connection_closed(rig.connection("x"), Ending(close_code=1006, cause=cause))  # type: ignore[arg-type]

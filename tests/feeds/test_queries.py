@@ -83,8 +83,8 @@ async def test_chart_points_have_the_lowest_and_highest_value_of_their_ticks(
 
 
 async def test_series_query_returns_only_the_requested_columns_and_time_range(rig: Rig) -> None:
-    """Series query returns only the requested columns, and the points from the first to the last
-    second of the range.
+    """Feed query for chart points returns only the requested columns, and the points from the
+    first to the last second of the range.
     """
     await ready(rig)
     await _run(rig, 30)
@@ -100,8 +100,8 @@ async def test_series_query_returns_only_the_requested_columns_and_time_range(ri
 async def test_series_query_uses_the_finest_resolution_within_the_requested_points(
     rig: Rig, points: int, level: int
 ) -> None:
-    """Series query uses the finest resolution that needs no more points than requested, and
-    otherwise the coarsest.
+    """Feed query for chart points uses the finest resolution that needs no more points than
+    requested, and otherwise the coarsest.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -110,8 +110,8 @@ async def test_series_query_uses_the_finest_resolution_within_the_requested_poin
 
 
 async def test_merged_series_query_returns_one_point_of_the_whole_range(rig: Rig) -> None:
-    """Series query with ``merge`` returns one point whose quantiles are those of all values in the
-    range.
+    """Feed query for chart points with ``merge`` returns one point whose quantiles are those of
+    all values in the range.
     """
     await ready(rig)
     await _run(rig, 47)
@@ -158,8 +158,8 @@ async def _people(rig: Rig) -> None:
 async def test_rows_query_filters_sorts_and_pages_connections(
     rig: Rig, query: RowsQuery, names: list[str]
 ) -> None:
-    """Rows query returns the matching connections in the requested order and page, with
-    nulls last.
+    """Feed query for rows returns the matching connections in the requested order and page,
+    with nulls last.
     """
     await _people(rig)
     answer = await rig.feed.query(query)
@@ -170,8 +170,8 @@ async def test_rows_query_filters_sorts_and_pages_connections(
 
 
 async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Rig) -> None:
-    """Rows query with a time range leaves out connections that ended before it or were opened after
-    it.
+    """Feed query for rows with a time range leaves out connections that ended before it or were
+    opened after it.
     """
     await _people(rig)
     closed = rig.clock.time()
@@ -185,7 +185,9 @@ async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Ri
 
 
 async def test_rows_query_says_how_many_rows_were_discarded(rig: Rig) -> None:
-    """Rows query's answer says how many closed connections the bounded table has discarded."""
+    """Feed query for rows's answer says how many closed connections the bounded table has
+    discarded.
+    """
     rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
     for number in range(5):
         meter = rig.connection(f"n{number}")
@@ -202,8 +204,8 @@ async def test_rows_query_says_how_many_rows_were_discarded(rig: Rig) -> None:
 
 
 async def test_group_query_sums_the_counts_of_connections_in_each_group(rig: Rig) -> None:
-    """Group query sums counts and takes the greatest latency per group, and merges groups above the
-    limit into one.
+    """Feed query for groups sums counts and takes the greatest latency per group, and merges
+    groups above the limit into one.
     """
     await _people(rig)
     users = await rig.feed.query(GroupQuery(by="user"))
@@ -227,8 +229,8 @@ async def test_group_query_sums_the_counts_of_connections_in_each_group(rig: Rig
 
 
 async def test_detail_query_returns_the_row_and_events_of_a_connection(rig: Rig) -> None:
-    """Detail query returns a connection's row and events, and no row when the id or server run is
-    unknown.
+    """Feed query for details returns a connection's row and events, and no row when the id or
+    server run is unknown.
     """
     await _people(rig)
     found = await rig.feed.query(RowsQuery(where="name:dora"))
@@ -260,8 +262,8 @@ async def test_detail_query_returns_the_row_and_events_of_a_connection(rig: Rig)
 async def test_wrong_query_raises_query_error_that_names_the_fault(
     rig: Rig, query: Any, problem: str | None
 ) -> None:
-    """Query with a wrong column, level, limit or group raises QueryError that names the fault, and
-    any search text is accepted.
+    """Feed query with a wrong column, level, limit or group raises QueryError that names the
+    fault, and any search text is accepted.
     """
     await _people(rig)
     if problem is None:
@@ -272,7 +274,7 @@ async def test_wrong_query_raises_query_error_that_names_the_fault(
 
 
 async def test_queries_return_empty_answers_before_the_first_tick(rig: Rig) -> None:
-    """Queries return empty answers and raise nothing before the first tick."""
+    """Feed queries return empty answers and raise nothing before the first tick."""
     await ready(rig)
     series: SeriesAnswer = await rig.feed.query(SeriesQuery())
     assert (len(series), series.source.seq) == (0, 0)
@@ -284,7 +286,7 @@ async def test_queries_return_empty_answers_before_the_first_tick(rig: Rig) -> N
 
 
 async def test_listener_is_called_with_each_new_sample_until_it_is_removed(rig: Rig) -> None:
-    """Listener of a feed is called with each new sample until the listener is removed."""
+    """Listener of a Monitor feed is called with each new sample until the listener is removed."""
     await ready(rig)
     seqs: list[int] = []
     end = rig.feed.listen(lambda sample: seqs.append(sample.seq))

@@ -67,7 +67,9 @@ ADA = ConnectionInfo(
     ],
 )
 def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: bool) -> None:
-    """Query text selects a row that meets all its terms, and a null column meets no comparison."""
+    """Table query text selects a row that meets all its terms, and a null column meets no
+    comparison.
+    """
     assert parse(text)(ADA) is holds
 
 
@@ -89,7 +91,9 @@ def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: 
 def test_query_error_shows_the_position_of_the_mistake(
     text: str, problem: str, position: int
 ) -> None:
-    """Query error shows the query text with a mark below the character where the mistake begins."""
+    """Table query error shows the query text with a mark below the character where the mistake
+    begins.
+    """
     with pytest.raises(QueryError, match="(?s)" + problem) as caught:
         parse(text)
     assert caught.value.position == position
@@ -97,8 +101,8 @@ def test_query_error_shows_the_position_of_the_mistake(
 
 
 def test_query_on_a_column_of_another_table_is_refused() -> None:
-    """Query on channels or events uses that table's columns, and raises QueryError for a column of
-    another table.
+    """Table query on channels or events uses that table's columns, and raises QueryError for a
+    column of another table.
     """
     event = Event(seq=1, time=5.0, kind="closed", code=1006, detail="ping timeout, by this side")
     assert parse("kind:closed code:1006 reason:ping*", "events")(event)
@@ -116,7 +120,9 @@ def test_any_query_text_is_valid_or_raises_query_error(text: str) -> None:
 
 @given(st.text(max_size=20))
 def test_quoted_query_text_matches_the_same_text(text: str) -> None:
-    """Quoted query text with any characters except the star matches a column with the same text."""
+    """Quoted table query text with any characters except the star matches a column with the
+    same text.
+    """
     if "*" in text:
         return
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -189,7 +189,7 @@ async def test_admin_listener_closes_with_1003_when_a_request_is_malformed(
 
 
 async def test_query_fails_when_the_server_disconnects_before_its_answer() -> None:
-    """Query of a remote feed raises FeedError when the server disconnects before it has
+    """Table query of a remote feed raises FeedError when the server disconnects before it has
     answered.
     """
     monitor = _ticked(3)

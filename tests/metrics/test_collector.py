@@ -63,8 +63,8 @@ def _count(meter: Meter, **amounts: int) -> None:
     )
 )
 def test_samples_sum_to_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
-    """Samples of any sequence of actions sum to the snapshot's totals, and opened minus closed
-    connections equals open ones.
+    """Monitor samples of any sequence of actions sum to the snapshot's totals, and opened minus
+    closed connections equals open ones.
     """
     c = _collector()
     alive: list[Meter] = []
@@ -136,8 +136,8 @@ def test_tick_lists_new_and_closed_connections_in_the_tables() -> None:
 
 
 def test_tick_reads_only_connections_that_changed() -> None:
-    """Tick lists only connections with changes since the last tick, so an idle connection costs
-    nothing.
+    """Monitor tick lists only connections with changes since the last tick, so an idle
+    connection costs nothing.
     """
     c = _collector()
     idle, busy = _connection(c), _connection(c)
@@ -186,7 +186,9 @@ def test_client_connection_is_not_in_the_server_totals() -> None:
 
 
 def test_sample_rate_uses_the_real_time_between_ticks() -> None:
-    """Sample's rate divides the count by the real time between two ticks when a tick is late."""
+    """Rate of a Monitor's sample divides the count by the real time between two ticks when a
+    tick is late.
+    """
     c = _collector()
     meter = _connection(c)
     _count(meter, messages_in=40)
@@ -194,8 +196,8 @@ def test_sample_rate_uses_the_real_time_between_ticks() -> None:
 
 
 def test_rates_and_durations_stay_when_the_wall_clock_jumps() -> None:
-    """Rates and durations stay correct when the wall clock jumps, since they use the monotonic
-    clock.
+    """Rates and connection durations stay correct when the wall clock jumps, since they use the
+    monotonic clock.
     """
     c = _collector()
     meter = _connection(c)
@@ -214,14 +216,16 @@ def test_rates_and_durations_stay_when_the_wall_clock_jumps() -> None:
 
 
 def test_sample_rate_is_null_when_no_time_has_passed() -> None:
-    """Sample's rate is null when no time has passed between two ticks."""
+    """Rate of a Monitor's sample is null when no time has passed between two ticks."""
     c = _collector()
     _count(_connection(c), messages_in=1)
     assert c.tick(0.0, 0.0).sample.rate("messages_in") is None
 
 
 def test_tick_limits_its_events_and_counts_those_dropped() -> None:
-    """Tick keeps a limited number of events, and adds one event with the number of dropped ones."""
+    """Monitor tick keeps a limited number of events, and adds one event with the number of
+    dropped ones.
+    """
     c = _collector()
     for _ in range(EVENTS_PER_TICK + 5):
         _connection(c)
@@ -241,7 +245,9 @@ def test_closed_connections_table_drops_its_oldest_row_when_full() -> None:
 
 
 def test_names_and_event_details_are_shortened_to_256_bytes_of_valid_text() -> None:
-    """Names and event details of any content become valid Unicode text of at most 256 bytes."""
+    """Connection names and event details of any content become valid Unicode text of at most
+    256 bytes.
+    """
     c = _collector()
     meter = _connection(c)
     meter.name = "\ud800" + "x" * 10_000
@@ -256,7 +262,7 @@ def test_names_and_event_details_are_shortened_to_256_bytes_of_valid_text() -> N
 
 @pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"ada", "b'ada'"), (("a", 1), "('a', 1)")])
 def test_name_of_another_type_becomes_text(name: Any, shown: str) -> None:
-    """Name that is not a string, such as a number, becomes text in rows and events."""
+    """Connection name that is not a string, such as a number, becomes text in rows and events."""
     c = _collector()
     meter = _connection(c)
     meter.name = name
@@ -270,8 +276,8 @@ def _sample(seq: int) -> Sample:
 
 
 def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
-    """History keeps a limited number of the newest samples and events, returns those after
-    ``since``, and keeps merged samples for longer.
+    """Sample history keeps a limited number of the newest samples and events, returns those
+    after ``since``, and keeps merged samples for longer.
     """
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
@@ -283,7 +289,7 @@ def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
 
 
 def test_window_has_connects_disconnects_and_net_change() -> None:
-    """Window of any length counts the connections opened and closed within it, and their
+    """Time window of any length counts the connections opened and closed within it, and their
     difference.
     """
     history = History(seconds=10, every=2)
@@ -297,7 +303,7 @@ def test_window_has_connects_disconnects_and_net_change() -> None:
 
 
 def test_long_window_holds_every_tick_once() -> None:
-    """Window over single and merged samples contains each tick exactly once."""
+    """Time window over single and merged samples contains each tick exactly once."""
     history = History(seconds=10, every=4)
     for seq in range(1, 41):
         history.add(replace(_sample(seq), opened=1))
@@ -328,8 +334,8 @@ def test_row_has_the_columns_of_its_table() -> None:
     "probes", [("websockets",), ("asgi",), ("socketio",), ("asgi", "socketio"), EVERY]
 )
 def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...]) -> None:
-    """Column of samples, windows, totals and DataFrames is null exactly when no probe of the server
-    measures it.
+    """Column of Monitor samples, windows, totals and DataFrames is null exactly when no probe
+    of the server measures it.
     """
     c = _collector()
     for probe in probes:
@@ -354,8 +360,8 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
 def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Sample before the first connection has null in the columns that the announced probe does not
-    measure.
+    """Monitor's sample before the first connection has null in the columns that the announced
+    probe does not measure.
     """
     c = _collector()
     c.expect(ready)
@@ -363,8 +369,8 @@ def test_columns_of_an_expected_probe_are_known_before_the_first_connection(read
 
 
 def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
-    """Sample has a histogram of round trips once a hub has measured one, although the ASGI probe
-    sees no pings.
+    """Monitor's sample has a histogram of round trips once a hub has measured one, although the
+    ASGI probe sees no pings.
     """
     c = _collector()
     meter = c.meter(probe="asgi")
@@ -379,8 +385,8 @@ def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
 
 
 def test_merged_sample_uses_the_samples_in_which_a_column_is_known() -> None:
-    """Merged sample has a column's values from the samples in which it is known, and null if it is
-    known in none.
+    """Sample merged from several ticks has a column's values from the samples in which it is
+    known, and null if it is known in none.
     """
     recorder = HistogramRecorder()
     recorder.record(0.5)

@@ -43,13 +43,15 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """Record's fields are the columns of its table, in the same order."""
+    """Fields of a Monitor's record are the columns of its table, in the same order."""
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 
 
 def test_sample_without_messages_has_null_in_derived_columns() -> None:
-    """Sample without messages has null in each column that is derived from other columns."""
+    """Monitor's sample without messages has null in each column that is derived from other
+    columns.
+    """
     sample = Sample(node="n", epoch="e", seq=1, time=0.0, elapsed=1.0)
     assert [getattr(sample, column.name) for column in SAMPLE if column.derived] == [None] * sum(
         column.derived for column in SAMPLE
@@ -57,14 +59,14 @@ def test_sample_without_messages_has_null_in_derived_columns() -> None:
 
 
 def test_snapshot_has_a_total_for_every_counter_of_a_sample() -> None:
-    """Snapshot has a total for every counter of a sample."""
+    """Monitor's snapshot has a total for every counter of a sample."""
     counters = {column.name for column in SAMPLE if column.kind == "counter"}
     assert counters <= {field.name for field in fields(Snapshot)}
 
 
 def test_every_column_has_a_definition_and_numbers_have_a_unit() -> None:
-    """Every column has a definition that is a sentence, and a unit if it is a number other than a
-    code.
+    """Every column of the metrics tables has a definition that is a sentence, and a unit if it
+    is a number other than a code.
     """
     for column in (column for table in TABLES.values() for column in table):
         assert column.definition.endswith("."), column.name
@@ -82,8 +84,8 @@ def test_sample_and_connection_have_every_counter_of_a_meter() -> None:
 
 @pytest.mark.parametrize("counter", LEDGER_COUNTERS)
 def test_counter_that_a_probe_increases_is_in_row_sample_and_snapshot(counter: str) -> None:
-    """Counter that a probe increases appears in the connection's row, the sample and the totals,
-    and changes no other counter.
+    """Connection counter that a probe increases appears in the connection's row, the sample and
+    the totals, and changes no other counter.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
@@ -112,8 +114,8 @@ def test_attribute_that_a_probe_sets_is_in_the_column_of_the_same_name(column: C
 
 
 def test_row_of_a_closed_connection_has_its_times_codes_and_cause() -> None:
-    """Row of a closed connection has its state, its wall-clock times, its close codes and its
-    cause.
+    """Table row of a closed connection has its state, its wall-clock times, its close codes and
+    its cause.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter(role="client", transport="sse")
@@ -138,8 +140,8 @@ def test_row_of_a_closed_connection_has_its_times_codes_and_cause() -> None:
 
 
 def test_row_shortens_every_text_that_a_client_or_application_chose() -> None:
-    """Connection's row shortens every text from a client or application to 256 characters of valid
-    Unicode.
+    """Connection's table row shortens every text from a client or application to 256 characters
+    of valid Unicode.
     """
     meter = Collector(node="n", epoch="e", now=0.0).meter()
     external = [column.name for column in CONNECTION if column.external]

@@ -42,8 +42,8 @@ class Reader:
 
 
 def test_row_and_events_count_bytes_in_the_queue_and_in_the_transport() -> None:
-    """Row and events of a slow connection count the bytes in its queue and in its transport, the
-    oldest byte's age, and dropped messages.
+    """Table row and events of a slow connection count the bytes in its queue and in its
+    transport, the oldest byte's age, and dropped messages.
     """
     reader = Reader()
     reader.buffered = 100
@@ -127,8 +127,8 @@ def test_detector_keeps_no_reference_to_a_closed_connection() -> None:
 
 
 def test_queued_bytes_are_counted_while_the_transport_is_empty() -> None:
-    """Row and sample count bytes in a connection's queue while its transport is empty, until the
-    bytes have left the queue.
+    """Table row and sample count bytes in a connection's queue while its transport is empty,
+    until the bytes have left the queue.
     """
     reader = Reader()
     reader.buffered = 100

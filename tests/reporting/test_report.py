@@ -70,7 +70,7 @@ async def talk(url: str, messages: int) -> None:
 
 
 async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) -> None:
-    """Report counts only the messages inside its block, and shows hostile names and titles
+    """HTML report counts only the messages inside its block, and shows hostile names and titles
     as text.
     """
     path = tmp_path / "run.html"
@@ -91,8 +91,8 @@ async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) 
 
 
 async def test_report_of_an_admin_address_measures_a_remote_server(tmp_path: Path) -> None:
-    """Report with an admin address and ``async with`` counts the messages of a remote server, and
-    raises FeedError when there is none.
+    """HTML report with an admin address and ``async with`` counts the messages of a remote
+    server, and raises FeedError when there is none.
     """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:
@@ -113,8 +113,8 @@ async def test_report_of_an_admin_address_measures_a_remote_server(tmp_path: Pat
 
 
 def test_report_is_written_when_the_block_raises(tmp_path: Path) -> None:
-    """Report is written with the exception's text when its block raises, and the exception is
-    raised again.
+    """HTML report is written with the exception's text when its block raises, and the exception
+    is raised again.
     """
     monitor = rtmon.Monitor()
     with pytest.raises(ValueError, match="broken"), rtmon.report(tmp_path / "a.html", monitor):
@@ -144,7 +144,7 @@ def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawi
 def test_report_page_shows_any_text_as_text_and_draws_any_numbers(
     text: str, values: list[float | None], form: Form
 ) -> None:
-    """Report page shows any text as plain text, and draws any numbers in each chart form."""
+    """HTML report page shows any text as plain text, and draws any numbers in each chart form."""
     parts = [
         drawing(text, values, form),
         Tiles([(text, text)]),
@@ -164,8 +164,8 @@ def paths(text: str) -> list[str]:
 
 
 def test_report_chart_is_drawn_as_line_steps_or_area() -> None:
-    """Report chart interrupts its line at unknown values, draws steps before each point, and closes
-    areas at the bottom.
+    """HTML report chart interrupts its line at unknown values, draws steps before each point,
+    and closes areas at the bottom.
     """
     (line,) = paths(svg(drawing("a", [1.0, None, 1.0, 2.0])))
     assert line.count("M") == 2
@@ -179,7 +179,7 @@ def test_report_chart_is_drawn_as_line_steps_or_area() -> None:
 
 
 async def test_report_contains_every_chart_of_the_dashboard(tmp_path: Path) -> None:
-    """Report contains every chart of the dashboard, event-loop lag and CPU included."""
+    """HTML report contains every chart of the dashboard, event-loop lag and CPU included."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         with rtmon.report(path, server.monitor):

@@ -74,7 +74,7 @@ async def test_scrape_reads_only_the_last_tick() -> None:
 
 
 async def test_scrape_lets_other_tasks_run_after_each_metric() -> None:
-    """Scrape lets other tasks of the event loop run after each metric."""
+    """Scrape of /metrics lets other tasks of the event loop run after each metric."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     turns = 0
@@ -119,7 +119,9 @@ class _Imports(importlib.abc.MetaPathFinder):
 async def test_first_scrape_imports_its_modules_on_another_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """First scrape imports its modules on another thread than that of the event loop."""
+    """First scrape of /metrics imports its modules on another thread than that of the event
+    loop.
+    """
     imports = _Imports("rtmon.sinks.prometheus")
     monkeypatch.setattr(sys, "meta_path", [imports, *sys.meta_path])
     monkeypatch.delitem(sys.modules, imports.module)
@@ -164,8 +166,8 @@ async def test_metrics_endpoint_refuses_foreign_host_names_without_a_token() -> 
 
 
 async def test_registry_of_a_monitor_exports_the_same_metrics_as_the_endpoint() -> None:
-    """Registry of a Monitor, served on another thread, exports the same metrics as /metrics, and
-    adds nothing to the global registry.
+    """Prometheus registry of a Monitor, served on another thread, exports the same metrics as
+    /metrics, and adds nothing to the global registry.
     """
     one, two = Monitor(interval=1000, node="one"), Monitor(interval=1000, node="two")
     two.connection_opened(two.collector.meter())
@@ -187,7 +189,9 @@ async def test_registry_of_a_monitor_exports_the_same_metrics_as_the_endpoint() 
 
 
 def test_registry_refuses_a_second_monitor() -> None:
-    """Registry raises ValueError when the metrics of a second Monitor are registered in it."""
+    """Prometheus registry raises ValueError when the metrics of a second Monitor are registered
+    in it.
+    """
     both = CollectorRegistry()
     one, two = (MonitorCollector(Monitor()) for _ in range(2))
     both.register(one)

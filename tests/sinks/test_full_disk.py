@@ -96,8 +96,8 @@ def _gauge(monitor: Monitor) -> float:
     ids=lambda error: type(error).__name__ + str(error.errno),
 )
 async def test_sink_is_retried_when_its_failure_may_be_temporary(error: Exception) -> None:
-    """Sink whose failure may be temporary, such as a full disk, is retried, receives every tick,
-    and is counted in a gauge meanwhile.
+    """Monitor's sink whose failure may be temporary, such as a full disk, is retried, receives
+    every tick, and is counted in a gauge meanwhile.
     """
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)
@@ -130,8 +130,8 @@ async def test_sink_is_retried_when_its_failure_may_be_temporary(error: Exceptio
     ids=lambda error: type(error).__name__ + str(getattr(error, "errno", "")),
 )
 async def test_sink_is_detached_when_its_failure_is_permanent(error: Exception) -> None:
-    """Sink with a permanent failure, such as a denied permission, is detached after one attempt and
-    one event.
+    """Monitor's sink with a permanent failure, such as a denied permission, is detached after
+    one attempt and one event.
     """
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)

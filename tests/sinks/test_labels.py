@@ -15,8 +15,8 @@ from tests.sinks.scraping import Labels, echoing, get, label, scrape
 
 
 async def test_metrics_have_series_for_a_limited_number_of_channels() -> None:
-    """Metrics have series for a limited number of channels, count all others as "other", and lose
-    no publication.
+    """Exported metrics have series for a limited number of channels, count all others as
+    "other", and lose no publication.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -45,8 +45,8 @@ def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
 
 
 async def test_metrics_have_series_for_a_limited_number_of_close_codes() -> None:
-    """Metrics have series for the protocol's close codes from the start, for a limited number of
-    others, and count the rest as "other".
+    """Exported metrics have series for the protocol's close codes from the start, for a limited
+    number of others, and count the rest as "other".
     """
     monitor = Monitor(interval=1000)
     before: dict[Labels, float] = {}
@@ -67,8 +67,8 @@ async def test_metrics_have_series_for_a_limited_number_of_close_codes() -> None
 
 
 async def test_metrics_have_a_series_for_each_close_cause_from_the_start() -> None:
-    """Metrics have a series with the value 0 for each cause of a closed connection before any
-    connection has closed.
+    """Exported metrics have a series with the value 0 for each cause of a closed connection
+    before any connection has closed.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -86,8 +86,8 @@ async def test_metrics_have_a_series_for_each_close_cause_from_the_start() -> No
 
 
 async def test_metrics_contain_no_ids_names_addresses_or_paths_of_connections() -> None:
-    """Metrics contain no address, path or user agent of a connection, neither as labels nor
-    elsewhere.
+    """Exported metrics contain no address, path or user agent of a connection, neither as
+    labels nor elsewhere.
     """
     monitor = Monitor(interval=1000, node='a "node"\nwith\\lines\ud800')
     async with (

@@ -96,8 +96,8 @@ def test_oldest_rolled_csv_file_is_deleted_above_the_kept_number(tmp_path: Path)
 
 
 def test_next_run_keeps_csv_files_of_earlier_runs(tmp_path: Path) -> None:
-    """Next run renames the CSV file of an earlier run with a continued number, and replaces an
-    empty file.
+    """Next run of a CSV sink renames the CSV file of an earlier run with a continued number,
+    and replaces an empty file.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")
@@ -115,7 +115,9 @@ DETAILS = ['a"\r\n"', "\r\n\r\n", 'é "quoted"\r\n', "b"]
 
 
 def test_next_run_keeps_the_complete_lines_of_a_truncated_csv_file(tmp_path: Path) -> None:
-    """Next run keeps all complete lines of a CSV file that a crash truncated at any byte."""
+    """Next run of a CSV sink keeps all complete lines of a CSV file that a crash truncated at
+    any byte.
+    """
     lines = [_line(1, detail) for detail in DETAILS]
     content = (HEADER + "".join(lines)).encode()
     ends = [len((HEADER + "".join(lines[:count])).encode()) for count in range(5)]
@@ -129,8 +131,8 @@ def test_next_run_keeps_the_complete_lines_of_a_truncated_csv_file(tmp_path: Pat
 
 
 def test_next_run_begins_a_csv_file_when_a_crash_left_none(tmp_path: Path) -> None:
-    """Next run begins a new CSV file with the next number when a crash left only a renamed and a
-    partial file.
+    """Next run of a CSV sink begins a new CSV file with the next number when a crash left only
+    a renamed and a partial file.
     """
     write_csv(tmp_path / "events.000041.csv", "events", [])
     (tmp_path / ".events.csv.1.partial").write_text("seq,")

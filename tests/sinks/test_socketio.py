@@ -29,8 +29,8 @@ def _event(said: Said, name: str, event: str, namespace: str = "/") -> float:
 
 
 async def test_scrape_has_the_socketio_counts_of_two_clients() -> None:
-    """Scrape has the events, namespaces, rooms, errors, disconnects and acknowledgements of two
-    Socket.IO clients.
+    """Scrape of /metrics has the events, namespaces, rooms, errors, disconnects and
+    acknowledgements of two Socket.IO clients.
     """
     sio = chat(namespaces=["/", "/closed"])
     sio.on("connect", lambda *_: False, namespace="/closed")
@@ -73,8 +73,8 @@ async def test_scrape_has_the_socketio_counts_of_two_clients() -> None:
 
 
 async def test_scrape_has_no_socketio_metrics_without_a_socketio_server() -> None:
-    """Scrape has no Socket.IO metric before a Socket.IO server is measured and after the server was
-    deleted.
+    """Scrape of /metrics has no Socket.IO metric before a Socket.IO server is measured and
+    after the server was deleted.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -103,7 +103,9 @@ async def test_documented_socketio_metrics_equal_the_exported_ones() -> None:
 
 
 async def test_metrics_add_up_two_socketio_servers_of_one_monitor() -> None:
-    """Metrics add up the counts of two Socket.IO servers of one Monitor in one series each."""
+    """Exported metrics add up the counts of two Socket.IO servers of one Monitor in one series
+    each.
+    """
     monitor = Monitor(interval=1000)
     servers = [chat(), chat()]
     for sio in servers:
@@ -120,8 +122,8 @@ async def test_metrics_add_up_two_socketio_servers_of_one_monitor() -> None:
 
 
 async def test_metrics_have_series_for_a_limited_number_of_socketio_names() -> None:
-    """Metrics have series for a limited number of Socket.IO events and namespaces, count all others
-    as "other", and lose no event.
+    """Exported metrics have series for a limited number of Socket.IO events and namespaces,
+    count all others as "other", and lose no event.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -152,8 +154,8 @@ async def test_metrics_have_series_for_a_limited_number_of_socketio_names() -> N
 async def test_scrape_reports_a_probe_failure_when_a_socketio_server_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Scrape leaves out the Socket.IO metrics and counts a probe failure when reading the Socket.IO
-    server raises.
+    """Scrape of /metrics leaves out the Socket.IO metrics and counts a probe failure when
+    reading the Socket.IO server raises.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -167,8 +169,8 @@ async def test_scrape_reports_a_probe_failure_when_a_socketio_server_cannot_be_r
 
 
 async def test_registry_read_on_a_thread_shows_no_falling_socketio_counter() -> None:
-    """Registry that is read on another thread while events are counted shows no counter
-    that falls.
+    """Prometheus registry that is read on another thread while events are counted shows no
+    counter that falls.
     """
     monitor = Monitor(interval=1000)
     sio = chat()

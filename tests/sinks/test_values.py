@@ -139,7 +139,7 @@ def test_metric_help_texts_use_no_internal_terms() -> None:
 
 
 async def test_openmetrics_and_prometheus_text_have_the_same_values() -> None:
-    """Scrapes in OpenMetrics and in Prometheus' text format have the same values."""
+    """Scrapes of /metrics in OpenMetrics and in Prometheus' text format have the same values."""
     monitor = Monitor(interval=1000)
     for seconds in (0.001, 0.5):
         monitor.collector.rtt(monitor.collector.meter(), seconds)
@@ -160,7 +160,7 @@ def _plain(family: Any) -> Iterator[tuple[str, float]]:
 
 
 async def test_scrape_leaves_out_a_metric_whose_value_is_unknown() -> None:
-    """Scrape leaves out a metric whose value is unknown instead of showing 0."""
+    """Scrape of /metrics leaves out a metric whose value is unknown instead of showing 0."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     async with serve_admin(monitor, port=0) as admin:
@@ -174,8 +174,8 @@ async def test_scrape_leaves_out_a_metric_whose_value_is_unknown() -> None:
 
 
 async def test_scrape_leaves_out_metrics_that_the_asgi_probe_cannot_measure() -> None:
-    """Scrape leaves out round trips, receive times, send queues and slow connections when only the
-    ASGI probe measures.
+    """Scrape of /metrics leaves out round trips, receive times, send queues and slow
+    connections when only the ASGI probe measures.
     """
     monitor = Monitor(interval=1000)
     meter = monitor.collector.meter(probe="asgi")

@@ -68,8 +68,8 @@ part of the alert's text.
 
 @pytest.mark.parametrize("key", HURT)
 def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
-    """Alert begins when its condition has lasted exactly as long as its rule says, and gives
-    the time when the condition began.
+    """Dashboard alert begins when its condition has lasted exactly as long as its rule says,
+    and gives the time when the condition began.
     """
     values, ticks, words = HURT[key]
     server = _Server()
@@ -84,8 +84,8 @@ def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
 
 @pytest.mark.parametrize("key", HURT)
 def test_alert_ends_when_its_condition_is_false_for_the_clearing_time(key: str) -> None:
-    """Alert continues over a pause shorter than its clearing time, and ends when its condition is
-    false for longer.
+    """Dashboard alert continues over a pause shorter than its clearing time, and ends when its
+    condition is false for longer.
     """
     values, ticks, _ = HURT[key]
     server = _Server()
@@ -109,8 +109,8 @@ def test_alert_ends_when_its_condition_is_false_for_the_clearing_time(key: str) 
 def test_growing_queue_or_memory_is_an_alert_and_a_constant_one_is_not(
     key: str, gauge: str, first: int, step: int, seconds: int
 ) -> None:
-    """Send queue or memory that grows steadily raises an alert; a constant large value or a single
-    peak raises none.
+    """Send queue or memory that grows steadily raises a dashboard alert; a constant large value
+    or a single peak raises none.
     """
     server = _Server()
     growing = _growing(gauge, first, step)
@@ -126,8 +126,8 @@ def test_growing_queue_or_memory_is_an_alert_and_a_constant_one_is_not(
 
 
 def test_alert_begins_when_most_clients_leave_at_once() -> None:
-    """Alert begins when half of 40 clients disconnect within ten seconds, not when they leave
-    slowly or are few.
+    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, not when
+    they leave slowly or are few.
     """
     server = _Server()
     server.run(20, open=40)
@@ -144,7 +144,9 @@ def test_alert_begins_when_most_clients_leave_at_once() -> None:
 
 
 def test_error_alert_compares_with_the_usual_error_rate() -> None:
-    """Alert on errors begins only when the error rate is far above the server's usual rate."""
+    """Dashboard alert on errors begins only when the error rate is far above the server's usual
+    rate.
+    """
     server = _Server()
     server.run(300, errors=1)
     assert server.run(60, errors=2) == []
@@ -152,8 +154,8 @@ def test_error_alert_compares_with_the_usual_error_rate() -> None:
 
 
 def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
-    """Time without alerts begins at the first tick, or at the end of the last alert, and is unknown
-    during an alert.
+    """Dashboard's time without alerts begins at the first tick, or at the end of the last
+    alert, and is unknown during an alert.
     """
     server = _Server()
     server.run(5)
@@ -166,7 +168,7 @@ def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
 
 
 def test_unknown_columns_raise_no_alert() -> None:
-    """Columns that are null for 300 ticks raise no alert."""
+    """Columns that are null for 300 ticks raise no dashboard alert."""
     unknown = dict.fromkeys(
         ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
     )
@@ -174,7 +176,7 @@ def test_unknown_columns_raise_no_alert() -> None:
 
 
 def test_alerts_end_when_the_server_restarts() -> None:
-    """Alerts from before a server restart end with the restart."""
+    """Dashboard alerts from before a server restart end with the restart."""
     server = _Server()
     server.run(10, slow=3)
     server.epoch, server.seq = "f", 0
@@ -183,7 +185,7 @@ def test_alerts_end_when_the_server_restarts() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
 def test_link_of_each_alert_has_a_valid_query_and_sort_column(rule: Any) -> None:
-    """Link of each alert has a query and a sort column that are valid for its table."""
+    """Link of each dashboard alert has a query and a sort column that are valid for its table."""
     if rule.table is None:
         assert (rule.query, rule.sort) == ("", "")
     else:

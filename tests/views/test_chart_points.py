@@ -75,7 +75,7 @@ def test_chart_percentiles_ignore_round_trips_older_than_the_window() -> None:
 
 
 def test_timeline_ignores_samples_that_it_already_has() -> None:
-    """Timeline of chart points ignores samples that it already has."""
+    """Chart timeline ignores samples that it already has."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
@@ -83,9 +83,7 @@ def test_timeline_ignores_samples_that_it_already_has() -> None:
 
 
 def test_timeline_drops_all_points_when_the_server_restarts() -> None:
-    """Timeline of chart points drops all points and round trips of the time before a server
-    restart.
-    """
+    """Chart timeline drops all points and round trips of the time before a server restart."""
     timeline = Timeline()
     assert timeline.follow("a")
     timeline.extend([sample(7, rtt=rtts(0.1))])
@@ -97,8 +95,8 @@ def test_timeline_drops_all_points_when_the_server_restarts() -> None:
 
 
 def test_merged_total_ignores_unknown_values() -> None:
-    """Merged samples total a column over the samples that know it, and give None when none knows
-    it.
+    """Samples merged into one chart point total a column over the samples that know it, and
+    give None when none knows it.
     """
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
     assert MergedSamples(rows).total("wire_in") == (7, 2.0)
@@ -107,8 +105,8 @@ def test_merged_total_ignores_unknown_values() -> None:
 
 
 def test_merged_samples_have_the_highest_gauge_and_common_quantiles() -> None:
-    """Merged samples have the highest value of a gauge and the quantiles of all their round
-    trips.
+    """Samples merged into one chart point have the highest value of a gauge and the quantiles
+    of all their round trips.
     """
     span = MergedSamples(
         [sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))]
@@ -120,7 +118,7 @@ def test_merged_samples_have_the_highest_gauge_and_common_quantiles() -> None:
 
 
 def test_latest_samples_are_chosen_by_elapsed_time() -> None:
-    """Latest samples of some seconds are chosen by the samples' elapsed time, not by their
+    """Latest samples of a time span are chosen by the samples' elapsed time, not by their
     number.
     """
     rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]

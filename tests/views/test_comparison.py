@@ -64,20 +64,22 @@ def _verdicts(found: Sequence[Difference], *without: str) -> dict[str, str]:
 
 
 def test_every_row_of_the_comparison_names_an_existing_column() -> None:
-    """Every row of the comparison names an existing column of chart points."""
+    """Every row of the comparison of two time ranges names an existing column of chart points."""
     assert {measure.key for measure in MEASURES} <= set(SERIES_COLUMNS)
 
 
 def test_comparison_finds_no_difference_between_runs_that_differ_by_noise() -> None:
-    """Comparison finds no difference in twenty pairs of runs that differ only by random noise."""
+    """Comparison of two time ranges finds no difference in twenty pairs of runs that differ
+    only by random noise.
+    """
     runs = [_stretch(seed) for seed in range(21)]
     for before, after in pairwise(runs):
         assert _verdicts(compare(before, after), "unknown") == {}
 
 
 def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
-    """Comparison reports exactly the changed errors, drops, memory and round trips as worse, and
-    the reverse change as better.
+    """Comparison of two time ranges reports exactly the changed errors, drops, memory and round
+    trips as worse, and the reverse change as better.
     """
 
     def worse(values: dict[str, Any], rng: random.Random) -> None:
@@ -94,8 +96,8 @@ def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
 
 
 def test_comparison_ignores_changes_below_the_chosen_size() -> None:
-    """Comparison ignores a certain change of 5 % by default, and reports it when the caller sets a
-    smaller limit.
+    """Comparison of two time ranges ignores a certain change of 5 % by default, and reports it
+    when the caller sets a smaller limit.
     """
 
     def more(values: dict[str, Any], rng: random.Random) -> None:
@@ -107,15 +109,17 @@ def test_comparison_ignores_changes_below_the_chosen_size() -> None:
 
 
 def test_compared_rates_divide_by_the_measured_time() -> None:
-    """Compared rates divide counts by the measured duration of each second."""
+    """In a comparison of two time ranges, compared rates divide counts by the measured duration
+    of each second.
+    """
     (rate,) = [d for d in compare(_stretch(1), _stretch(2)) if d.measure.key == "messages_in"]
     assert rate.before is not None
     assert 990 < rate.before < 1010
 
 
 def test_compared_quantiles_are_those_of_the_whole_range() -> None:
-    """Compared quantiles are those of all values in a range, not averages of the quantiles of
-    single seconds.
+    """In a comparison of two time ranges, compared quantiles are those of all values in a
+    range, not averages of the quantiles of single seconds.
     """
     before = _stretch(1)
     (p99,) = [d for d in compare(before, _stretch(2)) if d.measure.key == "rtt_p99"]
@@ -126,7 +130,9 @@ def test_compared_quantiles_are_those_of_the_whole_range() -> None:
 
 
 def test_comparison_of_an_unknown_value_is_unknown() -> None:
-    """Comparison has the verdict "unknown" when a value is null in one of the ranges."""
+    """Comparison of two time ranges has the verdict "unknown" when a value is null in one of
+    the ranges.
+    """
 
     def unknown(values: dict[str, Any], rng: random.Random) -> None:
         values["cpu"] = None
@@ -147,8 +153,8 @@ def test_comparison_finds_no_difference_between_single_seconds() -> None:
 
 
 def test_comparison_lists_close_causes_of_both_ranges() -> None:
-    """Comparison lists each close cause with its count in both ranges, and 0 where a range has
-    none.
+    """Comparison of two time ranges lists each close cause with its count in both ranges, and 0
+    where a range has none.
     """
     before = _stretch(1, ended={"reset": 3, "normal": 2})
     after = _stretch(2, ended={"normal": 5, "ping timeout": 1})

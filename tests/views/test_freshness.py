@@ -15,8 +15,8 @@ def feed(**options: Any) -> SyntheticFeed:
 
 
 def test_view_says_connecting_before_the_first_sample() -> None:
-    """View before the first sample says "connecting" with the server's address and the reason of
-    the delay.
+    """Dashboard view before the first sample says "connecting" with the server's address and
+    the reason of the delay.
     """
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
@@ -27,18 +27,18 @@ def test_view_says_connecting_before_the_first_sample() -> None:
 
 
 def test_view_of_a_live_feed_shows_no_banner() -> None:
-    """View of a live feed is labelled "Live" and shows no banner."""
+    """Dashboard view of a live feed is labelled "Live" and shows no banner."""
     assert FreshnessTracker().assess(feed()) == Freshness(kind="live", pill="Live")
 
 
 def test_view_is_empty_before_the_first_connection() -> None:
-    """View of a server without any connection has the state "empty"."""
+    """Dashboard view of a server without any connection has the state "empty"."""
     assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 
 def test_view_reports_disconnection_with_its_time_and_recovery() -> None:
-    """View turns stale with time and reason when its server is disconnected, says "connected again"
-    afterwards, and then is live.
+    """Dashboard view turns stale with time and reason when its server is disconnected, says
+    "connected again" afterwards, and then is live.
     """
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
@@ -59,7 +59,7 @@ def test_view_reports_disconnection_with_its_time_and_recovery() -> None:
 
 
 def test_view_says_that_counting_began_at_0_after_a_restart() -> None:
-    """View says that counting began at 0 after its server has restarted."""
+    """Dashboard view says that counting began at 0 after its server has restarted."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -72,8 +72,8 @@ def test_view_says_that_counting_began_at_0_after_a_restart() -> None:
 
 
 def test_view_is_stalled_when_no_sample_arrives() -> None:
-    """View has the state "stalled" and is stale when no sample arrives for some seconds, although
-    the connection is open.
+    """Dashboard view has the state "stalled" and is stale when no sample arrives for some
+    seconds, although the connection is open.
     """
     source = feed()
     source._time += 6
@@ -82,7 +82,7 @@ def test_view_is_stalled_when_no_sample_arrives() -> None:
 
 
 def test_view_is_ended_when_its_feed_is_closed() -> None:
-    """View of a closed feed has the state "ended", is stale, and gives the reason."""
+    """Dashboard view of a closed feed has the state "ended", is stale, and gives the reason."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
     found = FreshnessTracker().assess(source)
@@ -91,7 +91,9 @@ def test_view_is_ended_when_its_feed_is_closed() -> None:
 
 
 def test_paused_view_shows_the_time_of_its_pause() -> None:
-    """Paused view shows the time of its pause, also when its server is disconnected meanwhile."""
+    """Paused dashboard view shows the time of its pause, also when its server is disconnected
+    meanwhile.
+    """
     source = feed()
     tracker = FreshnessTracker()
     held = tracker.assess(source, paused_at=1_700_000_000.0)

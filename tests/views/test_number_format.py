@@ -40,14 +40,16 @@ from rtmon.views.number_format import (
 def test_scaled_number_has_three_digits_and_a_decimal_prefix(
     value: float | None, expected: tuple[str, str]
 ) -> None:
-    """Scaled number has at most three digits and a decimal prefix, and null is shown as a dash."""
+    """Scaled number on a dashboard has at most three digits and a decimal prefix, and null is
+    shown as a dash.
+    """
     assert scaled(value, "B/s") == expected
 
 
 @given(st.floats(min_value=1e-2, max_value=1e17))
 def test_scaled_number_differs_from_the_original_by_at_most_0_6_percent(value: float) -> None:
-    """Scaled number, multiplied by its prefix, differs from the original by at most 0.6 %
-    or 0.005.
+    """Scaled number on a dashboard, multiplied by its prefix, differs from the original by at
+    most 0.6 % or 0.005.
     """
     text, unit = scaled(value, "")
     back = float(text) * 1000 ** ("", "k", "M", "G", "T", "P").index(unit)
@@ -119,7 +121,7 @@ def test_time_of_day_is_shown_in_utc() -> None:
 def test_change_text_is_a_percentage_or_factor_with_a_direction(
     now: float | None, before: float | None, expected: tuple[str, int]
 ) -> None:
-    """Change text is a percentage or factor with its direction, and empty when one of the values is
-    unknown.
+    """Text of a change is a percentage or factor with its direction, and empty when one of the
+    values is unknown.
     """
     assert change(now, before) == expected

@@ -30,8 +30,8 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
     ],
 )
 def test_invalid_table_query_of_a_browser_is_replaced_by_defaults(asked: dict[str, object]) -> None:
-    """Table query of a browser with invalid values is replaced by the default sort column, offset
-    and page size.
+    """Dashboard table query of a browser with invalid values is replaced by the default sort
+    column, offset and page size.
     """
     query = table_pages.connection_query(asked)
     assert query.sort == "opened"
@@ -125,7 +125,7 @@ def test_socketio_table_leaves_cells_blank_that_a_row_does_not_have() -> None:
 
 
 def test_table_page_past_the_end_becomes_the_last_page() -> None:
-    """Table page past the end becomes the last page."""
+    """Dashboard table page past the end becomes the last page."""
     feed = SyntheticFeed(ago=1, users=25)
     page = table_pages.connections_page(
         feed, ConnectionQuery(offset=500, limit=table_pages.PAGE_SIZE)
@@ -180,8 +180,8 @@ def test_close_code_bars_add_up_rare_codes_in_one_line() -> None:
 
 
 def test_paused_feed_keeps_its_values_when_its_server_restarts() -> None:
-    """Paused feed keeps the values of the moment of the pause when its source feed's server
-    restarts.
+    """Paused Monitor feed keeps the values of the moment of the pause when its source feed's
+    server restarts.
     """
     feed = SyntheticFeed(ago=5, users=30)
     still = PausedFeed(feed)

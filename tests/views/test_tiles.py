@@ -32,12 +32,12 @@ def slow(seconds: float) -> dict[str, object]:
 
 
 def test_tiles_show_a_dash_before_the_first_sample() -> None:
-    """Tiles show a dash instead of 0 before the first sample."""
+    """Dashboard tiles show a dash instead of 0 before the first sample."""
     assert {tile.value for tile in tiles([], None)} == {"–"}
 
 
 def test_tiles_show_exact_totals() -> None:
-    """Tiles show the total of each number with every digit."""
+    """Dashboard tiles show the total of each number with every digit."""
     row = by_key(
         [sample(1)],
         snapshot(messages_in=1_234_567, bytes_out=98_765_432_109, opened=12, errors=3),
@@ -49,7 +49,7 @@ def test_tiles_show_exact_totals() -> None:
 
 
 def test_tile_of_an_unknown_column_shows_a_dash() -> None:
-    """Tile of a column that no probe measures shows a dash as value and as total."""
+    """Dashboard tile of a column that no probe measures shows a dash as value and as total."""
     tile = by_key([sample(1, bytes_in=None)], snapshot(bytes_in=None))["bytes_in"]
     assert tile.value == "–"
     assert tile.total == "– in all"
@@ -59,8 +59,8 @@ def test_tile_of_an_unknown_column_shows_a_dash() -> None:
 
 
 def test_tile_change_compares_with_the_same_five_seconds_a_minute_ago() -> None:
-    """Tile's change compares the last five seconds with the five seconds a minute before, and is
-    empty without that history.
+    """Dashboard tile's change compares the last five seconds with the five seconds a minute
+    before, and is empty without that history.
     """
     rows = [sample(seq, messages_in=100 if seq <= 10 else 150) for seq in range(1, 71)]
     tile = by_key(rows)["messages_in"]
@@ -69,8 +69,8 @@ def test_tile_change_compares_with_the_same_five_seconds_a_minute_ago() -> None:
 
 
 def test_tiles_judge_changes_of_errors_and_round_trips_only() -> None:
-    """Tiles mark more errors or longer round trips as bad and fewer as good, and more connections
-    or messages as neutral.
+    """Dashboard tiles mark more errors or longer round trips as bad and fewer as good, and more
+    connections or messages as neutral.
     """
     calm = [sample(seq, open=10, messages_in=100, **slow(0.01)) for seq in range(1, 61)]
     busy = [sample(seq, open=99, messages_in=900, errors=1, **slow(0.02)) for seq in range(61, 121)]
@@ -100,8 +100,8 @@ def test_tiles_judge_changes_of_errors_and_round_trips_only() -> None:
 def test_tile_alerts_on_slow_round_trips_errors_and_rejected_handshakes(
     key: str, values: dict[str, object], alert: str
 ) -> None:
-    """Tile has an alert with a reason when round trips are slow, errors occur or handshakes are
-    rejected.
+    """Dashboard tile has an alert with a reason when round trips are slow, errors occur or
+    handshakes are rejected.
     """
     tile = by_key([sample(1, **values)])[key]
     assert tile.alert == alert
