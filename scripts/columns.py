@@ -1,7 +1,7 @@
-"""Generate files from the table of columns, or with --check report stale ones.
+"""Generate files from the table of columns; with --check, report files that are not current.
 
-That is docs/columns.md, the records in rtmon/metrics/records.py, and in
-rtmon/metrics/counter_fields.py the counters of a server, a ledger and a meter.
+The files are docs/columns.md, the records in rtmon/metrics/records.py, and the counters of a
+server, a ledger and a meter in rtmon/metrics/counter_fields.py.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def fields() -> Iterator[str]:
 def class_of_fields(
     name: str, about: str, slots: str | None, lines: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a class that sets its attributes to their initial values."""
+    """Yield the lines of a Python class whose ``__init__`` sets attributes to initial values."""
     yield f'\nclass {name}:\n    """{about}"""\n'
     if slots is not None:
         yield f"    __slots__ = {slots}\n"
@@ -224,7 +224,7 @@ def class_of_fields(
 
 
 def meter_field(column: Column) -> str:
-    """Return an attribute of a meter and its initial value."""
+    """Return the Python line that gives a meter's attribute its initial value."""
     if column.initial is not None:
         return f"{column.name} = {value(column.initial)}"
     return f"{column.name}: {python_type(column)} | None = None"
@@ -243,7 +243,7 @@ def value(initial: float | str | None) -> str:
 
 
 def empty(column: Column) -> str:
-    """Return the empty histogram of a column."""
+    """Return the Python name of a column's empty histogram."""
     return "NO_SIZES" if column.unit == "B" else "EMPTY"
 
 
@@ -255,7 +255,7 @@ FILES = {
 
 
 def main() -> int:
-    """Write the files, or check them."""
+    """Write the files; with --check, return 1 if a file is not current."""
     stale = []
     for name, lines in FILES.items():
         path, text = ROOT / name, "\n".join(lines()).rstrip("\n") + "\n"
