@@ -51,8 +51,8 @@ class RtmonWire:
 
         Args:
             kind: the message type.
-            payload: a dict of values that :func:`~rtmon.protocol.data_encoding.encode_value` accepts. Its
-                ``data`` may be bytes, for message types that carry binary data.
+            payload: a dict of values that :func:`~rtmon.protocol.data_encoding.encode_value`
+                accepts. Its ``data`` may be bytes, for message types that carry binary data.
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: id of the message that this message answers.

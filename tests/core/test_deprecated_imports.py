@@ -28,8 +28,8 @@ def test_old_import_path_gives_the_new_module_with_a_deprecation_warning(
 
 def test_module_inside_a_moved_package_is_loaded_once() -> None:
     """Module inside a moved package is the same object under its old and its new path."""
-    with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.shared_frames"):
-        old = importlib.import_module("rtmon.fanout.shared_frames")
+    with pytest.warns(DeprecationWarning, match=r"is now rtmon\.servers\.fanout\.connection_group"):
+        old = importlib.import_module("rtmon.fanout.connection_group")
     assert old.Group is importlib.import_module("rtmon.servers.fanout").Group
 
 

@@ -31,5 +31,5 @@ def test_malformed_channel_pattern_raises_protocol_error(pattern: str) -> None:
     """Channel pattern with a star inside a segment, or ``**`` before the end, raises
     ProtocolError.
     """
-    with pytest.raises(ProtocolError, match="no pattern"):
+    with pytest.raises(ProtocolError, match="not a valid pattern"):
         matches(pattern, "a")
