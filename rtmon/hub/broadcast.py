@@ -193,7 +193,7 @@ class Broadcast:
             self._receivers_of(key).deliver(batch)
 
     def _skipped(self, draft: Draft) -> Collection[Connection]:
-        """Return the connections that do not receive a publication, such as its own publisher."""
+        """Return the connections that do not receive a publication, such as its publisher's."""
         if draft.echo and not draft.exclude:
             return ()
         own = () if draft.echo else (draft.client_id or "",)

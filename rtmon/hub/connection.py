@@ -130,7 +130,7 @@ class Connection:
 
     @property
     def heartbeat(self) -> PingSender:
-        """Sends ``ping`` messages to the client if it asked for them."""
+        """The sender of ``ping`` messages to this client, created at first use."""
         if self._heartbeat is None:
             self._heartbeat = PingSender(self._context, self.peer)
         return self._heartbeat

@@ -196,7 +196,7 @@ class RateLimits:
         bucket.take(connection.unpaced)
         connection.unpaced = 0
         await asyncio.sleep(0)  # let other connections be served
-        # The end of the connection wakes no one here.
+        # No event reports the end of the connection to this loop, so it checks by itself.
         while connection.open and connection.peer.open:
             wait = bucket.wait(now())
             if not wait:

@@ -26,7 +26,7 @@ _CONTROL = len("2probe")
 
 
 class PacketError(OSError):
-    """A client sent an invalid packet. As an OSError, it makes python-engineio end the connection."""
+    """A client sent an invalid packet. It is an OSError, so python-engineio closes the client."""
 
 
 class TooLargeError(Exception):

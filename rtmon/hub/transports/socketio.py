@@ -271,7 +271,7 @@ class SocketIO:
 
     async def aclose(self) -> None:
         """Stop python-engineio's background task. May be called twice."""
-        # Shutdown() fails if the task was never started.
+        # shutdown() fails if the task was never started.
         if self.server.eio.service_task_handle is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()

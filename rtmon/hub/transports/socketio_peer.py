@@ -281,7 +281,7 @@ class SocketIOPeer(SendingPeer):
             await self._server.eio.send(self._engine.sid, packet)
 
     def _packets(self, data: bytes) -> list[str | bytes]:
-        """Return the Socket.IO packets of a message: event or acknowledgement, then binary parts."""
+        """Return the Socket.IO packets of a message: event or acknowledgement, then binary data."""
         if data[:1] != _ACK:
             event = self._events(data)
             self._positions.sent(event.further)

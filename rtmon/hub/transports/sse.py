@@ -165,8 +165,8 @@ class _Answer(EventSourceResponse):
 
 async def told_to_stop() -> None:
     """Wait until a signal tells uvicorn to stop."""
-    # Sse-starlette has no public function for this.
-    await EventSourceResponse._listen_for_exit_signal()
+    # sse-starlette has no public function for this.
+    await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - see above
 
 
 def _refusal(error: ProtocolError, code: int) -> Response:
