@@ -204,7 +204,7 @@ class RateLimits:
             await asyncio.sleep(min(wait, _LOOK))
 
     def refund(self, connection: Connection, size: int) -> None:
-        """Return the token and the bytes of the last message, because another limit covers it."""
+        """Put back the token and bytes of a client's last message, which another limit covers."""
         connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
