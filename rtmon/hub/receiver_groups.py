@@ -267,7 +267,7 @@ class ReceiversCache:
         return [chat, *found] if chat is not None and connection in chat else found
 
     def _update(self, receivers: Receivers, wanted: Iterable[Connection]) -> None:
-        """Make receivers equal to the wanted connections."""
+        """Add and remove connections until the receivers are exactly ``wanted``."""
         wanted = dict.fromkeys(wanted)
         for connection in receivers:
             if connection not in wanted:

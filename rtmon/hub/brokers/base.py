@@ -245,7 +245,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
 
     @abc.abstractmethod
     async def join(self, key: str, member: Member) -> int:
@@ -341,5 +341,5 @@ def client_key(client_id: str) -> str:
 
 
 def user_key(user: str) -> str:
-    """Return the key of a user's connections."""
+    """Return the key of a user, for messages to all connections of this user."""
     return f"user:{user}"

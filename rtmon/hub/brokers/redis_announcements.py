@@ -57,7 +57,7 @@ class RedisAnnouncements:
             self._ask(number)
 
     def _ask(self, number: int) -> None:
-        """Send one message."""
+        """Send the kept message with this number to Redis."""
         key, body = self._untold[number]
         # Redis remembers the number, so a message that was sent but not confirmed is not sent
         # twice.

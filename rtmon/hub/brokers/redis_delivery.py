@@ -104,7 +104,7 @@ class RedisDelivery:
         self._held.setdefault(key, _Held()).count += 1
 
     def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
         held = self._held[key]
         held.count -= 1
         if held.count == 0:
@@ -160,7 +160,7 @@ class RedisDelivery:
             logger.warning("%s came through Redis and was ignored: %s%s", what, why, more)
 
     def _tell(self, message: NodeMessage) -> None:
-        """Pass on a message without a position."""
+        """Pass a join, leave or other message without a position to the hub."""
         note = decode_note(message.body)
         if self.events is not None:
             self.events.note(message.key, note, message.number)

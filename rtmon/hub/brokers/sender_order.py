@@ -128,5 +128,5 @@ class SenderOrder:
             self._forget(sender)
 
     def _forget(self, sender: str) -> None:
-        """Remove a sender."""
+        """Remove a sender and its refused messages."""
         self._count -= len(self._senders.pop(sender).ids)

@@ -275,7 +275,7 @@ class FileStore:
         raise ProtocolError("file_quota", problem, retry=True)
 
     def _add(self, upload: Upload, size: int, files: int = 0) -> None:
-        """Change the quota that an upload uses."""
+        """Add bytes and files to the quota that an upload uses. Negative numbers release quota."""
         upload.reserved += size
         self._used += size
         self._files += files

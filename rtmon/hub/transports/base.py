@@ -159,7 +159,7 @@ class Peer(abc.ABC):
         """Record that the client has left a room or unsubscribed."""
 
     def errored(self) -> None:
-        """Count an error answer to the client."""
+        """Count one ``error`` message that was sent to the client."""
         if self.meter is not None:
             self.meter.bump("errors")
 

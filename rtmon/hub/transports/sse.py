@@ -71,7 +71,7 @@ class _Event:
 
     @classmethod
     def of(cls, data: str | bytes) -> Self:
-        """Encode a message as an event."""
+        """Encode a message as a server-sent event."""
         text = data if isinstance(data, str) else data.decode()
         message = msgspec.json.decode(text)
         kind = message["type"]
