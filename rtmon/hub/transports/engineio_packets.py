@@ -33,7 +33,7 @@ class TooLargeError(Exception):
     """The body of a request is larger than allowed."""
 
 
-class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
+class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # untyped library
     """The packets of one POST. A client may send as many as its burst, instead of 16."""
 
     max_decode_packets = limits.BURST

@@ -81,7 +81,7 @@ class _Auth(msgspec.Struct):
         )
 
 
-class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
+class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # untyped library
     """A Socket.IO namespace and its hub."""
 
     def __init__(self, namespace: str, hub: Hub, transport: SocketIO) -> None:

@@ -156,7 +156,7 @@ class _Answer(EventSourceResponse):
         )
         self._peer, self._drain = peer, drain
 
-    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # it is static there
+    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # a static method there
         if not self._drain:
             await anyio.sleep_forever()
         await told_to_stop()
