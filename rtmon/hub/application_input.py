@@ -106,7 +106,7 @@ def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict
             _check_length(message)
         elif message is None or room is None:
             needed = "give text" if room is None else "give text, or other data"
-            raise TypeError(needed)  # noqa: TRY301 - one place of failure
+            raise TypeError(needed)  # noqa: TRY301 - handled below
         else:
             fields["data"] = encode_data(message)
         if room is None:

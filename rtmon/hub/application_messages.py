@@ -134,7 +134,7 @@ class ApplicationMessages:
         )
 
     async def _publish(self, place: str, draft: Draft, *, total: bool) -> PublicationReceipt:
-        """Publish a draft, and count the clients that it was sent to."""
+        """Publish to a room, a channel or the chat, and count the clients that it was sent to."""
         counts = self.broadcast.counts
         async with self._turn(place, self.context.slow_policy(place, draft.slow)):
             counts[draft.id] = 0

@@ -129,7 +129,7 @@ class Broadcast:
                 self.flush(key)
 
     def changed(self, key: str) -> None:
-        """Update the cached receivers of a key, after it has gained or lost a receiver."""
+        """Update the cached receivers of a room or channel, which has gained or lost a receiver."""
         self.stats[key].subscribers = self._registry.count(key)
         self.receivers.changed(key)
 
@@ -140,7 +140,11 @@ class Broadcast:
         return subscription
 
     def counted(self, limit: int | None = None) -> dict[str, ChannelStats]:
-        """Return key → counters, for all keys, or for the ``limit`` keys with most deliveries."""
+        """Return the counters of all rooms and channels, by their key.
+
+        Args:
+            limit: return only this many, those with the most deliveries; None returns all.
+        """
         stats = self.stats.as_dict() if limit is None else self.stats.busiest(limit)
         for key, each in stats.items():
             each.subscribers = self._registry.count(key)
@@ -148,10 +152,10 @@ class Broadcast:
 
     @contextlib.asynccontextmanager
     async def wait_for_room(self, key: str) -> AsyncIterator[None]:
-        """Wait until the send queues of all receivers of a key have space for a publication.
+        """Wait until the send queues of all receivers of a channel have space for a publication.
 
-        Only one publisher per key is inside the context at a time. Its publication must be in the
-        queues before the next publisher measures their space.
+        Only one publisher per channel (or room, or the chat) is inside the context at a time. Its
+        publication must be in the queues before the next publisher measures their space.
         """
         async with self._publishers.setdefault(key, asyncio.Lock()):
             while True:
@@ -166,7 +170,14 @@ class Broadcast:
             yield
 
     def begin_catch_up(self, key: str) -> CatchUp:
-        """Start to hold back publications to a key, for a client that is first sent the history."""
+        """Start to hold back publications, for a client that is first sent the history.
+
+        Args:
+            key: key of the room, the channel or the chat.
+
+        Returns:
+            The buffer of held-back publications.
+        """
         held = CatchUp()
         self._catching_up.setdefault(key, []).append(held)
         return held
@@ -193,7 +204,7 @@ class Broadcast:
             self._receivers_of(key).deliver(batch)
 
     def _skipped(self, draft: Draft) -> Collection[Connection]:
-        """Return the connections that do not receive a publication, such as its own publisher."""
+        """Return the connections that do not receive a publication, such as its publisher's."""
         if draft.echo and not draft.exclude:
             return ()
         own = () if draft.echo else (draft.client_id or "",)
@@ -205,7 +216,7 @@ class Broadcast:
         return {connections[each] for each in client_ids if each in connections}
 
     def _receivers_of(self, key: str) -> Receivers:
-        """Return the current receivers of a key."""
+        """Return the current receivers of a room, of a channel or of the chat."""
         registry = self._registry
         return self.receivers.get(key, registry.receivers(key), registry.subscriptions.version)
 

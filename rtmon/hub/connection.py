@@ -130,7 +130,7 @@ class Connection:
 
     @property
     def heartbeat(self) -> PingSender:
-        """Sends ``ping`` messages to the client if it asked for them."""
+        """The sender of ``ping`` messages to this client, created at first use."""
         if self._heartbeat is None:
             self._heartbeat = PingSender(self._context, self.peer)
         return self._heartbeat
@@ -222,7 +222,7 @@ class Connection:
         self.send_encoded(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
 
     def batch(self, batching: Batch | None) -> None:
-        """Start batching later messages with these options; None stops batching."""
+        """Send later messages in batches with these options. None sends them one by one."""
         self.flush()
         self._batcher = (
             None

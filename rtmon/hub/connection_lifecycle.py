@@ -202,7 +202,7 @@ class ConnectionLifecycle:
         """Authenticate a client by its first message, then welcome it.
 
         Raises:
-            ProtocolError: the message is no ``connect`` with a valid token.
+            ProtocolError: the message is not a ``connect`` with a valid token.
         """
         codec = JSON if isinstance(data, str) else connection.codec
         envelope = codec.decode(data)
@@ -312,7 +312,7 @@ def _check_wanted(connection: Connection) -> None:
     """Check that the connection has not ended during authentication.
 
     Raises:
-        ProtocolError: it has ended.
+        ProtocolError: the connection has ended.
     """
     if connection.peer.closing or not connection.open:
         raise ProtocolError("unknown_client", "The connection was closed meanwhile.")
@@ -322,7 +322,7 @@ def _checked(value: str | None, what: str) -> str | None:
     """Return a name from the client's URL after validation; None if the URL has none.
 
     Raises:
-        ProtocolError: it is not a valid name.
+        ProtocolError: the name is not valid.
     """
     if value is None:
         return None

@@ -29,7 +29,10 @@ class ConnectionRegistry:
         self.users: MembershipIndex[str] = MembershipIndex()
 
     def receivers(self, key: str) -> Collection[Connection]:
-        """Return the connections that receive the publications of a key, or messages to a user."""
+        """Return the connections that receive the publications of a room or channel, or the chat.
+
+        For the key of a user, return the user's connections.
+        """
         if key == CHAT:
             return self.connections.values()
         kind, _, name = key.partition(":")
@@ -38,14 +41,14 @@ class ConnectionRegistry:
         return self.rooms.members(name) if kind == "room" else self.subscriptions.receivers(name)
 
     def members(self, key: str) -> list[Connection]:
-        """Return the receivers of a key as a list. May be called on any thread."""
+        """Return the receivers of a room, a channel or the chat as a list, on any thread."""
         if key == CHAT:
             return list(self.connections.values())
         kind, _, name = key.partition(":")
         return list(self.rooms.members(name)) if kind == "room" else self.subscriptions.all(name)
 
     def count(self, key: str) -> int:
-        """Return the number of receivers of a key."""
+        """Return the number of receivers of a room, of a channel or of the chat."""
         return len(self.receivers(key))
 
     def places(self, connection: Connection) -> list[str]:

@@ -144,7 +144,7 @@ def _check(since: Position | None, recovery: Recovery) -> None:
     """Check that a position is not beyond the latest publication.
 
     Raises:
-        ProtocolError: it is.
+        ProtocolError: the position is beyond the latest publication.
     """
     if since is not None and since.epoch == recovery.epoch and since.offset > recovery.offset:
         raise ProtocolError(

@@ -15,7 +15,7 @@ from .hub_context import HubContext
 __all__ = ["HookCalls", "HookFailed", "HookFunction", "checked_function", "failed_answer"]
 
 HookFunction: TypeAlias = Callable[..., Any]
-"""A function or coroutine function of the program."""
+"""A function or coroutine function of the application that is registered as a hook or check."""
 
 logger = logging.getLogger("rtmon.hub")
 

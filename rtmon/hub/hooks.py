@@ -88,7 +88,7 @@ class Hooks:
                 welcome = await self._welcomes(function, client)
             except ProtocolError:
                 raise
-            except Exception as error:  # noqa: BLE001 - of the program's function
+            except Exception as error:  # noqa: BLE001 - of the application's function
                 self._calls.failed("on_connect", function, error)
                 raise failed_answer() from None
             if not welcome:
@@ -182,7 +182,7 @@ class Hooks:
         """Call one function of a hook. If it fails, answer the client's message with an error."""
         try:
             await self._done(function, arguments)
-        except Exception as error:  # noqa: BLE001 - of the program's function
+        except Exception as error:  # noqa: BLE001 - of the application's function
             self._calls.failed(hook, function, error)
             if reply_to is not None and connection.open:
                 wrong = error if isinstance(error, ProtocolError) else failed_answer()

@@ -37,7 +37,7 @@ class MessageBuilder:
         self._ids = itertools.count(1)
 
     def new_id(self) -> str:
-        """Return a message id that is unique among all nodes."""
+        """Return a new message id, which no other message of any node has."""
         return f"{self._node}-{next(self._ids):x}"
 
     def milliseconds(self) -> int:
@@ -61,7 +61,7 @@ class MessageBuilder:
         )
 
     def error(self, error: ProtocolError, *, reply_to: str | None = None) -> Message:
-        """Build the ``error`` message for a client."""
+        """Build the ``error`` message that answers a client."""
         payload = catalog.Error(
             code=error.code[: limits.TYPE_LENGTH],
             message=error.message[: limits.TEXT_LENGTH],

@@ -79,7 +79,8 @@ class JoinLeaveAnnouncements:
         """Announce a join or leave later.
 
         Args:
-            place: key of the room or of the chat; or the key of all users.
+            place: key of the room or of the chat, or ``USERS`` for a user that comes online or goes
+                offline.
             change: "joined" or "left".
             key: identifies the member; the same key for the member's join and leave.
             member: the member as clients see it.
@@ -97,8 +98,8 @@ class JoinLeaveAnnouncements:
     def announce_member(self, place: str, key: str) -> None:
         """Announce the collected changes of a room or of the chat now, if this member has one.
 
-        The changes of other members keep waiting otherwise. If each join were announced at once, a
-        busy room would get one message per join.
+        Otherwise the collected changes of other members keep waiting. If each join were announced
+        at once, a busy room would get one message per join.
         """
         if place in self._pending and key in self._pending[place]:
             self._flush(place)

@@ -38,7 +38,7 @@ class LocalClients:
     membership: RoomMembership
 
     def of(self, connection: Connection) -> LocalClient:
-        """Return the handle of a connection's client."""
+        """Return the application's handle of a connection's client."""
         return LocalClient(connection, self)
 
     def find(self, client_id: str) -> LocalClient | None:

@@ -45,7 +45,11 @@ class NodeRequestHandler:
         return None if client is None else self._with(client, request)
 
     async def _count(self, request: NodeRequest) -> int:
-        """Carry out a request about all clients. Returns a number of clients."""
+        """Send another node's broadcast to this node's clients, or only count receivers.
+
+        Returns:
+            The number of clients on this node that were sent the message, or that receive it.
+        """
         if request.act == "broadcast":
             return self.messages.to_local(request.kind, request.data, request.exclude)
         receivers = self.registry.receivers(request.place)
@@ -53,7 +57,11 @@ class NodeRequestHandler:
         return sum(connection not in excluded for connection in receivers)
 
     async def _with(self, client: Client, request: NodeRequest) -> Any:
-        """Carry out a request about one client. Returns the result, or None."""
+        """Send to, close, move or describe one client, as another node has requested.
+
+        Returns:
+            The result for the requesting node; None if the action has no result.
+        """
         if request.since not in {0.0, client.since}:
             raise ProtocolError(
                 "unknown_client",

@@ -153,13 +153,13 @@ class NodeRequests:
             await self._context.broker.tell_nodes(Note(type="node_reply", payload=reply))
 
     def _request(self, act: Act, fields: dict[str, Any]) -> NodeRequest:
-        """Return a request with a new id."""
+        """Return a new request from this node, with a new id."""
         context = self._context
         return NodeRequest(id=context.messages.new_id(), node=context.node, act=act, **fields)
 
     @contextlib.contextmanager
     def _answers(self, request: NodeRequest) -> Iterator[asyncio.Queue[NodeReply]]:
-        """Provide a queue that receives the replies to a request."""
+        """Provide a queue that receives the replies to a request, inside the context."""
         answers = self._waiting[request.id] = asyncio.Queue()
         try:
             yield answers

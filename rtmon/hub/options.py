@@ -1,4 +1,4 @@
-"""Options of a hub and of its channels, as frozen dataclasses. Each has an option of the CLI."""
+"""Options of a hub and of its channels, as frozen dataclasses. CLI options set their fields."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class ChannelOptions:
     Attributes:
         history: maximum number of kept publications.
         history_age: seconds for which a publication is kept.
-        subscribe: permission that a client needs to subscribe and to read the history; None for no
-            permission. To subscribe to a pattern, a client needs the permissions of all channels
+        subscribe: permission that a client needs to subscribe and to read the history; None if it
+            needs none. To subscribe to a pattern, a client needs the permissions of all channels
             that the pattern may match.
-        publish: permission that a client needs to publish; None for no permission. The server
-            itself needs none.
-        presence: permission that a client needs to request presence; None for no permission.
+        publish: permission that a client needs to publish; None if it needs none. The server itself
+            never needs one.
+        presence: permission that a client needs to request presence; None if it needs none.
         batch: options for sending publications in batches; None for no batches.
         slow: policy for slow consumers.
     """
@@ -99,7 +99,8 @@ class HubOptions:
             reads faster input later, and refuses nothing. File chunks do not count.
         max_size: maximum size of a message from a client, in bytes. The server is started with the
             same limit.
-        slow: policy for a slow consumer that has reached one of the following limits; see
+        slow: policy for a slow consumer that has reached ``max_waiting``,
+            ``max_waiting_messages`` or ``max_waiting_age``; see
             :data:`rtmon.core.backpressure.Policy`. Answers, and other messages for one client
             alone, are never dropped: above a limit, that client is disconnected.
         max_waiting: maximum number of bytes in the send queue of one connection.
@@ -112,13 +113,14 @@ class HubOptions:
             requires ``auth``, as does ``user_rate``: without it, a client can claim any user id.
         connections_per_address: maximum number of connections from one IPv4 address or IPv6 /64
             network; None for no limit.
-        at_limit: ``refuse`` refuses a connection above these two limits with 1013. ``close_oldest``
-            instead closes the oldest one with 4501.
+        at_limit: ``refuse`` refuses a connection above ``connections_per_user`` or
+            ``connections_per_address`` with 1013. ``close_oldest`` instead closes the oldest one
+            with 4501.
         user_rate: sustained rate limit of all connections of one user together, in messages a
             second; None for no limit.
         user_burst: number of messages that a user may send at once before ``user_rate`` applies.
-        address_rate, address_burst: the same limits for one address. A new connection counts as a
-            message.
+        address_rate, address_burst: like ``user_rate`` and ``user_burst``, for all connections of
+            one address together. A new connection counts as a message.
         auth_timeout: seconds within which a client must authenticate, if the hub has ``auth``.
         expiry_notice: seconds before the expiry of a token at which its client is warned.
         token_in_query: whether a token in the URL is accepted (``?token=…``). URLs end up in logs.

@@ -53,7 +53,7 @@ class Outgoing:
         return found
 
     def _for(self, _: Codec) -> Message:
-        """Return the message to encode with a codec."""
+        """Return the message to encode. A batch builds it for each codec."""
         return self.message
 
 

@@ -22,7 +22,7 @@ class Publisher:
         self._join_leave = join_leave
 
     async def publish(self, key: str, draft: Draft, *, sender: str | None = None) -> PublishResult:
-        """Publish a draft.
+        """Publish to a room, a channel or the chat.
 
         Args:
             key: key of the room, the channel or the chat.

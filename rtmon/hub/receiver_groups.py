@@ -199,11 +199,12 @@ class Receivers:
 
 
 class ReceiversCache:
-    """Cache of key → receivers, for the rooms and channels with the latest publications.
+    """Cache of the receivers of rooms and channels, for those with the latest publications.
 
     Args:
-        stats: counters of all keys.
-        capacity: maximum number of keys. Above it, the least recently used is evicted.
+        stats: counters of all rooms and channels.
+        capacity: maximum number of rooms and channels. Above it, the least recently used is
+            evicted.
 
     Attributes:
         frame_group: creates groups of connections that share frames; None until a transport has
@@ -219,7 +220,7 @@ class ReceiversCache:
         self._places: dict[Connection, dict[str, None]] = {}
 
     def get(self, key: str, wanted: Collection[Connection], version: int) -> Receivers:
-        """Return the up-to-date receivers of a key.
+        """Return the up-to-date receivers of a room, of a channel or of the chat.
 
         Args:
             key: key of the room, the channel or the chat.
@@ -241,12 +242,12 @@ class ReceiversCache:
         return receivers
 
     def changed(self, key: str) -> None:
-        """Mark the receivers of a key as outdated."""
+        """Mark the receivers of a room, of a channel or of the chat as outdated."""
         if key in self._receivers:
             self._receivers[key].version = None
 
     def forget(self, connection: Connection) -> None:
-        """Remove an ended connection from the receivers of all keys."""
+        """Remove an ended connection from the receivers of all rooms and channels."""
         for receivers in self._holding(connection):
             receivers.remove(connection)
             if not receivers:
@@ -266,7 +267,7 @@ class ReceiversCache:
         return [chat, *found] if chat is not None and connection in chat else found
 
     def _update(self, receivers: Receivers, wanted: Iterable[Connection]) -> None:
-        """Make receivers equal to the wanted connections."""
+        """Add and remove connections until the receivers are exactly ``wanted``."""
         wanted = dict.fromkeys(wanted)
         for connection in receivers:
             if connection not in wanted:

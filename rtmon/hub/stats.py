@@ -117,12 +117,12 @@ class ChannelStats:
 class StatsTable:
     """Counters of channels, rooms and the chat, for a bounded number of them.
 
-    Above the capacity, the least recently used entries without subscribers are removed. The first
-    entries are never removed, because each has its own series in :meth:`series`.
+    Above the capacity, the least recently used ones without subscribers are removed. The first ones
+    are never removed, because each has its own series in :meth:`series`.
 
     Args:
-        capacity: maximum number of entries.
-        labels: number of first entries that are never removed.
+        capacity: maximum number of rooms and channels.
+        labels: number of first rooms and channels that are never removed.
 
     Attributes:
         fanout: fan-out durations, by channel, room or chat.
@@ -152,18 +152,18 @@ class StatsTable:
         return stats
 
     def as_dict(self) -> dict[str, ChannelStats]:
-        """Return key → live counters, the least recently used first."""
+        """Return the live counters of all rooms and channels, the least recently used first."""
         return dict(self._stats)
 
     def busiest(self, limit: int) -> dict[str, ChannelStats]:
-        """Return the counters of the ``limit`` keys with the most deliveries."""
+        """Return the counters of the ``limit`` rooms and channels with the most deliveries."""
         return dict(heapq.nlargest(limit, self._stats.items(), key=lambda item: item[1].delivered))
 
     def series(self) -> list[ChannelInfo]:
-        """Return the counters of the first entries, and the sum of all others as ``other``.
+        """Return the counters of the first rooms and channels, and of all others together.
 
-        So the number of series is bounded. ``other`` includes removed entries, so no counter ever
-        falls.
+        The sum of all others has the name ``other``, so the number of series is bounded. It
+        includes removed rooms and channels, so no counter ever falls.
         """
         other = ChannelStats(self.fanout.unlabelled)
         with self._lock:
@@ -175,7 +175,7 @@ class StatsTable:
 
     def _forget(self) -> None:
         # Remove many at once, so that not every new channel has to search the whole table.
-        """Remove the least recently used entries, and add their counters to ``other``."""
+        """Remove the least recently used rooms and channels. Add their counters to ``other``."""
         idle = [
             name
             for name, stats in self._stats.items()

@@ -17,9 +17,9 @@ M = TypeVar("M", bound=Hashable)
 
 
 class TypingState(Generic[M]):
-    """Which members are typing, and in which rooms or chats. The caller passes the time.
+    """Records which members are typing in which rooms. The caller passes the time.
 
-    A place is a key, such as that of a room.
+    A place is the key of a room or of the chat, or of a single receiver.
 
     Args:
         timeout: seconds after which a member that sends no further ``typing_start`` has stopped.
@@ -32,11 +32,16 @@ class TypingState(Generic[M]):
         self._until: dict[M, dict[str, float]] = {}
 
     def start(self, member: M, place: str, *, now: float) -> tuple[bool, list[str]]:
-        """Record that a member types in a place.
+        """Record that a member is typing in a room, in the chat, or to a single receiver.
+
+        Args:
+            member: the member.
+            place: key of the room, the chat or the receiver.
+            now: the time, in monotonic seconds.
 
         Returns:
-            True if the member was not typing there before, and the places where its typing ends
-            because of the limit.
+            True if the member was not typing there before, and the keys where its typing ends
+            because it types in too many places.
         """
         places = self._until.setdefault(member, {})
         new = places.pop(place, None) is None
@@ -47,7 +52,7 @@ class TypingState(Generic[M]):
         return new, ended
 
     def stop(self, member: M, place: str) -> bool:
-        """Record that a member stopped typing in a place.
+        """Record that a member stopped typing in a room, in the chat, or to a single receiver.
 
         Returns:
             False if the member was not typing there.
@@ -60,11 +65,11 @@ class TypingState(Generic[M]):
         return True
 
     def drop(self, member: M) -> list[str]:
-        """Remove a member. Returns the places where it was typing."""
+        """Remove a member. Returns the keys of the rooms and receivers to which it was typing."""
         return list(self._until.pop(member, ()))
 
     def expired(self, now: float) -> list[tuple[M, str]]:
-        """Remove and return the (member, place) pairs whose timeout has passed."""
+        """Remove the typing indicators whose timeout has passed. Returns them as (member, key)."""
         over = [
             (member, place)
             for member, places in self._until.items()

@@ -87,7 +87,8 @@ class Expiry:
         """Close the connection if it has been idle for ``idle_timeout``.
 
         Returns:
-            The seconds until it would be closed; None if none of the checks is needed any more.
+            The seconds until it would be closed; None if it is closed now, or if there is no
+            timeout.
         """
         timeout = self._context.options.idle_timeout
         if timeout is None:

@@ -85,5 +85,5 @@ class ConnectionRate:
         )
 
     def refund(self) -> None:
-        """Return the token of a message that another limit already covers."""
+        """Put back the token of a message that another limit already covers."""
         self._bucket.put_back()

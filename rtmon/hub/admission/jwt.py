@@ -115,7 +115,7 @@ def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
     """Return the key, after checking that all algorithms can use it.
 
     Raises:
-        OptionError: they cannot.
+        OptionError: an algorithm is unknown, or cannot use the key.
     """
     known = jwt.algorithms.get_default_algorithms()
     if isinstance(algorithms, str) or not algorithms or not all(a in known for a in algorithms):

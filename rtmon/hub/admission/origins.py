@@ -27,7 +27,7 @@ REFUSAL = (
     "Web pages of this origin may not use this server. Its operator can name them: origins=[…]. "
     "Behind a proxy that changes Host, have it pass on the browser's.\n"
 )
-"""Body of the 403 response."""
+"""Body of the 403 response to a page whose origin is not allowed."""
 
 _OPAQUE = "null"
 """Origin of sandboxed frames, local files and redirected requests. Any page can get it."""

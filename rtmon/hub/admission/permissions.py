@@ -49,7 +49,7 @@ class Permissions:
             place: key of the room, channel, chat or client that the action is about.
 
         Raises:
-            ProtocolError: the client may not.
+            ProtocolError: the client may not perform the action (``forbidden``).
         """
         kind, _, name = place.partition(":")
         if kind == "channel" and self._context.options.channels:
@@ -91,7 +91,7 @@ def _check_rule(connection: Connection, action: Action, name: str, rule: Channel
     """Check the permission that one rule requires.
 
     Raises:
-        ProtocolError: the client does not have it.
+        ProtocolError: the client does not have the permission.
     """
     needed: str | None = getattr(rule, action, None)
     known = connection.identity

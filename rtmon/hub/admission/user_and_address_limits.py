@@ -196,7 +196,7 @@ class RateLimits:
         bucket.take(connection.unpaced)
         connection.unpaced = 0
         await asyncio.sleep(0)  # let other connections be served
-        # The end of the connection wakes no one here.
+        # No event reports the end of the connection to this loop, so it checks by itself.
         while connection.open and connection.peer.open:
             wait = bucket.wait(now())
             if not wait:
@@ -204,7 +204,7 @@ class RateLimits:
             await asyncio.sleep(min(wait, _LOOK))
 
     def refund(self, connection: Connection, size: int) -> None:
-        """Return the token and the bytes of the last message, because another limit covers it."""
+        """Put back the token and bytes of a client's last message, which another limit covers."""
         connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:

@@ -194,13 +194,13 @@ class Broker(abc.ABC):
             events: called for other events.
         """
 
-    async def start(self) -> None:  # noqa: B027 (a hook)
+    async def start(self) -> None:  # noqa: B027 (optional to override)
         """Start the broker. Does not wait until the broker can be reached.
 
         Methods that need the broker start it as well.
         """
 
-    async def aclose(self) -> None:  # noqa: B027 (a hook)
+    async def aclose(self) -> None:  # noqa: B027 (optional to override)
         """Finish pending work within a bounded time, then stop the broker."""
 
     @abc.abstractmethod
@@ -245,7 +245,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
 
     @abc.abstractmethod
     async def join(self, key: str, member: Member) -> int:
@@ -275,7 +275,7 @@ class Broker(abc.ABC):
             ProtocolError: the broker cannot be reached.
         """
 
-    async def elsewhere(self, key: str) -> int:  # noqa: ARG002 (of a hook)
+    async def elsewhere(self, key: str) -> int:  # noqa: ARG002 (for subclasses)
         """Return the number of a channel's members on other nodes.
 
         Raises:
@@ -291,7 +291,7 @@ class Broker(abc.ABC):
         dropped.
         """
 
-    async def has_client(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+    async def has_client(self, client_id: str) -> bool:  # noqa: ARG002 (for subclasses)
         """Return whether a client is connected to another node.
 
         Raises:
@@ -299,7 +299,7 @@ class Broker(abc.ABC):
         """
         return False
 
-    async def send(self, client_id: str, note: Note) -> bool:  # noqa: ARG002 (of a hook)
+    async def send(self, client_id: str, note: Note) -> bool:  # noqa: ARG002 (for subclasses)
         """Send a message to a client on another node. Returns False if there is no such client.
 
         Raises:
@@ -307,7 +307,7 @@ class Broker(abc.ABC):
         """
         return False
 
-    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (for subclasses)
         """Reserve a client id for a client that is about to connect. Returns False if it is in use.
 
         No other node can reserve the id before :meth:`unclaim`.
@@ -317,13 +317,13 @@ class Broker(abc.ABC):
         """
         return True
 
-    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (a hook)
+    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (optional to override)
         """Undo one call of :meth:`claim`.
 
         Called once the client is a member of the chat, or has disconnected.
         """
 
-    async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (of a hook)
+    async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (for subclasses)
         """Send a message to all other nodes at once. Returns the names of all live nodes.
 
         The message is never queued. A node that was killed counts as live until its expiry time has
@@ -341,5 +341,5 @@ def client_key(client_id: str) -> str:
 
 
 def user_key(user: str) -> str:
-    """Return the key of a user's connections."""
+    """Return the key of a user, for messages to all connections of this user."""
     return f"user:{user}"

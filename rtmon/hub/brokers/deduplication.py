@@ -60,7 +60,7 @@ class SeenIds(Generic[T]):
             del self._senders[sender]
 
     def _drop(self, ids: dict[str, tuple[float, T]], messages: list[str]) -> None:
-        """Remove message ids of one sender."""
+        """Remove some message ids of one sender."""
         for message in messages:
             del ids[message]
         self._count -= len(messages)

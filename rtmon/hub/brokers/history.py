@@ -119,7 +119,7 @@ class HistoryStore(Generic[T]):
             self._pinned += 1
 
     def unpin(self, channel: str) -> None:
-        """Undo one call of :meth:`pin`."""
+        """Undo one call of :meth:`pin`. A channel without pins may be evicted."""
         stream = self._streams[channel]
         stream.pins -= 1
         if stream.pins == 0:

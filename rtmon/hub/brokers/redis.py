@@ -42,7 +42,8 @@ _DAY = 86_400.0
 _BACKOFF = Backoff(base=0.1, max=5.0)
 
 _SENT_AGAIN = 10.0
-"""Seconds within which a client resends a refused message. Its later messages wait for this."""
+"""Seconds within which a client resends a refused message. Until then, the client's later messages
+are refused, too."""
 
 
 _CLAIMED = 30.0

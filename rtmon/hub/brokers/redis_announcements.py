@@ -57,9 +57,10 @@ class RedisAnnouncements:
             self._ask(number)
 
     def _ask(self, number: int) -> None:
-        """Send one message."""
+        """Send the kept message with this number to Redis."""
         key, body = self._untold[number]
-        # With a number, Redis does not send a message again that it has sent without confirming it.
+        # Redis remembers the number, so a message that was sent but not confirmed is not sent
+        # twice.
         seen, remember = f"{self._node}#{number}", int(limits.DEDUPE_SECONDS * 1000)
         answer = self._call("tell", key, body, seen, remember)
         answer.add_done_callback(partial(self._answered, number))

@@ -182,7 +182,9 @@ class RedisConnection:
                     async with asyncio.timeout(self._timeout):
                         await self._changed.wait()
             else:
-                await asyncio.sleep(0)  # keeps the order of publications
+                # Gives callers that waited longer their turn, so that publications keep their
+                # order.
+                await asyncio.sleep(0)
         finally:
             self._entering -= 1
 
@@ -324,7 +326,7 @@ class RedisConnection:
             for _ in range(_BATCH):
                 self._heard = loop.time()
                 kind, *_, data = await connection.read_response(disable_decoding=True)
-                self._heard = float("inf")  # not silent: this node is busy
+                self._heard = float("inf")  # this node is busy, so Redis does not count as silent
                 if kind == b"message":
                     await self._listener.message(data)
             self._heard = loop.time()

@@ -104,7 +104,7 @@ class RedisDelivery:
         self._held.setdefault(key, _Held()).count += 1
 
     def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
         held = self._held[key]
         held.count -= 1
         if held.count == 0:
@@ -160,7 +160,7 @@ class RedisDelivery:
             logger.warning("%s came through Redis and was ignored: %s%s", what, why, more)
 
     def _tell(self, message: NodeMessage) -> None:
-        """Pass on a message without a position."""
+        """Pass a join, leave or other message without a position to the hub."""
         note = decode_note(message.body)
         if self.events is not None:
             self.events.note(message.key, note, message.number)
@@ -267,7 +267,7 @@ class RedisDelivery:
         epoch_, seq, base = await self._call("sync")
         epoch, before, last = epoch_.decode(), self.epoch, self.seq
         if before and (before, last) != (epoch, seq):
-            self.fail_waiting()  # their publications may be among the missed ones
+            self.fail_waiting()  # the publications that they wait for may be among the missed ones
             if before == epoch:
                 if await self._fill(epoch, last, seq) < seq - last and self.events is not None:
                     self.events.gap(None, epoch, 0)
@@ -368,7 +368,7 @@ class RedisDelivery:
 
 
 def milliseconds(seconds: float) -> int:
-    """Convert seconds to milliseconds for the scripts. Infinity becomes 0, which means for ever."""
+    """Convert seconds to milliseconds for the Redis scripts, where 0 means infinity."""
     return 0 if math.isinf(seconds) else max(1, int(seconds * 1000))
 
 

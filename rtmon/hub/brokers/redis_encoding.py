@@ -15,7 +15,7 @@ __all__ = ["decode_draft", "decode_note", "encode_draft", "encode_note"]
 
 
 def encode_draft(draft: Draft) -> bytes:
-    """Encode a publication."""
+    """Encode a publication, to store it in Redis and send it to other nodes."""
     return MSGPACK.encode_struct(draft)
 
 
@@ -31,7 +31,7 @@ def decode_draft(body: bytes) -> Draft:
 
 
 def encode_note(note: Note) -> bytes:
-    """Encode a message without a position."""
+    """Encode a message without a position, to send it to other nodes."""
     return MSGPACK.encode_struct(note)
 
 

@@ -189,7 +189,7 @@ class RedisPresence:
                     self.events.member_changed("joined", key, member, count)
 
     async def _bury(self, node: bytes) -> None:
-        """Remove the members of a dead node from Redis, and announce that they left."""
+        """Remove the members of a dead node from Redis, and report that they have left."""
         while moved := await self._call("bury", node, _AT_ONCE):
             for key, body, remaining in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
                 if self.events is not None:

@@ -30,8 +30,8 @@ class _Refused:
     def may_pass(self, message: str) -> bool:
         """Return True if the sender will not resend any message before this one.
 
-        The sender receives refusals in order. If this message was refused last, the sender knows of
-        all earlier refusals, and has resent or abandoned the earlier messages.
+        The sender receives refusals in order. If no earlier message was refused after this one, the
+        sender knows of all earlier refusals, and has resent or abandoned the earlier messages.
         """
         number = self.ids[message]
         for earlier, refused in self.ids.items():
@@ -128,5 +128,5 @@ class SenderOrder:
             self._forget(sender)
 
     def _forget(self, sender: str) -> None:
-        """Remove a sender."""
+        """Remove a sender and its refused messages."""
         self._count -= len(self._senders.pop(sender).ids)

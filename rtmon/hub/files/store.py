@@ -275,7 +275,7 @@ class FileStore:
         raise ProtocolError("file_quota", problem, retry=True)
 
     def _add(self, upload: Upload, size: int, files: int = 0) -> None:
-        """Change the quota that an upload uses."""
+        """Add bytes and files to the quota that an upload uses. Negative numbers release quota."""
         upload.reserved += size
         self._used += size
         self._files += files
@@ -284,7 +284,10 @@ class FileStore:
         held.files = max(0, held.files + files)
 
     def _held(self, owner: str | None) -> _Holding:
-        """Return what a user uses of the quota. A new object if there is no user."""
+        """Return the bytes and files that a user has in the folder.
+
+        For an upload without a user, it is a new, empty object.
+        """
         if owner is None:
             return _Holding()
         held = self._holdings.get(owner)

@@ -252,7 +252,7 @@ class Uploads:
         """Check that the receivers of an offered file exist, and that the sender is in the room.
 
         Raises:
-            ProtocolError: it fails.
+            ProtocolError: a receiver does not exist, or the sender is not in the room.
         """
         registry = self._registry
         if offer.to is not None and offer.to not in registry.connections:

@@ -90,10 +90,10 @@ class FileHandlers:
         self.uploads.downloads.take(connection, payload.file, payload.offset)
 
     async def _check(self, connection: Connection, offer: FileOffer) -> None:
-        """Check that the client may send a file to these receivers.
+        """Check that the client may send a file to the receivers of its offer.
 
         Raises:
-            ProtocolError: the client may not.
+            ProtocolError: the client may not (``forbidden``).
         """
         if offer.to is not None:
             await self.permissions.check(connection, "send", client_key(offer.to))

@@ -43,9 +43,9 @@ class HookDecorators:
     def on_disconnect(self, function: F) -> F:
         """Decorate ``function(client, code, reason, cause)``, called when a client disconnects.
 
-        It is called once for each client that was welcomed, after ``on_leave`` for its rooms.
-        ``code`` is None if the transport has no close codes. ``cause`` is one of
-        :data:`rtmon.metrics.close_causes.Cause`, or ``unknown``.
+        It is called once for each client that ``on_connect`` has accepted, after ``on_leave`` for
+        the client's rooms. ``code`` is None if the transport has no close codes. ``cause`` is one
+        of :data:`rtmon.metrics.close_causes.Cause`, or ``unknown``.
 
         Raises:
             OptionError: the function cannot be called with these parameters.

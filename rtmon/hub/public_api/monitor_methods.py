@@ -17,7 +17,7 @@ class MonitorMethods:
     _parts: HubAssembly
 
     def channel_stats(self) -> dict[str, ChannelStats]:
-        """Return key → live counters, for all channels, rooms and the chat.
+        """Return the live counters of all channels and rooms and of the chat, by their key.
 
         A key is ``channel:NAME``, ``room:NAME``, or ``chat`` for the public chat.
         """
@@ -43,7 +43,7 @@ class MonitorMethods:
         return [stats.info(channel) for channel, stats in counted.items()]
 
     def places_of(self, meter: Meter) -> list[str] | None:
-        """Return the keys of the rooms and channels of the connection that a meter counts.
+        """Return the rooms and channels of the connection that a meter counts, as keys.
 
         None if it is not a connection of this hub, or has ended. May be called on any thread.
         """
@@ -53,18 +53,21 @@ class MonitorMethods:
         return None
 
     def members_of(self, place: str) -> list[Meter]:
-        """Return the meters of the connections that receive the publications of a key.
+        """Return the meters of the connections that receive what is published to a room or channel.
 
         May be called on any thread.
+
+        Args:
+            place: key of the room, the channel or the chat.
         """
         meters = (connection.peer.meter for connection in self._parts.registry.members(place))
         return [meter for meter in meters if meter is not None]
 
     def channel_series(self) -> list[ChannelInfo]:
-        """Return the counters of the first channels, and the sum of all others as ``other``.
+        """Return the counters of the first rooms and channels, and of all others together.
 
-        The number of records is bounded, however many channels clients subscribe to. No counter
-        ever falls.
+        The sum of all others has the name ``other``, so the number of records is bounded, however
+        many channels clients subscribe to. No counter ever falls.
         """
         self._parts.broadcast.counted()
         return self._parts.broadcast.stats.series()

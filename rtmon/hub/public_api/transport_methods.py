@@ -87,7 +87,7 @@ class TransportMethods:
 
     @property
     def authenticates(self) -> bool:
-        """True if clients must authenticate."""
+        """True if the hub requires clients to authenticate."""
         return self._parts.authentication.required
 
     async def authenticate(self, peer: Peer, credentials: Credentials) -> User:

@@ -300,7 +300,7 @@ def app(
 
 
 async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a request because of its origin."""
+    """Answer 403, or reject the WebSocket, because of the request's origin."""
     if scope["type"] == "http":
         await PlainTextResponse(REFUSAL, 403)(scope, receive, send)
     else:  # send no body: browsers do not show it, and uvicorn logs an error for one

@@ -126,11 +126,11 @@ class Peer(abc.ABC):
     def waiting(self) -> int:
         """Number of bytes that wait to be sent."""
 
-    def has_room(self, share: float = 1.0) -> bool:  # noqa: ARG002 (of a hook)
+    def has_room(self, share: float = 1.0) -> bool:  # noqa: ARG002 (for subclasses)
         """Return whether the send queue is filled to less than ``share`` of its limits."""
         return True
 
-    async def room(self) -> None:  # noqa: B027 (a hook)
+    async def room(self) -> None:  # noqa: B027 (optional to override)
         """Wait until the send queue has space for publishers, or the connection ends."""
 
     def named(self, name: str, user: str | None) -> None:
@@ -143,7 +143,7 @@ class Peer(abc.ABC):
         if self.meter is not None:
             self.meter.client_id = client_id
 
-    def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
+    def entered(  # noqa: B027 (only some transports keep positions)
         self, key: str, at: Position | None, *, recovered: bool | None
     ) -> None:
         """Record that the client has joined a room or subscribed, before the client is answered.
@@ -155,11 +155,11 @@ class Peer(abc.ABC):
                 none.
         """
 
-    def left(self, key: str) -> None:  # noqa: B027 (a hook)
+    def left(self, key: str) -> None:  # noqa: B027 (optional to override)
         """Record that the client has left a room or unsubscribed."""
 
     def errored(self) -> None:
-        """Count an error answer to the client."""
+        """Count one ``error`` message that was sent to the client."""
         if self.meter is not None:
             self.meter.bump("errors")
 

@@ -26,14 +26,14 @@ _CONTROL = len("2probe")
 
 
 class PacketError(OSError):
-    """A client sent an invalid packet. An OSError, so that python-engineio ends the connection."""
+    """A client sent an invalid packet. It is an OSError, so python-engineio closes the client."""
 
 
 class TooLargeError(Exception):
     """The body of a request is larger than allowed."""
 
 
-class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # has no types
+class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # untyped library
     """The packets of one POST. A client may send as many as its burst, instead of 16."""
 
     max_decode_packets = limits.BURST

@@ -98,7 +98,7 @@ class QueuedPeer(Peer):
 
     @abc.abstractmethod
     def end(self, code: int, reason: str) -> None:
-        """Start to close the connection."""
+        """Start to close the connection, after the messages written so far."""
 
     @abc.abstractmethod
     def abort(self) -> None:
@@ -300,7 +300,7 @@ class QueuedPeer(Peer):
             self.meter.bump("dropped")
 
     def _admit(self) -> None:
-        """Wake the publishers that wait for space."""
+        """Wake the publishers that wait for space in the send queue."""
         waiting, self._roomless = self._roomless, None
         for waiter in waiting or ():
             if not waiter.done():

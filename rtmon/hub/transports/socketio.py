@@ -81,7 +81,7 @@ class _Auth(msgspec.Struct):
         )
 
 
-class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
+class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # untyped library
     """A Socket.IO namespace and its hub."""
 
     def __init__(self, namespace: str, hub: Hub, transport: SocketIO) -> None:
@@ -272,7 +272,7 @@ class SocketIO:
 
     async def aclose(self) -> None:
         """Stop python-engineio's background task. May be called twice."""
-        # Shutdown() fails if the task was never started.
+        # shutdown() fails if the task was never started.
         if self.server.eio.service_task_handle is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()

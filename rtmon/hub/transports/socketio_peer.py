@@ -69,7 +69,7 @@ class Event:
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Encode a message as an event."""
+        """Encode a message as a Socket.IO event."""
         message = msgspec.msgpack.decode(data)
         kind = message["type"]
         attachments: list[bytes] = []
@@ -272,7 +272,7 @@ class SocketIOPeer(SendingPeer):
             await self._say_goodbye(*(self.goodbye or (close.GOING_AWAY, "")))
 
     async def _hand_over(self, data: str | bytes) -> None:
-        """Hand a message to python-engineio."""
+        """Encode a message as packets, and add them to python-engineio's queue."""
         packets = self._packets(data if isinstance(data, bytes) else data.encode())
         # Its queue has no limit, so wait until most packets there were sent.
         if self._engine.queue.qsize() + len(packets) > _AT_ONCE:
@@ -281,7 +281,7 @@ class SocketIOPeer(SendingPeer):
             await self._server.eio.send(self._engine.sid, packet)
 
     def _packets(self, data: bytes) -> list[str | bytes]:
-        """Return the Socket.IO packets of a message: an event or answer, then its binary parts."""
+        """Return the Socket.IO packets of a message: event or acknowledgement, then binary data."""
         if data[:1] != _ACK:
             event = self._events(data)
             self._positions.sent(event.further)

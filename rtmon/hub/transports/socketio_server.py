@@ -59,7 +59,7 @@ asked: ContextVar[int | None] = ContextVar("asked", default=None)
 """Id of the acknowledgement that the client asked for with the event being handled."""
 
 
-class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # untyped library
     """A packet whose number of attachments is limited."""
 
     def decode(self, encoded_packet: str) -> int:
@@ -69,7 +69,7 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
         return count
 
 
-class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no types
+class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped library
     """python-socketio's server with the hub's limits and answers.
 
     Args:
@@ -148,7 +148,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
         if engine is not None and reason == self.eio.reason.CLIENT_DISCONNECT:
             engine.queue.put_nowait(None)  # answers the waiting poll
 
-    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - its name there
+    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - named by the library
         # A client must not be able to call the handlers of "connect" and "disconnect".
         named = isinstance(data, list) and data and isinstance(data[0], str)
         if named and data[0] not in self.reserved_events:

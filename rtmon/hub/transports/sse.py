@@ -71,7 +71,7 @@ class _Event:
 
     @classmethod
     def of(cls, data: str | bytes) -> Self:
-        """Encode a message as an event."""
+        """Encode a message as a server-sent event."""
         text = data if isinstance(data, str) else data.decode()
         message = msgspec.json.decode(text)
         kind = message["type"]
@@ -156,7 +156,7 @@ class _Answer(EventSourceResponse):
         )
         self._peer, self._drain = peer, drain
 
-    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # it is static there
+    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # a static method there
         if not self._drain:
             await anyio.sleep_forever()
         await told_to_stop()
@@ -165,8 +165,8 @@ class _Answer(EventSourceResponse):
 
 async def told_to_stop() -> None:
     """Wait until a signal tells uvicorn to stop."""
-    # Sse-starlette has no public function for this.
-    await EventSourceResponse._listen_for_exit_signal()
+    # sse-starlette has no public function for this.
+    await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - see above
 
 
 def _refusal(error: ProtocolError, code: int) -> Response:

@@ -184,7 +184,8 @@ def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol 
     """Select a connection's subprotocol; None if the client offers none that the hub supports.
 
     Raises:
-        NegotiationError: the client is a feed, which must connect to the admin listener.
+        NegotiationError: the client asks for the monitoring feed, which only the admin listener
+            serves.
     """
     if FEED_SUBPROTOCOL in offered:
         raise NegotiationError("this is a hub's public port; the admin listener has another one")
