@@ -58,7 +58,7 @@ OLDER := 16.0 17.0 17.0.1 17.1 17.2 17.3
 # The fast path steps aside there by design, so its tests are skipped, even where skips are failures.
 test-oldest: $(INSTALLED) $(OLDEST)/python-socketio-5.16.4 $(OLDER:%=$(OLDEST)/websockets-%) ## Test the probe with older websockets: the oldest, 16, 17.0 to 17.3
 	RTMON_STRICT= $(OLDEST)/bin/python -m pytest tests/servers/fanout tests/feeds tests/servers/test_websockets.py \
-		tests/servers/test_admin_access.py tests/servers/test_drop_in.py tests/servers/test_connection_bounds.py \
+		tests/servers/test_admin_access.py tests/servers/test_drop_in.py tests/servers/test_connection_limits.py \
 		tests/probes/websockets tests/servers/turbo/test_fast_path.py $(ARGS)
 	for version in $(OLDER); do \
 		echo "websockets $$version"; \

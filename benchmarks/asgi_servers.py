@@ -1,4 +1,4 @@
-"""ASGI servers to compare, under uvicorn; see servers.py for how they are run."""
+"""ASGI servers of the fan-out benchmark, run by uvicorn; servers.py describes what they do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtmon.hub.transports.asgi import app
 
 
 def with_fastapi() -> Any:
-    """The ConnectionManager of FastAPI's documentation."""
+    """Create the chat of FastAPI's documentation, which uses a ConnectionManager."""
     app = FastAPI()
     members: list[WebSocket] = []
 
@@ -44,7 +44,7 @@ def with_fastapi() -> Any:
 
 
 def with_socketio() -> Any:
-    """A python-socketio room."""
+    """Create a python-socketio server whose subscribers are in one room."""
     server = socketio.AsyncServer(async_mode="asgi", ping_interval=3600)
 
     @server.event
@@ -60,7 +60,7 @@ def with_socketio() -> Any:
 
 
 def with_hub() -> Any:
-    """A monitored hub on all ASGI transports at once."""
+    """Create a monitored hub that serves all ASGI transports at once."""
     application = app(quiet_hub())
     application.socketio.server.eio.ping_interval = 3600
     return measured(application, Monitor())
@@ -70,7 +70,7 @@ KINDS = {"hub": with_hub, "fastapi": with_fastapi, "socketio": with_socketio}
 
 
 def main() -> None:
-    """Serve."""
+    """Run the server that the command line names."""
     kind, port, *compression = sys.argv[1:]
     config = uvicorn.Config(
         KINDS[kind](),

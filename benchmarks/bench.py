@@ -1,4 +1,4 @@
-"""Shared by the benchmarks with many servers: running them side by side, and the command line."""
+"""Shared code of the benchmarks that compare servers: running them side by side, command line."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["Bench", "command"]
 
 RUN = Path(__file__).parent.parent / "run"
 BUDGET = 240.0
-"""Seconds after which no further round begins, so that all ends in five minutes."""
+"""Seconds after which no further round begins, so that a benchmark ends within five minutes."""
 ENOUGH = 500
-"""Connections from which on memory per connection is more than the noise of an allocator."""
+"""Least number of new connections for which memory per connection is more than allocator noise."""
 
 
 class Bench:
     """Servers that run side by side, and their measurements.
 
     Args:
-        table: all that there are to choose from.
-        only: names of the chosen servers; all if empty.
-        quick: a short run, to see that all works.
-        say: called with messages on the progress.
+        table: All servers to choose from, by name.
+        only: Names of the chosen servers; all if empty.
+        quick: True for a short run that only shows that everything works.
+        say: Called with messages on the progress.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Bench:
 
     @contextlib.contextmanager
     def peers(self, names: Iterable[str]) -> Iterator[dict[str, Running]]:
-        """Run the chosen servers that can run here."""
+        """Run those chosen servers whose requirements are installed; yield them by name."""
         with contextlib.ExitStack() as stack:
             running: dict[str, Running] = {}
             for name in self.chosen(names):
@@ -66,17 +66,17 @@ class Bench:
             yield running
 
     def chosen(self, names: Iterable[str]) -> list[str]:
-        """The given servers that take part."""
+        """Return those of the given server names that the user has chosen."""
         return [name for name in names if not self.only or name in self.only]
 
     def skip(self, name: str, reason: str) -> None:
-        """Leave a server out from now on."""
+        """Exclude a server from the rest of the benchmark, and report the reason."""
         self.skipped[name] = reason
         self.say(f"skipped: {name}: {reason}")
 
     @contextlib.contextmanager
     def surviving(self, running: dict[str, Running], name: str) -> Iterator[None]:
-        """Confine the failure of a server to its own part."""
+        """Exclude the server from the benchmark if its measurement inside the block fails."""
         try:
             yield
         except ServerFailed as error:
@@ -84,14 +84,15 @@ class Bench:
             self.skip(name, str(error))
 
     def grow(self, running: dict[str, Running], size: int) -> None:
-        """Connect that many subscribers to each server, and check what they receive."""
+        """Connect subscribers to each server up to this number, and check what they receive."""
         for name, each in list(running.items()):
             if each.peer.up_to < size:
                 continue
             with self.surviving(running, name):
                 if each.size == 0:
                     each.ask("publisher")
-                    each.grow(size=min(size, 3))  # one-time allocations belong to no connection
+                    # Connect a few first, so that one-time allocations are not measured.
+                    each.grow(size=min(size, 3))
                     each.ask("check")
                 before, had = each.memory(), each.size
                 each.grow(size)
@@ -101,7 +102,7 @@ class Bench:
 
     @property
     def late(self) -> bool:
-        """True when the time is up: parts not begun are left out, or run once."""
+        """True once the time budget is used up. Later sections are then skipped or run once."""
         return time.monotonic() - self._began > BUDGET
 
     def rounds(
@@ -114,7 +115,7 @@ class Bench:
         warm: int = 1,
         **arguments: Any,
     ) -> None:
-        """Measure all running servers repeatedly in random order; yields no warm-up rounds."""
+        """Measure all running servers repeatedly in random order; drop the warm-up rounds."""
         table = self.results.setdefault(section, {})
         for number in range(-warm, rounds):
             if number > 0 and self.late:
@@ -126,7 +127,7 @@ class Bench:
                         table.setdefault(name, []).append(result)
             self.runs[section] = number + 1
         for name in set(table) - set(running):
-            del table[name]  # it failed on the way, so it lacks rounds that the others have
+            del table[name]  # the server failed, so it lacks rounds that the others have
 
 
 Report = Callable[[dict[str, Any]], str]
@@ -141,15 +142,15 @@ def command(
     report: Report,
     plot: Report | None = None,
 ) -> None:
-    """Measure, print the tables, and write the results.
+    """Measure, print the tables, and write the results to a file.
 
     Args:
-        name: of the file in run/.
-        about: the text of `--help`.
-        table: the servers.
-        measure: fills the results of a Bench.
-        report: makes tables of the results.
-        plot: makes an SVG of it.
+        name: Name of the result file in run/, without suffix.
+        about: Text of `--help`.
+        table: All servers to choose from, by name.
+        measure: Function that fills the results of a Bench.
+        report: Function that makes tables from the results.
+        plot: Function that makes an SVG from the results.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short run: does it all work?")
@@ -176,7 +177,8 @@ def command(
 
 
 def _run(bench: Bench, measure: Callable[[Bench], None]) -> dict[str, Any]:
-    # Child processes end with this one on any signal; background jobs of a shell ignore Ctrl-C.
+    # Child processes end with this one on any signal. A shell starts background jobs with Ctrl-C
+    # ignored, so set the default handler of SIGINT.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pin(1)

@@ -1,4 +1,4 @@
-"""The compared servers: how each is started, the protocol of its clients, and its title."""
+"""The compared servers: how each is started, its client protocol, and its title in tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NGINX_MODULES = Path("/usr/lib/nginx/modules")
 INSTALL = "`make bench-peers` installs it"
 
 Command = Callable[[int, Path], list[str]]
-"""Makes a command line from a port and a folder for the server."""
+"""Function that makes a command line from a port and a folder for the server's files."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Peer:
     """A server to compare.
 
     Attributes:
-        title: its name in tables.
-        dialect: the protocol of its clients, see dialects.py.
-        command: makes the command line.
-        needs: its requirements: `python:module`, `node:package`, a program, a file.
-        versions: makes the text with its version.
-        up_to: the most subscribers it is measured with, so that the whole ends in time.
-        beside: dialects of connections that do nothing, to a port that the server tells in the
-            file `beside` in its folder.
+        title: Name of the server in tables.
+        dialect: Protocol of the server's clients, a name in dialects.py.
+        command: Function that makes the command line.
+        needs: Requirements: `python:module`, `node:package`, a program, or a file.
+        versions: Function that makes a text with the server's version.
+        up_to: Largest number of subscribers to measure, so that the benchmark ends in time.
+        beside: Dialects of idle connections beside the measured ones. The server writes their port
+            into the file `beside` in its folder.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Peer:
     beside: tuple[str, ...] = ()
 
     def missing(self) -> str | None:
-        """Why the server cannot run here; None if it can."""
+        """Return the requirement that is missing on this machine; None if the server can run."""
         for need in self.needs:
             kind, _, name = need.rpartition(":")
             there = {
@@ -73,7 +73,7 @@ def _node(script: str, *rest: str) -> Command:
 
 
 def _configured(source: str, program: list[str], **values: str) -> Command:
-    """A program with a configuration file, written for this port and folder."""
+    """Make a command with a configuration file that is written for this port and folder."""
 
     def command(port: int, folder: Path) -> list[str]:
         text = (NODE / source).read_text()
@@ -88,7 +88,7 @@ def _configured(source: str, program: list[str], **values: str) -> Command:
 
 
 def _said(*command: str) -> Callable[[], str]:
-    """The version that a program prints."""
+    """Return a function that asks a program for its version."""
 
     def ask() -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -235,7 +235,7 @@ CONNECTED = {
     ),
     "nchan": PEERS["nchan"],
 }
-"""Servers that many connect to: with keepalive as they have it by default."""
+"""Servers for the benchmark of many connections, with their default keepalive."""
 
 
 def _way_in(title: str, dialect: str) -> Peer:
@@ -260,4 +260,4 @@ TRANSPORTS = {
     "socketio": _way_in("Socket.IO, WebSocket", "hub socketio"),
     "polling": _way_in("Socket.IO, polling", "hub polling"),
 }
-"""Ways into one and the same hub."""
+"""The transports of one and the same hub."""

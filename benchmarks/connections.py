@@ -1,8 +1,8 @@
 """Benchmark of many connections: `make bench-connections`, under five minutes.
 
-How long it takes until thousands that come at once are all in, and again when all are dropped at
-once and come back; what an idle connection takes of memory; and what ten thousand of them take of
-a core. Server on one core, clients on another.
+Measures three things. First, the time until thousands of clients that connect at once are all
+connected, and again after all were dropped at once. Second, the memory of an idle connection.
+Third, the CPU of ten thousand idle connections. The server has one core and the clients another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SPARE = 200
 """File descriptors that a process needs beside its connections."""
 
 AIMS = (
-    # what, the section, key, at most, the unit
+    # What is measured, section and key of the result, largest value, unit.
     ("memory of an idle `rtmon.serve` connection", "memory", "rtmon", 15.5, "KiB"),
     ("the same with compression negotiated", "memory", "rtmon deflate", 17.0, "KiB"),
     ("10,000 idle connections of `rtmon.serve`", "idle", "rtmon", 3.0, "% of a core"),
@@ -35,7 +35,7 @@ STORM = (
     "for coming and for coming again; the drop is part of the latter."
 )
 NOT_SLOWER = 2.0
-"""Times node `ws`, for all to be in."""
+"""Largest allowed time to connect all clients, as a multiple of node's `ws`."""
 
 
 def measure(bench: Bench) -> None:
@@ -60,8 +60,8 @@ def measure(bench: Bench) -> None:
 
 
 def memory(server: Running, size: int) -> float:
-    """KiB of the server's memory per idle connection."""
-    server.grow(50)  # one-time allocations belong to no connection
+    """Return KiB of the server's memory per idle connection."""
+    server.grow(50)  # connect some first, so that one-time allocations are not measured
     server.settle()
     before = server.memory()
     server.grow(size)
@@ -70,7 +70,7 @@ def memory(server: Running, size: int) -> float:
 
 
 def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -> None:
-    """CPU of idle connections with keepalive, all at the same time."""
+    """Measure the CPU of idle connections with keepalive, on all servers at the same time."""
     for name, each in list(running.items()):
         bench.say(f"{size:,} idle: {name}")
         with bench.surviving(running, name):
@@ -89,7 +89,7 @@ def idle(bench: Bench, running: dict[str, Running], size: int, seconds: float) -
 
 
 def storms(bench: Bench, running: dict[str, Running], size: int, rounds: int) -> None:
-    """Connect all at once, drop all at once, and reconnect before the server has noticed."""
+    """Connect all clients at once, drop all, and reconnect before the server has noticed."""
     table = bench.results.setdefault(f"storm {size}", {})
     for number in range(rounds):
         if number > 0 and bench.late:
@@ -112,7 +112,7 @@ def storms(bench: Bench, running: dict[str, Running], size: int, rounds: int) ->
 
 
 def report(record: dict[str, Any]) -> str:
-    """All tables."""
+    """Return all tables as Markdown."""
     results, titles = record["results"], record["titles"]
     parts = [record["machine"]]
     for key in [key for key in results if key.startswith("storm ")]:

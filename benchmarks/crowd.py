@@ -1,7 +1,7 @@
-"""A load generator: many subscribers and one publisher, in their own process on their own core.
+"""Load generator: many subscribers and one publisher, in their own process on their own core.
 
-It must not be the bottleneck, so it knows no event loop and no parser: an epoll, one buffer, and
-one search for a byte in each piece that arrives.
+The load generator must not be slower than the servers. So it uses no event loop and no parser, but
+epoll, one buffer, and one search for a byte in each received piece.
 """
 
 from __future__ import annotations
@@ -25,28 +25,31 @@ from opening import Opening, connect
 __all__ = ["crowd_process", "pin"]
 
 PATIENCE = 20.0
-"""Seconds without any byte after which a server is given up."""
+"""Seconds without any received byte after which a server counts as failed."""
 
 QUIET = 0.02
-"""Seconds in which nothing may arrive any more when all has arrived."""
+"""Seconds without further bytes after which everything counts as received."""
 IN_FLIGHT = 200
-"""Connections being opened at once, unless a storm is measured."""
+"""Largest number of connections that are opened at the same time, unless a storm is measured."""
 
 
 def pin(core: int) -> None:
-    """Run on one core; the last one if there are not so many."""
+    """Run this process on one core; on the last core if there are fewer."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
 
 
 def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
-    """Execute commands from the pipe until it ends: method and arguments in, result out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    """Execute commands from the pipe until it closes.
+
+    Each command is (method, arguments); the answer is (result, error).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when to end
     pin(1)
     crowd = Crowd(dialect, port, pipe)
     with contextlib.suppress(EOFError):
         while True:
-            with contextlib.suppress(OSError):  # the next measurement raises it, too
+            with contextlib.suppress(OSError):  # the next measurement raises the same error
                 crowd.go_on_polling()
             name, arguments = pipe.recv()
             try:
@@ -56,12 +59,12 @@ def crowd_process(dialect: str, port: int, pipe: Connection) -> None:
 
 
 class Crowd:
-    """Subscribers of one server.
+    """Subscribers and the publisher of one server.
 
     Args:
-        dialect: a name of `DIALECTS`.
-        port: where the server listens on 127.0.0.1.
-        pipe: for commands; :meth:`idle` and :meth:`go_on_polling` read it.
+        dialect: Name of a client protocol in `DIALECTS`.
+        port: Port of the server on 127.0.0.1.
+        pipe: Pipe for commands; :meth:`idle` and :meth:`go_on_polling` wait for one.
     """
 
     def __init__(self, dialect: str, port: int, pipe: Connection) -> None:
@@ -81,14 +84,17 @@ class Crowd:
         self._octets = 0
         self._buffer = bytearray(1 << 18)
 
-    # Coming and going
+    # Commands that connect and disconnect clients.
 
     def open(
         self, to: int, at_once: int = IN_FLIGHT, *, answering: bool = False
     ) -> dict[str, float]:
-        """Connect that many subscribers; return the seconds that it took, and failed attempts.
+        """Connect subscribers up to this number.
 
-        Earlier subscribers read meanwhile, and answer pings if requested.
+        Earlier subscribers read meanwhile, and answer pings if ``answering`` is true.
+
+        Returns:
+            Seconds that it took, and the number of failed attempts.
         """
         began = time.perf_counter()
         failed = connect(
@@ -102,11 +108,11 @@ class Crowd:
         took = time.perf_counter() - began
         self._counts = dict.fromkeys(self._counts, 0)
         gc.collect()
-        gc.freeze()  # nor does this process collect garbage during measurements
+        gc.freeze()  # no garbage collection of this process during measurements
         return {"seconds": took, "failed": failed}
 
     def drop(self) -> float:
-        """Close all subscribers at once; returns the seconds it took."""
+        """Close all subscribers at once; return the seconds that it took."""
         began = time.perf_counter()
         for each in self._sockets.values():
             each.close()
@@ -122,7 +128,7 @@ class Crowd:
             self._publisher = None
 
     def _skim(self) -> None:
-        """Read the input of connected subscribers, as any client would."""
+        """Read and drop the input of connected subscribers."""
         for fd, _ in self._poll.poll(0):
             self._take(fd)
 
@@ -145,10 +151,10 @@ class Crowd:
         self._ends[fd] = b""
 
     def go_on_polling(self) -> None:
-        """Poll until there is a command, as polling clients do.
+        """Poll until a command arrives, as polling clients do.
 
-        A client that leaves an answer unread is disconnected by the server, uvicorn's after
-        five seconds.
+        A server disconnects a client that does not read an answer; uvicorn does so after five
+        seconds.
         """
         if not self._polls:
             return
@@ -175,7 +181,7 @@ class Crowd:
         self._poll.register(made, select.EPOLLIN)
 
     def greet(self, times: int) -> list[float]:
-        """Connect and disconnect clients in sequence; seconds until the server's first message."""
+        """Connect clients one after the other; return the seconds to each first message."""
         took = []
         for _ in range(times):
             began = time.perf_counter()
@@ -187,10 +193,10 @@ class Crowd:
                 took.append(time.perf_counter() - began)
         return took
 
-    # Measuring
+    # Commands that measure.
 
     def check(self) -> bytes:
-        """Publish a message; returns the first subscriber's bytes of it."""
+        """Publish a message; return the bytes that the first subscriber received."""
         first = next(iter(self._sockets.values()))
         self._poll.unregister(first)
         self._publish(1)
@@ -218,7 +224,7 @@ class Crowd:
         return heard
 
     def closed_loop(self, burst: int, seconds: float) -> dict[str, float]:
-        """Publish a burst, and the next one when all subscribers have all of it."""
+        """Publish a burst, and the next one once all subscribers have received it."""
         start = self._number
         self._octets = 0
         began = time.perf_counter()
@@ -232,7 +238,7 @@ class Crowd:
     def open_loop(self, rate: float, seconds: float) -> dict[str, float]:
         """Publish at a fixed rate, whatever the server does.
 
-        Latency counts from the time at which a message was due, not from its sending.
+        Latency is measured from the time at which a message was due, not from the time it was sent.
         """
         messages = int(rate * seconds)
         numbers = range(self._number, self._number + messages)
@@ -265,7 +271,7 @@ class Crowd:
         return result
 
     def idle(self) -> dict[str, float]:
-        """Only answer pings until the next command; returns pings a second."""
+        """Answer pings until the next command; return pings per second."""
         pings = 0
         began = time.monotonic()
         self._poll.register(self._pipe, select.EPOLLIN)
@@ -275,7 +281,7 @@ class Crowd:
         return {"pings": pings / (time.monotonic() - began)}
 
     def _answer(self, wait: float | None = 0) -> int:
-        """Read arrived bytes, and answer their pings; returns the number of pings."""
+        """Read received bytes, and answer the pings in them; return the number of pings."""
         pings = 0
         for fd, _ in self._poll.poll(wait):
             if fd == self._pipe.fileno():
@@ -283,7 +289,7 @@ class Crowd:
             heard = self._sockets[fd].recv(1 << 16)
             if not heard:
                 raise ConnectionResetError("the server closed an idle connection")
-            # A ping may come behind messages, or in two pieces.
+            # A ping may follow messages, or arrive in two pieces.
             found, rest = pings_in(self._rests.pop(fd, b"") + heard)
             if rest:
                 self._rests[fd] = rest
@@ -293,7 +299,7 @@ class Crowd:
         return pings
 
     def nothing(self) -> None:
-        """Do nothing: a command that ends :meth:`idle`."""
+        """Do nothing. This command ends :meth:`idle`."""
 
     def _publish(self, burst: int) -> None:
         first = self._number
@@ -306,7 +312,7 @@ class Crowd:
         self._publisher.sendall(data)
 
     def _take(self, fd: int) -> int:
-        """Read the bytes arrived at a connection; returns the number of deliveries in them."""
+        """Read received bytes of a connection; return the number of deliveries in them."""
         size = self._receive[fd](self._buffer)
         if not size:
             raise ConnectionResetError("the server closed a connection")
@@ -333,7 +339,7 @@ class Crowd:
                 deliveries -= take(fd)
 
     def _result(self, messages: int, seconds: float) -> dict[str, float]:
-        """The counts, which must equal those sent, on each connection."""
+        """Return the counts. Each subscriber must have received exactly the published messages."""
         while ready := self._poll.poll(QUIET):
             for fd, _ in ready:
                 self._take(fd)

@@ -1,12 +1,13 @@
-"""Benchmark of the dashboard: opened pages, viewers, bytes sent.
+"""Benchmark of the dashboard: CPU and bytes of opened pages and viewers.
 
-Three processes on 127.0.0.1: a server with simulated users, the dashboard, and this one, whose
-viewers open pages and read what comes, as browsers do. CPU is that of the dashboard's process.
-The same is measured of a page that a Bokeh session feeds with the same frame; Panel holds patches
-back until a browser has drawn the page, so its share is that of a session and its timer alone.
+Three processes run on 127.0.0.1: a server with simulated users, the dashboard, and this program.
+This program's viewers open pages and read what the dashboard sends, as browsers do. CPU is that of
+the dashboard's process. The same is measured for a page that a Bokeh session feeds with the same
+frames. Panel sends no patches until a browser has drawn the page, so that page's CPU is that of a
+session and its timer alone.
 
-Then what the viewers cost the users of the server: the p99 of a ping's round trip with viewers and
-without, in pairs, beside pairs without any, which say how much of a difference is noise.
+Then the effect on the server's users is measured: the p99 round trip of a ping with viewers and
+without, in pairs. Pairs without viewers show how much of a difference is noise.
 """
 
 from __future__ import annotations
@@ -36,25 +37,26 @@ PAGES = {
 }
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE = 60.0
-"""Seconds after which a page is taken never to come."""
+"""Seconds to wait for a page before the benchmark fails."""
 
 
 def cpu(pid: int) -> float:
-    """CPU seconds that a process has used."""
+    """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def get(url: str) -> bytes:
-    """Open a page, as a browser's first request does."""
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - of this machine
+    """Request a page, as a browser's first request does."""
+    # Address on this machine.
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310
         body: bytes = answer.read()
     return body
 
 
 @asynccontextmanager
 async def panel(script: str, url: str) -> AsyncIterator[tuple[int, str]]:
-    """Run ``panel serve`` of a script: its process and the address of its page."""
+    """Run ``panel serve`` with a script; yield its process id and the page's address."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "panel", "serve", str(ROOT / script), "--port", "0"),
         *("--address", "127.0.0.1", "--allow-websocket-origin", "*"),
@@ -80,7 +82,7 @@ async def panel(script: str, url: str) -> AsyncIterator[tuple[int, str]]:
 
 
 async def opened(pid: int, url: str, pages: int) -> float:
-    """CPU milliseconds of the process for a page that is opened, the first left out."""
+    """Return the CPU milliseconds of the process per opened page. The first page is not counted."""
     await asyncio.to_thread(get, url)
     await asyncio.sleep(1)
     costs = []
@@ -93,14 +95,17 @@ async def opened(pid: int, url: str, pages: int) -> float:
 
 
 async def rested(pid: int, seconds: float) -> float:
-    """CPU seconds per second of the process, while it shows constant data."""
+    """Return the CPU seconds per second of the process while its viewers do not change."""
     began = cpu(pid)
     await asyncio.sleep(seconds)
     return (cpu(pid) - began) / seconds
 
 
 async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, float]:
-    """CPU milliseconds and bytes for each viewer and second, beyond those without viewers."""
+    """Return CPU milliseconds and bytes per viewer and second.
+
+    The CPU that the dashboard uses without viewers is subtracted.
+    """
     alone = await rested(pid, seconds)
     size = 0
 
@@ -115,14 +120,14 @@ async def fed(pid: int, url: str, viewers: int, seconds: float) -> tuple[float, 
     size = 0
     busy = await rested(pid, seconds)
     received = size / viewers / seconds
-    # All at once: each waits for the server's answer, ten seconds at most.
+    # Close all at once: each close waits up to ten seconds for the server's answer.
     await asyncio.gather(*(connection.close() for connection in connections))
     await asyncio.gather(*readers, return_exceptions=True)
     return (busy - alone) / viewers * 1e3, received
 
 
 async def joined(url: str) -> ClientConnection:
-    """Open a page, and its WebSocket: rtmon's own, or that of its Bokeh session."""
+    """Open a page and its WebSocket: rtmon's own, or that of the page's Bokeh session."""
     page = await asyncio.to_thread(get, url)
     token = re.search(rb'"token":"([^"]+)"', page)
     if token is None:
@@ -134,7 +139,7 @@ async def joined(url: str) -> ClientConnection:
 
 
 async def p99(connection: ClientConnection, seconds: float) -> float:
-    """The p99 of round trips of sequential pings, in milliseconds."""
+    """Return the p99 round trip of sequential pings, in milliseconds."""
     loop = asyncio.get_running_loop()
     end, found = loop.time() + seconds, []
     while loop.time() < end:
@@ -145,7 +150,7 @@ async def p99(connection: ClientConnection, seconds: float) -> float:
 
 @asynccontextmanager
 async def watched(url: str, viewers: int) -> AsyncIterator[None]:
-    """Run viewers of a dashboard in their own process."""
+    """Run viewers of a dashboard in their own process while the block runs."""
     if not viewers:
         yield
         return
@@ -165,13 +170,13 @@ async def watched(url: str, viewers: int) -> AsyncIterator[None]:
 
 
 async def drain(connection: ClientConnection) -> None:
-    """Read until the connection ends."""
+    """Read until the connection closes."""
     async for _ in connection:
         pass
 
 
 async def read(url: str, viewers: int) -> None:
-    """View the dashboard at an address until standard input ends."""
+    """Open viewers of the dashboard at an address, and read until standard input ends."""
     connections = [await joined(url) for _ in range(viewers)]
     readers = [asyncio.create_task(drain(connection)) for connection in connections]
     print("all read", flush=True)
@@ -185,7 +190,7 @@ async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float
     ratios: dict[str, list[float]] = {f"{viewers} viewers": [], "none again": []}
     idle = []
     async with connect(hub, ping_interval=None) as connection:
-        # Its messages must be read, or its pongs would wait behind them.
+        # Read the connection's messages; otherwise its pongs would wait behind them.
         taken = asyncio.create_task(drain(connection))
         for number in range(pairs):
             for name, count in zip(ratios, (viewers, 0), strict=True):
@@ -210,7 +215,7 @@ async def disturbed(hub: str, url: str, viewers: int, pairs: int, seconds: float
 
 
 async def main(viewers: int, pages: int, pairs: int, seconds: float) -> None:
-    """Measure, and print the table."""
+    """Run all measurements, and print the tables."""
     heading("What the dashboard costs", machine("panel", "bokeh", "tornado"))
     server = Child("the server's", "serve", "--port=0", "--admin-port=0")
     try:

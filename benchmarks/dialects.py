@@ -1,8 +1,8 @@
 """Client protocols of the load generator: how to connect, publish, and count deliveries.
 
-Messages are JSON objects of one size. Each holds `MARK` once, which occurs nowhere else in what
-the servers send, so that deliveries are counted by a search for one byte: no parsing, in whatever
-pieces they arrive. Where they are compressed, frames are counted instead.
+Messages are JSON objects of one size. Each contains `MARK` once, a byte that occurs nowhere else in
+what the servers send. So deliveries are counted by a search for one byte, without parsing, however
+the stream is split. Compressed messages are counted as WebSocket frames instead.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["DIALECTS", "MARK", "SIZE", "Dialect", "frame", "payload"]
 
 MARK = b"^"
 SIZE = 200
-"""Bytes of a message."""
+"""Size of a message in bytes."""
 
 DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
-"""What browsers offer."""
+"""The compression offer that browsers send."""
 
 _WORDS = ("price", "order", "tick", "volume", "spread", "depth", "trade", "quote", "level", "book")
 
 
 def payload(number: int) -> bytes:
-    """The message with a number: JSON of `SIZE` bytes, with words and digits as in real data."""
+    """Return a message as JSON of `SIZE` bytes, with words and digits as in real data."""
     generator = random.Random(number % 64)
     text = " ".join(
         f"{generator.choice(_WORDS)} {generator.randrange(10**5):05}" for _ in range(20)
@@ -37,7 +37,10 @@ def payload(number: int) -> bytes:
 
 
 def frame(data: bytes, *, opcode: int = 1) -> bytes:
-    """A client's frame (RFC 6455, 5.2), whose masking key of zeros leaves the payload unchanged."""
+    """Return a client's WebSocket frame (RFC 6455, 5.2).
+
+    Its masking key of zeros leaves the payload unchanged.
+    """
     size = len(data)
     if size < 126:
         length = bytes((0x80 | size,))
@@ -49,7 +52,7 @@ def frame(data: bytes, *, opcode: int = 1) -> bytes:
 
 
 def upgrade(path: str, *, deflate: bool = False) -> bytes:
-    """The request that opens a WebSocket."""
+    """Return the HTTP request that opens a WebSocket."""
     return (
         b"GET " + path.encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -58,24 +61,25 @@ def upgrade(path: str, *, deflate: bool = False) -> bytes:
 
 
 Steps = tuple[tuple[bytes, bytes], ...]
-"""What to say, and a pattern of what must have been heard before going on. What a group `sid` of
-a pattern has matched stands for `@SID@` in what is said later."""
+"""Steps that open a connection: bytes to send, and a pattern that the received bytes must match
+before the next step. Text that the pattern's group `sid` matched replaces `@SID@` in later steps.
+"""
 
 ANSWERED = b"0\r\n\r\n"
-"""The end of an HTTP answer in chunks."""
+"""End of an HTTP response with chunked encoding."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The client protocol of one kind of server.
+    """Client protocol of one kind of server.
 
     Attributes:
-        subscribe: how a connection begins that is to get everything published.
-        publisher: how the one begins that publishes.
-        publish: the bytes of a message of the publisher.
-        frames: deliveries are counted as WebSocket frames rather than by `MARK`.
-        greeting: how many steps of `subscribe` bring the server's first message.
-        poll: the request that is repeated after each answer, where clients poll.
+        subscribe: Steps that open a subscriber's connection.
+        publisher: Steps that open the publisher's connection.
+        publish: Function that makes the bytes to send for a message.
+        frames: True to count deliveries as WebSocket frames instead of by `MARK`.
+        greeting: Number of steps of `subscribe` until the server's first message.
+        poll: HTTP request that a polling client repeats after each response.
     """
 
     subscribe: Steps
@@ -88,7 +92,7 @@ class Dialect:
 
 _OPEN = rb"^HTTP/1.1 101 [^^]*\r\n\r\n"
 _JOINED = _OPEN + b"."
-"""The servers of servers.py send a frame to a subscriber when it is in."""
+"""Step of the servers in servers.py, which send a frame to a subscriber once it is subscribed."""
 
 
 def _to_hub(data: bytes) -> bytes:
@@ -100,7 +104,7 @@ def _to_socketio(data: bytes) -> bytes:
 
 
 def _ask(path: str, body: bytes | None = None) -> bytes:
-    """An HTTP request on a keep-alive connection."""
+    """Return an HTTP request for a keep-alive connection."""
     method = "GET" if body is None else "POST"
     length = "" if body is None else f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
     return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{length}\r\n".encode() + (body or b"")

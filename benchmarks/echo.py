@@ -1,4 +1,4 @@
-"""Echo servers to compare: without counting, with rtmon, and with counters written by hand."""
+"""Echo servers to compare: without counting, with rtmon, and with hand-written counters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["KINDS", "SOCKET_KINDS", "Kind"]
 Handler = Callable[[Any], Awaitable[None]]
 
 SIZES = (64, 256, 1024, 4096, 16384, 65536)
-"""Buckets of the histogram in bytes, as an application might choose them for messages."""
+"""Histogram buckets in bytes, as an application might choose them for message sizes."""
 
 
 async def _echo(connection: Any) -> None:
@@ -26,7 +26,7 @@ async def _echo(connection: Any) -> None:
 
 
 def _by_hand(*, labels: bool) -> Handler:
-    """Counters as applications have them: two integers and a histogram each way, in the handler."""
+    """Count in the handler as applications do: two counters and a histogram in each direction."""
     registry = CollectorRegistry()
     names = ["path", "kind"] if labels else []
 
@@ -65,12 +65,12 @@ def _by_hand(*, labels: bool) -> Handler:
 
 
 class Kind:
-    """A way to serve echoes.
+    """One kind of echo server.
 
     Args:
-        title: its name in tables.
-        connection_class: makes the connection class for a Monitor.
-        handler: makes the handler.
+        title: Name of this kind in tables.
+        connection_class: Function that makes the connection class for a Monitor.
+        handler: Function that makes the handler.
     """
 
     def __init__(
@@ -85,7 +85,10 @@ class Kind:
 
 
 def _around(monitor: Monitor, *, times: bool = True) -> type[Any]:
-    """The probe around the library's methods, as for versions that rtmon was not tested with."""
+    """Return a connection class whose probe wraps the library's methods.
+
+    This is what rtmon uses for versions of websockets that it was not tested with.
+    """
     return probed(monitor, ServerConnection, times=times)
 
 

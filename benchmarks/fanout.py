@@ -1,9 +1,9 @@
 """Benchmark of fan-out: `make bench-fanout`, under five minutes.
 
-Each server runs in a process of its own on one core, its subscribers in another on the other
-core. All run from the beginning and are asked in turn, in random order, so that a busy moment of
-the machine meets all alike. Figures of one machine at one time: compare ratios, nothing across
-runs.
+Each server runs in its own process on one core, and its subscribers in another process on the other
+core. All servers run from the begin and are measured in turn, in random order, so that other load
+on the machine affects all of them alike. The figures are those of one machine at one time: compare
+ratios within a run, and nothing across runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fanout_report import report
 from plot import growth_plot
 
 MAIN = 1_000
-"""Subscribers in all comparisons but that of sizes."""
+"""Number of subscribers in all comparisons except that of different numbers."""
 
 PLAIN = [
     "loop", "broadcast", "rtmon broadcast", "group", "hub", "picows", "fastapi", "socketio",

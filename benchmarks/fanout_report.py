@@ -1,4 +1,4 @@
-"""The results of fanout.py as Markdown tables."""
+"""Format the results of fanout.py as Markdown tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ ABOUT = (
 )
 
 AIMS = (
-    # what, section, ours, theirs, their cost / rtmon's cost at least
+    # What is compared, section, rtmon's server, other server, least ratio of the other's cost to
+    # rtmon's.
     ("`rtmon.broadcast` : `websockets.broadcast`", "main", "rtmon broadcast", "broadcast", 1.2),
     ("`Group`, one at a time : `websockets.broadcast`", "main", "group", "broadcast", 1.4),
     ("`Group`, one at a time : node `ws`", "main", "group", "ws", 1.3),
@@ -46,7 +47,7 @@ AIMS = (
 
 
 def report(record: Results) -> str:
-    """All tables."""
+    """Return all tables as Markdown."""
     results = dict(record["results"])
     sizes = sorted(int(key.removeprefix("size ")) for key in results if key.startswith("size "))
     main = 1_000 if 1_000 in sizes else sizes[-1]
@@ -109,7 +110,7 @@ def report(record: Results) -> str:
 def _costs(
     table: Results, titles: Results, base: str, *, memory: dict[str, float] | None = None
 ) -> str:
-    """CPU per delivery, relative to one server, cheapest first."""
+    """Return a table of CPU per delivery, relative to one server, cheapest first."""
     against = table.get(base)
     lines = []
     for name in sorted(table, key=lambda name: median(table[name], "us")):

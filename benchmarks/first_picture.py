@@ -1,8 +1,8 @@
-"""Benchmark of the dashboard's first picture: time until it is drawn, and bytes downloaded.
+"""Benchmark of opening the dashboard: time until its charts are drawn, and bytes downloaded.
 
-A server with an hour of history; ``panel serve``; Chromium. Cold is the first page of a fresh
-dashboard process in a browser without a cache, warm the same address opened again by that
-browser. The picture is there when the page says "Live" and its charts have points.
+Runs a server with an hour of history, ``panel serve``, and Chromium. "Cold" is the first page of a
+new dashboard process in a browser without a cache. "Warm" is the same address opened again by that
+browser. The charts are drawn once the page says "Live" and its charts have points.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rtmon.core.clock import SYSTEM_CLOCK
 HOUR = 3600
 CONNECTIONS = 50
 COLD, WARM, DOWNLOAD = 2.0, 1.0, 1.5
-"""Aims: seconds, seconds, MB compressed."""
+"""Targets: seconds until a cold and a warm page is drawn, and compressed MB of a cold page."""
 
 DRAWN = """() => document.querySelector('.pill')?.textContent === 'Live' &&
   [...document.querySelectorAll('.plot')].some(plot => Number(plot.dataset.points) > 100)"""
@@ -39,7 +39,7 @@ class LateClock:
     """The system's clock, delayed by some seconds.
 
     Attributes:
-        late: by how much.
+        late: Delay in seconds.
     """
 
     late: float
@@ -52,7 +52,10 @@ class LateClock:
 
 
 async def serve_hour() -> None:
-    """Serve a Monitor with an hour of history; print its address; end with standard input."""
+    """Serve a Monitor with an hour of history, and print its address.
+
+    Ends when standard input ends.
+    """
     clock = LateClock(HOUR)
     monitor = Monitor(clock=clock)
     meters = [monitor.collector.meter() for _ in range(CONNECTIONS)]
@@ -81,7 +84,7 @@ async def serve_hour() -> None:
 
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
-    """Run :func:`serve_hour` in its own process; the address of its admin listener."""
+    """Run :func:`serve_hour` in its own process; yield the address of its admin listener."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--serve"),
         stdin=asyncio.subprocess.PIPE,
@@ -97,7 +100,7 @@ async def served() -> AsyncIterator[str]:
 
 
 async def opened(context: BrowserContext, url: str) -> float:
-    """Open a page; seconds until its picture is drawn."""
+    """Open a page; return the seconds until its charts are drawn."""
     page = await context.new_page()
     began = time.perf_counter()
     await page.goto(url, wait_until="commit")
@@ -108,10 +111,11 @@ async def opened(context: BrowserContext, url: str) -> float:
 
 
 async def downloaded(context: BrowserContext, url: str) -> float:
-    """Open a page; bytes of all its resources, each compressed as by a proxy in front."""
+    """Open a page; return the bytes of all its resources, each compressed as a proxy would do."""
     page = await context.new_page()
     responses: list[Response] = []
-    page.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - it marks functions
+    # Playwright needs a function that it can mark.
+    page.on("response", lambda response: responses.append(response))  # noqa: PLW0108
     await page.goto(url, wait_until="commit")
     await page.wait_for_function(DRAWN, polling=10)
     size = 0
@@ -122,7 +126,7 @@ async def downloaded(context: BrowserContext, url: str) -> float:
 
 
 async def measured(browser: Browser, admin: str) -> tuple[float, float, float]:
-    """Cold and warm seconds of a fresh dashboard, and compressed bytes of the cold download."""
+    """Return cold and warm seconds of a new dashboard, and compressed bytes of the cold page."""
     async with panel("dashboards/live.py", admin) as (_, url):
         context = await browser.new_context(viewport={"width": 1440, "height": 900})
         cold = await opened(context, url)
@@ -135,7 +139,7 @@ async def measured(browser: Browser, admin: str) -> tuple[float, float, float]:
 
 
 async def main(rounds: int) -> None:
-    """Measure, and print the table."""
+    """Run all rounds, and print the table."""
     heading("The first picture", machine())
     async with served() as admin, async_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -6,7 +6,7 @@ __all__ = ["FrameCounter", "pings_in"]
 
 
 class FrameCounter:
-    """Counts the data frames in a stream of bytes, in pieces of any size."""
+    """Counts the data frames in a stream of bytes, however the stream is split."""
 
     __slots__ = ("_head", "_skip")
 
@@ -35,7 +35,7 @@ class FrameCounter:
 
 
 def pings_in(data: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the pings among complete frames, and the bytes after those."""
+    """Return the payloads of all complete pings, and the bytes of an incomplete last frame."""
     at, size = 0, len(data)
     found = []
     while at + 2 <= size:

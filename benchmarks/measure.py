@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: medians with their uncertainty, and a description of the machine."""
+"""Shared code of the benchmarks: medians with intervals, tables, a description of the machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ __all__ = [
 ]
 
 RESAMPLES = 2000
-"""Resamples of the bootstrap; the ends of the interval move by about 1 % of its width."""
+"""Number of bootstrap resamples. With it the interval's ends vary by about 1 % of its width."""
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """The median, and its 95 % interval by the bootstrap (percentiles of resampled medians)."""
-    generator = random.Random(1)  # the same values give the same interval
+    """Return the median and its 95 % interval by the bootstrap.
+
+    The interval's ends are percentiles of resampled medians.
+    """
+    generator = random.Random(1)  # the same values always give the same interval
     medians = sorted(
         statistics.median(generator.choices(values, k=len(values))) for _ in range(RESAMPLES)
     )
@@ -42,9 +45,10 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
-    """The ratio of two medians, and its 95 % interval by the bootstrap.
+    """Return the ratio of two medians and its 95 % interval by the bootstrap.
 
-    Rounds are resampled whole, so that a busy moment, which affects both alike, cancels out.
+    Whole rounds are resampled, so that other load on the machine, which affects both values of a
+    round, cancels out.
     """
     generator = random.Random(1)
     rounds = list(zip(values, others, strict=True))
@@ -62,20 +66,20 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> tuple[float, floa
 
 
 def column(measured: Iterable[Mapping[str, float]], key: str) -> list[float]:
-    """One figure of each round."""
+    """Return one result of each round."""
     return [each[key] for each in measured]
 
 
 def median(measured: Iterable[Mapping[str, float]], key: str) -> float:
-    """The median of one figure over the rounds."""
+    """Return the median of one result over all rounds."""
     return statistics.median(column(measured, key))
 
 
 def machine(*versions: str) -> str:
-    """Description of the machine and the versions, in one paragraph.
+    """Return one paragraph that describes the machine and the versions.
 
     Args:
-        versions: the measured software with versions; by default that of overhead.py.
+        versions: Names of packages whose versions are listed; by default those of overhead.py.
     """
     cpu = next(
         (
@@ -114,7 +118,7 @@ def _version(name: str) -> str:
 
 
 def heading(text: str, explanation: str) -> None:
-    """Print a heading."""
+    """Print a heading and a paragraph."""
     print(f"\n## {text}\n\n{explanation}\n", flush=True)
 
 
@@ -124,16 +128,16 @@ def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
 
 
 def rows(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; its first column has words, the others figures."""
+    """Return a Markdown table with a text column first and number columns after it."""
     ruled = (columns, ["---", *["---:"] * (len(columns) - 1)], *lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
 
 
 def bullets(skipped: Mapping[str, str]) -> str:
-    """A Markdown list of the skipped servers, with reasons."""
+    """Return a Markdown list of the skipped servers with the reasons."""
     return "\n".join(f"- {name}: {why.splitlines()[0]}" for name, why in skipped.items())
 
 
-def verdict(met: bool) -> str:  # noqa: FBT001 - the one thing it is about
-    """The verdict of a table on a target: met or missed."""
+def verdict(met: bool) -> str:  # noqa: FBT001 - the only argument
+    """Return the text for a target in a table: met or missed."""
     return "met" if met else "**missed**"

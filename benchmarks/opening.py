@@ -1,4 +1,4 @@
-"""Open connections through several steps, in sequence or thousands at once."""
+"""Open connections in several steps, one after the other or thousands at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dialects import Steps
 __all__ = ["Opening", "connect"]
 
 SECONDS = 120.0
-"""How long it may take until all are open."""
+"""Seconds within which all connections must be open."""
 
 
 class Opening:
@@ -31,11 +31,11 @@ class Opening:
         self.sid = b""
 
     def speak(self) -> None:
-        """Send the bytes of this step."""
+        """Send the bytes of the current step."""
         self.socket.sendall(self.steps[self.step][0].replace(b"@SID@", self.sid))
 
     def hear(self) -> bool:
-        """True when the last step is done."""
+        """Read received bytes; return True when the last step is done."""
         data = self.socket.recv(1 << 16)
         if not data:
             raise ConnectionResetError(f"closed while opening, after {self.heard[:300]!r}")
@@ -63,15 +63,15 @@ def connect(
     """Open connections.
 
     Args:
-        port: where to, on 127.0.0.1.
-        steps: how each begins.
-        number: how many.
-        at_once: how many may be on their way at the same time.
-        opened: called for each open connection.
-        meanwhile: called again and again.
+        port: Port of the server on 127.0.0.1.
+        steps: Opening steps of each connection.
+        number: Number of connections.
+        at_once: Largest number of connections that are being opened at the same time.
+        opened: Called with each open connection.
+        meanwhile: Called repeatedly while connections are being opened.
 
     Returns:
-        How many attempts failed; each was made anew.
+        Number of failed attempts; each was repeated.
     """
     poll = select.epoll()
     opening: dict[int, Opening] = {}

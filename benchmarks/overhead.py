@@ -1,8 +1,8 @@
 """Measure what monitoring costs a server: `make bench`, about four minutes.
 
-Single runs scatter by tens of per cent on a shared machine. So whatever is compared takes turns
-in one run, and what is printed are medians of the differences or ratios within each turn, with
-the 95 % interval of that median.
+Single runs vary by tens of per cent on a shared machine. So the compared servers take turns within
+one run. The results are medians of the differences or ratios within each round, with the 95 %
+interval of that median.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from websockets.frames import Opcode
 
 from rtmon import Monitor, probe
 from rtmon.metrics.meter import Meter
-from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame_bytes
 
 MEMORY_ROUNDS = 100
 BATCH = 500
@@ -37,10 +37,10 @@ Interval: TypeAlias = tuple[float, float, float]
 
 
 async def in_memory() -> dict[str, Interval]:
-    """Echo in memory: the cost of the Python code alone.
+    """Echo in memory, which measures the CPU of the Python code alone.
 
     Returns:
-        Microseconds that each kind takes more than the bare library.
+        Microseconds per message that each kind takes more than the bare library.
     """
     heading(
         "Per echoed message, without a network",
@@ -55,7 +55,7 @@ async def in_memory() -> dict[str, Interval]:
         echoes[kind] = _echoes(pair, asyncio.ensure_future(chosen.handler()(pair.connection)))
     results: dict[str, list[float]] = {kind: [] for kind in KINDS}
     gc.collect()
-    for number in range(-5, MEMORY_ROUNDS):  # the first ones warm up, and are not counted
+    for number in range(-5, MEMORY_ROUNDS):  # the first rounds warm up, and are not counted
         for kind in random.sample(list(KINDS), k=len(KINDS)):
             used = await echoes[kind]()
             if number >= 0:
@@ -84,7 +84,7 @@ def _echoes(pair: MemoryConnection, handler: asyncio.Future[None]) -> Any:
         before = time.process_time()
         for _ in range(BATCH):
             receive(frame)
-            await asyncio.sleep(0)  # the handler's future wakes it
+            await asyncio.sleep(0)  # the future that wakes the handler runs here
             await asyncio.sleep(0)
         used = time.process_time() - before
         assert len(written) == BATCH, "every message was echoed"
@@ -99,7 +99,7 @@ def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
     """Echo over TCP on loopback, with the load generator in its own process.
 
     Returns:
-        What each kind takes of the CPU that the bare library takes.
+        CPU of each kind as a multiple of the bare library's CPU.
     """
     before = "has freed a large block of memory before" if freed else "has freed no large block"
     heading(
@@ -120,7 +120,7 @@ def over_sockets(kinds: tuple[str, ...], *, freed: bool) -> dict[str, Interval]:
 
 
 async def memory() -> dict[str, float]:
-    """Memory of an open connection, before and after its first message.
+    """Measure the memory of an open connection before and after its first message.
 
     Returns:
         Bytes that an idle connection of each kind takes more than the bare library's.
@@ -175,10 +175,10 @@ async def _allocated(connection_class: Callable[[Monitor], type[Any]]) -> tuple[
 
 
 def ticks() -> dict[int, float]:
-    """Time for which a tick blocks the event loop.
+    """Measure for how long a tick blocks the event loop.
 
     Returns:
-        Milliseconds by the number of active connections, medians.
+        Number of active connections → median milliseconds.
     """
     heading("A tick", "10,000 open connections, nobody watching; 50 ticks, wall-clock time.")
     monitor = Monitor(interval=3600)
@@ -214,7 +214,7 @@ def _talk(meters: list[Meter]) -> None:
 
 
 async def unwatched() -> None:
-    """Cost of an idle Monitor without viewers."""
+    """Measure the CPU of an idle Monitor without viewers."""
     heading(
         "Idle connections without viewers",
         "1,000 open connections in memory, 5 s each; CPU of the process per second.",
@@ -226,7 +226,7 @@ async def unwatched() -> None:
         pairs += [MemoryConnection(type(pairs[0].connection)) for _ in range(999)]
         for pair in pairs:
             await pair.open()
-        await asyncio.sleep(1.5)  # the tick with the new connections is over
+        await asyncio.sleep(1.5)  # wait until the tick with the new connections is over
         before = time.process_time()
         await asyncio.sleep(5)
         rows.append([title, f"{(time.process_time() - before) / 5 * 1e3:.2f}"])
@@ -270,7 +270,8 @@ def main() -> None:
     print(machine())
     over = asyncio.run(in_memory())
     fresh = over_sockets(("bare", "probe", "fast"), freed=False)
-    # What else a process imports frees large blocks, too: there, all are alike.
+    # Imports of a process usually free large blocks of memory, too. After that all kinds behave
+    # alike.
     freed = over_sockets(SOCKET_KINDS, freed=True)
     idle = asyncio.run(memory())
     tick = ticks()

@@ -1,6 +1,6 @@
-"""The page that the dashboard is compared with: a Bokeh session sends each tab the same frame.
+"""A page to compare the dashboard with: a Bokeh session sends each browser tab the same frame.
 
-``panel serve`` runs this; ``RTMON_URL`` names the server that is watched.
+``panel serve`` runs this script. The environment variable ``RTMON_URL`` names the monitored server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rtmon.views.tick_update import TickUpdateMaker
 
 
 class Numbers(JSComponent):
-    """One component, which gets the newest frame once a second."""
+    """A component that receives the newest frame once a second."""
 
     frame = param.String(default="")
 
@@ -41,7 +41,7 @@ numbers = Numbers()
 
 
 def newest() -> str:
-    """The newest frame, made and encoded once a tick for all tabs."""
+    """Return the newest frame, made and encoded once per tick for all tabs."""
     maker: TickUpdateMaker = pn.state.cache["maker"]
     latest = pn.state.cache["feed"].latest()
     seq = latest.seq if latest is not None else 0

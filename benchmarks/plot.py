@@ -1,4 +1,4 @@
-"""The plot of docs/benchmarks.md, as SVG: cost per delivery by the number of subscribers."""
+"""The plot of docs/benchmarks.md as SVG: cost per delivery by the number of subscribers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ OURS = {"rtmon broadcast": "#7b61d6", "group": "#d6336c", "hub": "#e8590c"}
 OTHERS = ("#495057", "#868e96", "#adb5bd")
 DASHES = ("", "6 3", "2 3")
 LABEL = 15
-"""Pixels between the names of two lines."""
+"""Least distance in pixels between the names of two lines."""
 
 
 def growth_plot(record: dict[str, Any]) -> str:
-    """An SVG with two logarithmic axes; each line has its name at its end."""
+    """Return an SVG with two logarithmic axes; each line has its name at its end."""
     results = record["results"]
     sizes = sorted(int(key.removeprefix("size ")) for key in results if key.startswith("size "))
     lines: dict[str, list[tuple[int, float]]] = {}
@@ -89,7 +89,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _apart(wanted: dict[str, float]) -> dict[str, float]:
-    """Positions of the names: near the ends of their lines, without overlap."""
+    """Return vertical positions of the names, near the ends of their lines and without overlap."""
     placed: dict[str, float] = {}
     above = TOP - LABEL
     for name in sorted(wanted, key=wanted.__getitem__):

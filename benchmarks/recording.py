@@ -1,7 +1,7 @@
 """Benchmark of recordings: `make bench-recording`, under five minutes.
 
-The writer's share of a busy server's CPU; how large a busy day is, and how long it takes to show,
-to ask and to export it.
+Measures the writer's share of a busy server's CPU, the size of the recording of a busy day, and how
+long queries and exports of that recording take.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CHART = ("messages_in", "messages_out", "rtt_p50", "rtt_p95", "rtt_p99")
 
 
 def serve(port: int, folder: Path) -> None:
-    """Run a recorded server, which writes the id of the writer's thread into a file."""
+    """Run a recorded server, which writes the id of its writer thread into a file."""
     from servers import BACKLOG
 
     from rtmon.servers.fanout import Group
@@ -68,7 +68,7 @@ def serve(port: int, folder: Path) -> None:
         attached = monitor.attach(Recording(folder / "run.rtmon"))
         options: dict[str, Any] = {"ping_interval": None, "compression": None, "backlog": BACKLOG}
         async with rtmon.serve(handler, "127.0.0.1", port, monitor=monitor, **options):
-            thread = attached._thread.native_id  # noqa: SLF001 - its CPU is what is measured
+            thread = attached._thread.native_id  # noqa: SLF001 - the CPU of this thread is measured
             (folder / "thread").write_text(str(thread))
             await asyncio.Event().wait()
 
@@ -79,7 +79,7 @@ class Recorded(Running):
     """A recorded server and its load generator."""
 
     def writer_cpu(self) -> float:
-        """CPU seconds that the writer's thread has used."""
+        """Return the CPU seconds that the writer thread has used."""
         thread = Path(self._folder.name, "thread").read_text()
         ran = Path(f"/proc/{self._server.pid}/task/{thread}/schedstat").read_text()
         return int(ran.split()[0]) / 1e9
@@ -89,7 +89,7 @@ def share(connections: int, rounds: int, seconds: float) -> float:
     """Measure the writer's share of the server's CPU at the highest rate of fan-out.
 
     Returns:
-        The share, the median of the rounds.
+        Median share over all rounds.
     """
     heading(
         "The writer's share",
@@ -137,7 +137,7 @@ def _histogram(rng: random.Random, middle: float, values: int) -> Histogram:
 
 
 def _values(rng: random.Random) -> dict[str, Any]:
-    """The numbers of a busy second."""
+    """Return the sample values of a busy second."""
     messages = rng.randrange(900, 1100)
     return {
         "open": CONNECTIONS,
@@ -184,7 +184,7 @@ def _connection(number: int, rng: random.Random, *, closed: float | None = None)
 
 
 def _frames(ticks: int) -> Iterator[TickData]:
-    """Busy seconds: one connection a second opens and one ends, with their Events."""
+    """Yield busy seconds: in each, one connection opens and one closes, with their events."""
     rng = random.Random(7)
     seconds = [_values(rng) for _ in range(300)]
     for seq, values in zip(range(1, ticks + 1), itertools.cycle(seconds), strict=False):
@@ -203,7 +203,7 @@ def _frames(ticks: int) -> Iterator[TickData]:
 
 
 def write(path: Path, frames: Iterable[TickData]) -> None:
-    """Write frames into a recording that keeps single ticks for a day."""
+    """Write ticks into a recording that keeps single ticks for a day."""
     limits = RecordingLimits(ticks=DAY)
     writer = Writer(path, clock=FakeClock(time=BEGIN), limits=limits)
     writer.begin("n", "e")
@@ -214,10 +214,10 @@ def write(path: Path, frames: Iterable[TickData]) -> None:
 
 
 def day(path: Path, ticks: int) -> float:
-    """Write a busy day, and print its size.
+    """Write the recording of a busy day, and print its size.
 
     Returns:
-        MB of the file, as of a whole day.
+        Size of the file in MB, scaled to a whole day.
     """
     heading(
         "A busy day",
@@ -233,7 +233,7 @@ def day(path: Path, ticks: int) -> float:
         tables = db.execute(
             "SELECT name, sum(pgsize) / 1e6 FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 5"
         ).fetchall()
-    except sqlite3.OperationalError:  # compiled without it
+    except sqlite3.OperationalError:  # this SQLite was compiled without dbstat
         tables = []
     finally:
         db.close()
@@ -246,7 +246,7 @@ def day(path: Path, ticks: int) -> float:
 
 
 def _took(what: Callable[[], object], times: int = ANSWERS) -> tuple[float, float]:
-    """Return the medians of wall-clock time and CPU, in milliseconds."""
+    """Run a function several times; return median wall-clock and CPU milliseconds."""
     wall, cpu = [], []
     for _ in range(times):
         began, used = time.perf_counter(), _cpu()
@@ -262,10 +262,10 @@ def _cpu() -> float:
 
 
 def show(path: Path, ticks: int) -> float:
-    """Query a day's series at several widths.
+    """Query a day's chart points at several widths of the time range.
 
     Returns:
-        The longest time that a chart took, in milliseconds.
+        Longest time that a chart took, in milliseconds.
     """
     heading(
         "A day's series",
@@ -296,7 +296,7 @@ def ask(folder: Path, connections: int) -> float:
     """Query rows of many connections.
 
     Returns:
-        The most CPU that a query took, in milliseconds.
+        Largest CPU time that a query took, in milliseconds.
     """
     heading(
         "A query over 10,000 connections",
@@ -338,10 +338,10 @@ def ask(folder: Path, connections: int) -> float:
 
 
 def export(path: Path, folder: Path) -> float:
-    """Export a day.
+    """Export the recording of a day in several formats.
 
     Returns:
-        Seconds that the points of ten seconds and all Events and connections took, in Parquet.
+        Seconds to export points of ten seconds, all events and all connections as Parquet.
     """
     heading("A day exported", "All tables, once each; wall-clock time.")
     rows, aimed = [], 0.0

@@ -29,24 +29,26 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ServerFailed(Exception):
-    """A server failed its measurement; the others go on without it."""
+    """The measurement of a server failed; the other servers are measured without it."""
 
 
 def _in_child() -> None:
-    """Set the core and the end of the server's process, before it becomes the program."""
+    """Choose the server's core, and let the server end with this process.
+
+    This runs in the child process before the server's program starts.
+    """
     pin(0)
-    # nginx ends its workers when it is asked to, not when it is killed; the others obey as well.
+    # nginx ends its workers on SIGTERM, but not when it is killed. The other servers end on
+    # SIGTERM, too.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Running:
-    """One server, and a load generator for it.
-
-    Use it as a context manager.
+    """A server with its load generator, to be used as a context manager.
 
     Args:
-        name: how messages call it.
-        peer: what to run.
+        name: Name of the server in messages.
+        peer: The server to run.
     """
 
     def __init__(self, name: str, peer: Peer) -> None:
@@ -63,11 +65,11 @@ class Running:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the parent, which ends it in good order
-            preexec_fn=_in_child,  # noqa: PLW1509 - there is one thread here, and no lock is held
+            start_new_session=True,  # Ctrl-C reaches only the parent process, which ends the server
+            preexec_fn=_in_child,  # noqa: PLW1509 - this process has one thread and holds no lock
         )
         self._crowds: list[BaseProcess] = []
-        self._pipes: list[Connection] = []  # a crowd ends with its pipe
+        self._pipes: list[Connection] = []  # a load generator ends when its pipe closes
         self._pipe = self._add_crowd(peer.dialect, self._port)
 
     def _add_crowd(self, dialect: str, port: int) -> Connection:
@@ -108,7 +110,7 @@ class Running:
             time.sleep(0.02)
 
     def ask(self, method: str, **arguments: Any) -> Any:
-        """Send a command to the load generator, and wait for its answer."""
+        """Send a command to the load generator, and return its answer."""
         self.begin(method, **arguments)
         return self.answer()
 
@@ -117,7 +119,11 @@ class Running:
         self._pipe.send((method, arguments))
 
     def answer(self) -> Any:
-        """The load generator's answer to the last command."""
+        """Return the load generator's answer to the last command.
+
+        Raises:
+            ServerFailed: The command failed, or the load generator has ended.
+        """
         try:
             result, error = self._pipe.recv()
         except EOFError:
@@ -134,13 +140,13 @@ class Running:
         return result
 
     def grow(self, size: int) -> dict[str, float]:
-        """Connect that many subscribers."""
+        """Connect subscribers up to this number; return seconds and failed attempts."""
         opened = self.ask("open", to=size)
         self.size = size
         return opened
 
     def grow_beside(self, size: int) -> None:
-        """Connect that many idle connections of each other kind."""
+        """Connect this many idle connections in each dialect of ``peer.beside``."""
         for dialect in self.peer.beside:
             port = int(Path(self._folder.name, "beside").read_text())
             pipe = self._add_crowd(dialect, port)
@@ -150,7 +156,10 @@ class Running:
                 raise ServerFailed(f"{dialect}: {error} {self._said()}")
 
     def measured(self, method: str, **arguments: Any) -> dict[str, float]:
-        """The load generator's counts, with CPU of the server: `cpu` seconds, `us` per delivery."""
+        """Run a command; return the load generator's counts with the server's CPU.
+
+        ``cpu`` is in seconds, ``us`` in microseconds per delivery.
+        """
         before = self.cpu()
         result = self.ask(method, **arguments)
         result["cpu"] = self.cpu() - before
@@ -172,12 +181,13 @@ class Running:
             before = now
 
     def cpu(self) -> float:
-        """CPU seconds that all processes of the server have used, user and system."""
-        # Linux: a process's clock is named by its id (MAKE_PROCESS_CPUCLOCK, CPUCLOCK_SCHED).
+        """Return the CPU seconds of all processes of the server, user and system."""
+        # Linux computes the id of a process's CPU clock from the process id (MAKE_PROCESS_CPUCLOCK,
+        # CPUCLOCK_SCHED).
         return sum(time.clock_gettime((~pid << 3) | 2) for pid in self._pids())
 
     def memory(self) -> int:
-        """Bytes of memory of all processes of the server."""
+        """Return the resident memory of all processes of the server, in bytes."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids())
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,7 +1,7 @@
 """Python servers to compare: each sends a message posted to `/publish` to all other connections.
 
-`python servers.py KIND PORT [deflate|takeover]` runs one until it is killed. A subscriber is
-told `joined` once it is in.
+`python servers.py KIND PORT [deflate|takeover]` runs one server until it is killed. A subscriber
+receives `joined` once it is subscribed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ Publish = Callable[[Any], Awaitable[None] | None]
 
 
 def _extension(compression: str) -> dict[str, Any]:
-    """Compression options of `websockets.serve`: none, the default, or one fit for sharing."""
+    """Return the compression options of `websockets.serve`.
+
+    "takeover" is the default, "deflate" compresses without context takeover, and empty means none.
+    """
     from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory as Deflate
 
     if compression == "takeover":
@@ -34,7 +37,7 @@ def _extension(compression: str) -> dict[str, Any]:
 
 
 async def _serve(serve: Any, port: int, members: Any, publish: Publish, **options: Any) -> None:
-    """A server of `websockets`, or of `rtmon.serve`, with a function that publishes."""
+    """Run a server of `websockets` or `rtmon.serve`, with a function that publishes."""
 
     async def handler(connection: Any) -> None:
         if connection.request.path == "/publish":
@@ -56,7 +59,7 @@ async def _serve(serve: Any, port: int, members: Any, publish: Publish, **option
 
 
 async def loop(port: int, compression: str) -> None:
-    """`await send` to one connection after the other, as beginners write it."""
+    """Fan out by `await send` to one connection after the other, as beginners write it."""
     from websockets.asyncio.server import serve
 
     members: set[Any] = set()
@@ -69,7 +72,7 @@ async def loop(port: int, compression: str) -> None:
 
 
 async def broadcast(port: int, compression: str) -> None:
-    """`websockets.broadcast`."""
+    """Fan out by `websockets.broadcast`."""
     from websockets.asyncio.server import broadcast as library_broadcast
     from websockets.asyncio.server import serve
 
@@ -79,7 +82,7 @@ async def broadcast(port: int, compression: str) -> None:
 
 
 async def rtmon_broadcast(port: int, compression: str) -> None:
-    """`rtmon.broadcast`, on connections of a plain `websockets` server."""
+    """Fan out by `rtmon.broadcast` on connections of a plain `websockets` server."""
     from websockets.asyncio.server import serve
 
     import rtmon
@@ -93,7 +96,7 @@ async def rtmon_broadcast(port: int, compression: str) -> None:
 
 
 async def group(port: int, compression: str) -> None:
-    """A `Group` on monitored connections of `rtmon.serve`."""
+    """Fan out by a `Group` on monitored connections of `rtmon.serve`."""
     import rtmon
     from rtmon.servers.fanout import Group
 
@@ -107,14 +110,14 @@ async def group(port: int, compression: str) -> None:
 
 
 async def unmonitored(port: int, compression: str) -> None:
-    """Idle connections on a server of `websockets`."""
+    """Keep idle connections on a server of `websockets`."""
     from websockets.asyncio.server import serve
 
     await _run(serve, _wait, port, compression)
 
 
 async def monitored(port: int, compression: str) -> None:
-    """Idle connections on `rtmon.serve`."""
+    """Keep idle connections on `rtmon.serve`."""
     import rtmon
 
     await _run(rtmon.serve, _wait, port, compression)
@@ -125,7 +128,7 @@ async def _wait(connection: Any) -> None:
 
 
 async def _run(serve: Any, served: Any, port: int, compression: str, **options: Any) -> None:
-    """Serve a handler or a hub with the default compression or none."""
+    """Serve a handler or a hub, with the default compression or none."""
     if not compression:
         options["compression"] = None
     async with serve(served, "127.0.0.1", port, backlog=BACKLOG, **options):
@@ -133,28 +136,34 @@ async def _run(serve: Any, served: Any, port: int, compression: str, **options: 
 
 
 def quiet_hub() -> Any:
-    """A hub without limits, which announces thousands of joins once, before the measurement."""
+    """Return a hub without rate limits.
+
+    It announces thousands of joins at once, before the measurement.
+    """
     import rtmon
 
     return rtmon.Hub(rate=float("inf"), burst=1_000_000, announce=60.0)
 
 
 async def hub(port: int, compression: str) -> None:
-    """A hub: each message is parsed, checked, stored in history, fanned out and counted."""
+    """Run a hub. Each message is parsed, validated, stored in history, fanned out and counted."""
     import rtmon
 
     await _run(rtmon.serve, quiet_hub(), port, compression, ping_interval=None)
 
 
 async def hub_beside(port: int, folder: str) -> None:
-    """A hub on the native transport, and on all ASGI transports at a port that it tells."""
+    """Run a hub on the native transport, and on all ASGI transports at another port.
+
+    The other port is written to the file `beside`.
+    """
     import rtmon
     from rtmon.asgi import serve
 
     quiet, monitor = quiet_hub(), rtmon.Monitor()
     beside = serve(quiet, port=0, monitor=monitor, ping_interval=None)
-    # A crowd answers no pings.
-    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001 - servers need not set it
+    # The load generator answers no pings.
+    beside._app.socketio.server.eio.ping_interval = 3600  # noqa: SLF001
     async with beside:
         file = Path(folder, "beside")
         await asyncio.to_thread(file.write_text, str(beside.port))
@@ -162,14 +171,14 @@ async def hub_beside(port: int, folder: str) -> None:
 
 
 async def hub_kept(port: int, compression: str) -> None:
-    """A hub with default options, for clients that answer pings."""
+    """Run a hub with default options, for clients that answer pings."""
     import rtmon
 
     await _run(rtmon.serve, rtmon.Hub(), port, compression)
 
 
 async def picows(port: int, _compression: str) -> None:
-    """picows, a library in Cython."""
+    """Fan out with picows, a library in Cython."""
     from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
     from picows import ws_create_server as create
 
@@ -214,7 +223,7 @@ KINDS = {
 
 
 def main() -> None:
-    """Serve."""
+    """Run the server that the command line names."""
     kind, port, *rest = sys.argv[1:]
     asyncio.run(KINDS[kind](int(port), rest[0] if rest else ""))
 

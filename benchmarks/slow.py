@@ -1,8 +1,8 @@
-"""Benchmark of a slow reader and of a flood: `make bench-slow`, under five minutes.
+"""Benchmark of a slow consumer and of a ping flood: `make bench-slow`, under five minutes.
 
-Ten readers get 100 messages of 20 KB a second, for a minute, first among themselves, then with an
-eleventh that takes nothing; after that somebody sends pings for 40 seconds as fast as they can and
-reads no answer. Server on one core, readers on another.
+Ten clients receive 100 messages of 20 KB per second for a minute, first alone, then beside an
+eleventh client that reads nothing. After that a client sends pings for 40 seconds as fast as it can
+and reads no answer. The server has one core and the clients another.
 """
 
 from __future__ import annotations
@@ -31,17 +31,22 @@ from rtmon.monitor.process_gauges import ProcessGauges
 
 READERS, RATE, SIZE = 10, 100, 20_000
 RATIO, SLACK = 1.2, 5.0
-"""Of the others' p99 without the stalled one, and milliseconds on top."""
+"""Largest p99 delay of the other clients: this multiple of their p99 alone, plus milliseconds."""
 GONE, WAITING = 10.0, 1 << 20
-"""Seconds until the stalled one is gone, or else the most that waits for it, in bytes."""
+"""Seconds until the stalled client is disconnected, or else most bytes that may wait for it."""
 STALLED = 10.0
-"""MB that the server's memory grows with the stalled one there."""
+"""Largest growth of the server's memory in MB while the stalled client is connected."""
 FLOOD_GONE, FLOOD = 5.0, 16.0
-"""Seconds until one that floods is gone, or else MB that the server's memory grows."""
+"""Seconds until the flooding client is disconnected, or else largest growth of the server's memory
+in MB.
+"""
 
 
 def server(kind: str, pipe: Connection) -> None:
-    """Serve until the pipe says to stop; report memory, and when the slow reader was cut."""
+    """Run the server until the pipe requests its end.
+
+    Reports the server's memory, and when the slow client was disconnected.
+    """
     pin(0)
     asyncio.run(_serve(kind, pipe))
 
@@ -76,7 +81,7 @@ async def _echo(connection: ServerConnection) -> None:
 
 
 async def _read(port: int, count: int) -> list[float]:
-    """Subscribe, and read that many messages. Returns their delays in seconds."""
+    """Subscribe, and read this many messages; return their delays in seconds."""
     delays: list[float] = []
     async with connect(f"ws://127.0.0.1:{port}", compression=None, max_queue=None) as client:
         await client.send('{"type": "subscribe", "payload": {"channel": "c"}}')
@@ -134,7 +139,7 @@ def _flood(port: int, pipe: Connection, seconds: float) -> dict[str, Any]:
                 sock.sendall(pings)
                 sent += 40_000
         except TimeoutError:
-            pass  # nothing is read any more, but it may stay
+            pass  # the server reads no more, but may keep the connection open
         except OSError:
             gone = time.monotonic() - began
 
@@ -149,7 +154,7 @@ def _flood(port: int, pipe: Connection, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Run all measurements, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="of publishing, in each run")
     parser.add_argument("--flood", type=float, default=40.0, help="seconds of pings")
@@ -175,7 +180,7 @@ def main() -> None:
 
 
 def report(found: dict[str, dict[str, Any]]) -> str:
-    """The tables."""
+    """Return the tables as Markdown."""
     alone, stalled = found["alone"], found["stalled"]
     lines = [
         [

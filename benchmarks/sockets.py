@@ -1,7 +1,7 @@
-"""Echo servers and a load generator, each in its own process, on real sockets.
+"""Echo servers and a load generator over TCP, each in its own process.
 
-All servers run from the beginning and are asked in turn, so that a busy moment of the machine
-meets all alike. CPU time is what the server process itself has used, user and system.
+All servers run from the begin and are measured in turn, so that other load on the machine affects
+all of them alike. CPU time is that of the server's process, user and system.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ __all__ = ["cpu_per_message"]
 CONNECTIONS = 50
 SIZE = 128
 LARGE = 4 * 2**20
-"""Bytes of a block that glibc's malloc has mapped for itself, and from then on blocks as large as
-what asyncio reads at once no longer (mallopt(3), M_MMAP_THRESHOLD)."""
+"""Size in bytes of a block that glibc's malloc allocates by mmap. Once such a block has been freed,
+malloc no longer uses mmap for blocks as large as those that asyncio reads (mallopt(3),
+M_MMAP_THRESHOLD).
+"""
 
 
-def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 - one of Process's args
-    """Serve echoes; answer each request with the CPU time used so far."""
+def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 - passed by Process
+    """Serve echoes; answer each request on the pipe with the CPU time used so far."""
     pin(0)
     if freed:
         bytearray(LARGE)
@@ -61,7 +63,8 @@ def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 -
             pipe.send(next(iter(server.sockets)).getsockname()[1])
             threading.Thread(target=answer, daemon=True).start()
             await ended.wait()
-            logging.getLogger("websockets").setLevel(logging.CRITICAL)  # the load just went away
+            # Do not log that the load generator has disconnected.
+            logging.getLogger("websockets").setLevel(logging.CRITICAL)
         assert monitor.probe_failures == 0
         monitor.close()
 
@@ -69,7 +72,7 @@ def _server(kind: str, freed: bool, pipe: Connection) -> None:  # noqa: FBT001 -
 
 
 class _Client(asyncio.Protocol):
-    """Counts echoes at minimal cost."""
+    """A client that counts received echoes at minimal cost."""
 
     def __init__(self, arrived: Callable[[], None]) -> None:
         self.echo_size = len(Frame(Opcode.TEXT, b"x" * SIZE).serialize(mask=False))
@@ -94,10 +97,10 @@ class _Client(asyncio.Protocol):
 
 
 class _Crowd:
-    """Connections that send together, and again when all have their echo.
+    """Connections that all send at once, and send again once all have received their echo.
 
-    Separate connections would fall into step with the server or not, by chance: one message in
-    a turn of its loop, or many. That makes more difference than anything compared here.
+    Independent connections would by chance be served one message per iteration of the server's
+    event loop, or many. That would change the result more than any difference between the servers.
     """
 
     def __init__(self) -> None:
@@ -141,7 +144,7 @@ class _Crowd:
 
 
 def _load(ports: dict[str, int], pipe: Connection) -> None:
-    """Keep connections to all servers, and load the requested one."""
+    """Keep connections to all servers open, and put load on the requested server."""
     pin(1)
 
     async def run() -> None:
@@ -185,13 +188,16 @@ def _processes(kinds: tuple[str, ...], *, freed: bool) -> Iterator[tuple[dict[st
 def cpu_per_message(
     kinds: tuple[str, ...], *, rounds: int, seconds: float, freed: bool
 ) -> dict[str, list[float]]:
-    """Microseconds of the server's CPU per echoed message, of each kind in each round.
+    """Measure microseconds of the server's CPU per echoed message.
 
     Args:
-        kinds: what is compared.
-        rounds: how often each is loaded.
-        seconds: for how long.
-        freed: whether the servers have freed a :data:`LARGE` block before, as many programs have.
+        kinds: Kinds of servers to compare.
+        rounds: Number of rounds.
+        seconds: Duration of the load on each server in each round.
+        freed: True if the servers have freed a :data:`LARGE` block before, as many programs have.
+
+    Returns:
+        Kind → one value per round.
     """
     results: dict[str, list[float]] = {kind: [] for kind in kinds}
     with _processes(kinds, freed=freed) as (servers, load):

@@ -1,8 +1,9 @@
 """Benchmark of the hub's transports: `make bench-transports`, about two minutes.
 
-The same hub behind each transport, a thousand subscribers of one channel, and one publisher over a
-WebSocket; the native one also beside clients of all the others, which must not cost it anything.
-Servers on one core, clients on another; all take turns in random order.
+One hub has a thousand subscribers of one channel over each transport, and one publisher over a
+WebSocket. The native transport is also measured beside idle clients of all other transports, which
+must not cost it anything. The server has one core and the clients another; the transports take
+turns in random order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from compared import TRANSPORTS
 from measure import bullets, column, median, ratio, rows
 
 RATE = 2
-"""Messages a second, so few that polling keeps up."""
+"""Messages per second, so few that polling clients keep up."""
 ABOUT = (
     "One hub, monitored, {size:,} subscribers of one channel; messages carry JSON of 200 bytes. "
     "CPU of the server, user and system, per delivery: one message at a time, and sixteen at a "
@@ -53,7 +54,7 @@ def measure(bench: Bench) -> None:
 
 
 def report(record: dict[str, Any]) -> str:
-    """The tables."""
+    """Return the tables as Markdown."""
     results, runs = record["results"], record["runs"]
     one, burst, paced = results["one"], results["burst"], results["paced"]
     costs, feels = [], []

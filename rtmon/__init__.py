@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .core import moved
+from .core import deprecated_imports
 
 if TYPE_CHECKING:
     from . import client as client
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from . import protocol as protocol
     from .client import Client, connect
     from .core.backoff import Backoff
+    from .core.batch_buffer import Batch
     from .core.batcher import Batcher
-    from .core.batching import Batch
     from .core.clock import Clock
     from .core.rate_limiter import RateLimiter
     from .dashboard.notebook import view
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .probes.websockets import probe
     from .recording import Recording, RecordingLimits, read
     from .reporting import report
-    from .servers.admin import Admin, serve_admin
+    from .servers.admin_listener import Admin, serve_admin
     from .servers.fanout import broadcast
     from .servers.websockets import Server, serve
     from .sinks.csv import CSVSink, csv_types, read_csv
@@ -77,9 +77,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ASGIProbe": "probes.asgi",
-    "Admin": "servers.admin",
+    "Admin": "servers.admin_listener",
     "Backoff": "core.backoff",
-    "Batch": "core.batching",
+    "Batch": "core.batch_buffer",
     "Batcher": "core.batcher",
     "CSVSink": "sinks.csv",
     "Client": "client",
@@ -104,12 +104,12 @@ _HOMES = {
     "read_csv": "sinks.csv",
     "report": "reporting",
     "serve": "servers.websockets",
-    "serve_admin": "servers.admin",
+    "serve_admin": "servers.admin_listener",
     "view": "dashboard.notebook",
 }
 
 
-moved.install()
+deprecated_imports.install()
 
 
 _MODULES = frozenset({"client", "errors", "hub", "protocol"})

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .servers.asgi import ASGIServer, measured, serve
-from .servers.guarded_uvicorn import GuardedHTTP, GuardedWebSocket, guarded
+from .servers.uvicorn_protocols import GuardedHTTP, GuardedWebSocket, guarded
 
 __all__ = ["ASGIServer", "GuardedHTTP", "GuardedWebSocket", "guarded", "measured", "serve"]

@@ -1,10 +1,10 @@
 """Extract the names that a cheat sheet of WebSocket classes uses, for docs/cheat-sheet.md.
 
-python scripts/cheat_sheet_names.py SHEET.md
+Run: python scripts/cheat_sheet_names.py SHEET.md
 
-Only names are kept: of classes, their methods, functions, message types and events, options, and
-the numbers of its tips. tests/docs/cheat_sheet_names.json has them, and test_cheat_sheet.py beside
-it asks for a row for each.
+Only names are kept: those of classes, methods, functions, message types, events and options, and
+the numbers of tips. They are written to tests/docs/cheat_sheet_names.json. The tests in
+test_cheat_sheet.py require a row in the docs for each of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OF_PYTHON = {"__init__"}
 
 
 def names(text: str) -> dict[str, object]:
-    """Return the names in a sheet, by their kind."""
+    """Return the names in a sheet by their kind."""
     classes: dict[str, set[str]] = {}
     functions: set[str] = set()
     types: set[str] = set()
@@ -74,7 +74,7 @@ def names(text: str) -> dict[str, object]:
 
 
 def main() -> int:
-    """Write the names of the sheet that is given."""
+    """Write the names in the sheet that the command line names."""
     found = names(Path(sys.argv[1]).read_text(encoding="utf-8"))
     NAMES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0

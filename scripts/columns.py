@@ -1,7 +1,7 @@
-"""Generate files from the table of columns, or with --check report stale ones.
+"""Generate files from the table of columns; with --check, report files that are not current.
 
-That is docs/columns.md, the records in rtmon/metrics/records.py, and in
-rtmon/metrics/counter_fields.py the counters of a server, a ledger and a meter.
+The files are docs/columns.md, the records in rtmon/metrics/records.py, and the counters of a
+server, a ledger and a meter in rtmon/metrics/counter_fields.py.
 """
 
 from __future__ import annotations
@@ -30,20 +30,36 @@ INTRODUCTION = """\
 
 <!-- Written by `make docs` from rtmon/metrics/columns.py; do not edit. -->
 
-Every number has one name, in records, DataFrames, CSV files and the feed. Units are seconds (s)
-and bytes (B). A counter in a Sample is the increase since the Sample before; in the connections
-table it is the total. What a probe cannot know is null, never 0. Times are Unix seconds in
-records, and UTC in DataFrames and files."""
+This page defines every column of rtmon's tables. A [column](glossary.md#measuring) has the same
+name in records, in DataFrames, in CSV files and in a
+[feed](glossary.md#from-numbers-to-pictures). This program takes a
+[Sample](glossary.md#measuring) and prints three of its columns:
+
+```python
+import rtmon
+
+monitor = rtmon.Monitor()
+monitor.tick()
+print(monitor.samples()[["seq", "time", "open"]])
+```
+
+* Units are seconds (s) and bytes (B).
+* A counter in the table `samples` is the increase since the previous
+  [Sample](glossary.md#measuring). A counter in the table `connections` is the total since the
+  connection opened.
+* A value that a [probe](glossary.md#measuring) cannot measure is null, never 0. The column "known
+  to" lists the probes that measure a value.
+* Times are Unix seconds in records, and UTC timestamps in DataFrames and files."""
 
 TITLES = {
-    "samples": "One row a tick: `monitor.samples()`, `samples.csv`",
-    "connections": "One row a connection: `monitor.connections()`, `connections.csv`",
-    "events": "One row for each thing that happened: `monitor.events()`, `events.csv`",
-    "channels": "One row a channel of the hub: `monitor.channels()`, `channels.csv`",
-    "socketio": "What is particular to Socket.IO, bounded: `monitor.socketio()`, `socketio.csv`",
-    "latencies": "Percentiles of the last minute by path, room and type; bounded",
-    "addresses": "Connections by the address they come from; bounded",
-    "clients": "One row a client that reports to the Monitor: `monitor.clients()`",
+    "samples": "One row for each tick: `monitor.samples()`, `samples.csv`",
+    "connections": "One row for each connection: `monitor.connections()`, `connections.csv`",
+    "events": "One row for each Event: `monitor.events()`, `events.csv`",
+    "channels": "One row for each channel of the hub: `monitor.channels()`, `channels.csv`",
+    "socketio": "Statistics of Socket.IO, bounded in number: `monitor.socketio()`, `socketio.csv`",
+    "latencies": "Percentiles of the last minute by path, room and message type, bounded in number",
+    "addresses": "Statistics of each client address, bounded in number",
+    "clients": "One row for each client that reports to the Monitor: `monitor.clients()`",
 }
 
 RECORDS = '''\
@@ -198,7 +214,7 @@ def fields() -> Iterator[str]:
 def class_of_fields(
     name: str, about: str, slots: str | None, lines: Iterable[str]
 ) -> Iterator[str]:
-    """Yield a class that sets its attributes to their initial values."""
+    """Yield the lines of a Python class whose ``__init__`` sets attributes to initial values."""
     yield f'\nclass {name}:\n    """{about}"""\n'
     if slots is not None:
         yield f"    __slots__ = {slots}\n"
@@ -208,7 +224,7 @@ def class_of_fields(
 
 
 def meter_field(column: Column) -> str:
-    """Return an attribute of a meter and its initial value."""
+    """Return the Python line that gives a meter's attribute its initial value."""
     if column.initial is not None:
         return f"{column.name} = {value(column.initial)}"
     return f"{column.name}: {python_type(column)} | None = None"
@@ -227,7 +243,7 @@ def value(initial: float | str | None) -> str:
 
 
 def empty(column: Column) -> str:
-    """Return the empty histogram of a column."""
+    """Return the Python name of a column's empty histogram."""
     return "NO_SIZES" if column.unit == "B" else "EMPTY"
 
 
@@ -239,7 +255,7 @@ FILES = {
 
 
 def main() -> int:
-    """Write the files, or check them."""
+    """Write the files; with --check, return 1 if a file is not current."""
     stale = []
     for name, lines in FILES.items():
         path, text = ROOT / name, "\n".join(lines()).rstrip("\n") + "\n"

@@ -1,6 +1,7 @@
-"""Write nbgrader's metadata into the notebooks, or with --check report stale ones.
+"""Write nbgrader's metadata into the notebooks; with --check, report notebooks without it.
 
-It is made of ``exercise=`` and ``points=`` of the checks, so nobody edits it by hand.
+The metadata is derived from the arguments ``exercise=`` and ``points=`` of the checks, so it need
+not be edited by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 def main() -> int:
-    """Write the metadata; with --check, return 1 if it is stale."""
+    """Write the metadata; with --check, return 1 if a notebook is not current."""
     stale = False
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         before = json.loads(path.read_text("utf-8"))

@@ -1,7 +1,7 @@
-"""Write docs/gallery: the notebooks with their outputs and pictures.
+"""Write docs/gallery: the notebooks with their outputs and screenshots of their pictures.
 
-Runs each notebook in a real JupyterLab, in a real Chromium, and keeps outputs and pictures. Takes
-about four minutes. `make gallery` runs it; names of notebooks as arguments render only these.
+Runs each notebook in JupyterLab in Chromium, and saves outputs and screenshots. Takes about four
+minutes. `make gallery` runs this program; names of notebooks as arguments render only these.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ GALLERY = ROOT / "docs" / "gallery"
 PATIENCE = 240.0
 COLOURS = 96
 WIDTH, HEIGHT = 1000, 3600
-"""Of the page, in pixels: the largest picture fits in whole."""
+"""Size of the page in pixels, so large that the largest picture fits."""
 
 SETTINGS = {
-    # All cells stay on the page, so that what they show can be photographed.
+    # Keep all cells on the page, so that screenshots of their outputs can be taken.
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 
 PICTURE = "application/vnd.rtmon.view.v1+json"
-"""What shows a picture in a notebook is of this type."""
+"""MIME type of a dashboard view or scenario in a cell's output."""
 
 SMALL = 20
-"""Pixels of height below which a cell has only loaded something, and shows nothing."""
+"""Height in pixels below which a cell's output only loads scripts and shows nothing."""
 
 SETTLE = 3.0
-"""Seconds in which what was drawn last arrives on the page."""
+"""Seconds to wait until the last drawing has reached the page."""
 
 
 @contextlib.asynccontextmanager
 async def jupyterlab(folder: Path) -> AsyncIterator[str]:
-    """Run JupyterLab in its own process; yields its address."""
+    """Run JupyterLab in its own process, and yield its address."""
     for name, values in SETTINGS.items():
         path = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
@@ -66,7 +66,7 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
         },
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None  # noqa: S101 - it was asked for
+    assert process.stderr is not None  # noqa: S101 - stderr was requested above
     drain = None
     try:
         async with asyncio.timeout(PATIENCE):
@@ -74,7 +74,7 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
                 if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab", line):
                     break
         drain = asyncio.create_task(process.stderr.read())
-        yield f"{found[1]}/doc"  # a document alone, without the side bars
+        yield f"{found[1]}/doc"  # a document without the sidebars of JupyterLab
     finally:
         process.terminate()
         await process.wait()
@@ -83,7 +83,7 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
 
 
 async def run(page: Page, address: str) -> list[dict[str, Any]]:
-    """Run a notebook without its last cell; returns its cells with their outputs."""
+    """Run a notebook without its last cell; return its cells with their outputs."""
     await page.goto(address)
     await page.wait_for_function(
         "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -104,14 +104,14 @@ async def run(page: Page, address: str) -> list[dict[str, Any]]:
 
 
 async def photograph(output: Locator, path: Path) -> None:
-    """Save a cell's output as a picture with few colours."""
+    """Save a screenshot of a cell's output with few colours."""
     await output.scroll_into_view_if_needed()
     with Image.open(io.BytesIO(await output.screenshot())) as image:
         image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 async def render(page: Page, address: str, name: str) -> None:
-    """Write one notebook as a Markdown page, with its pictures beside it."""
+    """Write one notebook as a Markdown page, with its screenshots beside it."""
     for old in GALLERY.glob(f"{name}-*.png"):
         old.unlink()
     parts = []
@@ -120,7 +120,7 @@ async def render(page: Page, address: str, name: str) -> None:
         if cell["cell_type"] == "markdown":
             parts.append(re.sub(r"\((\d\d_\w+)\.ipynb\)", r"(\1.md)", source))
             continue
-        if not source:  # the last cell, which would stop everything
+        if not source:  # the last cell, whose source was emptied because it would stop the servers
             continue
         parts.append(f"```python\n{source}\n```")
         outputs = cell["outputs"]
@@ -148,7 +148,7 @@ def _text(output: dict[str, Any]) -> str:
 
 
 async def main(names: list[str]) -> None:
-    """Render notebooks, all of them by default."""
+    """Render the notebooks named on the command line, or all."""
     GALLERY.mkdir(exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     sources = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -171,7 +171,11 @@ async def main(names: list[str]) -> None:
                     await page.close()
             await browser.close()
     listed = [f"* [{source.stem}]({source.stem}.md)" for source in sources]
-    intro = "# The course, as it looks when it has run\n\n`make gallery` writes this folder.\n\n"
+    intro = (
+        "# The course with its outputs\n\n"
+        "Each page is a notebook of the course with the outputs and charts of one run.\n"
+        "`make gallery` writes these pages.\n\n"
+    )
     (GALLERY / "README.md").write_text(intro + "\n".join(listed) + "\n", "utf-8")
 
 

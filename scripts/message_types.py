@@ -1,7 +1,7 @@
-"""Generate lists of message types from the catalog, or with --check report stale files.
+"""Generate lists of message types from the catalog; with --check, report stale files.
 
-That is the table in docs/protocol.md, the constants of rtmon.protocol, and the sets, constants and
-payload types of the browser client.
+The lists are the table in docs/protocol.md, the constants of rtmon.protocol, and the sets,
+constants and payload types of the browser client.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from rtmon.protocol import catalog, compat
+from rtmon.protocol import alternative_spellings, catalog
 from rtmon.protocol.message_type import MessageType
-from rtmon.protocol.payload import PayloadIn
+from rtmon.protocol.payload_bases import PayloadIn
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "protocol.md"
 SETS = ROOT / "rtmon" / "web" / "client" / "catalog.js"
 TYPES = ROOT / "rtmon" / "web" / "client" / "catalog.d.ts"
-NAMES = ROOT / "rtmon" / "protocol" / "names.py"
+NAMES = ROOT / "rtmon" / "protocol" / "message_type_names.py"
 
 WRITTEN = "Written by `make docs` from rtmon/protocol/catalog; do not edit."
 BEGIN = f"<!-- {WRITTEN} -->\n"
@@ -48,7 +48,11 @@ SETS_OF_TYPES = {
 
 OTHER_FIELDS = {
     field.encode_name
-    for spelled in (compat.Room, compat.Receiver, compat.ChunkNumber)
+    for spelled in (
+        alternative_spellings.Room,
+        alternative_spellings.Receiver,
+        alternative_spellings.ChunkNumber,
+    )
     for field in msgspec.structs.fields(spelled)
 } - {"room", "to"}
 
@@ -56,13 +60,13 @@ Payload = type[msgspec.Struct]
 
 
 def page() -> str:
-    """The current text of docs/protocol.md."""
+    """Return the current text of docs/protocol.md."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
 
 
 def table() -> str:
-    """The message types as a table, one a line."""
+    """Return the message types as a Markdown table, one per line."""
     rows = [
         "| type | from a client | from the server | answered by | properties |",
         "|---|---|---|---|---|",
@@ -77,7 +81,7 @@ def table() -> str:
 
 
 def fields(payload: Payload | None) -> str:
-    """The names of a payload's fields, optional ones with a question mark."""
+    """Return the names of a payload's fields, optional ones with a question mark."""
     if payload is None:
         return ""
     spelled = payload.spelled if issubclass(payload, PayloadIn) else ()
@@ -90,14 +94,14 @@ def fields(payload: Payload | None) -> str:
 
 
 def answer(each: MessageType) -> str:
-    """The type of the message that answers one."""
+    """Return the type of the message that answers a message type."""
     if each.acknowledged:
         return "`ack`, if asked"
     return "" if each.reply is None else f"`{each.reply}`"
 
 
 def names() -> str:
-    """The current text of rtmon/protocol/names.py."""
+    """Return the current text of rtmon/protocol/message_type_names.py."""
     types = [each.name for each in catalog.MESSAGE_TYPES]
     lines = [
         '"""The message types as constants.',
@@ -113,7 +117,7 @@ def names() -> str:
         *(f'    "{name.upper()}",' for name in sorted(types)),
         "]",
         "",
-        # The linter takes a name with "token" for a password.
+        # The linter takes a constant with "token" in its name for a password.
         *(
             f'{name.upper()}: Final = "{name}"{"  # noqa: S105" if "token" in name else ""}'
             for name in types
@@ -123,7 +127,7 @@ def names() -> str:
 
 
 def sets() -> str:
-    """The module of the browser client with sets of message types by their properties."""
+    """Return the module of the browser client with sets of message types by their properties."""
     lines = comment(f"Message types by what they have in common. {WRITTEN}", "")
     for name, meaning in SETS_OF_TYPES.items():
         lines += ["", *comment(meaning, ""), f"export const {name} = new Set(["]
@@ -139,7 +143,7 @@ def sets() -> str:
 
 
 def types() -> str:
-    """The payloads of unsolicited messages, as TypeScript."""
+    """Return the payloads of unsolicited messages as TypeScript."""
     rows = [each for each in catalog.MESSAGE_TYPES if each.unsolicited]
     payloads: dict[Payload, None] = {}
     for each in rows:
@@ -157,7 +161,7 @@ def types() -> str:
 
 
 def collect(payload: Payload, found: dict[Payload, None]) -> None:
-    """Add a payload, after those that its fields contain."""
+    """Add a payload to `found`, after the payloads that its fields contain."""
     for field in msgspec.structs.fields(payload):
         for inner in (field.type, *get_args(field.type)):
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
@@ -166,7 +170,7 @@ def collect(payload: Payload, found: dict[Payload, None]) -> None:
 
 
 def interface(payload: Payload) -> str:
-    """A payload as TypeScript."""
+    """Return a payload as a TypeScript interface."""
     described = descriptions(payload)
     lines = [*comment(inspect.cleandoc(payload.__doc__ or "").partition("\n")[0], "")]
     lines.append(f"export interface {payload.__name__} {{")
@@ -177,7 +181,7 @@ def interface(payload: Payload) -> str:
 
 
 def descriptions(payload: Payload) -> dict[str, str]:
-    """Field → its description in the docstring."""
+    """Return field name → its description in the docstring."""
     found = {}
     for base in reversed(payload.__mro__):
         _, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")
@@ -189,7 +193,7 @@ def descriptions(payload: Payload) -> dict[str, str]:
 
 
 def comment(text: str, indent: str) -> list[str]:
-    """A text as a TypeScript comment."""
+    """Return text as a TypeScript comment."""
     if not text:
         return []
     text = text[0].upper() + text[1:].replace("``", "`")
@@ -202,7 +206,7 @@ def comment(text: str, indent: str) -> list[str]:
 
 
 def typed(kind: Any) -> str:
-    """The type of a field as TypeScript; a field that may be null is optional instead."""
+    """Return the type of a field as TypeScript, without null: such a field is optional instead."""
     if get_origin(kind) is list:
         return f"{typed(get_args(kind)[0])}[]"
     if isinstance(kind, UnionType):
@@ -211,7 +215,7 @@ def typed(kind: Any) -> str:
 
 
 def main() -> int:
-    """Write the files, or check them."""
+    """Write the files; with --check, return 1 if a file is not current."""
     stale = 0
     for path, text in ((PAGE, page()), (NAMES, names()), (SETS, sets()), (TYPES, types())):
         if "--check" not in sys.argv[1:]:

@@ -1,4 +1,4 @@
-"""Write the table of metrics in docs/prometheus.md, or with --check report that it is stale."""
+"""Write the table of metrics in docs/prometheus.md; with --check, report whether it is current."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END = "<!-- The end of what is written. -->\n"
 
 
 def table() -> str:
-    """The table of metrics, one a line."""
+    """Return the table of metrics as Markdown, one metric per line."""
     rows = ["| metric | type | what it is |", "|---|---|---|"]
     for family in families():
         name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
@@ -24,7 +24,7 @@ def table() -> str:
 
 
 def main() -> int:
-    """Write the table, or check it."""
+    """Write the table; with --check, return 1 if it is not current."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

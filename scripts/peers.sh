@@ -1,6 +1,6 @@
 #!/bin/sh
-# Have the servers that the benchmarks compare with: from apt, npm and pip. What cannot be had is
-# said, and the benchmarks go on without it.
+# Install the servers that the benchmarks compare with, from apt, npm and pip. A server that cannot
+# be installed is named, and the benchmarks skip it.
 cd "$(dirname "$0")/.." || exit 1
 
 has() {
@@ -16,7 +16,7 @@ packages=$(missing)
 if [ -n "$packages" ]; then
     if grep -qx 'ID=debian' /etc/os-release 2>/dev/null && [ "$(id -u)" = 0 ]; then
         echo "Installing from apt for the benchmarks:" $packages
-        # Benchmarks start their own servers: none is to run from now on because we came by.
+        # Benchmarks start their own servers, so keep apt from starting the installed ones as services.
         policy=/usr/sbin/policy-rc.d
         if [ ! -e "$policy" ]; then
             trap 'rm -f "$policy"' EXIT

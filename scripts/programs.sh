@@ -1,6 +1,6 @@
 #!/bin/sh
-# Have the programs, and Node's packages, that some tests need: from apt where that is possible, and
-# npm; else say what is skipped. With RTMON_STRICT=1 nothing may be skipped.
+# Install the programs and Node packages that some tests need, from apt (if possible) and npm. What
+# is missing is named, and its tests are skipped. With RTMON_STRICT=1 that is an error instead.
 has() {
     for program; do command -v "$program" >/dev/null && return; done
     return 1
@@ -26,7 +26,7 @@ packages=$(missing)
 why="as root on Debian, make would install it"
 if [ -n "$packages" ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null && [ "$(id -u)" = 0 ]; then
     echo "Installing from apt for the tests:" $packages
-    # Tests start their own servers: none is to run from now on because we came by.
+    # Tests start their own servers, so keep apt from starting the installed ones as services.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Print the first Python found that rtmon runs on, or say what is missing.
-# Arguments: the one to use, if the caller has chosen.
+# Print the first Python found that rtmon supports, or say what is missing.
+# Argument: the Python to use, if the caller has chosen one.
 for python in ${1:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
     if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
         >/dev/null 2>&1; then

@@ -1,6 +1,6 @@
-"""Take the pictures of the dashboard in docs/images: each page, both themes, three widths.
+"""Take the screenshots of the dashboard in docs/images: each page, both themes, three widths.
 
-Run it by ``make screenshots``; give names of pages to take only those.
+`make screenshots` runs this program; names of pages as arguments take only those.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PAGES = {
 }
 SIZES = {"": (1440, 900), "-wide": (1920, 1080), "-phone": (390, 844)}
 SECONDS = 75
-"""For which users talk before the pictures are taken, so that charts have something to show."""
+"""Seconds for which users send messages before the screenshots, so that charts have points."""
 
 
 async def photograph(browser: Browser, url: str, name: str) -> None:
-    """Take a page's pictures."""
+    """Take the screenshots of a page."""
     for theme in ("dark", "light"):
         for suffix, (width, height) in SIZES.items():
             size = {"width": width, "height": height}
@@ -38,13 +38,13 @@ async def photograph(browser: Browser, url: str, name: str) -> None:
             page = await context.new_page()
             await page.goto(url + PAGES[name])
             await page.wait_for_selector(".pill.live")
-            await page.wait_for_timeout(4000)  # rows have something to draw a line of
+            await page.wait_for_timeout(4000)  # wait until the small charts in the rows have points
             await page.screenshot(path=IMAGES / f"{name}-{theme}{suffix}.png")
             await context.close()
 
 
 async def main(names: list[str]) -> None:
-    """Start a server with users and its dashboard, and take the pictures."""
+    """Start a server with users and its dashboard, and take the screenshots."""
     server = Child("the server's", "serve", "--port=0", "--admin-port=0", "--ping-interval=1")
     children = [server]
     try:

@@ -1,7 +1,7 @@
 """Try an installed rtmon as its users do: the demo, a notebook of the course, the dashboard.
 
-Run by the Python of the environment that rtmon was installed into, and outside of a clone, which
-would be imported instead: ``make test-wheel``.
+`make test-wheel` runs this program. Run it with the Python of the environment in which rtmon is
+installed, and outside a clone, since a clone would be imported instead.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 RTMON = Path(sysconfig.get_path("scripts")) / "rtmon"
 USERS = 5
 SECONDS = 60.0
-"""For how long each condition is waited for."""
+"""Seconds to wait for each condition."""
 
 
 def main() -> None:
-    """Try all of it.
+    """Run the first notebook and the demo with its dashboard.
 
     Raises:
-        SystemExit: something does not work.
+        SystemExit: Something does not work.
     """
     import rtmon
 
@@ -52,7 +52,7 @@ def _installed(names: list[str]) -> list[str]:
 
 
 def run_notebook(folder: Path) -> None:
-    """Copy the course as a learner does, and run its first notebook; exercises are unsolved."""
+    """Copy the course as a learner does, and run its first notebook with unsolved exercises."""
     course = folder / "course"
     subprocess.run(
         [RTMON, "notebooks", str(course), "--no-start"], check=True, stdout=subprocess.DEVNULL
@@ -66,7 +66,7 @@ def run_notebook(folder: Path) -> None:
 
 
 async def watch_demo() -> None:
-    """Start the demo; see its users in the feed, and the same number on the dashboard."""
+    """Start the demo; check that the feed and the dashboard's page show its users."""
     ports = ("--port=0", "--admin-port=0", "--dashboard-port=0")
     demo = await asyncio.create_subprocess_exec(
         *(RTMON, "demo", f"--users={USERS}", "--no-browser", *ports),
@@ -90,7 +90,7 @@ async def _urls(demo: asyncio.subprocess.Process) -> dict[str, str]:
         match line.decode().split():
             case [name, url] if "://" in url:
                 urls[name] = url
-        if "admin" in urls:  # the last
+        if "admin" in urls:  # the admin address is printed last
             return urls
     raise SystemExit("the demo ended without naming its addresses")
 
@@ -106,7 +106,7 @@ async def _feed(address: str) -> None:
 
 
 async def _page(url: str) -> None:
-    """Wait until the rail of the dashboard's page names a number of connections."""
+    """Wait until the navigation of the dashboard's page shows a number of connections."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:

@@ -18,7 +18,7 @@ class Authority:
     """An authority that signs certificates for ``localhost`` and ``127.0.0.1``.
 
     Attributes:
-        certificate: the authority's own, for ``SSL_CERT_FILE`` and ``cafile``.
+        certificate: File of the authority's own certificate, for ``SSL_CERT_FILE`` and ``cafile``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,16 +33,16 @@ class Authority:
 
     @property
     def client(self) -> ssl.SSLContext:
-        """A client context that trusts this authority only."""
+        """TLS client context that trusts this authority only."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
     def issue(self, certificate: Path, key: Path, *, name: str = "localhost") -> None:
-        """Sign a certificate, and write it and its key to these files.
+        """Sign a new certificate, and write the certificate and its key to two files.
 
         Args:
-            certificate: where to put the certificate.
-            key: where to put the private key.
-            name: its common name, which identifies it.
+            certificate: File for the certificate.
+            key: File for the private key.
+            name: Common name of the certificate.
         """
         made = self._folder / "issued"
         made.mkdir(exist_ok=True)
@@ -52,7 +52,8 @@ class Authority:
             made, "x509", "-req", "-in", "request", "-CA", "../ca.pem", "-CAkey", "../ca.key",
             "-CAcreateserial", "-days", "1", "-extfile", "extensions", "-out", "cert",
         )  # fmt: skip
-        # As programs that renew certificates do: a reader always finds a complete file.
+        # Replace each file by one rename, as programs that renew certificates do, so that a reader
+        # always finds a complete file.
         (made / "cert").replace(certificate)
         (made / "key").replace(key)
 

@@ -1,4 +1,4 @@
-"""Shared by all tests: a skip is a failure with RTMON_STRICT=1, browser tests need Chromium."""
+"""Settings and fixtures of all tests: order, strict skips, browser tests, ports, TLS contexts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hypothesis import HealthCheck, settings
 
 from tests.ports import reserved_port
 
-# The time of an example means nothing on a busy machine. A run that is green is
-# green again: `--hypothesis-profile=explore` looks for what no run has tried yet.
+# No deadlines, because a busy machine makes them meaningless. The default profile always runs the
+# same examples; `--hypothesis-profile=explore` runs new random ones.
 settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("rtmon", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("rtmon")
 
-# Servers on this machine are requested directly, whatever proxy the environment names.
+# Requests to servers on this machine must not go through a proxy set in the environment.
 for name in ("no_proxy", "NO_PROXY"):
     os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
-# Notebooks that are tested keep no progress.
+# Notebooks under test must not store a learner's progress.
 os.environ["RTMON_PROGRESS"] = "off"
 
 STRICT = os.environ.get("RTMON_STRICT") == "1"
@@ -35,11 +35,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 LONG = ("tests/browser", "notebooks", "tests/cli", "tests/examples", "tests/test_", "tests/web")
-"""What takes long comes first, so that no process works on it alone at the end."""
+"""Slow tests, which run first so that parallel workers finish at about the same time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests; mark those in a browser, and skip them without Chromium."""
+    """Sort the tests; mark browser tests, and skip them when Chromium is not installed."""
 
     def place(item: pytest.Item) -> int:
         where = item.path.relative_to(ROOT).as_posix() if ROOT in item.path.parents else ""
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip into a failure when RTMON_STRICT is set."""
+    """Report a skipped test as failed when RTMON_STRICT is 1."""
     report = yield
     if STRICT and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -67,14 +67,14 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def reserve_port() -> Iterator[Callable[[], int]]:
-    """Returns ports that are reserved for the test."""
+    """A function that returns free ports, reserved until the end of the test."""
     with contextlib.ExitStack() as held:
         yield lambda: held.enter_context(reserved_port())
 
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Contexts of a server and a client that trust each other, for the host localhost."""
+    """SSL contexts of a server and a client that trust each other, for the host localhost."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on the PATH")
     folder = tmp_path_factory.mktemp("tls")

@@ -1,8 +1,8 @@
 """A program whose sink writes to a disk that is full three times, for tests of sinks.
 
-Run it as ``python -m tests.full_disk KIND FOLDER SIZE MAX_BYTES``, with its own mounts: it puts
-a file system of so large a size (64k) on the folder. KIND is ``csv`` or ``recording``. It writes
-what happened, as JSON: see :class:`Told`.
+Run it as ``python -m tests.full_disk KIND FOLDER SIZE MAX_BYTES`` in its own mount namespace. It
+mounts a file system of SIZE (such as 64k) at FOLDER. KIND is ``csv`` or ``recording``. It prints
+its results as JSON, see :class:`Told`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.isolated import isolated
 __all__ = ["ROUNDS", "Told", "on_full_disk"]
 
 ROUNDS = 3
-"""How often the disk is full."""
+"""How many times the disk is full."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,13 +32,13 @@ class Told(TypedDict):
     """Results of the program.
 
     Attributes:
-        kinds: the kinds of all Events.
-        failing: how many sinks were failing each time that the disk was full, and at the end.
-        dropped: ticks that were dropped.
-        failed: why the sink was given up, as text; "None" if it was not.
-        ticks: how many there were.
-        seqs: of a recording, the numbers of the ticks in it.
-        files: the files that remain, each with its text if it is CSV.
+        kinds: Kinds of all events.
+        failing: Number of failing sinks each time that the disk was full, and at the end.
+        dropped: Number of dropped ticks.
+        failed: Exception with which the sink was detached, as text; "None" if it was not.
+        ticks: Number of ticks.
+        seqs: Tick numbers in the recording; empty for CSV.
+        files: Files that remain, each with its text if it is CSV.
     """
 
     kinds: list[str]
@@ -51,13 +51,13 @@ class Told(TypedDict):
 
 
 def on_full_disk(kind: str, folder: Path, size: str, max_bytes: int = 0) -> Told:
-    """Run the program and return its results; skips the test where there are no namespaces.
+    """Run the program and return its results. Skip the test if the system has no user namespaces.
 
     Args:
         kind: ``csv`` or ``recording``.
-        folder: the folder, which must be there.
-        size: of the disk, such as ``64k``.
-        max_bytes: of a CSV file, after which another is begun; 0 for any.
+        folder: Existing folder at which the small file system is mounted.
+        size: Size of the file system, such as ``64k``.
+        max_bytes: Size at which a CSV file is continued in a new one; 0 for no limit.
     """
     program = [sys.executable, "-m", "tests.full_disk", kind, str(folder), size, str(max_bytes)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Run a program with its own mounts, for tests that need a small disk."""
+"""Run a program in its own mount namespace, for tests that need a small disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["isolated"]
 
 
 def isolated() -> list[str]:
-    """Return the command that runs another one with its own mounts; skips the test without
-    `unshare`.
+    """Return the command that runs another command in its own mount namespace. Skip the test if the
+    system cannot do so.
     """
     command = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None:

@@ -12,10 +12,11 @@ __all__ = ["reserved_port"]
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """A reserved port of 127.0.0.1, which the test may use repeatedly.
+    """Reserve a port of 127.0.0.1, and yield it. A test may listen on it repeatedly.
 
-    Linux gives a bound port to no program that asks for any port, to listen or to connect, but
-    lets programs listen there that name it and set SO_REUSEADDR, as asyncio, Node and Go do.
+    This holds the port bound. Linux then gives the port to no program that requests any free port.
+    A program that names the port and sets SO_REUSEADDR, as asyncio, Node and Go do, can listen on
+    it.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

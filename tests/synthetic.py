@@ -1,4 +1,4 @@
-"""A feed with realistic numbers, without a server."""
+"""A feed of a simulated server with realistic numbers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NAMES = ("ada", "grace", "alan", "edsger", "barbara", "tim", "radia", "vint", "l
 
 
 class SyntheticFeed(Feed):
-    """Samples of a simulated server with ``users`` chatting users.
+    """Feed of a simulated server with ``users`` chatting users.
 
     Args:
-        ago: seconds of history to begin with.
-        users: connections open.
-        start: Unix seconds of the first moment after the history.
-        live: go on by itself with the wall clock; else only :meth:`step` moves it.
+        ago: Seconds of history at the begin.
+        users: Approximate number of open connections.
+        start: Unix time in seconds at which the history ends; None for now.
+        live: True to advance with the wall clock; False to advance only by :meth:`step`.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class SyntheticFeed(Feed):
             self.step()
 
     def restart(self) -> None:
-        """Restart the simulated server, with a new epoch."""
+        """Restart the simulated server with a new epoch and empty history."""
         self.epoch += "'"
         self._samples, self._events, self._rows = [], [], []
         self.totals, self.codes, self.rtt = {}, {}, Histogram()
 
     def step(self, **forced: object) -> Sample:
-        """Advance by one second."""
+        """Advance by one second; ``forced`` replaces values of the new sample."""
         rng, seq = self._random, len(self._samples) + 1
         self._time += 1
         wave = 1 + 0.35 * math.sin(self._time / 38)
@@ -170,7 +170,7 @@ class SyntheticFeed(Feed):
             self.step()
 
     async def start(self) -> None:
-        """Do nothing."""
+        """Do nothing: the simulated server always runs."""
 
     async def aclose(self) -> None:
         self.state = replace(self.state, state="closed")

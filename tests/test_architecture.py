@@ -1,4 +1,4 @@
-"""The packages of rtmon and their allowed imports; docs/architecture.md describes them."""
+"""The import rules between the packages of rtmon; docs/architecture.md describes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rtmon"
 
 PUBLIC_MODULES = {"__init__", "__main__", "asgi", "errors", "notebook", "testing"}
-"""The only modules at the top; all others are in folders."""
+"""The only modules directly in rtmon/; all others are in packages."""
 
 _GROUND = {"errors", "core"}
 _MEASURED = _GROUND | {"metrics"}
@@ -54,37 +54,38 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 """Package → packages that it may import, directly or through others. ``cli`` may import all."""
 
 LATE = {
-    # A Monitor and a recording show themselves in a notebook.
-    # open_feed() opens whatever is to be watched, a recording too.
+    # A Monitor and a recording show themselves in a notebook. open_feed() also opens a recording.
     ("rtmon.feeds", "rtmon.recording.feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),
     ("rtmon.monitor.monitor", "rtmon.dashboard.notebook"),
     ("rtmon.recording.run", "rtmon.dashboard.notebook"),
-    # A client counts itself.
+    # A client counts its own messages.
     ("rtmon.client.monitor_reporting", "rtmon.probes.websockets"),
-    # The WebSocket transport shares frames, from its first connection on.
+    # The WebSocket transport shares encoded frames from its first connection on.
     ("rtmon.hub.transports.websocket", "rtmon.servers.fanout"),
-    # The fast path is asked for by name: probe(monitor, fast=True).
-    ("rtmon.probes.websockets.connection_class", "rtmon.servers.turbo.fast_path"),
+    # The fast path is loaded only when probe(monitor, fast=True) requests it.
+    ("rtmon.probes.websockets.probe_function", "rtmon.servers.turbo.fast_path"),
 }
-"""Module → module: imports inside a function that go against the rules above."""
+"""Module → module: imports inside a function that are allowed although they break the rules
+above.
+"""
 
 PURE = {"metrics", "protocol", "errors"}
-"""Packages without input or output: all data, the time included, are passed in."""
+"""Packages without input or output: callers pass in all data, the time included."""
 
 IMPURE_CORE = {
     "atomic_file",
     "batcher",
     "child_processes",
     "clock",
-    "stalled_peer",
-    "guarded_connection",
-    "moved",
-    "paced_inflation",
-    "ticker",
-    "timers",
+    "stalled_peer_detection",
+    "flood_protection",
+    "deprecated_imports",
+    "paced_decompression",
+    "periodic_timer",
+    "reusable_timer",
 }
-"""Modules of core that do input or output, or wait; all others are pure."""
+"""Modules of core that do input or output, or wait. All other modules of core are pure."""
 
 IMPURE = {"asyncio", "os", "socket", "subprocess", "time", "websockets"}
 
@@ -111,24 +112,26 @@ NEEDS_EXTRA = (
     "rtmon.hub.brokers.redis",
     "rtmon.hub.transports.asgi",
     "rtmon.hub.transports.socketio",
-    "rtmon.hub.transports.socketio_packets",
+    "rtmon.hub.transports.engineio_packets",
     "rtmon.hub.transports.socketio_peer",
     "rtmon.hub.transports.socketio_server",
     "rtmon.hub.transports.sse",
     "rtmon.probes.aiohttp",
     "rtmon.probes.tornado",
     "rtmon.servers.asgi",
-    "rtmon.servers.guarded_uvicorn",
-    "rtmon.servers.uvicorn_http",
-    "rtmon.servers.uvicorn_websocket",
+    "rtmon.servers.uvicorn_protocols",
+    "rtmon.servers.uvicorn_http_limits",
+    "rtmon.servers.uvicorn_websocket_limits",
     "rtmon.sinks.prometheus",
 )
-"""Modules that need an extra as a whole; they say so when it is missing."""
+"""Modules that need an extra as a whole. Importing one without the extra raises an error that names
+it.
+"""
 
 
 @dataclass(frozen=True)
 class Import:
-    """An import statement: inside a function (``late``), only for type checkers (``typing``)."""
+    """An import statement. ``late``: inside a function. ``typing``: only for type checkers."""
 
     module: str
     target: str
@@ -138,7 +141,7 @@ class Import:
 
 @cache
 def paths() -> Mapping[str, Path]:
-    """Dotted name → file, of every module."""
+    """Return dotted name → file of every module of rtmon."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -148,15 +151,14 @@ def paths() -> Mapping[str, Path]:
 
 @cache
 def sources() -> Mapping[str, str]:
-    """Dotted name → source, of every module."""
+    """Return dotted name → source text of every module of rtmon."""
     return {module: path.read_text(encoding="utf-8") for module, path in paths().items()}
 
 
 def imports(of: Mapping[str, str]) -> list[Import]:
-    """All imports, those for type checkers included.
+    """Return all imports of these sources, those for type checkers included.
 
-    Those of ``rtmon/__init__`` are left out: it names every public object, and imports it at
-    first use.
+    Imports of ``rtmon/__init__`` are omitted: it imports every public object at first use.
     """
     found: list[Import] = []
     for module, source in of.items():
@@ -199,13 +201,15 @@ def _walk(
 
 
 def package(module: str) -> str:
-    """The package of a module; empty for rtmon itself, and for foreign modules."""
+    """Return the package of a module; empty for ``rtmon`` itself and for modules of other
+    projects.
+    """
     package, name, *_ = [*module.split("."), ""]
     return name if package == "rtmon" else ""
 
 
 def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
-    """Module → the modules of rtmon that it imports, without the allowed late edges."""
+    """Return module → modules of rtmon that it imports, without the allowed late imports."""
     edges: dict[str, set[str]] = {module: set() for module in of}
     for one in imports(of):
         if one.target in of and package(one.target) and one.target != one.module:
@@ -216,7 +220,7 @@ def graph(of: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
-    """All modules that an import of one loads."""
+    """Return all modules that importing this module loads, directly or through others."""
     found: set[str] = set()
     todo = [module]
     while todo:
@@ -227,7 +231,7 @@ def reached(edges: Mapping[str, set[str]], module: str) -> set[str]:
 
 
 def out_of_bounds(of: Mapping[str, str]) -> list[str]:
-    """Modules that reach a forbidden package, and one module there."""
+    """Return each module that reaches a forbidden package, with one module of that package."""
     edges = graph(of)
     wrong = []
     for module in edges:
@@ -243,39 +247,43 @@ def out_of_bounds(of: Mapping[str, str]) -> list[str]:
 
 
 def circles(of: Mapping[str, str]) -> list[str]:
-    """Modules that reach themselves."""
+    """Return the modules that import themselves through others."""
     edges = graph(of)
     return sorted(module for module in edges if module in reached(edges, module))
 
 
 def with_line(module: str, line: str) -> dict[str, str]:
-    """The sources, with one more line at the end of one module."""
+    """Return all sources, with one line added at the end of one module."""
     return {**sources(), module: f"{sources()[module]}\n{line}\n"}
 
 
-def test_only_public_modules_are_at_the_top() -> None:
-    """rtmon/ has only folders and the modules that users import by name."""
+def test_package_folder_has_only_public_modules_and_packages() -> None:
+    """Folder rtmon/ contains only packages and the modules that users import by name."""
     assert {path.stem for path in PACKAGE.glob("*.py")} == PUBLIC_MODULES
 
 
-def test_every_package_has_its_rule() -> None:
-    """The table of rules has every package of rtmon, and no other."""
+def test_every_package_has_an_import_rule() -> None:
+    """Table of import rules has every package of rtmon, and no other."""
     there = {package(module) for module in paths()} - {"", "__main__"}
     assert there == {*MAY_IMPORT, "cli"}
 
 
 def test_packages_import_only_allowed_packages() -> None:
-    """No module reaches, directly or through others, a package forbidden to its own."""
+    """No module of rtmon imports, directly or through others, a package that its own package may
+    not import.
+    """
     assert not out_of_bounds(sources())
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """Imports for type checkers count, too."""
+    """No module of rtmon imports itself through other modules, imports for type checkers
+    included.
+    """
     assert not circles(sources())
 
 
-def test_allowed_late_edges_exist() -> None:
-    """Every late import that the rules allow is used."""
+def test_every_allowed_late_import_exists() -> None:
+    """Every late import that the rules allow exists in the code."""
     late = {(one.module, one.target) for one in imports(sources()) if one.late}
     assert late >= LATE
 
@@ -289,25 +297,27 @@ def test_allowed_late_edges_exist() -> None:
             "if TYPE_CHECKING:\n    from ..dashboard import view",
             "rtmon.metrics.meter",
         ),
-        ("rtmon.core.timers", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
+        ("rtmon.core.reusable_timer", "def late():\n    import rtmon.monitor", "rtmon.hub.hub"),
         ("rtmon.client.client", "from ..hub import Hub", "rtmon.client.client"),
     ],
 )
-def test_forbidden_import_is_found(module: str, line: str, caught: str) -> None:
-    """The test finds a forbidden import: for type checkers, late, or through another module."""
+def test_import_check_finds_a_forbidden_import(module: str, line: str, caught: str) -> None:
+    """Import check of the tests finds a forbidden import inside a function, for type checkers,
+    or through another module.
+    """
     assert any(each.startswith(f"{caught} → ") for each in out_of_bounds(with_line(module, line)))
 
 
-def test_import_circle_is_found() -> None:
-    """The test finds a circle that one more import makes."""
+def test_import_check_finds_a_circular_import() -> None:
+    """Import check of the tests finds a circular import that one added import creates."""
     assert "rtmon.core.backoff" in circles(
-        with_line("rtmon.core.backoff", "import rtmon.client.engine")
+        with_line("rtmon.core.backoff", "import rtmon.client.connection_loop")
     )
 
 
-def test_pure_packages_do_no_input_or_output() -> None:
-    """Pure packages import no module that waits, reads or writes; metrics only the standard
-    library.
+def test_pure_packages_import_no_module_for_input_or_output() -> None:
+    """Packages without input and output import no module that waits, reads or writes, and metrics
+    imports only the standard library.
     """
     wrong = [
         one
@@ -328,8 +338,8 @@ def test_pure_packages_do_no_input_or_output() -> None:
     assert not wrong
 
 
-def test_dashboard_opens_no_connection() -> None:
-    """Views read a Feed, and import no module that opens a connection."""
+def test_view_packages_import_no_network_module() -> None:
+    """Packages of views import neither socket nor websockets."""
     wrong = [
         one
         for one in imports(sources())
@@ -339,8 +349,10 @@ def test_dashboard_opens_no_connection() -> None:
     assert not wrong
 
 
-def test_extras_are_imported_late() -> None:
-    """An optional dependency is imported at first use, and so are modules that need it."""
+def test_optional_dependencies_are_imported_inside_functions() -> None:
+    """Optional dependencies, and modules that need them, are imported only inside functions or for
+    type checkers.
+    """
     wrong = [
         one
         for one in imports(sources())
@@ -352,7 +364,7 @@ def test_extras_are_imported_late() -> None:
 
 
 def loaded_by(code: str) -> set[str]:
-    """The modules that a new process has loaded after some code."""
+    """Return the modules that a new process has loaded after running this code."""
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
         capture_output=True,
@@ -371,12 +383,12 @@ def loaded_by(code: str) -> set[str]:
     ],
 )
 def test_import_of_rtmon_loads_no_optional_dependency(code: str) -> None:
-    """Without a view or a DataFrame, neither panel nor pandas nor redis is imported."""
+    """Importing rtmon, its main objects or its command line loads no optional dependency."""
     assert not EXTRAS & {name.split(".")[0] for name in loaded_by(code)}
 
 
-def test_hub_loads_no_server() -> None:
-    """``import rtmon.hub`` loads no module of servers, probes, monitor, feeds or views."""
+def test_importing_the_hub_loads_no_server_or_dashboard() -> None:
+    """Importing rtmon.hub loads no module of servers, probes, monitor, feeds or views."""
     packages = {package(name) for name in loaded_by("import rtmon.hub")}
     assert "hub" in packages
     assert not packages & {"servers", "probes", "monitor", "feeds", "views", "dashboard", "display"}
@@ -384,7 +396,9 @@ def test_hub_loads_no_server() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(paths()) - {"rtmon.__main__"}))
 def test_every_module_lists_its_public_names(name: str) -> None:
-    """Every module has ``__all__``, and all names in it."""
+    """Every module with code of its own has ``__all__`` without duplicates, and each name in it
+    exists.
+    """
     module = importlib.import_module(name)
     body = ast.parse(sources()[name]).body
     if any(not isinstance(part, ast.Expr | ast.ImportFrom) for part in body):
@@ -393,6 +407,8 @@ def test_every_module_lists_its_public_names(name: str) -> None:
         assert hasattr(module, public)
 
 
-def test_no_public_name_hides_a_module() -> None:
-    """``rtmon.name`` is the same object, whether or not a module of that name was imported."""
+def test_no_public_name_equals_the_name_of_a_module() -> None:
+    """No public name of rtmon equals the name of a module, so ``rtmon.name`` is always the same
+    object.
+    """
     assert not {f"rtmon.{name}" for name in importlib.import_module("rtmon").__all__} & set(paths())

@@ -1,4 +1,4 @@
-"""The harness of the benchmarks: it counts messages, and ends its processes."""
+"""The programs of benchmarks/: they count every message, and end their processes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def quick(script: str, written: Path, *peers: str) -> list[str]:
-    """The command of a short run with some of the compared servers."""
+    """Return the command of a short benchmark run with these servers."""
     chosen = ["--peers", ",".join(peers), "--json", str(written)]
     return [sys.executable, str(BENCHMARKS / script), "--quick", *chosen]
 
 
 def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
-    """The results of a short run without skips."""
+    """Return the results of a short benchmark run in which no server was skipped."""
     subprocess.run(quick(script, written, *peers), check=True, timeout=250)
     record = json.loads(written.read_text())
     assert record["skipped"] == {}
@@ -44,15 +44,15 @@ def run(script: str, written: Path, *peers: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def harness() -> Any:
-    """Imports a module of the benchmarks, which are scripts in one folder."""
+    """Return a function that imports a module of benchmarks/, which is a folder of scripts."""
     sys.path.insert(0, str(BENCHMARKS))
     yield importlib.import_module
     sys.path.remove(str(BENCHMARKS))
 
 
-def test_benchmark_counts_every_message(tmp_path: Path) -> None:
-    """In a short run all subscribers count all messages of the library's broadcast and of a
-    Group, in every comparison, each in exactly its bytes and a header's four.
+def test_fanout_benchmark_counts_every_message_and_its_bytes(tmp_path: Path) -> None:
+    """Fan-out benchmark counts every message for every subscriber of a websockets broadcast and of
+    an rtmon Group, with its exact bytes.
     """
     peers = ["broadcast", "group"]
     results = run("fanout.py", tmp_path / "results.json", *peers)
@@ -66,9 +66,9 @@ def test_benchmark_counts_every_message(tmp_path: Path) -> None:
                 assert each["cpu"] > 0
 
 
-def test_benchmark_counts_events_and_polls(tmp_path: Path) -> None:
-    """Subscribers over server-sent events and Socket.IO polling count all messages, too, and so
-    do native ones among idle others.
+def test_transport_benchmark_counts_every_message_over_sse_and_polling(tmp_path: Path) -> None:
+    """Transport benchmark counts every message for 50 subscribers over server-sent events, polling
+    and WebSocket.
     """
     results = run("transports.py", tmp_path / "results.json", "beside", "sse", "polling")
     for section in ("one", "burst", "paced"):
@@ -78,9 +78,9 @@ def test_benchmark_counts_events_and_polls(tmp_path: Path) -> None:
     assert len(results["greet"]["sse"]) == len(results["greet"]["polling"]) == 5
 
 
-def test_benchmark_accepts_storms_and_measures_idle_connections(tmp_path: Path) -> None:
-    """Connections that come at once, are dropped at once and come back are all accepted; the
-    results have their memory and idle CPU.
+def test_connection_benchmark_connects_all_clients_and_measures_memory(tmp_path: Path) -> None:
+    """Connection benchmark connects all clients of a storm twice, and measures CPU, memory and idle
+    CPU.
     """
     results = run("connections.py", tmp_path / "results.json", "rtmon")
     for section in ("storm 100", "storm 200"):
@@ -91,8 +91,8 @@ def test_benchmark_accepts_storms_and_measures_idle_connections(tmp_path: Path) 
     assert results["idle"]["rtmon"]["percent"] > 0
 
 
-async def test_benchmark_fails_when_a_message_comes_twice(harness: Any) -> None:
-    """A duplicate message is an error, not a measurement."""
+async def test_benchmark_fails_when_a_message_arrives_twice(harness: Any) -> None:
+    """Benchmark raises AssertionError when subscribers receive a message twice."""
     members: set[ServerConnection] = set()
 
     async def handler(connection: ServerConnection) -> None:
@@ -127,9 +127,9 @@ async def test_benchmark_fails_when_a_message_comes_twice(harness: Any) -> None:
     assert wrong == "3 subscribers did not get 4 messages each"
 
 
-async def test_polling_clients_go_on_while_others_are_measured(harness: Any) -> None:
-    """Waiting clients poll again, as real ones do: otherwise messages would queue at the
-    server, which would close them.
+async def test_waiting_benchmark_clients_continue_to_poll(harness: Any) -> None:
+    """Benchmark's polling clients continue to poll before their measurement starts, so that no
+    message waits in the hub.
     """
     ours, theirs = multiprocessing.Pipe()
     hub = rtmon.Hub(announce=60.0)
@@ -160,10 +160,12 @@ async def test_polling_clients_go_on_while_others_are_measured(harness: Any) -> 
     st.lists(st.tuples(st.sampled_from(Opcode), st.sampled_from([0, 5, 125, 126, 300, 66_000]))),
     st.lists(st.integers(1, 400), max_size=50),
 )
-def test_frames_are_counted_in_any_pieces(
+def test_frame_counter_counts_data_frames_wherever_the_stream_is_split(
     harness: Any, wanted: list[tuple[Opcode, int]], cuts: list[int]
 ) -> None:
-    """Text and binary frames are counted, others are not, wherever the stream is cut."""
+    """Benchmark's frame counter counts text and binary frames and no others, wherever the stream is
+    split.
+    """
     stream = b"".join(
         Frame(opcode, bytes(min(size, 125) if opcode >= 8 else size)).serialize(mask=False)
         for opcode, size in wanted
@@ -177,18 +179,23 @@ def test_frames_are_counted_in_any_pieces(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-async def test_benchmark_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
-    """Servers and load generators end with the benchmark, when it is interrupted or killed."""
+async def test_benchmark_leaves_no_process_when_it_is_interrupted_or_killed(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    """Benchmark's server and load generator end when the benchmark is interrupted by SIGINT or
+    killed by SIGKILL.
+    """
     process = await asyncio.create_subprocess_exec(
         *quick("fanout.py", tmp_path / "results.json", "broadcast"),
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed process leaves its folders behind
+        # A killed process does not delete its temporary folders.
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     started: set[int] = set()
     try:
-        # A server, a load generator, and what multiprocessing keeps beside it.
+        # A server, a load generator, and the helper process of multiprocessing.
         await until(lambda: len(descendants(process.pid)) >= 3)
         started = descendants(process.pid)
     finally:
@@ -198,7 +205,7 @@ async def test_benchmark_leaves_no_process_behind(tmp_path: Path, how: signal.Si
 
 
 def descendants(pid: int) -> set[int]:
-    """The descendants of a process."""
+    """Return the process ids of a process's descendants."""
     try:
         found = set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
     except FileNotFoundError:
@@ -207,7 +214,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_running(pid: int) -> bool:
-    """True if the process exists and has not ended."""
+    """Return True if the process exists and is not a zombie."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -219,10 +226,10 @@ def is_running(pid: int) -> bool:
     frames=st.lists(st.tuples(st.sampled_from([1, 2, 8, 9, 10]), st.binary(max_size=140))),
     cuts=st.lists(st.integers(0, 600), max_size=4),
 )
-def test_idle_client_finds_every_ping(
+def test_idle_benchmark_client_finds_every_ping(
     harness: Any, frames: list[tuple[int, bytes]], cuts: list[int]
 ) -> None:
-    """An idle client finds every ping, wherever messages and pings are cut."""
+    """Benchmark's idle client finds every ping frame, wherever the stream is split."""
     pings_in = harness("frames").pings_in
     stream = b"".join(Frame(Opcode(kind), data).serialize(mask=False) for kind, data in frames)
     points = sorted({0, *(min(cut, len(stream)) for cut in cuts), len(stream)})

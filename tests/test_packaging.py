@@ -20,7 +20,7 @@ CLONE = Path(__file__).parents[1]
 
 
 def pip(*arguments: str | Path) -> None:
-    """Run pip."""
+    """Run pip with these arguments."""
     command = [
         sys.executable,
         "-m",
@@ -34,7 +34,7 @@ def pip(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the repository."""
+    """Build the wheel from the repository."""
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, CLONE)
     (built,) = folder.glob("rtmon-*.whl")
@@ -43,13 +43,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a new environment with only the wheel and its dependencies."""
+    """Install only the wheel in a new environment; return the folder of its programs."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     purelib = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-    # The dependencies are those of this environment: its site-packages are on the path, but the
-    # editable install, which is a .pth file in there, is not followed.
+    # The new environment finds its dependencies in this environment's site-packages. A .pth file in
+    # that folder is not followed, so the editable install of rtmon stays invisible.
     (purelib / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip("--python", python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
     return folder / "bin"
@@ -71,8 +71,8 @@ def run(*arguments: str | Path, folder: Path) -> str:
     return done.stdout
 
 
-def test_wheel_is_complete(wheel: Path) -> None:
-    """The wheel has every file of the package, the notebooks, the dashboards and the license."""
+def test_wheel_contains_package_notebooks_dashboards_and_license(wheel: Path) -> None:
+    """Wheel contains every file of the package, the notebooks, the dashboards and the license."""
     held = set(zipfile.ZipFile(wheel).namelist())
     package = {
         path.relative_to(CLONE).as_posix()
@@ -89,8 +89,8 @@ def test_wheel_is_complete(wheel: Path) -> None:
     assert not [name for name in held if "checkpoint" in name or "__pycache__" in name]
 
 
-def test_source_distribution_is_complete(tmp_path: Path) -> None:
-    """The source distribution has every example, deployment file and script of the repository."""
+def test_source_distribution_contains_deploy_examples_and_scripts(tmp_path: Path) -> None:
+    """Source distribution contains every file of deploy/, examples/ and scripts/."""
     build = "import hatchling.build as build, sys; build.build_sdist(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, tmp_path], cwd=CLONE, check=True, timeout=250)
     (built,) = tmp_path.glob("rtmon-*.tar.gz")
@@ -106,28 +106,30 @@ def test_source_distribution_is_complete(tmp_path: Path) -> None:
         assert files <= held
 
 
-def test_installed_wheel_works_without_the_repository(installed: Path, tmp_path: Path) -> None:
-    """An installed wheel has the command, and imports nothing from the repository."""
+def test_installed_wheel_runs_its_own_code(installed: Path, tmp_path: Path) -> None:
+    """Installed wheel runs the command `rtmon` and imports its own code, not that of the
+    repository.
+    """
     assert run(installed / "rtmon", "--version", folder=tmp_path) == f"rtmon {rtmon.__version__}\n"
     place = run(installed / "python", "-c", "import rtmon; print(rtmon.__file__)", folder=tmp_path)
     assert Path(place).is_relative_to(installed.parent)
 
 
 def test_installed_wheel_runs_the_demo(installed: Path, tmp_path: Path) -> None:
-    """The demo of an installed wheel starts, with its dashboard."""
+    """Installed wheel runs `rtmon demo` and prints the dashboard's address."""
     free = ("--port=0", "--admin-port=0", "--dashboard-port=0", "--no-browser", "--users=3")
     printed = run(installed / "rtmon", "demo", "--duration=0.5", *free, folder=tmp_path)
     assert "  dashboard  http://127.0.0.1:" in printed
 
 
 def test_installed_wheel_copies_the_notebooks(installed: Path, tmp_path: Path) -> None:
-    """`rtmon notebooks` of an installed wheel copies the notebooks."""
+    """Installed wheel copies all course notebooks with `rtmon notebooks`."""
     run(installed / "rtmon", "notebooks", "course", "--no-start", folder=tmp_path)
     files = (CLONE / "notebooks").iterdir()  # a learner's progress may be among them
     shipped = {path.name for path in files if path.suffix in {".ipynb", ".md"}}
     assert {path.name for path in (tmp_path / "course").iterdir()} == shipped
 
 
-def test_installed_version_equals_that_of_the_package() -> None:
-    """The metadata and the package have the same version."""
+def test_metadata_and_package_have_the_same_version() -> None:
+    """Installed metadata and the package have the same version."""
     assert version("rtmon") == rtmon.__version__

@@ -1,4 +1,4 @@
-"""Examples of the README work as it says."""
+"""The examples of the README work as the README says."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PROBES = (Path(__file__).parents[1] / "docs" / "probes.md").read_text(encoding="
 (ASGI,) = re.findall(r"```python\n((?:(?!```).)*?FastAPI\(lifespan.*?)```", PROBES, re.DOTALL)
 
 
-def test_readme_has_only_examples_with_a_test() -> None:
-    """A new example needs a test here."""
+def test_every_python_example_of_the_readme_has_a_test() -> None:
+    """README has exactly the four Python examples that the other tests of this module run."""
     words = ("create_connection=probe", "rtmon.Hub(history", "notebook", "read_csv")
     assert len(EXAMPLES) == len(words)
     assert all(word in text for word, text in zip(words, EXAMPLES, strict=True))
@@ -37,7 +37,7 @@ def test_readme_has_only_examples_with_a_test() -> None:
 async def running(
     folder: Path, text: str, *command: str, port: int, admin: int
 ) -> AsyncIterator[Feed]:
-    """Run an example of the README on free ports, until its feed is live."""
+    """Run an example on free ports, and yield a feed of it once the feed is live."""
     text = text.replace("8765", str(port)).replace("8766", str(admin))
     (folder / "example.py").write_text(text)
     program = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=folder)
@@ -53,18 +53,18 @@ async def running(
 
 
 def accepts(port: int) -> bool:
-    """True if a server listens on the port."""
+    """Return True if a server accepts connections on the port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
 @pytest.mark.parametrize("asgi", [False, True], ids=["websockets", "asgi"])
-async def test_readme_example_counts_its_echo_when_it_is_run(
+async def test_readme_echo_servers_count_their_messages(
     tmp_path: Path, reserve_port: Callable[[], int], *, asgi: bool
 ) -> None:
-    """The `websockets` server and the ASGI application count their echo; `rtmon export` and
-    `read_csv` read it.
+    """Echo servers of the README and of docs/probes.md count a client's message, and `rtmon export`
+    and `read_csv` return the count.
     """
     port, admin = reserve_port(), reserve_port()
     uvicorn = ("-m", "uvicorn", "example:app", f"--port={port}", "--log-level=error")
@@ -79,14 +79,14 @@ async def test_readme_example_counts_its_echo_when_it_is_run(
         await rtmon.export(f"ws://127.0.0.1:{admin}", tmp_path / "run")
     result: dict[str, Any] = {}
     code = EXAMPLES[3].replace("rtmon.read_csv", "frame = rtmon.read_csv")
-    exec(code.replace("run/", f"{tmp_path}/run/"), result)  # noqa: S102 - README's own words
+    exec(code.replace("run/", f"{tmp_path}/run/"), result)  # noqa: S102 - code from the README
     assert result["frame"].bytes_out.sum() == 5
 
 
-async def test_readme_hub_welcomes_clients_when_it_is_run(
+async def test_readme_hub_returns_its_history(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """A client gets earlier publications from the history."""
+    """Hub of the README returns its earlier publication when a client requests the history."""
     port, admin = reserve_port(), reserve_port()
     async with (
         running(tmp_path, EXAMPLES[1], "example.py", port=port, admin=admin),
@@ -97,8 +97,8 @@ async def test_readme_hub_welcomes_clients_when_it_is_run(
         assert found == [{"text": "hello"}]
 
 
-def test_readme_cell_shows_a_monitor_when_it_is_run() -> None:
-    """The last line of the cell is a Monitor, whose output is its picture."""
+def test_readme_notebook_cell_shows_a_dashboard() -> None:
+    """Notebook cell of the README shows an rtmon dashboard as its output."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXAMPLES[2])])
     NotebookClient(notebook, timeout=60).execute()
     shown = [output for output in notebook.cells[0].outputs if "data" in output]

@@ -1,7 +1,7 @@
-// A client of a hub served by `rtmon serve --asgi`, over server-sent events: it receives on a
-// stream and sends by POST.
+// A client of a hub that `rtmon serve --asgi` serves, over server-sent events. It receives messages
+// on an event stream and sends them by POST.
 //
-// cd examples && npm install && node clients/with_eventsource.mjs http://127.0.0.1:8765
+// Run: cd examples && npm install && node clients/with_eventsource.mjs http://127.0.0.1:8765
 import { EventSource } from "eventsource";
 
 const base = process.argv[2] ?? "http://127.0.0.1:8765";

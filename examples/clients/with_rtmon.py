@@ -1,6 +1,7 @@
-"""The same with rtmon's own client, which reconnects and recovers what it missed.
+"""A hub's client with rtmon's own library, which reconnects and recovers missed messages.
 
-python examples/clients/with_rtmon.py ws://127.0.0.1:8765, with TOKEN if the server requires one.
+Run: python examples/clients/with_rtmon.py ws://127.0.0.1:8765
+Set the environment variable TOKEN if the server requires a token.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-// A client of a hub served by `rtmon serve --asgi`, with Node and `socket.io-client`: message types
-// are the names of events.
+// A client of a hub that `rtmon serve --asgi` serves, with Node and `socket.io-client`. The names of
+// Socket.IO events are the hub's message types.
 //
-// cd examples && npm install && node clients/with_socketio.mjs http://127.0.0.1:8765
+// Run: cd examples && npm install && node clients/with_socketio.mjs http://127.0.0.1:8765
 import { io } from "socket.io-client";
 
 const socket = io(process.argv[2] ?? "http://127.0.0.1:8765", { auth: { name: "socket.io" } });

@@ -1,6 +1,6 @@
-"""The same with `websocket-client`, which needs no event loop.
+"""A hub's client with the `websocket-client` library, which needs no event loop.
 
-python examples/clients/with_websocket_client.py ws://127.0.0.1:8765
+Run: python examples/clients/with_websocket_client.py ws://127.0.0.1:8765
 """
 
 import json

@@ -1,6 +1,6 @@
-"""A client of a hub with nothing but `websockets`: it joins, sends, and prints what it receives.
+"""A hub's client with the `websockets` library: it joins, sends, and prints what it receives.
 
-python examples/clients/with_websockets.py ws://127.0.0.1:8765
+Run: python examples/clients/with_websockets.py ws://127.0.0.1:8765
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-// A client of a hub with Node and `ws`.
+// A client of a hub, with Node and the `ws` package.
 //
-// cd examples && npm install && node clients/with_ws.mjs ws://127.0.0.1:8765
+// Run: cd examples && npm install && node clients/with_ws.mjs ws://127.0.0.1:8765
 import { WebSocket } from "ws";
 
 const socket = new WebSocket(process.argv[2] ?? "ws://127.0.0.1:8765");

@@ -1,6 +1,6 @@
-"""aiohttp with a WebSocket, made visible by `instrument(app, monitor)`.
+"""An aiohttp application with a WebSocket, monitored by `instrument(app, monitor)`.
 
-python examples/servers/aiohttp_app.py
+Run: python examples/servers/aiohttp_app.py
 """
 
 import os
@@ -37,5 +37,5 @@ app.cleanup_ctx.append(watching)
 instrument(app, monitor)
 
 if __name__ == "__main__":
-    # Without a timeout, Ctrl-C would wait for open WebSockets.
+    # Without a timeout, the server would wait for open WebSockets after Ctrl-C.
     web.run_app(app, host="127.0.0.1", port=PORT, print=None, shutdown_timeout=1)

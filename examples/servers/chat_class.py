@@ -1,10 +1,11 @@
-"""A typical chat server, a class that keeps a set of its connections, with rtmon's dashboard.
+"""A typical chat server, written as a class that keeps a set of its connections, with rtmon.
 
-`rtmon.serve` in the place of `websockets.serve` is the one line. What goes wrong in such classes
-is mended here: the set of connections is not walked while it changes, one slow reader does not
-hold up the others, a name is no memory address, and times are wall-clock times.
+The only change for monitoring is `rtmon.serve` instead of `websockets.serve`. The class also avoids
+the usual faults of such classes. It does not iterate over the set of connections while the set
+changes. One slow reader does not delay the others. A client's name is a number, not a memory
+address. Times are wall-clock times.
 
-python examples/servers/chat_class.py
+Run: python examples/servers/chat_class.py
 """
 
 import asyncio
@@ -26,7 +27,7 @@ logger = logging.getLogger("chat")
 
 
 class ChatServer:
-    """Sends each client's messages to all clients."""
+    """Chat server that sends each client's messages to all clients."""
 
     def __init__(self) -> None:
         self.clients: dict[ServerConnection, int] = {}
@@ -45,7 +46,7 @@ class ChatServer:
         self.broadcast(_message("user_left", client_id=number, user_count=len(self.clients)))
 
     def broadcast(self, message: str, *, exclude: ServerConnection | None = None) -> None:
-        # Writes to all connections at once, without waiting; closing ones are skipped.
+        # Writes to all connections at once without waiting, and skips closing ones.
         rtmon.broadcast([each for each in self.clients if each is not exclude], message)
 
     async def handle(self, connection: ServerConnection, text: str | bytes) -> None:

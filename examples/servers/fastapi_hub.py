@@ -1,6 +1,6 @@
-"""The same chat on a hub in FastAPI: rooms, history, recovery, four transports, in fewer lines.
+"""A chat on a hub mounted in FastAPI: rooms, history, recovery and four transports.
 
-python examples/servers/fastapi_hub.py
+Run: python examples/servers/fastapi_hub.py
 """
 
 import contextlib
@@ -37,13 +37,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/")
 async def page() -> FileResponse:
-    """Serve examples/clients/browser.html, a page without any client library."""
+    """Serve examples/clients/browser.html, a page that uses no client library."""
     return FileResponse(Path(__file__).parents[1] / "clients" / "browser.html")
 
 
 @app.post("/announce")
 async def announce(text: str) -> dict[str, int]:
-    """Publish to all subscribers of `news`, on every transport, from an ordinary route."""
+    """Publish a text to all subscribers of the channel `news`, on every transport."""
     receipt = await hub.publish("news", {"text": text})
     return {"offset": receipt.offset}
 
@@ -51,5 +51,5 @@ async def announce(text: str) -> dict[str, int]:
 app.mount("/live", measured(live, monitor))
 
 if __name__ == "__main__":
-    # Without a timeout, Ctrl-C would wait for open polls.
+    # Without a timeout, the server would wait for open polls after Ctrl-C.
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

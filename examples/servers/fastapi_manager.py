@@ -1,6 +1,6 @@
-"""FastAPI with a connection manager, made visible: `app.add_middleware(rtmon.ASGIProbe, …)`.
+"""A FastAPI chat with a connection manager, monitored by `app.add_middleware(rtmon.ASGIProbe, …)`.
 
-python examples/servers/fastapi_manager.py
+Run: python examples/servers/fastapi_manager.py
 """
 
 import contextlib
@@ -22,7 +22,7 @@ monitor = rtmon.Monitor()
 
 
 class ConnectionManager:
-    """Keeps the connections by the name in the path; refuses a name in use."""
+    """Keeps the connections by the client's name in the path, and refuses a name in use."""
 
     def __init__(self) -> None:
         self.active: dict[str, WebSocket] = {}
@@ -40,7 +40,8 @@ class ConnectionManager:
             try:
                 await websocket.send_text(json.dumps({"type": kind, "payload": payload}))
             except (RuntimeError, WebSocketDisconnect):
-                # It is closing; its own handler, which still waits for messages, removes it.
+                # The connection is closing. Its own handler, which still waits for messages, will
+                # remove it, too.
                 self.active.pop(client_id, None)
 
     async def broadcast(self, kind: str, /, **payload: Any) -> None:

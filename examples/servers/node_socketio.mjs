@@ -1,6 +1,6 @@
-// The rooms of socketio_app.py with Node and `socket.io`, for comparison.
+// The chat rooms of socketio_app.py, written with Node and `socket.io`, for comparison.
 //
-// cd examples && npm install && node servers/node_socketio.mjs
+// Run: cd examples && npm install && node servers/node_socketio.mjs
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 

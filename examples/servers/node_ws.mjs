@@ -1,6 +1,6 @@
-// The chat of chat_class.py with Node and `ws`, for comparison.
+// The chat of chat_class.py, written with Node and `ws`, for comparison.
 //
-// cd examples && npm install && node servers/node_ws.mjs
+// Run: cd examples && npm install && node servers/node_ws.mjs
 import { randomUUID } from "node:crypto";
 import { WebSocket, WebSocketServer } from "ws";
 

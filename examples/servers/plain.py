@@ -1,6 +1,6 @@
-"""A plain `websockets` server, made visible: `create_connection=probe(monitor)` is all it takes.
+"""A plain `websockets` server, monitored by one argument: `create_connection=probe(monitor)`.
 
-python examples/servers/plain.py
+Run: python examples/servers/plain.py
 """
 
 import asyncio

@@ -1,9 +1,11 @@
 """A hub with authentication by tokens, permissions and rate limits.
 
-python examples/servers/secured.py, and in another terminal, with one of the tokens that it prints:
+Run: python examples/servers/secured.py
+Then, in another terminal, with one of the tokens that the server prints:
 TOKEN=… python examples/clients/with_rtmon.py
 
-Your login gives out the tokens, signed with a key of its own; the hub then has the public one.
+In production your login service issues the tokens and signs them with its private key. The hub then
+needs only the public key.
 """
 
 import asyncio

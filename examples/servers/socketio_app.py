@@ -1,6 +1,6 @@
-"""A python-socketio server with rooms, made visible by `instrument(sio, monitor)`.
+"""A python-socketio server with rooms, monitored by `instrument(sio, monitor)`.
 
-python examples/servers/socketio_app.py
+Run: python examples/servers/socketio_app.py
 """
 
 import contextlib
@@ -60,5 +60,5 @@ app = Starlette(
 )
 
 if __name__ == "__main__":
-    # Without a timeout, Ctrl-C would wait for open polls.
+    # Without a timeout, the server would wait for open polls after Ctrl-C.
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

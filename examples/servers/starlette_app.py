@@ -1,6 +1,6 @@
-"""Starlette with a WebSocket and an event stream, both made visible by one line.
+"""A Starlette application with a WebSocket and an event stream, both monitored by one line.
 
-python examples/servers/starlette_app.py
+Run: python examples/servers/starlette_app.py
 """
 
 import asyncio
@@ -54,5 +54,5 @@ app = Starlette(
 )
 
 if __name__ == "__main__":
-    # Without a timeout, Ctrl-C would wait for open streams.
+    # Without a timeout, the server would wait for open streams after Ctrl-C.
     uvicorn.run(app, host="127.0.0.1", port=PORT, log_level="warning", timeout_graceful_shutdown=1)

@@ -1,6 +1,6 @@
-"""A `websockets.sync` server, a thread for each connection, made visible.
+"""A `websockets.sync` server, which has one thread per connection, monitored by rtmon.
 
-python examples/servers/threads.py
+Run: python examples/servers/threads.py
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def watching(monitor: Monitor) -> None:
 def main() -> None:
     monitor = Monitor()
     with serve(echo, "127.0.0.1", PORT, create_connection=probe(monitor)) as server:
-        # What is watched needs an event loop, so it has a thread of its own.
+        # The admin listener needs an event loop, so it runs in a thread of its own.
         threading.Thread(target=asyncio.run, args=(watching(monitor),), daemon=True).start()
         server.serve_forever()
 

@@ -1,6 +1,6 @@
-"""Tornado with a WebSocket, made visible by `instrument(app, monitor)`.
+"""A Tornado application with a WebSocket, monitored by `instrument(app, monitor)`.
 
-python examples/servers/tornado_app.py
+Run: python examples/servers/tornado_app.py
 """
 
 import asyncio

@@ -1,9 +1,10 @@
-"""Two servers that are one hub, through Redis: clients of both are in the same rooms.
+"""Two servers that form one hub through Redis: clients of both are in the same rooms.
 
-python examples/servers/two_nodes.py
+Run: python examples/servers/two_nodes.py
 
-It starts a Redis of its own if redis-server is installed; REDIS=redis://… names another. The second
-server listens on a port that is free; on more machines it would be `rtmon serve --redis` on each.
+The program starts its own Redis if redis-server is installed. The environment variable
+REDIS=redis://… names another Redis. The second server listens on a free port. In production, run
+`rtmon serve --redis` on each machine instead.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ ADMIN_PORT = int(os.environ.get("ADMIN_PORT", "8766"))
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
-    """Yield the URL of Redis; without REDIS, start one that ends with this program."""
+    """Yield the URL of Redis. If REDIS is not set, start a Redis that ends with this program."""
     if "REDIS" in os.environ:
         yield os.environ["REDIS"]
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ..core.addresses import is_loopback
+from ..core.ip_addresses import is_loopback
 
 __all__ = ["listening_on", "open_dashboard", "open_server", "open_wall", "warn"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core import option_checks
+from ..core import option_validation
 from ..errors import MissingExtra, OptionError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def admin_token(file: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
         raise OptionError(f"the token file {str(file)!r} cannot be read: {why}") from None
-    option_checks.bearer_token(f"the token in {str(file)!r}", token)
+    option_validation.bearer_token(f"the token in {str(file)!r}", token)
     return token
 
 

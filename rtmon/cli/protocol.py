@@ -24,7 +24,7 @@ def protocol(
       rtmon protocol --schema > rtmon.schema.json
     """
     from ..protocol.catalog import INCOMING, OUTGOING
-    from ..protocol.schema import catalog_schema
+    from ..protocol.json_schema import catalog_schema
 
     if schema:
         typer.echo(json.dumps(catalog_schema(), indent=2))

@@ -1,14 +1,14 @@
-"""A client of a hub that reconnects and resumes from its positions."""
+"""A client of a hub: it reconnects, and resumes from the positions of its last messages."""
 
 from __future__ import annotations
 
-from ..core.batching import Batch
+from ..core.batch_buffer import Batch
 from ..protocol.catalog import Position
 from .client import Client
-from .connecting import connect
+from .connect_function import connect
 from .errors import ClientClosed, ClientError, ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
-from .records import Change, ClientState, ClientStats, Message
+from .result_types import Change, ClientState, ClientStats, Message
 from .subscription import Subscription
 
 __all__ = [

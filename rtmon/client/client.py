@@ -1,4 +1,4 @@
-"""The public API of a client."""
+"""The public API of a client: send, request, publish, subscribe, join, transfer files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Self, TypeVar
 
 from ..errors import OptionError
 from ..protocol.catalog import ACKNOWLEDGED, Position
-from ..protocol.data import plain_text
-from .engine import Engine
-from .files import Files, Progress
+from ..protocol.data_encoding import plain_text
+from .connection_loop import Engine
+from .file_transfers import Files, Progress
 from .options import ClientOptions
 from .plain_protocol import RAW
-from .records import ClientState, ClientStats, Message, What
+from .result_types import ClientState, ClientStats, Message, What
 from .subscription import Subscription
 from .wire_formats import Raw
 
@@ -28,8 +28,7 @@ class Client:
     """A client that reconnects whenever its connection is lost. See :func:`rtmon.connect`.
 
     Use ``async with``, or ``await`` the client and call :meth:`close` later. ``async for`` yields
-    all messages.
-    Methods must be called on the client's event loop.
+    all messages that the client receives. Methods must be called on the client's event loop.
 
     Attributes:
         options: the client's options.
@@ -46,17 +45,17 @@ class Client:
 
     @property
     def state(self) -> ClientState:
-        """connecting, open, reconnecting, closing or closed."""
+        """State of the client: connecting, open, reconnecting, closing or closed."""
         return self._session.lifecycle.state
 
     @property
     def client_id(self) -> str | None:
-        """Client id from the server; each connection gets a new one."""
+        """Client id assigned by the server, a new one for each connection; None before that."""
         return self._session.client_id
 
     @property
     def stats(self) -> ClientStats:
-        """The client's current statistics."""
+        """The client's statistics, as of now."""
         return self._engine.stats()
 
     # Opening and closing
@@ -75,12 +74,12 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the client; it does not reconnect. Idempotent.
+        """Close the client; it does not reconnect. May be called twice.
 
         If connected, the client first sends its queued messages, for at most ``close_timeout``
-        seconds. Messages that are not delivered by then are dropped: a pending request raises
-        :class:`ClientClosed`, others are counted in ``stats.dropped`` and reported to
-        :meth:`on_error`.
+        seconds. Messages that are not acknowledged by then are dropped. Each of them raises
+        :class:`ClientClosed` in the caller of :meth:`request` that waits for it, if there is one.
+        The others are counted in ``stats.dropped`` and reported to :meth:`on_error`.
         """
         await self._engine.close()
 
@@ -88,42 +87,45 @@ class Client:
         """Wait until the client is connected.
 
         Raises:
-            ClientClosed: it is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
         """
         await self._engine.wait_open()
 
     def reconnect(self) -> None:
-        """Try to connect now, without waiting for the backoff; does nothing while connected."""
+        """Try to connect now, without waiting for the backoff. Does nothing while connected."""
         self._engine.hurry()
 
     # Sending
 
     async def send(self, kind: str, payload: Any = None) -> None:
-        """Send a message without waiting for an answer; queue it while disconnected.
+        """Send a message without waiting for an answer. Queue it while disconnected.
 
         ``publish``, ``chat_message`` and ``room_message`` are delivered once and in order, even if
         the connection is lost meanwhile. Errors from the server go to :meth:`on_error`.
 
         Args:
             kind: the message type, such as ``chat_message``.
-            payload: the payload of that type, see docs/protocol.md.
+            payload: the payload for that type, see docs/protocol.md.
 
         Raises:
-            ClientClosed: it is closed, or has given up.
-            OptionError: the payload cannot be sent.
+            ClientClosed: the client is closed, or has stopped reconnecting.
+            OptionError: the payload cannot be encoded, or the message is too large.
             QueueFull: the send queue is full, and ``queue_policy`` is ``refuse``.
         """
         await self._engine.send(kind, {} if payload is None else payload)
 
     async def send_raw(self, data: str | bytes) -> None:
-        """Send a WebSocket message unchanged; queue it while disconnected. Not for hubs.
+        """Send a WebSocket message unchanged, to a server that is not a hub.
+
+        While disconnected, the message is queued.
 
         Args:
-            data: a text or binary message.
+            data: the message: ``str`` for a text message, ``bytes`` for a binary message.
 
         Raises:
             ClientClosed, QueueFull: as for :meth:`send`.
-            OptionError: ``protocol`` is not ``plain``, or messages are sent in batches.
+            OptionError: ``protocol`` is not ``plain``, messages are sent in batches, or ``data`` is
+                neither ``str`` nor ``bytes``.
         """
         if self.options.protocol != "plain" or self.options.batch is not None:
             raise OptionError("send_raw() needs protocol='plain' and no batch: use send().")
@@ -134,20 +136,22 @@ class Client:
     async def request(
         self, kind: str, payload: Any = None, *, timeout: float | None = None
     ) -> Message:
-        """Send a message and wait for the answer.
+        """Send a message and wait for the server's answer.
 
         Args:
             kind: the message type.
-            payload: the payload of that type, see docs/protocol.md; ``ack`` is added if required.
-            timeout: seconds; ``request_timeout`` if None.
+            payload: the payload for that type, see docs/protocol.md. For types that are answered
+                only on request, ``ack`` is added.
+            timeout: seconds to wait for the answer; ``request_timeout`` if None.
 
         Raises:
             ProtocolError: the server answered with an error; see its ``code``.
             TimeoutError: there was no answer in time.
-            ConnectionLost: the connection ended first, and repeating the request is not safe.
+            ConnectionLost: the connection ended before the answer, and messages of this type are
+                not sent again.
             MessageExpired: the message waited in the queue longer than ``queue_age``.
-            ClientClosed: it is closed, or has given up.
-            OptionError: the payload cannot be sent.
+            ClientClosed: the client is closed, or has stopped reconnecting.
+            OptionError: the payload cannot be encoded, or the message is too large.
             QueueFull: the send queue is full, and ``queue_policy`` is not ``wait``.
         """
         self._hub_only("request()")
@@ -162,19 +166,21 @@ class Client:
     async def publish(
         self, channel: str, data: Any, *, ack: bool = False, timeout: float | None = None
     ) -> Position | None:
-        """Publish to a channel; delivered once and in order, as with :meth:`send`.
+        """Publish to a channel.
+
+        The publication is delivered once and in order, even if the connection is lost meanwhile.
 
         Args:
-            channel: its name.
-            data: bytes, or anything that JSON can hold.
-            ack: wait for the server's acknowledgement.
-            timeout: as for :meth:`request`.
+            channel: name of the channel.
+            data: bytes, or any value that JSON can represent.
+            ack: True to wait for the server's acknowledgement.
+            timeout: seconds to wait for it; ``request_timeout`` if None.
 
         Returns:
-            With ``ack``, the position of the publication.
+            With ``ack``, the position of the publication in the channel's history, else None.
 
         Raises:
-            RtmonError: as for :meth:`send`, with ``ack`` as for :meth:`request`.
+            RtmonError: as for :meth:`send`; with ``ack``, as for :meth:`request`.
         """
         payload = {"channel": channel, "data": data}
         if not ack:
@@ -184,25 +190,26 @@ class Client:
         return answer.position
 
     async def flush(self) -> None:
-        """Wait until the server has received every message sent so far.
+        """Wait until the server has acknowledged all messages that were sent.
 
         Raises:
-            ClientClosed: it has given up.
+            ClientClosed: the client was closed meanwhile, or has stopped reconnecting.
         """
         await self._engine.flush()
 
     # Receiving
 
     def on(self, kind: str, payload: Any = None) -> Callable[[F], F]:
-        """Decorate a handler of a message type; ``*`` means all types.
+        """Decorate a handler for a message type; ``*`` means all types.
 
-        Handlers may be coroutine functions. They run one at a time and in order; their exceptions
-        are logged.
+        Handlers may be coroutine functions. They run one at a time and in order. Exceptions that
+        they raise are logged.
 
         Args:
-            kind: such as ``chat_message``.
+            kind: the message type, such as ``chat_message``.
             payload: type to convert the payload to, such as a dataclass or a class of
-                :mod:`rtmon.protocol.catalog`; a dict if None.
+                :mod:`rtmon.protocol.catalog`. If None, the handler gets the payload as decoded, for
+                a hub a dict.
         """
 
         def decorate(function: F) -> F:
@@ -212,34 +219,39 @@ class Client:
         return decorate
 
     def on_open(self, function: F) -> F:
-        """Decorate a callback that gets a :class:`Change` when the first connection is open."""
+        """Decorate a callback for the first connection that opens; it gets a :class:`Change`."""
         return self._on("open", function)
 
     def on_close(self, function: F) -> F:
         """Decorate a callback for the end of a connection that the server had welcomed.
 
-        ``delay`` is the seconds until the next attempt; if the client will not reconnect, it is
-        None and ``state`` is ``closed``.
+        The callback gets a :class:`Change`. Its ``delay`` is the time, in seconds, until the next
+        attempt to connect. If the client will not reconnect, ``delay`` is None and ``state`` is
+        ``closed``.
         """
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
         """Decorate a callback for failed attempts to connect, and for errors that no caller gets.
 
-        A connection that ends before the server's welcome counts as a failed attempt.
+        The callback gets a :class:`Change`. A connection that ends before the server's welcome
+        counts as a failed attempt.
         """
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:
-        """Decorate a callback for each reconnect; ``downtime`` is the seconds offline."""
+        """Decorate a callback for each reconnect.
+
+        The callback gets a :class:`Change`. Its ``downtime`` is the time offline, in seconds.
+        """
         return self._on("reconnect", function)
 
     def on_gave_up(self, function: F) -> F:
-        """Decorate a callback for when the client gives up reconnecting."""
+        """Decorate a callback for the moment when the client stops reconnecting for good."""
         return self._on("gave_up", function)
 
     def _hub_only(self, what: str) -> None:
-        """Raise if the server is not a hub, which this method needs."""
+        """Raise OptionError if the server is not a hub: the method ``what`` needs a hub."""
         if self.options.protocol == "plain":
             raise OptionError(
                 f"{what} needs a hub, and protocol='plain' is for any server: send() what yours "
@@ -267,19 +279,20 @@ class Client:
     ) -> Subscription:
         """Subscribe to a channel, or to a pattern such as ``news.*``.
 
-        Without a callback: ``async with client.subscribe("news") as news: async for message in
-        news``. With a callback the subscription starts at once, and ``close()`` ends it.
+        Without a callback, iterate over the subscription: ``async with client.subscribe("news") as
+        news: async for message in news``. With a callback, the subscription starts at once; its
+        ``close()`` ends it.
 
         Args:
-            channel: its name, or a pattern.
-            callback: called with each message, in order with the handlers of :meth:`on`; may be a
-                coroutine function.
-            since: resume after this position, taken from an earlier message.
+            channel: name of the channel, or a pattern.
+            callback: called with each message. Calls of this callback and of the handlers of
+                :meth:`on` are made in the order of the messages. It may be a coroutine function.
+            since: position of an earlier message, after which to resume.
 
         Raises:
             OptionError: the channel name is invalid, the callback is not callable, or the server is
                 not a hub.
-            ClientClosed: with a callback, if the client is closed or has given up.
+            ClientClosed: a callback is given, and the client is closed or has stopped reconnecting.
         """
         self._hub_only("subscribe()")
         if callback is not None and not callable(callback):
@@ -298,19 +311,25 @@ class Client:
         return subscription
 
     async def join(self, room: str, *, since: Position | None = None) -> None:
-        """Join a room, and join it again after each reconnect; its messages go to the handlers.
+        """Join a room, and join it again after each reconnect.
+
+        The room's messages go to the handlers of :meth:`on`.
+
+        Args:
+            room: name of the room.
+            since: position of an earlier message of the room, after which to resume.
 
         Raises:
-            ProtocolError: the server refuses.
-            ClientClosed: it is closed, or has given up.
-            ClientError: it left the room before the server answered.
+            ProtocolError: the server refused the request.
+            ClientClosed: the client is closed, or has stopped reconnecting.
+            ClientError: the client left the room before the server answered.
             OptionError: the room name is invalid, or the server is not a hub.
         """
         self._hub_only("join()")
         await self._engine.membership.join(_sendable(room), since)
 
     async def leave(self, room: str) -> None:
-        """Leave a room."""
+        """Leave a room. Does nothing if the client has not joined it."""
         self._hub_only("leave()")
         self._engine.membership.leave(room)
 
@@ -326,23 +345,25 @@ class Client:
         mime: str | None = None,
         progress: Progress | None = None,
     ) -> Message:
-        """Send a file; the transfer resumes after a reconnect.
+        """Send a file. After a reconnect, the transfer resumes.
 
         Args:
-            source: a path, or the content as bytes.
-            name: file name; by default that of the path.
-            to: id of the receiving client.
-            room: the receiving room; without ``to`` and ``room`` the server receives the file.
-            mime: its media type.
-            progress: called with the bytes received by the server, and the total.
+            source: path of the file, or its content as bytes.
+            name: file name for the receiver; by default the last part of the path.
+            to: client id of the receiver.
+            room: the room whose clients receive the file. Without ``to`` and ``room``, the server
+                itself receives the file.
+            mime: the file's media type.
+            progress: called with the number of bytes that the server has received, and the total.
 
         Returns:
-            The server's ``file_done``; its payload has ``file``, ``name``, ``size``, ``sha256``.
+            The server's ``file_done``. Its payload has ``file``, ``name``, ``size``, ``sha256``.
 
         Raises:
-            ProtocolError: the server refused the file, or its checksum differs.
-            ConnectionLost: it is unknown if the server has received the whole file.
-            ClientClosed: it is closed, or has given up.
+            ProtocolError: the server refused the file, or the checksum differs.
+            ConnectionLost: the connection was lost while the server checked the file, and it is
+                unknown if the server has kept it.
+            ClientClosed: the client is closed, or has stopped reconnecting.
             OSError: the file cannot be read.
         """
         self._hub_only("send_file()")
@@ -353,22 +374,22 @@ class Client:
     async def receive_file(
         self, offer: Message, path: str | PathLike[str], *, progress: Progress | None = None
     ) -> Message:
-        """Receive an offered file; the transfer resumes after a reconnect.
+        """Receive an offered file. After a reconnect, the transfer resumes.
 
-        In a handler of ``file_offer``, run it as a task: handlers run one after the other.
+        In a handler for ``file_offer``, start this as a task: handlers run one after the other.
 
         Args:
             offer: the ``file_offer`` message.
-            path: the file to write; do not trust the name in the offer. The file appears there
-                once it is complete.
-            progress: called with the bytes received so far, and the total.
+            path: path to write the file to. It is created when the file is complete. Do not use the
+                name in the offer as a path: the sender may have chosen it to overwrite a file.
+            progress: called with the number of bytes received so far, and the total.
 
         Returns:
             The server's ``file_done``.
 
         Raises:
             ProtocolError: the server refused, or the content differs from the offer.
-            ClientClosed: it is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
             OSError: the file cannot be written.
         """
         self._hub_only("receive_file()")
@@ -376,7 +397,7 @@ class Client:
 
 
 def _sendable(name: str) -> str:
-    """Check the name of a room or channel, which each reconnect sends again."""
+    """Return the name of a room or channel; raise OptionError if it cannot be sent."""
     try:
         return plain_text(name)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A download: written to a temporary file, renamed once its size and checksum are right."""
+"""Write a received file to a temporary file, and rename it if size and checksum are right."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import OptionError, ProtocolError
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Download"]
 
 
 class Download:
-    """Writes the chunks of a file in order, then checks size and checksum.
+    """Writes the received chunks of a file in order, then checks its size and checksum.
 
     Args:
-        offer: the payload of the ``file_offer``.
-        path: the file to write.
-        progress: called with the bytes received so far, and the total.
+        offer: the payload of the ``file_offer`` message.
+        path: path of the complete file.
+        progress: called with the number of bytes received so far, and the total.
 
     Attributes:
-        file: the transfer's id.
-        name: what the sender calls the file.
-        ended: True once the download has succeeded or failed.
+        file: id of the transfer.
+        name: file name in the offer.
 
     Raises:
-        OptionError: ``offer`` is not a valid ``file_offer``.
+        OptionError: ``offer`` is not the payload of a valid ``file_offer``.
     """
 
     def __init__(self, offer: Any, path: Path, progress: Callable[[int, int], None] | None) -> None:
@@ -59,26 +58,26 @@ class Download:
 
     @property
     def ended(self) -> bool:
-        """True if no more chunks will come."""
+        """True if the download has succeeded or failed: no more chunks are accepted."""
         return self._done is not None or self._error is not None
 
     @property
     def complete(self) -> bool:
-        """True if the server has sent every chunk, so that there is nothing to abort."""
+        """True if the server has reported the end of the file, so the transfer needs no abort."""
         return self._done is not None
 
     @property
     def untold(self) -> int:
-        """Bytes received since :meth:`tell`."""
+        """Number of bytes received since the last call of :meth:`tell`."""
         return self._received - self._told
 
     def tell(self) -> int:
-        """Return the bytes received, for the acknowledgement to the server."""
+        """Return the number of bytes received so far, to be acknowledged to the server."""
         self._told = self._received
         return self._told
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Write a chunk; ignore one that does not continue the file."""
+        """Write a chunk. Ignore a chunk that does not start where the last one ended."""
         if offset != self._received or self.ended:
             return
         if self._received + len(data) > self._size:
@@ -94,24 +93,27 @@ class Download:
             self.fail(error)
 
     def write_encoded(self, payload: dict[str, Any]) -> None:
-        """Write a chunk that is encoded as base64."""
+        """Write a chunk from the payload of a ``file_chunk`` message, encoded as base64."""
         with contextlib.suppress(TypeError, ValueError):
             self.write(int(payload.get("offset", 0)), base64.b64decode(payload.get("data", "")))
 
     def done(self, message: Message) -> None:
-        """Note that the server has sent all."""
+        """Record the server's ``file_done`` message: no more chunks will come."""
         self._done = message
 
     def fail(self, error: Exception) -> None:
-        """End with an error."""
+        """Record that the download has failed. The first error is kept."""
         self._error = self._error or error
 
     def finish(self) -> Message:
-        """Check the file and rename it to its path.
+        """Check the complete file, and rename it to its final path.
+
+        Returns:
+            The server's ``file_done`` message.
 
         Raises:
             ProtocolError: size or checksum differ from the offer, or the transfer ended early.
-            OSError: it could not be written.
+            OSError: the file could not be written.
         """
         if self._error is not None or self._done is None:
             raise self._error or ProtocolError("file_aborted", f"{self.name!r} is not complete.")

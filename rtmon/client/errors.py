@@ -1,9 +1,9 @@
-"""Errors that a client raises, beside ProtocolError for what the server refused.
+"""Errors that a client raises. A request refused by the server raises ProtocolError instead.
 
 The hierarchy::
 
     ClientError
-    ├── ClientClosed    the client is closed, or has given up; carries the close code
+    ├── ClientClosed    the client is closed, or stopped reconnecting; carries the close code
     ├── ConnectionLost  the connection ended before the answer: the request may be done or not
     ├── QueueFull       the send queue is full
     └── MessageExpired  a message waited in the queue for too long
@@ -17,15 +17,15 @@ __all__ = ["ClientClosed", "ClientError", "ConnectionLost", "MessageExpired", "Q
 
 
 class ClientError(RtmonError):
-    """Base of all errors that a client raises."""
+    """Base class of all errors that a client raises."""
 
 
 class ClientClosed(ClientError):
-    """The client is closed, or has given up reconnecting.
+    """The client is closed, or has stopped reconnecting.
 
     Args:
         message: the reason, and what to do.
-        code: the close code, or None where there was none.
+        code: close code of the last connection; None if there was no close frame.
     """
 
     def __init__(self, message: str, *, code: int | None = None) -> None:
@@ -34,12 +34,15 @@ class ClientClosed(ClientError):
 
 
 class ConnectionLost(ClientError):
-    """The connection ended before the answer; the request may have been carried out or not."""
+    """The connection ended before the server's answer.
+
+    The server may have carried out the request or not.
+    """
 
 
 class QueueFull(ClientError):
-    """The send queue is full."""
+    """The client's send queue is full."""
 
 
 class MessageExpired(ClientError):
-    """A message waited in the queue for longer than ``queue_age``, and was dropped."""
+    """A message was dropped because it waited in the send queue longer than ``queue_age``."""

@@ -1,4 +1,4 @@
-"""Deliver messages and state changes to subscriptions, callbacks and iterations of a client."""
+"""Deliver messages and state changes of a client to subscriptions, callbacks and iterations."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..protocol.close import NORMAL
-from .callbacks import Callbacks
-from .joining import Joining
+from .callback_queue import Callbacks
 from .monitor_reporting import MonitorReporting
 from .receive_buffer import ReceiveBuffer
-from .records import Change, Message
+from .result_types import Change, Message
 from .session import ClientSession
 from .session_events import Chunk, Replayed
+from .subscribe_and_join import Joining
 
 __all__ = ["EventDelivery"]
 
 _UNREAD = 1_000
-"""Messages kept for a reader that has not begun to iterate over the client."""
+"""Maximum number of messages kept before the user begins to iterate over the client."""
 
 
 class EventDelivery:
-    """Delivers the events of a session, in order: to subscriptions, callbacks, readers and taps.
+    """Delivers the events of a session in order: to subscriptions, callbacks, iterations and taps.
 
     Args:
-        session: has the events.
-        membership: the subscriptions.
-        reporting: reports changes to a Monitor; None where there is none.
+        session: the session, which collects the events.
+        membership: the client's subscriptions.
+        reporting: reports state changes to a Monitor; None without a Monitor.
 
     Attributes:
-        callbacks: the user's functions.
-        on_chunk: called with each piece of a file.
-        taps: called with each message and change, before everything else.
+        callbacks: the user's callbacks.
+        on_chunk: called with each chunk of a received file.
+        taps: internal functions, called with each message and state change before the callbacks.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class EventDelivery:
         self._read = self._missed = False
 
     async def read(self) -> Message:
-        """Wait for the next message of an iteration; ``gap`` is True if older ones were dropped.
+        """Wait for the next message of an iteration over the client.
+
+        Returns:
+            The message. Its ``gap`` is True if messages before it were dropped.
 
         Raises:
             StopAsyncIteration, ClientClosed: as :meth:`ReceiveBuffer.get`.
@@ -59,7 +62,7 @@ class EventDelivery:
         return replace(message, gap=True) if missed else message
 
     def pass_on(self) -> None:
-        """Deliver all events since the last call."""
+        """Deliver all events that the session has collected since the last call."""
         for event in self._session.take_events():
             if isinstance(event, Chunk):
                 self.on_chunk(event)
@@ -82,13 +85,13 @@ class EventDelivery:
         self._session.dropped += self.callbacks.message(message)
         if self._messages.put(message):
             self._missed = True
-            # Before an iteration begins, no reader misses a dropped message.
+            # Count the message as dropped only if an iteration has begun: its reader has missed it.
             self._session.dropped += self._read
 
     def end(self) -> None:
-        """End all subscriptions and iterations."""
+        """End all subscriptions, callbacks and iterations, because the client has ended."""
         ended = self._session.lifecycle.ended
-        # An orderly close by the server is no error.
+        # If the server closed normally (1000), iterations end without an error.
         error = None if ended is None or ended.code == NORMAL else self._session.gone()
         self._messages.end(error)
         self._membership.end(error)

@@ -1,4 +1,4 @@
-"""Detect a dead connection by heartbeats. Pure: time is passed in."""
+"""Detect a dead connection by heartbeat messages. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ __all__ = ["Heartbeat"]
 
 
 class Heartbeat:
-    """Decides when to send a ``ping``, and when the connection is dead.
+    """Decides when to send a ``ping``, and when a connection is dead.
 
-    A ``ping`` is sent within ``interval``; without an answer within ``timeout`` the connection is
-    dead.
+    A ``ping`` is due ``interval`` seconds after the last one. The connection is dead if nothing
+    arrives for ``timeout`` seconds after a ``ping`` was sent or due.
 
     Attributes:
-        rtt: seconds of the last round trip; None before the first.
+        rtt: round-trip time of the last ``ping``, in seconds; None before the first.
     """
 
     def __init__(self, *, interval: float, timeout: float) -> None:
@@ -29,28 +29,28 @@ class Heartbeat:
         self._waiting = None
 
     def heard(self, now: float) -> None:
-        """Record that data came from the server."""
+        """Record that data arrived from the server."""
         self._heard = now
 
     def hurry(self, now: float) -> None:
-        """Make the next ``ping`` due now."""
+        """Make a ``ping`` due now."""
         self._pinged = min(self._pinged, now - self._interval)
 
     @property
     def free(self) -> bool:
-        """True if no ``ping`` awaits its answer; there is at most one."""
+        """True if no ``ping`` waits for its answer. At most one ``ping`` does at a time."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:
-        """Return whether it is time to send a ``ping``."""
+        """Return True if a ``ping`` is due."""
         return self.free and now - self._pinged >= self._interval
 
     def pinged(self, key: str, now: float) -> None:
-        """Note that a ``ping`` with this id was sent."""
+        """Record that a ``ping`` with this id was sent."""
         self._waiting, self._pinged = key, now
 
     def answered(self, key: str | None, now: float) -> bool:
-        """Handle a ``pong``. Returns True if it answers the pending ``ping``."""
+        """Handle a ``pong`` to the message with id ``key``. Returns True if it was the ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -58,22 +58,22 @@ class Heartbeat:
         return True
 
     def refused(self, key: str | None) -> bool:
-        """Handle a rate limit error. Returns True if it answers the pending ``ping``."""
+        """Handle a rate limit error about message ``key``. Returns True if it was the ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
         return True
 
     def dead(self, now: float) -> bool:
-        """Return whether the connection is dead."""
+        """Return True if the connection is dead."""
         return now >= self._due_dead()
 
     def due(self, now: float) -> float:
-        """Return when :meth:`wants_ping` or :meth:`dead` may change."""
+        """Return the next time at which :meth:`wants_ping` or :meth:`dead` may return True."""
         ping = self._pinged + self._interval
         return ping if self.free and now < ping else self._due_dead()
 
     def _due_dead(self) -> float:
-        # A ping that is overdue is held up because the transport accepts no data.
+        # A ping that is due but not sent waits because the transport accepts no data.
         asked = self._pinged + (self._interval if self.free else 0.0)
         return max(asked, self._heard) + self._timeout

@@ -1,4 +1,4 @@
-"""The channels, rooms and the chat that a client is in, over all connections. Pure."""
+"""The channels, rooms and the chat that a client is in, across reconnects. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import ProtocolError
 from ..protocol.catalog import Position
 from ..protocol.message_type import PlaceKind
 from .errors import MessageExpired
+from .history_positions import Cursor
 from .outbox import OutboxEntry
-from .positions import Cursor
-from .records import Message
-from .sender import Sender
+from .result_types import Message
+from .send_scheduler import Sender
 
 __all__ = ["Membership", "Memberships", "position_of"]
 
@@ -25,16 +25,17 @@ _CHAT: Final[_Key] = ("chat", "")
 
 
 class Membership:
-    """A channel, a pattern, a room or the chat that the client is in, over all connections.
+    """A channel, pattern, room or the chat that a client is in, across reconnects.
 
     Attributes:
-        cursor: the position of the last message received.
-        entered: True if the server has accepted the client on this connection.
+        cursor: position of the last message received.
+        entered: True if the server has accepted the client on the present connection.
         been: True if the server has accepted the client on any connection.
-        version: number of rewinds; answers to requests of an older version are ignored.
-        told: the furthest position that was delivered; after a rewind the cursor is behind it.
-        on_entered: called each time the server accepts the client; True if history was lost.
-        on_refused: called with the error if the server refuses the client.
+        version: number of rewinds. Answers to requests of an older version are ignored.
+        told: the furthest position that was delivered. After a rewind the cursor is behind it.
+        on_entered: functions called each time that the server accepts the client, with True if
+            messages were lost.
+        on_refused: functions called with the error if the server refuses the client.
     """
 
     def __init__(self, kind: PlaceKind, name: str, position: Position | None = None) -> None:
@@ -49,11 +50,11 @@ class Membership:
 
     @property
     def key(self) -> _Key:
-        """Kind and name."""
+        """Kind and name of the channel, room or chat."""
         return (self.kind, self.name)
 
     def again(self, at: Position) -> bool:
-        """Return True if a position was delivered before; otherwise record it as delivered."""
+        """Return True if this position was delivered before; otherwise record it as delivered."""
         told = self.told
         if told is not None and told.epoch == at.epoch and at.offset <= told.offset:
             return True
@@ -67,33 +68,33 @@ class Membership:
 
 
 class Memberships:
-    """All memberships of a client; each reconnect requests them again, from their positions.
+    """All memberships of a client. After each reconnect they are requested again, with positions.
 
     Args:
         sender: sends the requests to join, subscribe, leave and unsubscribe.
 
     Attributes:
-        gaps: times that history was lost.
-        duplicates: messages received again and not delivered.
+        gaps: how often messages were lost, because the server's history no longer held them.
+        duplicates: number of messages that were received again and not delivered again.
     """
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._places: dict[_Key, Membership] = {_CHAT: Membership("chat", "")}
         self._inside: set[_Key] = set()
-        """Memberships that the server has confirmed on this connection."""
+        """Keys of the memberships that the server has confirmed on the present connection."""
         self._requests: dict[_Key, OutboxEntry] = {}
-        """Requests about a place that await an answer."""
+        """Requests that wait for an answer, by the key of their channel or room."""
         self._answered: deque[_Key] = deque()
         self.gaps = self.duplicates = 0
 
     @property
     def chat(self) -> Membership:
-        """The chat with everybody, which every client is in."""
+        """The membership of the chat of all clients, which every client is in."""
         return self._places[_CHAT]
 
     def get(self, kind: PlaceKind, name: str) -> Membership | None:
-        """Return a membership; None if there is none."""
+        """Return the membership of a channel or room; None if the client is not in it."""
         return self._places.get((kind, name))
 
     # Joining and leaving
@@ -101,7 +102,7 @@ class Memberships:
     def enter(
         self, kind: PlaceKind, name: str, now: float, since: Position | None = None
     ) -> Membership:
-        """Return the membership; if there is none, add it and request it from the server."""
+        """Return the membership of a channel or room; add and request it if there is none."""
         place = self._places.get((kind, name))
         if place is None:
             place = self._places[kind, name] = Membership(kind, name, since)
@@ -109,7 +110,7 @@ class Memberships:
         return place
 
     def leave(self, place: Membership, now: float) -> None:
-        """Remove a membership."""
+        """Remove a membership, and ask the server to remove the client from it."""
         if self._places.get(place.key) is place:
             del self._places[place.key]
             self._request(place.key, now)
@@ -131,22 +132,22 @@ class Memberships:
             self._request(place.key, now)
 
     def proceed(self, now: float) -> None:
-        """Send the next request for each place whose last request was answered."""
+        """Send the next request, if one is needed, for each channel or room that got an answer."""
         while self._answered:
             self._request(self._answered.popleft(), now)
 
     def end(self, error: Exception) -> None:
-        """Drop all memberships, as the client is closed."""
+        """Remove all memberships, because the client is closed."""
         for place in self._places.values():
             for refuse in place.on_refused:
                 refuse(error)
         self._places = {_CHAT: self.chat}
 
     def _request(self, key: _Key, now: float) -> None:
-        """Send the request that brings the server's state of a place in line with the user's wish.
+        """Request the change that the server needs to agree with the user's wish, if any.
 
-        There is at most one pending request for a place: of two, the server could rate-limit the
-        first, which is then sent again after the second.
+        At most one request for a channel or room is pending. If there were two, the server could
+        refuse the first by its rate limit, and the client would send it again after the second.
         """
         if key == _CHAT or key in self._requests or not self._sender.connected:
             return
@@ -167,7 +168,7 @@ class Memberships:
         def settle(answer: Message | Exception) -> None:
             if isinstance(answer, Message):
                 self._inside.add(place.key)
-            # Messages after the answer to an earlier request start at another position.
+            # After a rewind, an answer to an older request has another position: ignore it.
             if self._places.get(place.key) is place and version == place.version:
                 self._let_in(place, answer)
 
@@ -180,7 +181,7 @@ class Memberships:
         kind, name = key
 
         def settle(answer: Message | Exception) -> None:
-            # A request that was never sent changed nothing: it is sent again.
+            # A request that was never sent has not changed the server's state; it is sent again.
             if not isinstance(answer, MessageExpired):
                 self._inside.discard(key)
 
@@ -188,14 +189,14 @@ class Memberships:
         if kind == "channel":
             entry = self._sender.control("unsubscribe", {"channel": name}, now, answered)
         else:
-            # After the messages that were sent there before.
+            # Sent after the user's messages to this room that are already queued.
             entry = self._sender.take_back("leave_room", {"room": name}, now, answered)
         self._requests[key] = entry
 
     def _settling(
         self, key: _Key, settle: Callable[[Message | Exception], None]
     ) -> Callable[[Message | Exception], None]:
-        """Wrap an answer handler so that the request is no longer pending."""
+        """Wrap a handler of an answer, so that the answered request is no longer pending."""
 
         def answered(answer: Message | Exception) -> None:
             self._requests.pop(key, None)
@@ -205,7 +206,7 @@ class Memberships:
         return answered
 
     def _let_in(self, place: Membership, answer: Message | Exception) -> None:
-        """Handle the answer to a request to join or subscribe."""
+        """Handle the server's answer to a request to join or subscribe."""
         if isinstance(answer, Message):
             place.entered = True
             self.located(place, answer.payload)
@@ -222,10 +223,10 @@ class Memberships:
     # Receiving
 
     def located(self, place: Membership, payload: dict[str, Any]) -> None:
-        """Handle the position of a place that the server reports."""
+        """Handle the position in a history that the server reports when it accepts the client."""
         recovered = payload.get("recovered")
         if place.pattern:
-            # A pattern has no history to recover from.
+            # There is no history of a pattern: messages sent between two connections are lost.
             lost = place.cursor.entered(None, None if not place.been else False)
         else:
             lost = place.cursor.entered(position_of(payload), recovered)
@@ -235,7 +236,7 @@ class Memberships:
             enter(lost)
 
     def gap(self, payload: dict[str, Any]) -> None:
-        """Handle the server's ``gap``: history of a place was lost."""
+        """Handle the server's ``gap``: messages of a channel, a room or the chat were lost."""
         kind = next((kind for kind in ("room", "channel") if kind in payload), None)
         key = _CHAT if kind is None else (kind, str(payload[kind]))
         place = self._places.get(key)
@@ -245,18 +246,18 @@ class Memberships:
     def take(
         self, kind: PlaceKind, payload: dict[str, Any], position: Position | None
     ) -> tuple[bool, bool] | None:
-        """Handle a publication.
+        """Handle a message of a channel, room or the chat.
 
         Returns:
-            True if a message before it was lost, and True if it was delivered before a rewind; None
-            if it must not be delivered now.
+            Two flags: True if a message before this one was lost; True if this one was delivered
+            before a rewind. None if the message must not be delivered now.
         """
         key = _CHAT if kind == "chat" else (kind, str(payload.get(kind)))
         place = self._places.get(key)
         if place is None:
             return False, False
         if not place.entered:
-            # After recovery the server sends it again, in order.
+            # The server sends this message again during recovery, in order.
             return None if place.been else (False, False)
         if position is None:
             return False, False
@@ -270,7 +271,7 @@ class Memberships:
 
 
 def position_of(payload: dict[str, Any]) -> Position | None:
-    """Return the position in a payload; None if there is none."""
+    """Return the position (epoch and offset) in a payload; None if the payload has none."""
     try:
         return msgspec.convert(
             {"epoch": payload.get("epoch"), "offset": payload.get("offset")}, Position

@@ -1,4 +1,4 @@
-"""Reports a client to a Monitor, whose totals of a server do not include it."""
+"""Report a client to a Monitor, which shows it apart from the totals of a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection
 
-from .records import Change, ClientStats
+from .result_types import Change, ClientStats
 
 if TYPE_CHECKING:
     from ..metrics.interfaces import Recorder
@@ -16,7 +16,7 @@ __all__ = ["MonitorReporting"]
 
 
 class MonitorReporting:
-    """Reports a client to a Monitor: its connections, their ends, and its own numbers.
+    """Reports a client's connections, state changes and statistics to a Monitor.
 
     Args:
         monitor: the Monitor.
@@ -37,29 +37,36 @@ class MonitorReporting:
         return self._stats()
 
     def ended(self) -> None:
-        """Keep the client's final statistics, and drop the reference to the client."""
+        """Keep the client's final statistics, and drop the reference to the client itself."""
         last = self._stats()
         self._stats = lambda: last
 
     def counting(self, base: Any = None) -> Any:
-        """Return the probed connection class, for ``create_connection=``."""
+        """Return a connection class with a probe, for the option ``create_connection``.
+
+        Args:
+            base: the connection class to extend; that of `websockets` if None.
+        """
         from ..probes.websockets import probe
 
         return probe(self._monitor, base=ClientConnection if base is None else base)
 
     def opened(self, connection: Any) -> None:
-        """Name a new connection."""
+        """Give a new connection the client's name in the Monitor."""
         connection.meter.name = self._name
         self._rtt = None
 
     def measured(self, connection: Any, rtt: float | None) -> None:
-        """Report the round-trip time of a heartbeat; the library's own pings are off."""
+        """Report the round-trip time of a heartbeat, in seconds, if it is a new one.
+
+        The ping frames of `websockets`, which a probe would measure, are switched off.
+        """
         if rtt is not None and rtt != self._rtt and self._monitor.arm("probe"):
             self._rtt = rtt
             self._monitor.collector.rtt(connection.meter, rtt)
 
     def changed(self, change: Change) -> None:
-        """Report a change of the client's state."""
+        """Report a state change of the client as an event of the Monitor."""
         if self._monitor.arm("probe"):
             self._monitor.event(f"client {change.what}", _in_words(self._name, change))
 

@@ -1,4 +1,4 @@
-"""The options of a client."""
+"""The options of a client: identity, codec, timeouts, queues and batches."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from ..core.backoff import Backoff
-from ..core.batching import Batch
-from ..core.option_checks import one_of, within
+from ..core.batch_buffer import Batch
+from ..core.option_validation import one_of, within
 from ..errors import OptionError
 from ..protocol import limits
-from ..protocol.values import checked_info, checked_name, explain
-from .token import Token, is_token
+from ..protocol.field_types import checked_info, checked_name, explain
+from .auth_token import Token, is_token
 
 __all__ = ["ClientOptions"]
 
@@ -22,31 +22,35 @@ class ClientOptions:
 
     Attributes:
         name: the client's name, shown by a hub and by a Monitor.
-        user: id of the user that the client acts for.
-        token: authenticates the client: a text, or a function, also a coroutine function, that is
-            called before each connection, and again before its token expires.
-        info: public information about the client, JSON of up to 2,048 bytes.
-        codec: ``json``, or ``msgpack``.
-        protocol: ``rtmon`` for a hub; ``plain`` for any server that takes ``{type, payload}`` in
-            JSON, or raw messages, without a welcome message.
-        backoff: delays between attempts to reconnect, and when to give up. With the default,
-            5,000 clients are back within 30 s after an outage of 5 s.
-        stable_after: a connection that ends sooner counts as a failed attempt.
-        open_timeout: for one attempt, until the server's welcome.
-        start_timeout: until the first connection is open, over all attempts; None waits for ever.
-        close_timeout: for an explicit close: to send the queue, and for the closing handshake.
+        user: id of the user on whose behalf the client acts.
+        token: token that authenticates the client: a text, or a function or coroutine function that
+            returns it. The function is called before each attempt to connect, and before its last
+            token expires.
+        info: public information about the client: a value of up to 2,048 bytes as JSON.
+        codec: encoding of messages, ``json`` or ``msgpack``.
+        protocol: ``rtmon`` for a hub. ``plain`` for any other server that takes ``{type, payload}``
+            in JSON, or raw messages; such a server sends no welcome message.
+        backoff: delays between attempts to reconnect, and their maximum number. With the default,
+            5,000 clients are connected again within 30 s after an outage of 5 s.
+        stable_after: a connection that ends earlier than this counts as a failed attempt.
+        open_timeout: timeout of one attempt, until the server's welcome.
+        start_timeout: timeout until the first connection is open, over all attempts; None for none.
+        close_timeout: timeout of an explicit close, for sending the queue and for the closing
+            handshake.
         request_timeout: default timeout of a request.
-        heartbeat_interval: between two heartbeats, in each direction.
-        heartbeat_timeout: for an answer to a heartbeat; then the connection is dead.
+        heartbeat_interval: time between two heartbeats, in each direction.
+        heartbeat_timeout: time to wait for the answer to a heartbeat; after it the connection is
+            dead.
         queue_size: maximum number of messages that are not sent or not acknowledged yet.
-        queue_policy: what a full queue does: ``wait`` makes the sender wait, ``refuse`` raises
-            QueueFull, ``drop_oldest`` drops the oldest message.
-        queue_age: maximum time in the queue, after which a message is dropped.
-        batch: collect sent messages into batches; None sends each message at once.
-        server_batch: ask the server to send messages in batches.
-        buffer: maximum number of messages that a subscription holds for its reader. When full, new
-            messages are dropped and fetched from the server's history once the reader has caught
-            up. An iteration over the client holds as many; when full, the oldest are dropped.
+        queue_policy: what happens when the queue is full. ``wait``: the sender waits. ``refuse``:
+            the sender gets a QueueFull error. ``drop_oldest``: the oldest message is dropped.
+        queue_age: maximum time of a message in the queue; then it is dropped.
+        batch: how to collect sent messages into batches; None to send each message at once.
+        server_batch: how the server should collect messages into batches; None for no batches.
+        buffer: maximum number of messages that a subscription keeps for its reader. When it is
+            full, new messages are dropped, and fetched from the server's history when the reader
+            has read the others. An iteration over the client keeps the same number of messages;
+            when it is full, the oldest are dropped.
     """
 
     name: str | None = None
@@ -109,7 +113,7 @@ class ClientOptions:
         within("buffer", self.buffer, 1, 10_000_000)
 
     def _check_plain(self) -> None:
-        """Reject options that need a hub if ``protocol`` is ``plain``."""
+        """Raise OptionError for options that need a hub, if ``protocol`` is ``plain``."""
         if self.protocol != "plain":
             return
         default = ClientOptions()
@@ -122,10 +126,17 @@ class ClientOptions:
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
-        """Return a copy with some fields changed, and the arguments that are no fields.
+        """Split keyword arguments into client options and all others.
+
+        Args:
+            options: the options to start from; the defaults if None.
+            changes: keyword arguments; fields of this class replace those of ``options``.
+
+        Returns:
+            The options, and the arguments that are not fields of this class.
 
         Raises:
-            OptionError: a value makes no sense.
+            OptionError: a value is invalid.
         """
         fields = cls.__dataclass_fields__
         mine = {name: value for name, value in changes.items() if name in fields}

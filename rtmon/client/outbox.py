@@ -1,4 +1,4 @@
-"""Queue messages until the server has acknowledged them. Pure: time is passed in."""
+"""Keep a client's outgoing messages until the server acknowledges them. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Final
 from ..protocol import limits
 from .errors import ConnectionLost, MessageExpired, QueueFull
 from .options import ClientOptions
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Outbox", "OutboxEntry"]
 
 _REMEMBERED: Final = limits.DEDUPE_SECONDS - 30.0
-"""Seconds after which a message is not sent again: deduplication may have forgotten its id."""
+"""Seconds after the first sending during which a message may be sent again. Later the server may
+have deleted the message's id, and would not detect the duplicate."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,15 +24,16 @@ class OutboxEntry:
     """One outgoing message.
 
     Attributes:
-        key: its id.
-        kind: its type.
-        data: the message, encoded.
-        created: when the user sent it.
+        key: the message id.
+        kind: the message type.
+        data: the encoded message.
+        created: monotonic time at which the user sent it.
         settle: called once with the answer or the error; None if no caller waits.
-        asks: True if the server answers even on success.
-        control: True for the client's own messages, which are made anew for each connection.
-        size: bytes of ``data``; 0 for the client's own messages.
-        first_sent: when it was first sent; None before.
+        asks: True if the server answers the message even on success.
+        control: True for messages of the client itself, such as ``subscribe``; they are made anew
+            for each connection.
+        size: size of ``data`` in bytes; 0 for messages of the client itself.
+        first_sent: monotonic time at which it was first sent; None before that.
         number: sequence number in the queue, kept when the message is sent again.
         order: sequence number among the messages sent on this connection.
     """
@@ -49,7 +51,7 @@ class OutboxEntry:
     order: int = 0
 
     def fail(self, error: Exception) -> bool:
-        """Settle with an error. Returns True if a caller waited."""
+        """Report an error to the caller that waits. Returns False if no caller waits."""
         if self.settle is None:
             return False
         self.settle(error)
@@ -57,15 +59,17 @@ class OutboxEntry:
 
 
 class Outbox:
-    """Outgoing messages in order, kept until the server has acknowledged them.
+    """The outgoing messages of a client, in order, until the server has acknowledged them.
 
     Args:
-        options: the client's.
+        options: the client's options.
         repeatable: message types that are sent again after a reconnect.
-        ephemeral: message types that are useless later: their loss is not reported.
+        ephemeral: message types that are useless later; their loss is not reported.
 
     Attributes:
-        resent, dropped, expired: counts of messages.
+        resent: number of messages sent again.
+        dropped: number of messages dropped because the queue was full.
+        expired: number of messages dropped because they waited too long.
     """
 
     def __init__(
@@ -87,34 +91,37 @@ class Outbox:
 
     @property
     def queued(self) -> int:
-        """Messages that wait to be sent."""
+        """Number of messages that wait to be sent."""
         return len(self._waiting)
 
     @property
     def unconfirmed(self) -> int:
-        """Messages sent and not acknowledged."""
+        """Number of messages that were sent and not acknowledged."""
         return len(self._sent)
 
     @property
     def full(self) -> bool:
-        """True if the queue is full."""
+        """True if the queued and the unacknowledged messages reach ``queue_size``."""
         return len(self._waiting) + len(self._sent) >= self._size
 
     @property
     def unprobed(self) -> int:
-        """Messages sent since :meth:`probe`."""
+        """Number of messages sent since the last call of :meth:`probe`."""
         return self._order - self._probed
 
     @property
     def oldest(self) -> float | None:
-        """Time at which the next message was queued; None if there is none."""
+        """Time at which the next message to send was queued; None if no message is queued."""
         return self._waiting[0].created if self._waiting else None
 
     def put(self, entry: OutboxEntry) -> OutboxEntry | None:
-        """Queue a message. Returns the message that was dropped to make room, if any.
+        """Queue a message of the user.
+
+        Returns:
+            The message that was dropped because the queue was full; None if there was room.
 
         Raises:
-            QueueFull: the queue is full, and the policy is ``refuse``.
+            QueueFull: the queue is full, and the policy is not ``drop_oldest``.
         """
         dropped: OutboxEntry | None = None
         if self.full:
@@ -123,7 +130,7 @@ class Outbox:
                     f"{self._size} messages wait to be sent, the most that may: send less, or "
                     "give a larger queue_size."
                 )
-            # Only a message that is not sent yet can be dropped.
+            # Only a message that was not sent can be dropped. If there is none, drop the new one.
             dropped = self._waiting.popleft() if self._waiting else entry
             self.dropped += 1
         if dropped is not entry:
@@ -131,28 +138,28 @@ class Outbox:
         return dropped
 
     def append(self, entry: OutboxEntry) -> None:
-        """Queue a message even if the queue is full: leaving a room is never refused."""
+        """Queue a message even if the queue is full, such as ``leave_room``."""
         self._number += 1
         entry.number = self._number
         self._waiting.append(entry)
 
     def put_control(self, entry: OutboxEntry) -> None:
-        """Queue one of the client's own messages, before all others."""
+        """Queue a message of the client itself, to be sent before the user's messages."""
         self._number += 1
         entry.number = self._number
         self._control.append(entry)
 
     def next(self, now: float) -> OutboxEntry | None:
-        """Remove and return the next message to send."""
+        """Remove and return the next message to send; None if there is none."""
         queue = self._control or self._waiting
         return self._take(queue.popleft(), now) if queue else None
 
     def next_control(self, now: float, *, refused: bool = True) -> OutboxEntry | None:
-        """Remove and return the next of the client's own messages.
+        """Remove and return the next message of the client itself; None if there is none.
 
         Args:
-            now: the time.
-            refused: True to include messages that the server has rate-limited before.
+            now: monotonic seconds.
+            refused: True to include messages that the server has refused by its rate limit.
         """
         for entry in self._control:
             if refused or entry.order == 0:
@@ -161,7 +168,13 @@ class Outbox:
         return None
 
     def next_batch(self, now: float, *, most: int, size: int) -> list[OutboxEntry]:
-        """Remove and return several messages of up to ``size`` bytes in total, at least one."""
+        """Remove and return the messages of the next batch.
+
+        Args:
+            now: monotonic seconds.
+            most: maximum number of messages.
+            size: maximum total size in bytes; a larger message is returned alone.
+        """
         taken: list[OutboxEntry] = []
         while self._waiting and len(taken) < most:
             size -= self._waiting[0].size
@@ -181,16 +194,25 @@ class Outbox:
         return entry
 
     def probe(self) -> int:
-        """Record what was sent so far; see :meth:`confirm`."""
+        """Return the sequence number of the last message sent, for :meth:`confirm`.
+
+        Call this when a ``ping`` is sent: its answer acknowledges all messages sent before it.
+        """
         self._probed = self._order
         return self._order
 
     def answered(self, key: str | None) -> OutboxEntry | None:
-        """Settle the message that an answer belongs to. Returns the message."""
+        """Remove and return the sent message with an id; None if there is none.
+
+        Called when the server has answered the message.
+        """
         return self._sent.pop(key or "", None) or self._sent_control.pop(key or "", None)
 
     def confirm(self, order: int) -> None:
-        """Mark all messages up to this order as received: the server handles them in order."""
+        """Mark all messages sent up to a sequence number as acknowledged.
+
+        The server handles messages in order, so it has received them all.
+        """
         for sent in (self._sent, self._sent_control):
             for key, entry in list(sent.items()):
                 if entry.order > order:
@@ -199,7 +221,10 @@ class Outbox:
                     del sent[key]
 
     def again(self, entry: OutboxEntry) -> None:
-        """Queue a rate-limited message again, before all messages that were queued after it."""
+        """Queue a message again that the server's rate limit refused.
+
+        The message goes before all messages that were queued after it.
+        """
         queue = self._control if entry.control else self._waiting
         place = 0
         while place < len(queue) and queue[place].number < entry.number:
@@ -207,7 +232,7 @@ class Outbox:
         queue.insert(place, entry)
 
     def forget(self, key: str) -> None:
-        """Ignore the answer to a message; if it was not sent, drop it."""
+        """Ignore the answer to a message. If the message was not sent yet, drop it."""
         for entry in self._waiting:
             if entry.key == key:
                 self._waiting.remove(entry)
@@ -217,23 +242,28 @@ class Outbox:
             sent.settle, sent.asks = None, False
 
     def lost(self) -> list[OutboxEntry]:
-        """After a lost connection, queue repeatable messages again, in front.
+        """Handle a lost connection: queue repeatable messages again, before all others.
 
         Returns:
-            Lost messages: not repeatable, and without a caller that waits.
+            Messages that are lost and not reported to a caller: those that cannot be sent again and
+            have no caller that waits.
         """
         again = [entry for entry in self._sent.values() if entry.kind in self._repeatable]
         gone = [entry for entry in self._sent.values() if entry.kind not in self._repeatable]
-        # A rate-limited message may be older than messages that were sent after it.
+        # Sort: a message that the rate limit refused may be older than messages sent after it.
         self._waiting = deque(sorted([*again, *self._waiting], key=_number))
         for queue in (self._sent, self._sent_control, self._control):
             queue.clear()
         return [e for e in gone if not e.fail(_unknown(e)) and e.kind not in self._ephemeral]
 
     def expire(self, now: float) -> list[OutboxEntry]:
-        """Drop messages that have waited too long. Returns those without a caller that waits."""
+        """Drop messages that have waited too long.
+
+        Returns:
+            The dropped messages that have no caller that waits.
+        """
         untold: list[OutboxEntry] = []
-        # In the order of ``created``, so the first one expires first.
+        # The queue is ordered by ``created``, so its first message expires first.
         while self._waiting and now >= self.expires():
             entry = self._waiting.popleft()
             self.expired += 1
@@ -242,7 +272,7 @@ class Outbox:
         return untold
 
     def expires(self) -> float:
-        """Return when the next message will have waited too long."""
+        """Return the time at which the next message will have waited too long; else infinity."""
         return self._ends(self._waiting[0]) if self._waiting else float("inf")
 
     def _ends(self, entry: OutboxEntry) -> float:
@@ -250,7 +280,11 @@ class Outbox:
         return ends if entry.first_sent is None else min(ends, entry.first_sent + _REMEMBERED)
 
     def end(self, error: Exception) -> list[OutboxEntry]:
-        """Drop everything, as the client is closed. Returns as :meth:`expire`."""
+        """Drop all messages, because the client is closed.
+
+        Returns:
+            The dropped messages that have no caller that waits, without ephemeral ones.
+        """
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):
             queue.clear()

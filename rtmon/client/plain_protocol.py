@@ -1,7 +1,8 @@
 """The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. Pure.
 
-Such a server sends no welcome, knows no message ids, and acknowledges nothing. Ping frames, which
-every WebSocket server answers, show that it is alive and has received what was sent.
+Such a server sends no welcome message, knows no message ids, and acknowledges no messages. Every
+WebSocket server answers ping frames. Pongs show that the server is alive and has received what was
+sent before the ping.
 """
 
 from __future__ import annotations
@@ -17,31 +18,33 @@ from ..errors import OptionError
 from ..protocol import limits
 from ..protocol.close import NORMAL, describe, may_reconnect
 from ..protocol.codecs import JSON
-from ..protocol.data import encode_value, plain_text
-from .records import Message
+from ..protocol.data_encoding import encode_value, plain_text
+from .result_types import Message
 from .session_events import Event
 from .wire_formats import Ping, Raw
 
 __all__ = ["RAW", "PlainReceiver", "PlainWire", "comes_back", "described"]
 
 RAW: Final = "raw"
-"""Type of a :class:`Message` without a JSON ``type``; its payload is the whole message."""
+"""Type of a received :class:`Message` that is not JSON with a ``type``. Its payload is the whole
+WebSocket message."""
 
 _DEPTH = limits.DATA_DEPTH + 1
-"""Maximum nesting depth of a payload, as for a hub."""
+"""Maximum nesting depth of a payload, the same as for a hub."""
 
 _PRIVATE = 3000
-"""First private close code; each server defines its own: RFC 6455, 7.4.2."""
+"""Lowest close code that is not defined by RFC 6455 itself. Codes from here on are defined by
+libraries and applications (RFC 6455, 7.4.2)."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 class PlainWire:
-    """Encodes messages for servers other than hubs; see :class:`rtmon.client.wire_formats.Wire`."""
+    """Encodes messages for other servers; implements :class:`rtmon.client.wire_formats.Wire`."""
 
     codec: Final = JSON
-    repeatable: Final = frozenset[str]()  # such a server does not deduplicate
+    repeatable: Final = frozenset[str]()  # empty: the server does not detect duplicates
     ephemeral: Final = frozenset[str]()
     message_size: Final = sys.maxsize
 
@@ -50,13 +53,13 @@ class PlainWire:
         kind: str,
         payload: Any,
         *,
-        key: str,  # noqa: ARG002 - ids, times and answers are not part of this protocol
+        key: str,  # noqa: ARG002 - this protocol has no ids, times and answers
         timestamp: int,  # noqa: ARG002
         reply_to: str | None = None,  # noqa: ARG002
         attach: bool = True,  # noqa: ARG002
         ack: bool = False,  # noqa: ARG002
     ) -> str | bytes:
-        """Encode a message as ``{type, payload}``; a raw message stays unchanged."""
+        """Encode a message as ``{type, payload}``. A :class:`Raw` payload is sent unchanged."""
         if isinstance(payload, Raw):
             return payload.data
         try:
@@ -74,26 +77,26 @@ class PlainWire:
         key: str,  # noqa: ARG002
         timestamp: int,  # noqa: ARG002
     ) -> str | bytes:
-        """Join messages into ``{type: "batch", payload: {messages}}``, unless there is only one."""
+        """Join messages into ``{type: "batch", payload: {messages}}``; one is sent unchanged."""
         if len(parts) == 1:
             return parts[0]
         messages = [msgspec.Raw(part) for part in parts]
         return _encode({"type": "batch", "payload": {"messages": messages}}).decode()
 
     def ping(self, *, key: str, timestamp: int) -> Ping:  # noqa: ARG002
-        """Return a ping frame."""
+        """Return a ping frame with the message id as its application data."""
         return Ping(key)
 
 
 class PlainReceiver:
-    """Decodes the messages of a server other than a hub, and delivers them all.
+    """Decodes the messages of a server that is not a hub, and delivers them all.
 
     Args:
         tell: called with each message.
 
     Attributes:
-        received: messages so far.
-        retry, retry_after: None: such a server says nothing about reconnecting.
+        received: number of messages so far.
+        retry, retry_after: None, because such a server sends no instruction about reconnecting.
     """
 
     retry: bool | None = None
@@ -107,7 +110,7 @@ class PlainReceiver:
         """Reset for a new connection."""
 
     def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - as Receiver
-        """Handle a message from the server. Never raises because of its content."""
+        """Handle a message from the server. No content of a message makes this raise."""
         self.received += 1
         self._tell(_message(data))
 
@@ -120,7 +123,7 @@ def _message(data: str | bytes) -> Message:
     if not (isinstance(found, dict) and isinstance(found.get("type"), str)):
         return Message(type=RAW, payload=data)
     kind = found.pop("type")
-    # Some servers put their fields beside the type, without a payload.
+    # Some servers send the fields next to ``type``, without ``payload``.
     payload = found.get("payload", found)
     key, channel, timestamp = found.get("id"), found.get("channel"), found.get("timestamp")
     return Message(
@@ -133,14 +136,14 @@ def _message(data: str | bytes) -> Message:
 
 
 def comes_back(code: int) -> bool:
-    """Return True if a client reconnects after a close code.
+    """Return True if a client should reconnect after a close code.
 
-    It does not after codes that a new connection would meet again. It does after 1000, the default
-    of many server libraries whatever the reason.
+    It should not if a new connection would probably end with the same code. It should after 1000,
+    which many server libraries send by default, whatever the reason.
     """
     return code == NORMAL or code >= _PRIVATE or may_reconnect(code)
 
 
 def described(code: int) -> str:
-    """Return a short name of a close code; private codes have none."""
+    """Return a short description of a close code; private codes have no name."""
     return describe(code) if code < _PRIVATE else f"close code {code}"

@@ -1,4 +1,4 @@
-"""A bounded queue between the connection and one reader."""
+"""A bounded queue of received items for one reader, such as an iteration over a client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ReceiveBuffer(Generic[T]):
-    """A bounded queue for one reader; when full, it drops the oldest item.
+    """A bounded queue for one reader. When it is full, the oldest item is dropped.
 
     Attributes:
         size: maximum number of items.
@@ -30,11 +30,11 @@ class ReceiveBuffer(Generic[T]):
 
     @property
     def full(self) -> bool:
-        """True if the queue is full."""
+        """True if the queue has ``size`` items."""
         return len(self._items) >= self.size
 
     def put(self, item: T) -> bool:
-        """Add an item. Returns True if the oldest item was dropped."""
+        """Add an item. Returns True if the oldest item was dropped for it."""
         full = self.full
         if full:
             self._items.popleft()
@@ -43,7 +43,11 @@ class ReceiveBuffer(Generic[T]):
         return full
 
     def end(self, error: Exception | None = None) -> None:
-        """End the queue after its present items, with an error if one is given."""
+        """End the queue: after the items that it has now, :meth:`get` raises.
+
+        Args:
+            error: the exception to raise; StopAsyncIteration if None.
+        """
         if not self._ended:
             self._ended, self._error = True, error
         self._wake.set()
@@ -52,7 +56,7 @@ class ReceiveBuffer(Generic[T]):
         """Wait for the next item and return it.
 
         Raises:
-            StopAsyncIteration: there are no more; if it ended with an error, that is raised.
+            StopAsyncIteration: the queue has ended. If :meth:`end` got an error, that is raised.
         """
         while not self._items:
             if self._ended:

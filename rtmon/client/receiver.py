@@ -1,4 +1,4 @@
-"""Decode messages from the server, and dispatch each to the part that handles it. Pure."""
+"""Decode messages from a hub, and dispatch each to the part of the client that handles it. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import msgspec
 
 from ..errors import ProtocolError
 from ..protocol import limits
-from ..protocol.binary import CHUNK, decode_chunk
+from ..protocol.binary_messages import CHUNK, decode_chunk
 from ..protocol.catalog import POSITIONED, Batch, Position
 from ..protocol.codecs import JSON, Codec
 from ..protocol.envelope import Envelope
-from .lifecycle import Lifecycle
 from .memberships import Memberships, position_of
-from .records import Change, Message
-from .sender import Sender
+from .reconnection import Lifecycle
+from .result_types import Change, Message
+from .send_scheduler import Sender
 from .session_events import Chunk, Event, Replayed
 
 __all__ = ["Greeting", "Receiver"]
 
 _LATER = frozenset({"rate_limited", "overloaded", "unavailable"})
-"""Error codes after which the client sends the same message again."""
+"""Error codes of the server after which the client sends the refused message again."""
 
 _LONGEST_WAIT = 30.0
-"""Maximum seconds until a client sends a refused message again."""
+"""Maximum number of seconds until the client sends a refused message again."""
 
 
 class _Limits(msgspec.Struct):
@@ -36,7 +36,7 @@ class _Limits(msgspec.Struct):
 
 
 class Greeting(msgspec.Struct):
-    """The fields of a ``welcome`` that a client uses."""
+    """The fields of a ``welcome`` message that a client uses."""
 
     client_id: str
     session: str
@@ -44,18 +44,20 @@ class Greeting(msgspec.Struct):
 
 
 class Receiver:
-    """Handles the messages received over a connection.
+    """Handles the messages that a client receives from a hub.
 
     Args:
-        lifecycle: state of the client.
-        sender: holds sent messages that await an answer.
-        places: channels, rooms and the chat, whose messages are numbered.
-        welcomed: called with the first ``welcome`` of a connection.
-        tell: called with each event to deliver to the user.
+        lifecycle: connection state of the client.
+        sender: holds sent messages that wait for an answer.
+        places: the client's channels, rooms and the chat, whose messages are numbered.
+        welcomed: called with the first ``welcome`` message of a connection.
+        tell: called with each event that is to be delivered to the user.
 
     Attributes:
-        received: messages so far, heartbeats included.
-        retry, retry_after: the server's instruction about reconnecting; None if it gave none.
+        received: number of messages so far, including heartbeats.
+        retry: False if the server asked the client not to reconnect, True if it allowed it; None if
+            it sent neither.
+        retry_after: seconds that the server asked to wait before reconnecting; None if it did not.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Receiver:
         self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Handle a message from the server. Never raises because of its content."""
+        """Handle a message from the server. No content of a message makes this raise."""
         codec = JSON if isinstance(data, str) else self._sender.wire.codec
         try:
             if isinstance(data, bytes) and data[:1] == bytes((CHUNK,)):
@@ -89,7 +91,7 @@ class Receiver:
                 return
             self._handle(codec.decode(data), codec, now)
         except ProtocolError as error:
-            # From a newer server, or one that is not a hub; other messages can still be read.
+            # The server may be newer or no hub. Report the error, and read the next message.
             self._error(f"a message of the server cannot be read: {error}", error)
 
     def _handle(self, envelope: Envelope, codec: Codec, now: float) -> None:
@@ -101,7 +103,7 @@ class Receiver:
         self.received += 1
         payload = _decoded(codec.payload(envelope.payload, dict[str, Any], of=kind))
         if not self._sender.connected and kind != "welcome":
-            # A hub sends nothing before its welcome; from other servers it means nothing.
+            # A hub sends nothing before its welcome, so this server is not a hub.
             return
         if kind == "welcome":
             self._welcome(envelope, payload, now)
@@ -125,7 +127,7 @@ class Receiver:
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         if self._sender.connected:
-            # The answer to `connect`; its position is that of when the connection was opened.
+            # This answers the client's ``connect`` message. Its chat position is an old one.
             self._sender.outbox.answered(envelope.reply_to)
             return
         if self._lifecycle.state == "closing":
@@ -215,7 +217,10 @@ def _message(
 
 
 def _wait(retry_after: object) -> float:
-    """Return the seconds to wait before sending again: the server's value, within bounds."""
+    """Return the seconds to wait before sending again: the server's value, limited to a maximum.
+
+    Returns 0.0 if the server's value is no number.
+    """
     if isinstance(retry_after, bool) or not isinstance(retry_after, int | float):
         return 0.0
     return min(max(float(retry_after), 0.0), _LONGEST_WAIT)

@@ -1,7 +1,7 @@
-"""The state of a client that outlives its connections. Pure: no socket, and time is passed in.
+"""The state of a client that is kept across reconnects. Pure: no socket, and time is passed in.
 
-The owner of a connection writes what :meth:`ClientSession.next` returns, passes received data to
-:meth:`ClientSession.receive`, calls :meth:`ClientSession.tick` at the time that
+The code that has the connection writes the data that :meth:`ClientSession.next` returns, passes
+received data to :meth:`ClientSession.receive`, calls :meth:`ClientSession.tick` at the time that
 :meth:`ClientSession.due` returns, and delivers the events of :meth:`ClientSession.take_events`.
 """
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from ..protocol import limits
 from .errors import ClientClosed, ConnectionLost, QueueFull
-from .lifecycle import Lifecycle
 from .memberships import Memberships
 from .options import ClientOptions
 from .outbox import OutboxEntry
 from .plain_protocol import PlainReceiver
 from .receiver import Greeting, Receiver
-from .records import Change, ClientStats, Message
-from .sender import Sender
+from .reconnection import Lifecycle
+from .result_types import Change, ClientStats, Message
+from .send_scheduler import Sender
 from .session_events import Event
 from .wire_formats import Ping
 
@@ -28,21 +28,21 @@ __all__ = ["ClientSession"]
 
 
 class ClientSession:
-    """Holds the parts of a client: lifecycle, sender, memberships and receiver.
+    """Connects the parts of a client: connection state, sender, memberships and receiver.
 
     Args:
         options: the client's options.
         rng: random numbers for the backoff.
-        wall: Unix seconds, for timestamps.
+        wall: returns Unix seconds, for the timestamps of messages.
 
     Attributes:
-        client_id: the client id that the server gave on this connection.
-        lifecycle: connection state, and when to reconnect.
-        sender: chooses what to send, and when.
+        client_id: client id that the server assigned on this connection; None before that.
+        lifecycle: the connection state, which decides when to reconnect.
+        sender: chooses the next message to send.
         places: memberships of channels, rooms and the chat.
-        dead: why the connection must be cut; None while it is alive.
-        dropped: see :class:`ClientStats`.
-        last_problem: why the last attempt failed, or the last connection ended.
+        dead: the reason why the connection must be cut; None while it is alive.
+        dropped: number of dropped messages, see :class:`ClientStats`.
+        last_problem: why the last attempt to connect failed, or the last connection ended.
     """
 
     def __init__(
@@ -71,13 +71,19 @@ class ClientSession:
 
     @property
     def connected(self) -> bool:
-        """True from the server's welcome, or the opening of a plain connection, to its end."""
+        """True while messages can be sent.
+
+        Begins with the server's welcome, or for ``protocol="plain"`` when the connection opens.
+        """
         return self.sender.connected
 
     # Connecting
 
     def query(self) -> dict[str, str]:
-        """Return the query for a hub's address: name, user, and position in the chat."""
+        """Return the query parameters of a hub's URL: name, user, and position in the chat.
+
+        Empty for ``protocol="plain"``.
+        """
         if self._plain:
             return {}
         chat = self.places.chat.cursor.position
@@ -90,13 +96,13 @@ class ClientSession:
         return {key: value for key, value in pairs.items() if value is not None}
 
     def connecting(self) -> None:
-        """Begin an attempt to connect."""
+        """Prepare for an attempt to connect, and count it."""
         self.lifecycle.attempt()
         self._receiver.start()
         self.dead = None
 
     def opened(self, now: float) -> None:
-        """Handle an open connection: a plain one is ready now, a hub's after its welcome."""
+        """Handle an open connection. A hub's connection is ready only after its welcome."""
         if self._plain and self.lifecycle.state != "closing":
             wire = self.sender.wire
             self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
@@ -104,7 +110,7 @@ class ClientSession:
             self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:
-        """Send ``connect`` after the server's welcome, and request all memberships again."""
+        """Handle the server's welcome: send ``connect``, and request all memberships again."""
         self.sender.start(
             now,
             rate=welcome.limits.rate,
@@ -113,7 +119,8 @@ class ClientSession:
         )
         self.client_id = welcome.client_id
         options, batch = self.options, self.options.server_batch
-        # Always the first secret: deduplication needs the same sender for repeated messages.
+        # The first session secret is used on every connection: by it, the server recognizes the
+        # sender of repeated messages and detects duplicates.
         known, self._secret = self._secret, self._secret or welcome.session
         introduction = {
             "session": known,
@@ -130,7 +137,11 @@ class ClientSession:
     def failed(
         self, now: float, error: Exception, *, fatal: bool = False, retry_after: float | None = None
     ) -> float | None:
-        """Handle a failed attempt. Returns the seconds until the next; None if there is none."""
+        """Handle a failed attempt to connect.
+
+        Returns:
+            Seconds until the next attempt; None if there is none.
+        """
         changes = self.lifecycle.failed(now, error, fatal=fatal, retry_after=retry_after)
         return self._after(changes)
 
@@ -149,27 +160,27 @@ class ClientSession:
         return self._after(changes)
 
     def closing(self) -> None:
-        """Begin an explicit close."""
+        """Begin to close the client, because the user asked for it."""
         self.lifecycle.closing()
 
     def closed(self, now: float) -> None:
-        """Finish an explicit close."""
+        """Finish closing the client, and report it."""
         change = self.lifecycle.closed(now)
         if change is not None:
             self.tell(change)
         self._end()
 
     def check(self) -> None:
-        """Check that the client is not closed.
+        """Raise an error if the client is closed.
 
         Raises:
-            ClientClosed: it is closed, or closing.
+            ClientClosed: the client is closed or closing.
         """
         if self.lifecycle.state in {"closing", "closed"}:
             raise self.gone()
 
     def gone(self) -> ClientClosed:
-        """Return the error that says why the client is closed."""
+        """Return the exception that states why the client is closed."""
         ended = self.lifecycle.ended
         if ended is None:
             return ClientClosed("The client is closed: connect a new one.")
@@ -205,10 +216,16 @@ class ClientSession:
         *,
         settle: Callable[[Message | Exception], None] | None = None,
     ) -> OutboxEntry:
-        """Queue a message.
+        """Queue a message of the user.
+
+        Args:
+            kind: the message type.
+            payload: its payload.
+            now: monotonic seconds.
+            settle: called once with the answer or the error; None if no caller waits.
 
         Raises:
-            ClientClosed: the client is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
             OptionError: the message cannot be encoded, or is too large.
             QueueFull: the queue is full.
         """
@@ -225,24 +242,24 @@ class ClientSession:
         return entry
 
     def take_back(self, kind: str, payload: Any, now: float) -> None:
-        """Queue a message such as ``leave_room`` unless the client is closed; ignore its answer."""
+        """Queue a message like ``leave_room``, unless the client is closed. Ignore its reply."""
         if self.lifecycle.state != "closed":
             self.sender.take_back(kind, payload, now, lambda _: None)
 
     def next(self, now: float) -> str | bytes | Ping | None:
-        """Return the data to write now; None if there is none yet."""
+        """Return the next data to write; None if nothing may be sent now."""
         self.places.proceed(now)
         return self.sender.next(now)
 
     # Time
 
     def due(self, now: float) -> float:
-        """Return when to call :meth:`tick` and :meth:`next` again, if nothing happens before."""
+        """Return the monotonic time at which to call :meth:`tick` and :meth:`next` again."""
         expires = self.outbox.expires()
         return min(expires, self.sender.due(now)) if self.connected else expires
 
     def tick(self, now: float) -> None:
-        """Expire old messages, and detect a dead connection."""
+        """Drop messages that have expired, and detect a dead connection."""
         for entry in self.outbox.expire(now):
             self.tell(self._untold(f"{entry.kind!r} waited too long and is dropped."))
         if self.connected and self.dead is None and self.heartbeat.dead(now):
@@ -251,17 +268,17 @@ class ClientSession:
     # Receiving
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Handle a message from the server. Never raises because of its content."""
+        """Handle a message from the server. No content of a message makes this raise."""
         self.heartbeat.heard(now)
         self._receiver.receive(data, now)
 
     def ponged(self, key: str, now: float) -> None:
-        """Handle a pong frame, which acknowledges everything sent before its ping."""
+        """Handle a pong frame. It acknowledges everything that was sent before its ping."""
         self.heartbeat.heard(now)
         self.sender.pinged(key, now)
 
     def tell(self, event: Event) -> None:
-        """Add an event to be delivered."""
+        """Add an event, to be delivered to the user."""
         self._events.append(event)
 
     def take_events(self) -> list[Event]:
@@ -270,7 +287,7 @@ class ClientSession:
         return events
 
     def stats(self, now: float, *, url: str = "") -> ClientStats:
-        """Return the client's statistics; the caller passes the address."""
+        """Return the client's statistics; ``url`` is the server's URL for them."""
         outbox, lifecycle = self.outbox, self.lifecycle
         return ClientStats(
             name=self.options.name,

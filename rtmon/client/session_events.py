@@ -1,18 +1,24 @@
-"""What a session reports to the engine: messages, changes of state, and parts of files."""
+"""Events of a client's session, to be delivered: messages, state changes, and chunks of files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .records import Change, Message
+from .result_types import Change, Message
 
 __all__ = ["Chunk", "Event", "Replayed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of a file from the server."""
+    """A received chunk of a file.
+
+    Attributes:
+        file: id of the transfer.
+        offset: position of the chunk's first byte in the file.
+        data: the bytes.
+    """
 
     file: str
     offset: int
@@ -21,7 +27,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A message delivered before, received again for a subscription that was behind."""
+    """A message that was delivered before, received again for a subscription that had dropped it.
+
+    It is delivered only to subscriptions, not to callbacks and iterations over the client.
+    """
 
     message: Message
 

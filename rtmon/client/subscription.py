@@ -1,4 +1,4 @@
-"""A subscription to a channel: each message once and in order, across reconnects."""
+"""A subscription to a channel: delivers each message once and in order, across reconnects."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from typing import Any, Protocol, Self
 
 from ..errors import OptionError, ProtocolError
 from ..protocol.catalog import Position
-from ..protocol.channels import matches
+from ..protocol.channel_patterns import matches
 from .errors import ClientClosed
+from .history_positions import Cursors
 from .memberships import Membership
-from .positions import Cursors
 from .receive_buffer import ReceiveBuffer
-from .records import Message
+from .result_types import Message
 
 __all__ = ["Subscriber", "Subscription"]
 
 
 class Subscriber(Protocol):
-    """The part of a client that a subscription uses to subscribe."""
+    """Interface of the part of a client by which a subscription starts and stops."""
 
     def subscribe(self, subscription: Subscription, since: Position | None) -> None:
-        """Start a subscription."""
+        """Start a subscription, after the position ``since`` if that is given."""
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Stop a subscription."""
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Fetch what a subscription had dropped from the server's history."""
+        """Request the messages that a subscription has dropped from the server's history."""
 
 
 class Subscription:
-    """A channel, or a pattern such as ``news.*``: ``async with`` it, then iterate.
+    """A subscription to a channel, or to a pattern such as ``news.*``.
 
-    With a callback it has started already; it cannot be iterated, and :meth:`close` ends it.
-    It resumes from its position after a reconnect. A message with a true ``gap`` follows lost
-    messages. The iteration ends when the client is closed; if the client gives up, or the server
-    refuses the subscription, it raises the error.
+    Without a callback: use ``async with``, then iterate over it. With a callback, it has started
+    already and cannot be iterated over; :meth:`close` ends it.
+
+    After a reconnect it resumes from its position. A message whose ``gap`` is True follows lost
+    messages. An iteration ends when the client is closed. It raises an error if the client stops
+    reconnecting, or if the server refuses the subscription.
 
     Attributes:
         channel: the channel, or the pattern.
@@ -73,14 +75,14 @@ class Subscription:
         return self._cursors.position
 
     async def publish(self, data: Any) -> None:
-        """Publish to the channel, as :meth:`Client.publish` without ``ack``."""
+        """Publish to the channel, without an acknowledgement. See :meth:`Client.publish`."""
         await self._publish(self.channel, data)
 
     def start(self) -> None:
-        """Start, without waiting for the server.
+        """Start the subscription, without waiting for the server's answer.
 
         Raises:
-            ClientClosed: the client is closed, or has given up.
+            ClientClosed: the client is closed, or has stopped reconnecting.
         """
         self._subscriber.subscribe(self, self._since)
 
@@ -88,15 +90,16 @@ class Subscription:
         """Wait until the server has accepted the subscription.
 
         Raises:
-            ProtocolError: the server refused.
-            ClientClosed: the subscription or the client is closed, or the client has given up.
+            ProtocolError: the server refused the subscription.
+            ClientClosed: the subscription or the client is closed, or the client has stopped
+                reconnecting.
         """
         await self._decided.wait()
         if self._refusal is not None:
             raise self._refusal
 
     def close(self) -> None:
-        """End the subscription. Idempotent."""
+        """End the subscription. May be called twice."""
         self._decide(ClientClosed("The subscription is closed."))
         self._buffer.end()
         self._subscriber.unsubscribe(self)
@@ -127,10 +130,13 @@ class Subscription:
             self._subscriber.catch_up(self)
         return await self._buffer.get()
 
-    # Used by the client
+    # Called by the client
 
     def begin(self, place: Membership) -> None:
-        """Attach to a membership; ready at once if the server has accepted it already."""
+        """Attach the subscription to the client's membership of its channel.
+
+        If the server has accepted the membership already, the subscription starts at once.
+        """
         self._place = place
         place.on_entered.append(self.let_in)
         place.on_refused.append(self.refused)
@@ -138,7 +144,11 @@ class Subscription:
             self.let_in(lost=False)
 
     def stop(self) -> Membership | None:
-        """Detach. Returns the membership if no other subscription uses it."""
+        """Detach the subscription from its membership.
+
+        Returns:
+            The membership if no other subscription uses it, else None.
+        """
         place, self._place = self._place, None
         if place is None:
             return None
@@ -148,20 +158,24 @@ class Subscription:
 
     @property
     def place(self) -> Membership | None:
-        """Its membership; None before the start and after the end."""
+        """The client's membership of the channel; None before the start and after the end."""
         return self._place
 
     def wants(self, channel: str) -> bool:
-        """Return True if it receives publications of a channel."""
+        """Return True if the subscription gets publications of this channel."""
         if not self._pattern:
             return channel == self.channel
         try:
             return matches(self.channel, channel)
         except ProtocolError:
-            return False  # malformed pattern: the server refuses the subscription
+            return False  # a malformed pattern, for which the server refuses the subscription
 
     def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
-        """Start or resume after the server's acceptance; ``lost`` if messages were missed."""
+        """Start or resume, because the server has accepted the subscription.
+
+        Args:
+            lost: True if messages were lost.
+        """
         if lost:
             self._cursors.lost()
         if self._place is not None:
@@ -169,7 +183,7 @@ class Subscription:
         self._decide(None)
 
     def refused(self, error: Exception) -> None:
-        """End with the error by which the server refused."""
+        """End with the error by which the server refused the subscription."""
         self._decide(error)
         if not isinstance(error, ClientClosed):
             self._buffer.end(error)
@@ -180,11 +194,16 @@ class Subscription:
             self._decided.set()
 
     def end(self, error: Exception | None) -> None:
-        """End, as the client has ended."""
+        """End the iteration, because the client has ended; raise ``error`` in it unless None."""
         self._buffer.end(error)
 
     def put(self, message: Message) -> bool:
-        """Add a publication. Returns True if a message was dropped for good."""
+        """Deliver a publication to the reader or the callback.
+
+        Returns:
+            True if a message was dropped for good. False also if the message was dropped and will
+            be requested again from the server's history.
+        """
         if not self._pattern and (self._place is None or not self._place.entered):
             return False
         reading = self._call is None
@@ -192,7 +211,7 @@ class Subscription:
             self._cursors.lost()
             return True
         if reading and (self._behind or self._buffer.full):
-            # Fetched from the server's history once the reader has caught up.
+            # Dropped now. When the reader has read the others, the history is requested from here.
             self._behind = True
             return False
         if message.position is None or message.channel is None:

@@ -1,4 +1,4 @@
-"""Wire formats of a client: the interface of its encoders, for hubs and for plain servers."""
+"""The interface of a client's encoders: one for hubs, one for plain servers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Ping", "Raw", "Wire"]
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A ping frame to write, instead of a message: RFC 6455, section 5.5.2.
+    """A ping frame (RFC 6455, 5.5.2) that is to be written instead of a message.
 
     Attributes:
-        key: its application data, which the pong repeats.
+        key: application data of the ping frame, which the pong frame repeats.
     """
 
     key: str
@@ -25,40 +25,41 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A payload that is a complete message already.
+    """A payload that is a complete WebSocket message already.
 
     Attributes:
-        data: a text or a binary message.
+        data: the text or binary message.
     """
 
     data: str | bytes
 
 
 class Wire(Protocol):
-    """Encodes messages for one kind of server.
+    """Interface: encodes messages for one kind of server.
 
     Attributes:
-        codec: of the connection.
-        repeatable: message types that are deduplicated by id, so that they may be sent twice.
-        ephemeral: message types that are useless later, and are not queued while offline.
-        message_size: maximum size of a message in bytes, until the server names its own.
+        codec: the codec of the connection.
+        repeatable: message types whose duplicates the server detects by the message id, so that
+            they may be sent twice.
+        ephemeral: message types that are useless later and are not queued while disconnected.
+        message_size: maximum size of a message in bytes, until the server reports its own limit.
     """
 
     @property
     def codec(self) -> Codec:
-        """See above."""
+        """Codec of the connection."""
 
     @property
     def repeatable(self) -> Collection[str]:
-        """See above."""
+        """Message types that may be sent twice, because the server detects duplicates."""
 
     @property
     def ephemeral(self) -> Collection[str]:
-        """See above."""
+        """Message types that are not queued while the client is disconnected."""
 
     @property
     def message_size(self) -> int:
-        """See above."""
+        """Maximum size of a message, in bytes."""
 
     def message(
         self,
@@ -78,16 +79,16 @@ class Wire(Protocol):
             payload: its payload.
             key: the message's id.
             timestamp: milliseconds since 1970.
-            reply_to: the id of the message that this one answers.
-            attach: True if bytes may follow the envelope unencoded.
-            ack: ask for an answer to a message of the application's own.
+            reply_to: id of the message that this message answers.
+            attach: True if binary data may be appended to the message unencoded.
+            ack: True to request an answer from the server, for the application's own message types.
 
         Raises:
-            OptionError: it cannot be sent.
+            OptionError: the payload cannot be encoded.
         """
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join encoded messages to one message."""
+        """Join encoded messages into one WebSocket message."""
 
     def ping(self, *, key: str, timestamp: int) -> str | bytes | Ping:
-        """Return a ping, whose answer acknowledges everything that was sent before."""
+        """Return a ping. The answer to it acknowledges all messages that were sent before."""

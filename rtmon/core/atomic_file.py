@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are whole."""
+"""Write files atomically: a file is complete before it gets its final name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ __all__ = ["writing", "writing_bytes"]
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
-    """A text file (UTF-8, line ends as written) that replaces ``path`` when the block ends well.
+    """Return a context manager that writes a text file atomically.
+
+    The text is written to a temporary file, in UTF-8, without any conversion of line ends. When
+    the ``with`` block ends without an exception, the temporary file replaces ``path``.
 
     Args:
-        path: the file; one that is there is replaced.
+        path: the file to create or replace.
 
     Raises:
         OSError: the file cannot be written.
@@ -30,7 +33,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def writing_bytes(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """The same for a file of bytes.
+    """Return a context manager that writes a binary file atomically; see :func:`writing`.
 
     Raises:
         OSError: the file cannot be written.

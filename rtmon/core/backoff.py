@@ -1,4 +1,4 @@
-"""Backoff: growing, randomized delays between attempts. Pure."""
+"""Backoff: growing, randomized delays between attempts to connect or send. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from .option_checks import one_of, within
+from .option_validation import one_of, within
 
 __all__ = ["Backoff"]
 
@@ -17,18 +17,19 @@ _SHARES = {"full": 1.0, "none": 0.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Waits that grow with each failure in a row, up to a bound, spread by chance.
+    """Delays between attempts: exponential backoff with an upper bound and jitter.
 
-    With full jitter each wait is drawn evenly from zero to the bound of its attempt: clients cut
-    off together do not come back together.
+    With full jitter, each delay is drawn from the range between zero and the bound of its attempt.
+    So clients that were disconnected together reconnect at different times.
 
     Attributes:
-        base: seconds that the first wait is bounded by.
-        factor: by which the bound grows with each further failure.
-        max: seconds that no bound exceeds.
-        jitter: share of each wait that is left to chance, from 0 to 1: the wait is drawn evenly
-            from ``(1 - jitter)`` times the bound to the bound. ``full`` is 1, ``none`` is 0.
-        attempts: failures in a row that are borne; one more, and it gives up. None never does.
+        base: bound of the first delay, in seconds.
+        factor: the bound is multiplied by this number after each further failure.
+        max: largest bound, in seconds.
+        jitter: random part of each delay, from 0 to 1. A delay is drawn uniformly from the range
+            between ``(1 - jitter)`` times the bound and the bound. ``full`` is 1, ``none`` is 0.
+        attempts: number of failures in a row after which another attempt is made; the next failure
+            is final. None for an unlimited number.
     """
 
     base: float = 0.5
@@ -49,9 +50,9 @@ class Backoff:
             within("attempts", self.attempts, 0, float("inf"))
 
     def bound(self, failures: int) -> float:
-        """The longest wait (seconds) after so many failures in a row, from 1."""
+        """Return the longest delay, in seconds, after ``failures`` failures in a row (from 1)."""
         bound = self.base
-        # Multiplied step by step: a power would overflow after a day of failures.
+        # A power would overflow after a day of failures, so the bound is multiplied step by step.
         for _ in range(failures - 1):
             bound *= self.factor
             if bound >= self.max or self.factor == 1:
@@ -59,7 +60,15 @@ class Backoff:
         return min(bound, self.max)
 
     def delay(self, failures: int, rng: random.Random) -> float | None:
-        """The wait (seconds) after so many failures in a row, from 1; None to give up."""
+        """Return the delay, in seconds, after ``failures`` failures in a row (from 1).
+
+        Args:
+            failures: number of failed attempts in a row.
+            rng: source of random numbers for the jitter.
+
+        Returns:
+            The delay; None if no further attempt is allowed.
+        """
         if self.attempts is not None and failures > self.attempts:
             return None
         bound = self.bound(failures)

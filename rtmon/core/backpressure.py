@@ -1,8 +1,8 @@
 """Backpressure: bounded send queues with policies for slow consumers. Pure.
 
-A transport takes messages until its own buffer is full; what comes then waits in a
-:class:`SendQueue`, which is bounded, and each message brings the policy that says what is given
-up when it is full. What a transport has taken cannot be dropped any more.
+A transport takes messages until its own buffer is full. Later messages wait in a bounded
+:class:`SendQueue`. Each message has a policy, which decides what is dropped when the queue is
+full. A message that the transport has already taken cannot be dropped any more.
 """
 
 from __future__ import annotations
@@ -26,20 +26,23 @@ __all__ = [
 ]
 
 Policy = Literal["disconnect", "drop_oldest", "drop_newest", "keep_latest", "block"]
-"""What a full send queue drops, by policy.
+"""Policy of a message: what is dropped when the send queue of a slow consumer is full.
 
-* ``disconnect``: what waits under another policy, or else the connection, with close code 1013.
-* ``drop_oldest``: the oldest messages that may be given up.
-* ``drop_newest``: the message that does not fit.
-* ``keep_latest``: what waits under the same key, full or not; if that is not enough, the oldest.
-* ``block``: the publisher's time. It waits before it publishes, so the queue takes what it
-  brings; where nobody can wait and the queue is over its bounds already, as ``disconnect``.
+* ``disconnect``: drops queued messages of other policies. If that does not make enough room, the
+  connection is closed with close code 1013.
+* ``drop_oldest``: drops the oldest queued messages whose policy allows it.
+* ``drop_newest``: drops the new message.
+* ``keep_latest``: replaces the queued message with the same key, even if the queue is not full.
+  If that does not make enough room, the oldest messages are dropped, as with ``drop_oldest``.
+* ``block``: the publisher waits before it publishes, so the queue accepts the message. If the
+  publisher cannot wait and the queue is over its bounds already, this is ``disconnect``.
 """
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 Verdict = Literal["taken", "dropped", "overflow"]
-"""Result of queueing a message: queued, dropped, or the connection must be closed."""
+"""Result of :meth:`SendQueue.offer`. ``taken``: the message was queued. ``dropped``: the message
+was dropped. ``overflow``: the connection must be closed."""
 
 T = TypeVar("T")
 
@@ -48,10 +51,10 @@ _FATAL = frozenset({"disconnect", "block"})
 
 
 def checked_policy(policy: str) -> Policy:
-    """A policy's name, if it is one.
+    """Return a policy name unchanged, if it is valid.
 
     Raises:
-        OptionError: it is none.
+        OptionError: there is no policy of this name.
     """
     for known in POLICIES:
         if known == policy:
@@ -60,9 +63,10 @@ def checked_policy(policy: str) -> Policy:
 
 
 def together(policies: Iterable[Policy]) -> Policy:
-    """The policy of several messages in one: theirs if it is the same, else the default.
+    """Return the policy for a frame that contains several messages.
 
-    Of ``keep_latest`` there are several keys in it, so it is the oldest that goes.
+    It is the policy of the messages if they all have the same one, else ``disconnect``.
+    ``keep_latest`` becomes ``drop_oldest``, because the messages may have different keys.
     """
     found = set(policies)
     policy = found.pop() if len(found) == 1 else "disconnect"
@@ -74,9 +78,9 @@ class Bounds:
     """Limits of the send queue of one connection.
 
     Attributes:
-        bytes: of messages, in the queue and in the transport's buffer together.
-        messages: in the queue.
-        age: seconds that a message may wait in the queue.
+        bytes: maximum size of the messages in the queue and in the transport's buffer together.
+        messages: maximum number of messages in the queue.
+        age: maximum number of seconds that a message may wait in the queue.
     """
 
     bytes: int = 1 << 20
@@ -98,21 +102,21 @@ class _Entry(Generic[T]):
 
 
 class SendQueue(Generic[T]):
-    """The messages that wait for one connection, in order; time and bounds are passed in.
+    """The queue of messages to be sent on one connection. Time and limits are passed in.
 
-    The first message always finds room, however large it is.
+    An empty queue accepts a message of any size.
 
-    ``keep_latest`` keeps the order, so that positions only grow: a newer message takes the place
-    of the older one at the end of the queue, not in the middle. Messages go in rounds, each made
-    of what waits when it begins, and what is in a round is not replaced: or a key that changes
-    more often than the reader reads would never have its turn.
+    A ``keep_latest`` message replaces the older message of its key, but is queued at the end, so
+    that the positions of sent messages only grow. Messages are sent in rounds: a round contains
+    the messages that were queued when the round began. Messages of the current round are not
+    replaced. Otherwise a key that is published faster than the client reads would never be sent.
 
     Args:
-        on_drop: called with each message that was taken and is given up later.
+        on_drop: called with each queued message that is dropped later.
 
     Attributes:
-        bytes: that wait.
-        dropped: messages given up so far.
+        bytes: total size of the queued messages.
+        dropped: number of messages dropped so far.
     """
 
     __slots__ = ("_entries", "_latest", "_on_drop", "_round", "_serial", "bytes", "dropped")
@@ -131,11 +135,17 @@ class SendQueue(Generic[T]):
 
     @property
     def oldest(self) -> float | None:
-        """Since when the first message waits; None if there is none."""
+        """Time at which the first queued message was queued; None if the queue is empty."""
         return next(iter(self._entries.values())).since if self._entries else None
 
     def has_room(self, bounds: Bounds, *, buffered: int = 0, share: float = 1.0) -> bool:
-        """Whether less than a share of what may wait does."""
+        """Return True if the queue is filled to less than ``share`` of its bounds.
+
+        Args:
+            bounds: limits of the queue.
+            buffered: bytes in the transport's buffer, which count, too.
+            share: fraction of the bounds, from 0 to 1.
+        """
         return (
             self.bytes + buffered < share * bounds.bytes
             and len(self._entries) < share * bounds.messages
@@ -152,16 +162,16 @@ class SendQueue(Generic[T]):
         key: Hashable = None,
         buffered: int = 0,
     ) -> Verdict:
-        """Queue a message, as its policy allows.
+        """Queue a message if its policy and the bounds allow it.
 
         Args:
             item: the message.
-            size: its bytes.
-            bounds: how much may wait, from now on.
+            size: its size in bytes.
+            bounds: limits of the queue from now on.
             now: monotonic seconds.
             policy: what to drop if the queue is full.
             key: for ``keep_latest``: messages with the same key replace each other.
-            buffered: bytes that wait in the transport's buffer, in front of this queue.
+            buffered: bytes in the transport's buffer, which will be sent before this queue.
         """
         if policy == "keep_latest":
             older = self._latest.get(key)
@@ -184,10 +194,10 @@ class SendQueue(Generic[T]):
         return "taken"
 
     def take(self) -> T:
-        """The message whose turn it is.
+        """Remove the next message to send, and return it.
 
         Raises:
-            IndexError: none waits.
+            IndexError: the queue is empty.
         """
         if not self._entries:
             raise IndexError("nothing waits in this queue")
@@ -197,11 +207,11 @@ class SendQueue(Generic[T]):
         return self._remove(first).item
 
     def expire(self, bounds: Bounds, now: float) -> bool:
-        """Drop messages that have waited too long, if their policy allows.
+        """Drop messages that have waited longer than ``bounds.age``, if their policy allows it.
 
         Returns:
-            Whether something is left that has waited for too long and may not: the connection
-            is to be given up instead.
+            True if a message has waited too long whose policy is ``disconnect`` or ``block``. The
+            caller must then close the connection.
         """
         fatal, late = False, []
         for serial, entry in self._entries.items():
@@ -214,7 +224,7 @@ class SendQueue(Generic[T]):
         return fatal
 
     def clear(self) -> int:
-        """Give everything up. Returns how many messages that were."""
+        """Drop all queued messages. Returns the number of dropped messages."""
         serials = list(self._entries)
         self._drop(serials)
         return len(serials)
@@ -230,8 +240,12 @@ class SendQueue(Generic[T]):
         return oldest is not None and now - oldest > bounds.age
 
     def _evict(self, size: int, bounds: Bounds, buffered: int, policy: Policy) -> bool:
-        """Give up the oldest that may be, as few as make room; none if all were not enough."""
-        # What must not be dropped is worth more than anything that may.
+        """Drop the oldest droppable messages until the new message fits.
+
+        Returns:
+            False, without dropping any message, if dropping all of them would not be enough.
+        """
+        # Messages with a fatal policy may replace messages of every other policy.
         may = frozenset(POLICIES) - _FATAL if policy in _FATAL else _EVICTABLE
         excess_bytes = self.bytes + buffered + size - bounds.bytes
         excess_messages = len(self._entries) + 1 - bounds.messages
@@ -264,10 +278,10 @@ class SendQueue(Generic[T]):
 
 
 class Progress:
-    """Measures for how long a reader has made no progress; time is passed in.
+    """Measures for how long the peer of a connection has taken no data; time is passed in.
 
     Args:
-        taken: a number that grows as bytes leave, such as those handed over less those waiting.
+        taken: bytes that have left this process so far, such as bytes written minus bytes buffered.
         now: monotonic seconds.
     """
 
@@ -277,7 +291,7 @@ class Progress:
         self._taken, self._since = taken, now
 
     def look(self, taken: int, now: float) -> float:
-        """Seconds since the first look at which it had taken as much as now."""
+        """Record the bytes taken so far, and return the seconds since that number last grew."""
         if taken > self._taken:
             self._taken, self._since = taken, now
         return now - self._since

@@ -1,4 +1,4 @@
-"""Collect items, and pass them on in batches."""
+"""Collect items and pass them to a function in batches, by number or by time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..errors import OptionError
-from .batching import BatchBuffer
-from .timers import Timer
+from .batch_buffer import BatchBuffer
+from .reusable_timer import Timer
 
 __all__ = ["Batcher"]
 
@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Collects items, and hands them on ``size`` at a time, or ``delay`` seconds after the first.
+    """Collects items and passes them to a function in batches.
+
+    A batch is passed on when it has ``size`` items, or ``delay`` seconds after its first item.
 
     ::
 
@@ -24,14 +26,15 @@ class Batcher(Generic[T]):
         batcher.add("one")
 
     Args:
-        send: called with each batch, in order; a plain function, which may put it on a queue or
-            start a task. What it raises goes to the caller of :meth:`add` or :meth:`flush`, or, if
-            the time is up, to the event loop's exception handler.
-        size: items of a full batch.
-        delay: seconds that an item waits at most, on the running event loop.
+        send: called with each batch, in order. It must be a plain function; it may put the batch on
+            a queue or start a task. An exception of ``send`` is raised by :meth:`add` or
+            :meth:`flush`. If ``send`` was called after ``delay``, the exception goes to the event
+            loop's exception handler.
+        size: number of items in a full batch.
+        delay: longest time, in seconds, that an item waits. Timed by the running event loop.
 
     Raises:
-        OptionError: ``send`` is a coroutine function, or a number makes no sense.
+        OptionError: ``send`` is a coroutine function, or ``size`` or ``delay`` is out of range.
     """
 
     __slots__ = ("_buffer", "_send", "_timer")
@@ -52,8 +55,8 @@ class Batcher(Generic[T]):
         return len(self._buffer)
 
     def add(self, item: T) -> Any:
-        """Add an item. Returns the result of ``send`` if the batch is complete, else None."""
-        # The timer keeps the delay, the buffer only counts.
+        """Add an item. Returns the result of ``send`` if this completes a batch, else None."""
+        # ``now`` does not matter: the timer measures the delay, and the buffer only counts items.
         full = self._buffer.add(item, now=0.0)
         if full:
             self._timer.cancel()
@@ -62,7 +65,11 @@ class Batcher(Generic[T]):
         return None
 
     def flush(self) -> Any:
-        """Pass on the collected items. Returns the result of ``send``; None if there were none."""
+        """Pass the collected items to ``send`` now.
+
+        Returns:
+            The result of ``send``; None if there were no items.
+        """
         collected = self.take()
         return self._send(collected) if collected else None
 

@@ -1,8 +1,8 @@
-"""Child processes that say when they are ready and never outlive the one that started them.
+"""Child processes that report when they are ready, and end when their parent ends.
 
-Two pipes join parent and child. When a child is ready it prints one line of JSON, where it can
-be reached, to its standard output. Its standard input ends when the parent is gone, killed with
--9 or not, and then the child ends too.
+Two pipes connect parent and child. When the child is ready, it writes one line of JSON to its
+standard output, with the addresses on which it listens. The child's standard input ends when the
+parent ends, even after ``kill -9``; then the child ends, too.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ __all__ = [
 ]
 
 _CHILD = "RTMON_CHILD"
-"""Set in the environment of children: they report to a parent instead of a person."""
+"""Environment variable that is set in child processes: they report to their parent process, not
+to a user."""
 
 GRACE = 1.0
-"""Seconds that children have to end when told to; then they are killed. With it `rtmon demo`
-keeps its promise to end within two seconds."""
+"""Seconds that child processes have to end after SIGTERM; then they are killed. So `rtmon demo`
+always ends within two seconds."""
 
 ORPHAN_GRACE = 0.5
-"""Seconds in which a child whose parent is gone may end in good order."""
+"""Seconds that a child process has to end by itself after its parent has ended."""
 
 
 class ChildEnded(RtmonError):
-    """A child process ended that should have gone on.
+    """A child process ended that was expected to run.
 
     Attributes:
-        code: its exit code; negative if a signal ended it.
+        code: the child's exit code; the negative signal number if a signal ended the child.
     """
 
     def __init__(self, message: str, code: int) -> None:
@@ -59,14 +60,15 @@ class Child:
     """An rtmon command in a child process.
 
     Args:
-        name: its name in messages, such as "the server".
+        name: name of the child in messages, such as "the server".
         arguments: the command line after ``rtmon``.
     """
 
     def __init__(self, name: str, *arguments: str) -> None:
         self.name = name
-        # -P: no file of the folder we happen to be in replaces a module. A group of its own:
-        # Ctrl-C in a terminal reaches the parent alone, which then ends its children in order.
+        # -P: a file in the current folder must not replace a module of the same name.
+        # A process group of its own: Ctrl-C in a terminal then reaches only the parent, which
+        # terminates its children in order.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "rtmon", *arguments],
             stdin=subprocess.PIPE,
@@ -76,10 +78,10 @@ class Child:
         )
 
     def ready(self) -> Mapping[str, Any]:
-        """Wait until it is ready, and return the facts that it announced.
+        """Wait until the child is ready, and return the facts that it announced.
 
         Raises:
-            ChildEnded: it ended before; why, it has said on standard error.
+            ChildEnded: the child ended first; its standard error has the reason.
         """
         assert self.process.stdout is not None  # noqa: S101 - for the type checker
         with self.process.stdout as announcement:
@@ -91,18 +93,21 @@ class Child:
         return facts
 
     def running(self) -> bool:
-        """True while it runs."""
+        """Return True while the child process runs."""
         return self.process.poll() is None
 
     def ended(self) -> ChildEnded:
-        """Return an error that describes how it ended."""
+        """Return an exception that describes how the child process ended."""
         code = self.process.returncode
         how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
         return ChildEnded(f"{self.name} (process {self.process.pid}) ended {how}", code)
 
 
 def stop(children: Iterable[Child]) -> None:
-    """End children, all at once: politely, and after a while by force. Idempotent."""
+    """Terminate child processes: SIGTERM to all, then SIGKILL to those that do not end in time.
+
+    May be called twice.
+    """
     children = list(children)
     for child in children:
         child.process.terminate()
@@ -119,14 +124,18 @@ def stop(children: Iterable[Child]) -> None:
 
 
 def announce(text: str, **facts: str | int | None) -> bool:
-    """Announce that this process is ready: facts to a parent process, or else a text to the user.
+    """Announce that this process is ready: to its parent process, if it has one, else to the user.
+
+    Args:
+        text: printed for the user; nothing is printed if it is empty.
+        facts: sent to the parent process as a line of JSON.
 
     Returns:
-        Whether it was a person.
+        True if there is no parent process to report to.
     """
     if _CHILD in os.environ:
         print(json.dumps(facts), flush=True)  # noqa: T201 - the line that the parent waits for
-        os.dup2(2, 1)  # nobody reads that pipe any more; what is printed later is for people
+        os.dup2(2, 1)  # the parent reads one line only; print later output to standard error
         return False
     if text:
         print(text, flush=True)  # noqa: T201 - to a person
@@ -134,13 +143,13 @@ def announce(text: str, **facts: str | int | None) -> bool:
 
 
 def end_with_parent() -> None:
-    """In a child, end when the parent is gone; elsewhere do nothing."""
+    """End this process when its parent process ends. Does nothing without a parent process."""
     if _CHILD in os.environ:
         threading.Thread(target=_outlive_nobody, name="rtmon-parent", daemon=True).start()
 
 
 def _outlive_nobody() -> None:
-    # os.read, because a thread that waits in sys.stdin would hold its lock while Python exits.
+    # sys.stdin.read() would hold a lock while Python exits; os.read() does not.
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -149,10 +158,10 @@ def _outlive_nobody() -> None:
 
 
 class DemoSource:
-    """A demo server with simulated users in processes of their own; see :func:`demo_source`.
+    """A demo server with simulated users, in child processes; see :func:`demo_source`.
 
     Attributes:
-        url: the address of its admin listener.
+        url: address of the demo server's admin listener.
     """
 
     def __init__(self, users: int) -> None:
@@ -166,7 +175,7 @@ class DemoSource:
             raise
 
     def close(self) -> None:
-        """End it. Idempotent; it ends by itself when this process does."""
+        """End the demo server. May be called twice. The server also ends when this process ends."""
         stop([self._child])
 
     def __enter__(self) -> Self:
@@ -177,21 +186,24 @@ class DemoSource:
 
 
 def demo_source(*, users: int = 20) -> DemoSource:
-    """Start a demo server with traffic, for a dashboard that has nothing else to show.
+    """Start a demo server with traffic, for a dashboard without another source.
 
-    Returns when the server listens and the users are there.
+    Returns when the server accepts connections and the simulated users are connected.
 
     Args:
-        users: how many users to simulate.
+        users: number of simulated users.
 
     Raises:
-        ChildEnded: it could not be started; why, it has said on standard error.
+        ChildEnded: the server could not be started; its standard error has the reason.
     """
     return DemoSource(users)
 
 
 def listens(url: str) -> bool:
-    """Return True if a process accepts connections at the address of a URL; waits a second."""
+    """Return True if a process accepts TCP connections at the host and port of a URL.
+
+    Tries for one second at most.
+    """
     address = urlsplit(url)
     try:
         socket.create_connection((address.hostname, address.port), timeout=1.0).close()

@@ -8,11 +8,13 @@ __all__ = ["CircuitBreaker"]
 
 
 class CircuitBreaker:
-    """Lets one request through after each wait; the waits grow until one succeeds.
+    """Blocks requests to a failing service, except for one probe request after each delay.
+
+    The delays grow until a request succeeds.
 
     Args:
-        backoff: bounds the waits; they are not spread by chance, because one request is let
-            through however many wait.
+        backoff: bounds of the delays. There is no jitter, because only one request at a time is
+            let through.
     """
 
     def __init__(self, backoff: Backoff) -> None:
@@ -23,29 +25,29 @@ class CircuitBreaker:
 
     @property
     def open(self) -> bool:
-        """True while requests are held off."""
+        """True while the service is failing and requests are blocked."""
         return self._failures > 0
 
     def wait(self, now: float) -> float:
-        """Return the seconds until the next request is let through; 0 if it may go now."""
+        """Return the seconds until the next request may be sent; 0.0 if it may be sent now."""
         return max(0.0, self._until - now) if self._failures else 0.0
 
     def take(self, now: float) -> float:
-        """Ask to let a request through. Returns the seconds to wait; 0 if it may go."""
+        """Reserve a request. Returns the seconds to wait; 0.0 if it may be sent now."""
         left = self.wait(now)
         if self._failures and not left:
-            # Should this one get no answer, the next goes after another wait.
+            # If this request is never answered, the next one may be sent after another delay.
             self._probing, self._until = True, now + self._backoff.bound(self._failures)
         return left
 
     def failed(self, now: float) -> None:
-        """Note that the service has refused a request."""
-        # Those that were under way when the first was refused say nothing new.
+        """Record that a request to the service has failed."""
+        # Other requests that were sent before the first failure must not lengthen the delay.
         if self._probing or not self._failures:
             self._failures += 1
             self._until = now + self._backoff.bound(self._failures)
             self._probing = False
 
     def succeeded(self) -> None:
-        """Note that the service has accepted a request."""
+        """Record that a request to the service has succeeded; requests are no longer blocked."""
         self._failures, self._until, self._probing = 0, 0.0, False

@@ -1,4 +1,4 @@
-"""Clocks: sources of time that are passed in."""
+"""Clocks: the interface of a time source that is passed to other parts, and the system clock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """Interface of a source of time. Both members are plain callables, for the hot paths."""
+    """Interface of a source of time. Both members are plain callables, to keep hot paths fast."""
 
     monotonic: Callable[[], float]
-    """Seconds that never go back: durations and rates."""
+    """Returns seconds that never go back. Used for durations and rates."""
 
     time: Callable[[], float]
-    """Unix seconds by the wall clock, which may jump: labels."""
+    """Returns Unix seconds of the wall clock, which may jump. Used for timestamps."""
 
 
 class SystemClock:
-    """The clock of this machine."""
+    """The clock of the operating system."""
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
     time: Callable[[], float] = staticmethod(time.time)

@@ -5,4 +5,5 @@ from __future__ import annotations
 __all__ = ["FEED_SUBPROTOCOL"]
 
 FEED_SUBPROTOCOL = "rtmon.feed.v1"
-"""Offered by readers of a feed, so that a hub refuses them rather than welcome a guest."""
+"""Sent by programs that connect to a feed. A hub at that address does not support this
+subprotocol, and so it rejects the handshake instead of accepting the program as a client."""

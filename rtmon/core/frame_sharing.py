@@ -1,4 +1,4 @@
-"""Interface for sending one frame to many WebSocket connections."""
+"""Interface for sending one encoded frame to many WebSocket connections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ __all__ = ["FrameGroup", "FrameGroupFactory", "Written"]
 
 
 class Written(Protocol):
-    """Statistics of one flush of a group.
+    """Statistics of writing the collected messages of a group to its connections.
 
     Attributes:
-        waited: seconds from the publication of each message until all transports had it.
-        delivered: messages handed to transports, one for each connection.
-        bytes: their payload, in bytes.
+        waited: for each message, the seconds from its publication until it was handed to all
+            transports.
+        delivered: number of messages handed to transports; a message counts once per connection.
+        bytes: size of their payloads, in bytes.
     """
 
     @property
@@ -28,17 +29,17 @@ class Written(Protocol):
 
 
 class FrameGroup(Protocol):
-    """WebSocket connections that get the same frames; a message is framed once for all of them."""
+    """WebSocket connections that get the same messages; each message is framed once for all."""
 
     def __len__(self) -> int: ...
 
     def __contains__(self, connection: object) -> bool: ...
 
     def add(self, connection: Any) -> None:
-        """Add a connection, which gets the messages published from now on."""
+        """Add a connection. It gets the messages that are published from now on."""
 
     def discard(self, connection: Any) -> None:
-        """Remove a connection after writing the messages published before."""
+        """Remove a connection, after writing the messages that were published before."""
 
     def publish(
         self,
@@ -47,24 +48,25 @@ class FrameGroup(Protocol):
         skip: Iterable[Any] = (),
         on_blocked: Callable[[Any, Any], object] | None = None,
     ) -> None:
-        """Send a message to all connections.
+        """Send a message to all connections of the group.
 
         Args:
-            message: ``str`` for a text message, bytes for a binary one.
-            skip: connections that do not get it.
-            on_blocked: called with each connection that cannot be written to, and the message.
+            message: ``str`` for a text message, ``bytes`` for a binary message.
+            skip: connections that do not get the message.
+            on_blocked: called with a connection and the message, for each connection to which
+                the message cannot be written now.
         """
 
     def flush(self) -> None:
-        """Write the collected messages at once."""
+        """Write the collected messages to the connections now."""
 
 
 class FrameGroupFactory(Protocol):
-    """Makes an empty group."""
+    """Interface of a function that makes an empty :class:`FrameGroup`."""
 
     def __call__(self, *, on_flushed: Callable[[Written], object]) -> FrameGroup:
-        """Make a group.
+        """Make a group without connections.
 
         Args:
-            on_flushed: called each time that something was written.
+            on_flushed: called with statistics each time that messages were written.
         """

@@ -1,36 +1,36 @@
-"""Rate limits by key, such as a client, a user or an address. Pure."""
+"""Rate limits per key, such as a client id, a user id or an IP address. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from .clock import SYSTEM_CLOCK
-from .option_checks import within
+from .option_validation import within
 from .token_bucket import Bucket, Buckets
 
 __all__ = ["RateLimiter"]
 
 
 class RateLimiter:
-    """Limits what each key does: ``burst`` times at once, ``rate`` times a second lastingly.
+    """Limits the rate of each key: ``burst`` actions at once, ``rate`` actions a second over time.
 
-    A token bucket for each key::
+    Each key has a token bucket::
 
         limiter = RateLimiter(rate=100 / 60, burst=100)  # a hundred a minute
         if not limiter.allow(client_id):
             print("come back in", limiter.wait(client_id), "seconds")
 
-    A key costs two numbers, however much it does. Past ``capacity`` keys the one longest unused is
-    forgotten; it has ``burst`` again.
+    A key takes two numbers of memory, however often it is used. Above ``capacity`` keys, the least
+    recently used key is deleted; when it is used again, it starts with ``burst`` tokens.
 
     Args:
-        rate: tokens a second.
-        burst: tokens that a key has at most, and at first.
-        capacity: keys that are remembered.
-        clock: monotonic seconds.
+        rate: tokens added per second.
+        burst: maximum number of tokens of a key, and the number that a new key has.
+        capacity: maximum number of keys.
+        clock: returns monotonic seconds.
 
     Raises:
-        OptionError: a number makes no sense.
+        OptionError: an argument is out of range.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RateLimiter:
         return len(self._buckets)
 
     def allow(self, key: str = "") -> bool:
-        """Take a token. Returns False, and takes none, if the key has none."""
+        """Take one token of a key. Returns False, and takes nothing, if the key has no token."""
         bucket = self.bucket(key)
         if bucket.wait(self._clock()):
             return False
@@ -59,17 +59,20 @@ class RateLimiter:
         return True
 
     def wait(self, key: str = "") -> float:
-        """Return the seconds until the key has a token; 0.0 if it has one."""
+        """Return the seconds until the key has one token; 0.0 if it has one now."""
         return self.bucket(key).wait(self._clock())
 
     def remaining(self, key: str = "") -> int:
-        """Return how many tokens the key has."""
+        """Return the number of whole tokens that the key has now."""
         return self.bucket(key).available(self._clock())
 
     def reset(self, key: str = "") -> float:
-        """Return the seconds until the key has ``burst`` tokens again."""
+        """Return the seconds until the key has ``burst`` tokens, if none are taken."""
         return self.bucket(key).reset(self._clock())
 
     def bucket(self, key: str) -> Bucket:
-        """Return the bucket of a key, for what needs tokens of several limits; do not keep it."""
+        """Return the token bucket of a key, for callers that combine several rate limits.
+
+        Do not keep the bucket: its key may be evicted.
+        """
         return self._buckets.get(key, self._clock())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from .lru import LRU
+from .lru_cache import LRU
 
 __all__ = ["Bucket", "Buckets"]
 
 _ROUNDING = 1e-6
-"""Of a token: less than this is lost in adding up times, and who waited as told has waited."""
+"""Tolerance, in tokens, for rounding errors when times are added up. A client that has waited for
+the reported time always gets its token."""
 
 
 class Bucket:
-    """Holds ``burst`` tokens at most, and is refilled at ``rate`` a second.
+    """Holds at most ``burst`` tokens and is refilled at ``rate`` tokens a second.
 
-    In any time of t seconds no more than ``burst + rate * t`` can be taken. It is two numbers,
-    however much is taken: a list of the times at which it was, as sliding windows keep one,
-    grows with what it should bound.
+    In any period of t seconds, at most ``burst + rate * t`` tokens can be taken. A bucket stores
+    two numbers, however often it is used. A sliding window that stores the time of each action
+    would grow with the number of actions.
     """
 
     __slots__ = ("_burst", "_left", "_rate", "_when")
@@ -27,52 +28,52 @@ class Bucket:
 
     @property
     def burst(self) -> float:
-        """The most tokens that it holds."""
+        """Maximum number of tokens."""
         return self._burst
 
     def available(self, now: float) -> int:
-        """Return how many tokens there are."""
+        """Return the number of whole tokens in the bucket."""
         self.wait(now)
         return int(self._left + _ROUNDING)
 
     def wait(self, now: float) -> float:
-        """Seconds until there is a token; 0.0 if there is one."""
+        """Return the seconds until the bucket has one token; 0.0 if it has one now."""
         self._left = min(self._burst, self._left + (now - self._when) * self._rate)
         self._when = now
         return 0.0 if self._left >= 1.0 - _ROUNDING else (1.0 - self._left) / self._rate
 
     def reset(self, now: float) -> float:
-        """Seconds until it is full."""
+        """Return the seconds until the bucket is full."""
         self.wait(now)
         return (self._burst - self._left) / self._rate
 
     def take(self, tokens: int = 1) -> None:
-        """Take tokens that there are."""
+        """Take tokens. The caller must have checked that the bucket has them."""
         self._left -= tokens
 
     def drain(self) -> None:
-        """Take all tokens that there are."""
+        """Take all tokens."""
         self._left = min(self._left, 0.0)
 
     def put_back(self) -> None:
-        """A token taken was not needed."""
+        """Put back one token that was taken and not needed."""
         self._left = min(self._burst, self._left + 1.0)
 
     @property
     def fullness(self) -> float:
-        """How full it was when it was looked at last, from 0.0 to 1.0."""
+        """Share of ``burst`` that the bucket had at its last use, from 0.0 to 1.0."""
         return self._left / self._burst
 
 
 class Buckets:
-    """A bucket for each key, of a bounded number of keys.
+    """Token buckets by key, for a bounded number of keys.
 
-    Past the bound the one longest unused is forgotten, which is full again unless more keys than
-    that were used while it was being refilled.
+    Above ``capacity`` keys, the least recently used bucket is deleted. Its key starts again with a
+    full bucket. By then the deleted bucket would usually be full, too.
 
     Args:
-        rate, burst: of each.
-        capacity: the bound.
+        rate, burst: of each bucket.
+        capacity: maximum number of keys.
     """
 
     def __init__(self, *, rate: float, burst: int, capacity: int) -> None:
@@ -84,7 +85,7 @@ class Buckets:
         return len(self._buckets)
 
     def get(self, key: str, now: float) -> Bucket:
-        """Return the bucket of a key; do not keep it."""
+        """Return the bucket of a key. Do not keep it: the key may be evicted."""
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = Bucket(rate=self._rate, burst=self._burst, now=now)

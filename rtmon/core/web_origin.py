@@ -1,8 +1,8 @@
-"""Origins of web pages and the hosts of HTTP requests, in normal form. Pure.
+"""Origins of web pages, and hosts of HTTP requests, in a normal form. Pure.
 
-Two spellings of one origin are equal once parsed: the scheme and the host are in lower case, an
-IPv6 address is in its short form, and a port that is the scheme's default is left out. ``ws`` and
-``wss`` count as ``http`` and ``https``: native clients send the address that they connect to.
+Two spellings of the same origin are equal after parsing. Scheme and host are in lower case, an
+IPv6 address has its short form, and the default port of the scheme is omitted. ``ws`` becomes
+``http`` and ``wss`` becomes ``https``, because native clients send the WebSocket URL as origin.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _PORT_MAX = 65535
 _SAME_AS = {"ws": "http", "wss": "https"}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()+;=-]*)(?::(0|[1-9][0-9]{0,4}))?")
-"""Host and port, without a user part, percent-encoding, wildcard or path."""
+"""Matches ``host:port`` or ``host``; not a user part, percent-encoding, a wildcard or a path."""
 
 
 class Authority(NamedTuple):
     """Host and port, as in a ``Host`` header.
 
     Attributes:
-        host: in lower case; an IPv6 address in short form, in brackets.
-        port: None if it is not given.
+        host: the host in lower case; an IPv6 address in short form, in brackets.
+        port: the port number; None if the header has none.
     """
 
     host: str
@@ -36,8 +36,8 @@ class Authority(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Parse ``host`` or ``host:port``; None if it is neither."""
-        # Outside ASCII, two different letters can have the same lower case.
+        """Parse ``host`` or ``host:port``. Returns None if the text is neither."""
+        # Non-ASCII text is refused: there, two different letters can have the same lower case.
         found = _AUTHORITY.fullmatch(text.lower()) if text.isascii() else None
         if found is None:
             return None
@@ -56,9 +56,9 @@ class WebOrigin(NamedTuple):
     """Origin of a web page (RFC 6454).
 
     Attributes:
-        scheme: in lower case, with ``http`` for ``ws`` and ``https`` for ``wss``.
-        host: as in :class:`Authority`; empty for schemes that have none, such as ``file``.
-        port: None for the scheme's default.
+        scheme: the scheme in lower case; ``http`` for ``ws``, and ``https`` for ``wss``.
+        host: as in :class:`Authority`; empty for schemes without a host, such as ``file``.
+        port: the port number; None for the scheme's default port.
     """
 
     scheme: str
@@ -67,7 +67,7 @@ class WebOrigin(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Parse ``scheme://host`` or ``scheme://host:port``; None if it is neither."""
+        """Parse ``scheme://host`` or ``scheme://host:port``. Returns None if it is neither."""
         scheme, separator, rest = text.partition("://")
         authority = Authority.parse(rest) if separator else None
         scheme = scheme.lower()
@@ -86,8 +86,8 @@ class WebOrigin(NamedTuple):
     def is_at(self, authority: Authority) -> bool:
         """Return True if the page came from this host and port.
 
-        Without a port the authority has the default one, of either scheme; the ports 80 and 443
-        imply the scheme.
+        An authority without a port matches the default port of the page's scheme. With port 80 it
+        matches only ``http`` pages, and with port 443 only ``https`` pages.
         """
         default = DEFAULT_PORTS.get(self.scheme)
         if default is None or self.host != authority.host:
@@ -98,18 +98,18 @@ class WebOrigin(NamedTuple):
 
 
 def ascii_form(text: str) -> str:
-    """Write the host of an origin, or of ``host:port``, in ASCII, as browsers do (IDNA).
+    """Return the ASCII form of an origin, or of ``host:port``, as browsers send it (IDNA).
 
     Raises:
-        ValueError: the host has no ASCII form on which Python's codec (IDNA 2003) and browsers
-            (UTS 46) agree.
+        ValueError: Python's codec (IDNA 2003) and browsers (UTS 46) may use different ASCII forms
+            for this host.
     """
     if text.isascii():
         return text
     head, separator, rest = text.rpartition("://")
     host, colon, port = rest.partition(":")
     written = host.encode("idna")
-    # Letters that the codec replaces ("ß" by "ss") belong to another host in a browser.
+    # For a browser, letters that the codec replaces (such as "ß" by "ss") mean another host.
     if written.decode("idna") != unicodedata.normalize("NFC", host.lower()):
         raise ValueError(f"{host!r} has no certain ASCII form")
     return f"{head}{separator}{written.decode('ascii')}{colon}{port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.option_checks import within
+from ..core.option_validation import within
 from ..display import show
 from .notebook_page import NotebookPage
 from .view_parameters import address, search

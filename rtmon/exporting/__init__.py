@@ -17,7 +17,7 @@ from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
 from ..recording.feed import RecordingFeed
 from ..recording.run import Moment, seconds
-from .formats import FORMATS, Append, Format, path_of
+from .file_formats import FORMATS, Append, Format, path_of
 from .source_tables import Range, batches, checked_tables
 
 __all__ = ["Progress", "export"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-from ..core import option_checks
+from ..core import option_validation
 from ..errors import OptionError
 
 __all__ = ["AdminAddress"]
@@ -57,7 +57,7 @@ class AdminAddress:
                 "give ws://HOST:PORT/PATH, and ?token=… if it asks for a token"
             )
         if token is not None:
-            option_checks.bearer_token("the token in the address", token)
+            option_validation.bearer_token("the token in the address", token)
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         path = parts.path.rstrip("/").removesuffix(_FEED)
         return cls(f"{scheme}://{host}{port}{path}", token)

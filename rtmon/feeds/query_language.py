@@ -26,7 +26,7 @@ from functools import lru_cache
 from operator import attrgetter, eq, ge, gt, le, lt
 from typing import Any
 
-from ..core.addresses import network
+from ..core.ip_addresses import network
 from ..errors import QueryError
 from ..metrics.column import text as text_column
 from ..metrics.columns import TABLES, Column

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from ..core import option_checks
+from ..core import option_validation
 from ..core.backoff import Backoff
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.feed_subprotocol import FEED_SUBPROTOCOL
@@ -108,7 +108,7 @@ class RemoteFeed(Feed):
     ) -> None:
         parsed = AdminAddress.parse(address)
         if token:
-            option_checks.bearer_token("the token of the admin listener", token)
+            option_validation.bearer_token("the token of the admin listener", token)
         self.url = parsed.url
         self._token = parsed.token or token
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -194,33 +196,31 @@ def group_columns(query: GroupQuery) -> set[str]:
     """
     _check_key(query.by)
     key = query_language.reads("connections", query.by)
-    return {"id", "state", *key, *SUMS, *GREATEST, *query_language.parse(query.where).columns}
+    return {"state", *key, *SUMS, *GREATEST, *query_language.parse(query.where).columns}
 
 
 def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAnswer:
     """Group connections and add up their counters.
 
+    Groups of equal rank are in the order of their keys, so that every feed has the same order.
+
     Raises:
         QueryError: the condition has an error, or there is no such key or column to sort by.
     """
     _check_key(query.by)
-    rank, key, condition = _rank(query.sort), _KEYS[query.by], query_language.parse(query.where)
-    members: dict[str | None, list[Any]] = {}
-    for part in table:
-        for record in condition.select(part.records):
-            name = key(record)
-            if name in members:
-                members[name].append(record)
-            else:
-                members[name] = [record]
-    ranks = {name: rank(name, infos) for name, infos in members.items()}
-    order = [name for name, value in ranks.items() if value is not None]
-    order.sort(key=ranks.__getitem__, reverse=query.descending)
-    order += [name for name, value in ranks.items() if value is None]
-    rest = [info for name in order[query.limit :] for info in members[name]]
+    _check_sort(query.sort)
+    condition = query_language.parse(query.where)
+    records = [record for part in table for record in condition.select(part.records)]
+    keys = list(map(_KEYS[query.by], records))
+    order = _rank(query, keys, records)
+    # Lists are built for the returned groups only: there may be as many groups as connections.
+    members: dict[str | None, list[Any]] = {key: [] for key in order[: query.limit]}
+    rest: list[Any] = []
+    for key, record in zip(keys, records, strict=True):
+        members.get(key, rest).append(record)
     return GroupAnswer(
         source=source,
-        groups=[_group(name, members[name]) for name in order[: query.limit]],
+        groups=[_group(key, infos) for key, infos in members.items()],
         total=len(order),
         others=_group(None, rest) if rest else None,
     )
@@ -231,24 +231,48 @@ def _check_key(by: str) -> None:
         raise QueryError(f"by={by!r}: connections are grouped by {', '.join(GROUP_KEYS)}")
 
 
-def _rank(sort: str) -> Callable[[str | None, Sequence[Any]], Any]:
-    """Return the sort key: a function of a group's key and connections."""
+def _check_sort(sort: str) -> None:
+    columns = ("open", "closed", "key", *SUMS, *GREATEST)
+    if sort not in columns:
+        raise QueryError(f"sort={sort!r}: groups are sorted by {', '.join(columns)}")
+
+
+def _rank(
+    query: GroupQuery, keys: Sequence[str | None], records: Sequence[Any]
+) -> list[str | None]:
+    """Return the keys of the groups in the order that a query asks for.
+
+    Args:
+        query: the query.
+        keys: for each record, the key of its group.
+        records: the connections.
+    """
+    ranks = _ranks(query.sort, keys, records)
+    known = set(keys)
+    order: list[str | None] = [*sorted(known - {None})]  # type: ignore[type-var]
+    order += [None] if None in known else []
+    ranked = [key for key in order if ranks.get(key) is not None]
+    ranked.sort(key=ranks.__getitem__, reverse=query.descending)
+    return ranked + [key for key in order if ranks.get(key) is None]
+
+
+def _ranks(sort: str, keys: Sequence[str | None], records: Sequence[Any]) -> dict[str | None, Any]:
+    """Return the value that each group is sorted by; a group without one is missing."""
     if sort == "key":
-        return lambda key, _: key
-    if sort == "open":
-        return lambda _, infos: _count_open(infos)
-    if sort == "closed":
-        return lambda _, infos: len(infos) - _count_open(infos)
-    if sort in SUMS:
-        return lambda _, infos: _combined(sum, (sort,), infos)[sort]
-    if sort in GREATEST:
-        return lambda _, infos: _combined(max, (sort,), _open(infos))[sort]
-    known = ", ".join(("open", "closed", "key", *SUMS, *GREATEST))
-    raise QueryError(f"sort={sort!r}: groups are sorted by {known}")
-
-
-def _count_open(infos: Sequence[Any]) -> int:
-    return list(map(_state, infos)).count("open")
+        return {key: key for key in keys}
+    if sort in {"open", "closed"}:
+        chosen = map(sort.__eq__, map(_state, records))
+        return dict.fromkeys(keys, 0) | Counter(compress(keys, chosen))
+    ranks: dict[str | None, Any] = {}
+    for key, record, value in zip(keys, records, map(attrgetter(sort), records), strict=True):
+        if value is None or (sort in GREATEST and record.state != "open"):
+            continue
+        known = ranks.get(key)
+        if known is None:
+            ranks[key] = value
+        else:
+            ranks[key] = known + value if sort in SUMS else max(known, value)
+    return ranks
 
 
 def _open(infos: Sequence[Any]) -> list[Any]:

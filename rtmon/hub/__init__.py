@@ -1,17 +1,17 @@
 """The hub: a real-time server with chat, rooms, pub/sub, presence, history and files.
 
-It never sees a socket: see :mod:`rtmon.hub.transports`.
+A hub opens no sockets. The modules in :mod:`rtmon.hub.transports` connect it to clients.
 """
 
 from __future__ import annotations
 
 from .admission.authentication import Credentials, User
 from .admission.jwt import JWT
-from .client import Client
+from .client_handle import Client
 from .connection import Connection
+from .delivery_receipts import PublicationReceipt, Receipt
 from .hub import Hub
 from .options import ChannelOptions, HubOptions
-from .receipts import PublicationReceipt, Receipt
 from .stats import ChannelStats, HubStats
 
 __all__ = [
@@ -31,4 +31,4 @@ __all__ = [
 ]
 
 Session = Connection
-"""The former name of :class:`Connection`; it goes with the next release."""
+"""Former name of :class:`Connection`. The next release removes it."""

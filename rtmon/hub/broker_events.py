@@ -1,4 +1,4 @@
-"""What the broker delivers beside publications: notes of other nodes, gaps, its own condition."""
+"""Events from the broker other than publications: announcements, gaps, outages of the broker."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..protocol import catalog
 from .broadcast import Broadcast
 from .brokers.base import BrokerEvents, Note, client_key, user_key
 from .brokers.node_messages import NODE_MESSAGES
-from .context import HubContext
-from .encoding import Outgoing
-from .join_leave import Change, JoinLeave
-from .node_calls import NodeCalls
-from .place_keys import CHAT, USERS
-from .receivers import deliver
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
+from .join_leave_announcements import Change, JoinLeaveAnnouncements
+from .node_requests import NodeRequests
+from .outgoing_messages import Outgoing
+from .receiver_groups import deliver
+from .room_channel_keys import CHAT, USERS
 
 __all__ = ["BrokerEventHandler"]
 
@@ -26,27 +26,27 @@ logger = logging.getLogger("rtmon.hub")
 
 
 class BrokerEventHandler(BrokerEvents):
-    """Passes events of the broker on to the clients of this node.
+    """Passes the broker's events on to the clients of this node.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
         registry: the connections of this node.
-        broadcast: delivers notes to places.
-        join_leave: announces members of nodes that are given up, or are back.
-        calls: takes requests and replies of other nodes.
+        broadcast: delivers announcements to the receivers of a room, a channel or the chat.
+        join_leave: announces the members of nodes that have died or have come back.
+        calls: receives the requests and replies of other nodes.
 
     Attributes:
-        report: called with a few words and a sentence when the broker goes out of reach and when
-            it is back; None if the operator asked for no reports.
+        report: called with a short title and a sentence, when the broker becomes unreachable and
+            when it is reachable again; None if nothing is to be reported.
     """
 
     def __init__(
         self,
         context: HubContext,
-        registry: Registry,
+        registry: ConnectionRegistry,
         broadcast: Broadcast,
-        join_leave: JoinLeave,
-        calls: NodeCalls,
+        join_leave: JoinLeaveAnnouncements,
+        calls: NodeRequests,
     ) -> None:
         self.report: Callable[[str, str], object] | None = None
         self._context = context
@@ -77,7 +77,11 @@ class BrokerEventHandler(BrokerEvents):
         self._broadcast.announce(place, message, skip=connections.get(note.skip or ""))
 
     def notify(self, user: str, payload: Any) -> int:
-        """Send a notification to a user's connections on this node. Returns how many took it."""
+        """Send a notification to a user's connections on this node.
+
+        Returns:
+            The number of connections that accepted it.
+        """
         message = self._context.messages.message("notification", payload)
         return deliver(self._registry.user_connections(user), Outgoing(message))
 

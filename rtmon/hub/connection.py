@@ -1,4 +1,4 @@
-"""One client of a hub: its identity, its state, and what it is sent."""
+"""One client's connection to a hub: its identity, its state, and sending to the client."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.backpressure import Policy, together
+from ..core.batch_buffer import Batch
 from ..core.batcher import Batcher
-from ..core.batching import Batch
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..core.token_bucket import Bucket
 from ..errors import ProtocolError
 from ..protocol import catalog
 from ..protocol.codecs import Codec
 from ..protocol.envelope import Envelope
-from .admission.connection_rate import ConnectionRate
-from .encoding import fitting, size_of
-from .heartbeat import Heartbeat
+from .admission.connection_rate_limit import ConnectionRate
+from .outgoing_messages import fitting, size_of
+from .ping_sender import PingSender
 
 if TYPE_CHECKING:
     from .admission.authentication import User
-    from .brokers.base import Receipt
-    from .context import HubContext
+    from .brokers.base import PublishResult
     from .hook_queue import HookQueue
+    from .hub_context import HubContext
     from .transports.base import Peer, Settled
 
 __all__ = ["BeforeWelcome", "Connection"]
@@ -35,11 +35,13 @@ _Collected: TypeAlias = "tuple[str | bytes, Policy, Settled | None]"
 
 @dataclass(slots=True)
 class BeforeWelcome:
-    """What the program does with a client in on_connect, which is done after its welcome.
+    """Messages and rooms of a client that wait until ``on_connect`` has returned.
+
+    The hub sends the messages and joins the rooms after it has welcomed the client.
 
     Attributes:
-        messages: encoded.
-        rooms: the rooms that it joins; the values mean nothing.
+        messages: encoded messages that the application has sent to the client.
+        rooms: rooms that the application has added the client to. The values are always None.
     """
 
     messages: list[str | bytes] = field(default_factory=list)
@@ -50,32 +52,34 @@ class Connection:
     """One client's connection: its identity, its state and its output.
 
     Attributes:
-        id: the client's id, for as long as this connection lives.
-        identity: the authenticated user; None if the hub does not authenticate.
-        name: the display name: the client's own claim, or the identity's name.
-        user: the user id: the client's own claim, None if it made none, or the identity's id.
-        info: the client's description of itself, shown to others.
-        secret: a client that presents it in ``connect`` is the same :attr:`sender` as before.
-        position: of the chat, when this connection was welcomed.
+        id: the client id, the same as long as the connection lasts.
+        identity: the authenticated user; None if the hub does not authenticate clients.
+        name: the display name: the client's own claim, or the name of ``identity``.
+        user: the user id: the client's own claim, or the id of ``identity``; None if neither.
+        info: the client's description of itself, shown to other clients.
+        secret: a client that sends this in a later ``connect`` counts as the same :attr:`sender`.
+        position: epoch and offset of the chat at the time of the welcome.
         peer: the transport's side of the connection.
-        limiter: rate limit of this connection's messages.
-        unpaced: bytes of its messages that its byte rate has not been applied to yet.
-        byte_bucket: of its byte rate; None until it has sent much.
+        limiter: rate limit of the client's messages.
+        unpaced: bytes received to which the byte rate limit has not been applied yet.
+        byte_bucket: token bucket of the byte rate limit; None until the client has sent many bytes.
         open: False once the connection has ended.
-        admitted: True once the program's hooks have let the client in.
-        hooks: calls the program's hooks for this client; None until the first is called.
-        held: what waits for the welcome, while on_connect runs; else None.
-        welcomed: True once the client was sent its welcome.
-        intercept: takes messages in place of the dispatcher until the client is authenticated.
-        auth_deadline: closes the connection unless it is canceled.
-        wanted_id: the id that the client asks for; None if it asks for none.
-        address: the network that the client connects from; None if unknown.
-        heard: when a message last arrived, by the hub's clock.
-        active: when a message other than a heartbeat last arrived.
-        since: when the client connected, Unix seconds.
+        admitted: True once the application's ``on_connect`` hooks have accepted the client.
+        hooks: queue of calls of the application's hooks for this client; None before the first
+            call.
+        held: messages and rooms that wait for the welcome, while ``on_connect`` runs; else None.
+        welcomed: True once the client was sent its ``welcome``.
+        intercept: receives the client's messages instead of the dispatcher, until the client is
+            authenticated; else None.
+        auth_deadline: timer that closes the connection if the client does not authenticate in time.
+        wanted_id: the client id that the client asks for; None if it asks for none.
+        address: the client's IPv4 address or IPv6 /64 network, the key of limits; None if unknown.
+        heard: time of the last received message, by the hub's clock.
+        active: time of the last received message other than a heartbeat, by the hub's clock.
+        since: time when the client connected, in Unix seconds.
     """
 
-    # Defaults on the class cost no memory in the thousands of connections that never change them.
+    # Defaults on the class take no memory in the thousands of connections that keep them.
     identity: User | None = None
     intercept: Callable[[str | bytes], Awaitable[None]] | None = None
     auth_deadline: Timer | None = None
@@ -87,8 +91,8 @@ class Connection:
     held: BeforeWelcome | None = None
     unpaced = 0
     byte_bucket: Bucket | None = None
-    # Made when first used, for the same reason.
-    _heartbeat: Heartbeat | None = None
+    # Created at first use, to save memory as well.
+    _heartbeat: PingSender | None = None
     _batcher: Batcher[_Collected] | None = None
 
     def __init__(self, context: HubContext, peer: Peer) -> None:
@@ -121,21 +125,21 @@ class Connection:
 
     @property
     def batching(self) -> bool:
-        """Whether the client asked for its messages in batches."""
+        """True if the client asked for batches."""
         return self._batcher is not None
 
     @property
-    def heartbeat(self) -> Heartbeat:
-        """The ``ping`` messages that the client asked for."""
+    def heartbeat(self) -> PingSender:
+        """The sender of ``ping`` messages to this client, created at first use."""
         if self._heartbeat is None:
-            self._heartbeat = Heartbeat(self._context, self.peer)
+            self._heartbeat = PingSender(self._context, self.peer)
         return self._heartbeat
 
     @property
     def sender(self) -> str:
-        """Sender key for deduplication: the client's secret, within the user if authenticated.
+        """Sender key for deduplication: the client's secret, with the user id as prefix if known.
 
-        A user that presents another user's secret does not become the same sender.
+        With the prefix, a user who sends another user's secret does not become the same sender.
         """
         known = self.identity
         return self.secret if known is None else f"{len(known.id)}:{known.id}:{self.secret}"
@@ -148,16 +152,17 @@ class Connection:
         key: Hashable = None,
         settled: Settled | None = None,
     ) -> bool | None:
-        """Send an encoded message, in a batch if the client asked for batches.
+        """Send an encoded message, or add it to a batch if the client asked for batches.
 
         Args:
-            data: the message.
-            policy: what is dropped if the client reads too slowly.
-            key: what the message is the latest of, for the policy ``keep_latest``.
-            settled: called later, if the message has to wait.
+            data: the encoded message.
+            policy: what to drop if the client reads too slowly.
+            key: for the policy ``keep_latest``: a later message with the same key replaces this
+                one.
+            settled: called later with True or False, if the message has to wait in the queue.
 
         Returns:
-            As :meth:`rtmon.hub.transports.base.Peer.send`.
+            The result of :meth:`rtmon.hub.transports.base.Peer.send`.
         """
         if self.held is not None:
             self.held.messages.append(data)
@@ -176,28 +181,33 @@ class Connection:
 
         Args:
             kind: the message type.
-            payload: of that type.
-            reply_to: the id of the message that this one answers.
-            at_once: do not collect it for a batch.
+            payload: the payload struct of that type.
+            reply_to: id of the client's message that this message answers.
+            at_once: True to send the message outside batches.
 
         Returns:
-            False if the connection did not take it.
+            False if the connection did not accept the message.
         """
         data = self.codec.encode(self._context.messages.message(kind, payload, reply_to=reply_to))
         return (self.peer.send(data) if at_once else self.send_encoded(data)) is not False
 
     def welcome(self, payload: catalog.Welcome, *, reply_to: str | None = None) -> None:
-        """Send the welcome, then what the program has sent the client before."""
+        """Send the welcome, then the messages that the application sent to the client before."""
         held, self.held = self.held, None
         self.send("welcome", payload, reply_to=reply_to)
         for data in () if held is None else held.messages:
             self.send_encoded(data)
 
     def ack(self, envelope: Envelope, **fields: Any) -> None:
-        """Acknowledge a message of the client."""
+        """Acknowledge a message of the client.
+
+        Args:
+            envelope: the client's message.
+            fields: fields of :class:`~rtmon.protocol.catalog.Ack`.
+        """
         self.send("ack", catalog.Ack(**fields), reply_to=envelope.id)
 
-    def published(self, envelope: Envelope, receipt: Receipt) -> None:
+    def published(self, envelope: Envelope, receipt: PublishResult) -> None:
         """Acknowledge a publication of the client, with its position."""
         self.ack(
             envelope,
@@ -212,7 +222,7 @@ class Connection:
         self.send_encoded(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
 
     def batch(self, batching: Batch | None) -> None:
-        """Send later messages in batches of this kind, or one by one if None."""
+        """Send later messages in batches with these options. None sends them one by one."""
         self.flush()
         self._batcher = (
             None
@@ -221,12 +231,12 @@ class Connection:
         )
 
     def flush(self) -> None:
-        """Send the messages collected for a batch."""
+        """Send the messages that are collected for a batch."""
         if self._batcher is not None:
             self._batcher.flush()
 
     def end(self) -> None:
-        """Mark the connection as ended: stop its timers, drop what is collected for a batch."""
+        """Mark the connection as ended: stop its timers, drop messages collected for a batch."""
         self.open = False
         self.intercept = None
         if self.auth_deadline is not None:
@@ -237,6 +247,7 @@ class Connection:
             self._heartbeat.stop()
 
     def _send_batch(self, collected: list[_Collected]) -> bool:
+        """Send collected messages as one or more batches. Returns False if one was not accepted."""
         taken: bool | None = True
         for group in fitting([(each, size_of(each[0])) for each in collected]):
             data, policy = group[0][0], together([policy for _, policy, _ in group])
@@ -251,6 +262,7 @@ class Connection:
 
 
 def _settle(collected: list[_Collected], handed: bool) -> None:  # noqa: FBT001 - a callback
+    """Report to each collected message whether it was handed to the transport."""
     for _, _, settled in collected:
         if settled is not None:
             settled(handed)

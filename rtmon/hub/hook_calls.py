@@ -1,4 +1,4 @@
-"""Calling functions of the program: bounded in time, and failures reported to the operator."""
+"""Calls of the application's hooks and checks, with a timeout and reports of failures."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ..core.log_limit import LogLimit
+from ..core.log_rate_limit import LogLimit
 from ..errors import OptionError, ProtocolError
-from .context import HubContext
+from .hub_context import HubContext
 
 __all__ = ["HookCalls", "HookFailed", "HookFunction", "checked_function", "failed_answer"]
 
 HookFunction: TypeAlias = Callable[..., Any]
-"""A function or coroutine function of the program."""
+"""A function or coroutine function of the application that is registered as a hook or check."""
 
 logger = logging.getLogger("rtmon.hub")
 
 
 class HookFailed(Exception):
-    """A function of the program did not do its part: it hung, was cancelled, returned nonsense."""
+    """A hook or check of the application timed out, was cancelled or returned an invalid value."""
 
 
 class HookCalls:
-    """Calls the functions that a program registered as hooks and checks.
+    """Calls the functions that the application registered as hooks and checks.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
 
     Attributes:
-        failures: hook → how often it failed.
-        report: called with a few words and a sentence when a hook has failed; None if the
-            operator asked for no reports.
+        failures: hook → number of its failures.
+        report: called with a short title and a sentence when a hook has failed; None if nothing is
+            to be reported.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -43,11 +43,15 @@ class HookCalls:
         self._limits: dict[str, LogLimit] = {}
 
     async def call(self, function: HookFunction, *arguments: Any) -> Any:
-        """Call a function; await what it returns, for ``hook_timeout`` seconds at most.
+        """Call a function and await its result, for at most ``hook_timeout`` seconds.
+
+        Args:
+            function: a function or coroutine function of the application.
+            arguments: positional arguments of the call.
 
         Raises:
-            HookFailed: it took too long, or was cancelled by something else than this hub.
-            Exception: what the function raises.
+            HookFailed: the call timed out, or was cancelled by something other than this hub.
+            Exception: any exception that the function raises.
         """
         try:
             result = function(*arguments)
@@ -55,7 +59,8 @@ class HookCalls:
             raise HookFailed("it was cancelled") from None
         if not inspect.isawaitable(result):
             return result
-        # A task of its own: one that ignores its cancellation must not hold up the client either.
+        # The function runs as a separate task: if it ignores its cancellation, the client still
+        # goes on.
         task = asyncio.ensure_future(result)
         task.add_done_callback(_retrieve)
         timeout = self._context.options.hook_timeout
@@ -72,12 +77,12 @@ class HookCalls:
         return task.result()
 
     def failed(self, hook: str, function: HookFunction | None, error: Exception) -> None:
-        """Count a failure, log it and report it; the latter two once a minute for each function.
+        """Count a failure of a hook. Log and report it at most once a minute for each function.
 
         Args:
             hook: the name of the hook, such as ``on_join``.
-            function: the one that failed; None if none of the hook's functions was called.
-            error: what it raised.
+            function: the function that failed; None if no function of the hook was called.
+            error: the exception.
         """
         self.failures[hook] = self.failures.get(hook, 0) + 1
         where = hook if function is None else f"{hook} ({_name(function)})"
@@ -94,20 +99,22 @@ class HookCalls:
 
 
 def failed_answer() -> ProtocolError:
-    """Return the error that a client is sent when a hook fails; it tells nothing of the inside."""
-    return ProtocolError("internal", "The server failed at this; it has been logged.", retry=True)
+    """Return the error that a client is sent when a hook fails. It reveals no internal details."""
+    return ProtocolError(
+        "internal", "The server failed to handle this message. The error was logged.", retry=True
+    )
 
 
 def checked_function(hook: str, function: Any, parameters: str) -> HookFunction:
-    """Return the function if it can be called as a hook is.
+    """Return a function after checking that it can be called with a hook's parameters.
 
     Args:
         hook: the name of the hook.
-        function: of the program.
-        parameters: names of what it is called with, such as ``client, room``.
+        function: the function of the application.
+        parameters: the hook's parameter names, such as ``client, room``.
 
     Raises:
-        OptionError: it cannot.
+        OptionError: the object is not callable, or does not accept these parameters.
     """
     if not callable(function):
         raise OptionError(
@@ -119,23 +126,24 @@ def checked_function(hook: str, function: Any, parameters: str) -> HookFunction:
     except TypeError:
         raise OptionError(f"A function for {hook} is called with ({parameters}).") from None
     except ValueError:
-        pass  # a function in C that does not tell its parameters
+        pass  # a C function has no signature to check
     return function  # type: ignore[no-any-return]
 
 
 def _name(function: HookFunction) -> str:
-    """Return module and qualified name of a function, or of the class of a callable object."""
+    """Return module and qualified name of a function, or of a callable object's class."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return _printable(f"{named.__module__}.{named.__qualname__}")
 
 
 def _words(error: Exception) -> str:
-    """Describe an error in one line of safe text: it may quote a client's message."""
+    """Describe an error in one line of printable text. The error may quote a client's message."""
     text = str(error) if isinstance(error, HookFailed) else f"{type(error).__name__}: {error}"
     return _printable(text[:300])
 
 
 def _printable(text: str) -> str:
+    """Replace characters that are not printable by spaces."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 

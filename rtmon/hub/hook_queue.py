@@ -1,4 +1,4 @@
-"""The hooks of one client, called one after the other."""
+"""Queue of hook calls for one client, which runs them one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["HookQueue"]
 
 
 class HookQueue:
-    """Calls the hooks of one client one after the other, in the order of what happened.
+    """Calls the hooks of one client one after the other, in the order of the events.
 
     Args:
         spawn: runs a coroutine as a task.
@@ -27,7 +27,7 @@ class HookQueue:
         self._waiting: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
 
     def add(self, call: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Have a hook called after those that wait. Returns False if too many do."""
+        """Queue the call of a hook. Returns False if the queue is full."""
         if len(self._waiting) >= limits.LISTENER_QUEUE:
             return False
         self._waiting.append(call)
@@ -36,10 +36,11 @@ class HookQueue:
         return True
 
     async def idle(self) -> None:
-        """Wait until all hooks of the client have been called."""
+        """Wait until all queued hooks of the client have been called."""
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
     async def _work(self) -> None:
+        """Call the queued hooks until the queue is empty."""
         while self._waiting:
             await self._waiting.popleft()()

@@ -1,4 +1,4 @@
-"""Hooks: functions of the program that are called when clients come, act and leave."""
+"""Hooks: functions of the application that are called when clients connect, act or disconnect."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ProtocolError
 from ..metrics.close_causes import UNKNOWN
-from ..protocol.data import Data, decode_data
-from .client import Client
+from ..protocol.data_encoding import Data, decode_data
+from .client_handle import Client
 from .connection import BeforeWelcome, Connection
-from .context import HubContext
 from .hook_calls import HookCalls, HookFailed, HookFunction, checked_function, failed_answer
 from .hook_queue import HookQueue
+from .hub_context import HubContext
 
 __all__ = ["HookName", "Hooks"]
 
@@ -29,16 +29,16 @@ _PARAMETERS: Final[dict[HookName, str]] = {
     "on_subscribe": "client, channel",
     "on_publish": "client, channel, data",
 }
-"""What the functions for each hook are called with."""
+"""Hook → the parameters with which its functions are called."""
 
 
 class Hooks:
-    """Calls the program's hooks; one that is slow or fails holds up or harms its client alone.
+    """Calls the application's hooks. A slow or failing hook affects only its own client.
 
     Args:
-        context: of the hub.
-        calls: calls the functions.
-        client_of: makes the program's handle of a client.
+        context: the hub's shared context.
+        calls: calls the functions with a timeout.
+        client_of: returns the application's handle of a connection's client.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class Hooks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, hook: HookName, function: Any) -> None:
-        """Add a function, called after those that there are.
+        """Register a function for a hook. It is called after the functions registered before.
 
         Raises:
-            OptionError: it is no function that can be called as this hook is.
+            OptionError: the function cannot be called with the hook's parameters.
         """
         checked = checked_function(hook, function, _PARAMETERS[hook])
         self._functions.setdefault(hook, []).append(checked)
 
     async def admit(self, connection: Connection) -> None:
-        """Call the hooks of a client that is about to be welcomed.
+        """Call the ``on_connect`` hooks of a client before its welcome.
 
         Raises:
-            ProtocolError: a hook refuses the client, or fails.
+            ProtocolError: a hook refuses the client or fails, or the connection has ended.
         """
         functions = self._functions.get("on_connect")
         if functions is not None:
@@ -71,62 +71,70 @@ class Hooks:
             await self._ask(functions, connection)
         connection.admitted = True
         if not connection.open:
-            # It ended while the hooks ran: the program hears of both, its coming and its end.
+            # The connection ended while the hooks ran. After on_connect, the application also gets
+            # on_disconnect.
             self.disconnected(connection, ())
             raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
 
     async def _ask(self, functions: Sequence[HookFunction], connection: Connection) -> None:
+        """Call the ``on_connect`` functions one after the other.
+
+        Raises:
+            ProtocolError: a function refuses the client, or fails.
+        """
         client = self._client_of(connection)
         for function in functions:
             try:
                 welcome = await self._welcomes(function, client)
             except ProtocolError:
                 raise
-            except Exception as error:  # noqa: BLE001 - of the program's function
+            except Exception as error:  # noqa: BLE001 - of the application's function
                 self._calls.failed("on_connect", function, error)
                 raise failed_answer() from None
             if not welcome:
                 raise ProtocolError("forbidden", "The server does not let you in.")
 
     async def _welcomes(self, function: HookFunction, client: Client) -> bool:
+        """Call one ``on_connect`` function. Returns False if it refuses the client."""
         returned = await self._calls.call(function, client)
         if not isinstance(returned, bool | None):
             raise HookFailed(f"it returned {returned!r:.100}: return None, True or False")
         return returned is not False
 
     def joined(self, connection: Connection, room: str, *, reply_to: str | None = None) -> None:
-        """Call the hooks of a client that has joined a room.
+        """Queue the ``on_join`` hooks of a client that has joined a room.
 
         Args:
-            connection: the client's.
+            connection: the client's connection.
             room: the room.
-            reply_to: id of the client's message, for the error if a hook fails.
+            reply_to: id of the client's message, for an error answer if a hook fails; None if there
+                is no message to answer.
         """
         self._notify("on_join", connection, room, reply_to=reply_to)
 
     def left(self, connection: Connection, room: str, *, reply_to: str | None = None) -> None:
-        """Call the hooks of a client that has left a room."""
+        """Queue the ``on_leave`` hooks of a client that has left a room."""
         self._notify("on_leave", connection, room, reply_to=reply_to)
 
     def subscribed(
         self, connection: Connection, channel: str, *, reply_to: str | None = None
     ) -> None:
-        """Call the hooks of a client that has subscribed to a channel or pattern."""
+        """Queue the ``on_subscribe`` hooks of a client with a new channel or pattern."""
         self._notify("on_subscribe", connection, channel, reply_to=reply_to)
 
     def published(
         self, connection: Connection, channel: str, data: Data, *, reply_to: str | None = None
     ) -> None:
-        """Call the hooks of a client that has published to a channel."""
+        """Queue the ``on_publish`` hooks of a client that has published to a channel."""
         if "on_publish" in self._functions:
             self._notify("on_publish", connection, channel, decode_data(data), reply_to=reply_to)
 
     def disconnected(self, connection: Connection, rooms: Sequence[str]) -> None:
-        """Call the hooks of a client whose connection has ended.
+        """Queue the ``on_leave`` and ``on_disconnect`` hooks of a client that has disconnected.
 
         Args:
-            connection: the client's.
-            rooms: those that it leaves by that.
+            connection: the client's connection.
+            rooms: the rooms that the client was in.
         """
         for room in rooms:
             self._notify("on_leave", connection, room)
@@ -137,7 +145,7 @@ class Hooks:
             self._notify("on_disconnect", connection, end.close_code, reason or "", cause)
 
     async def aclose(self) -> None:
-        """Wait for hooks that run, ``hook_timeout`` seconds at most, and cancel the rest."""
+        """Wait up to ``hook_timeout`` seconds for running hooks, then cancel the others."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=self._context.options.hook_timeout)
             for task in late:
@@ -146,6 +154,7 @@ class Hooks:
     def _notify(
         self, hook: HookName, connection: Connection, *rest: Any, reply_to: str | None = None
     ) -> None:
+        """Queue the call of all functions of a hook for one client."""
         functions = self._functions.get(hook)
         if functions is None:
             return
@@ -158,7 +167,9 @@ class Hooks:
                 await self._call(hook, function, connection, (client, *rest), reply_to)
 
         if not connection.hooks.add(call):
-            self._calls.failed(hook, None, HookFailed("too many calls wait; it is left out"))
+            self._calls.failed(
+                hook, None, HookFailed("too many calls wait in the queue; this call was dropped")
+            )
 
     async def _call(
         self,
@@ -168,20 +179,27 @@ class Hooks:
         arguments: tuple[Any, ...],
         reply_to: str | None,
     ) -> None:
+        """Call one function of a hook. If it fails, answer the client's message with an error."""
         try:
             await self._done(function, arguments)
-        except Exception as error:  # noqa: BLE001 - of the program's function
+        except Exception as error:  # noqa: BLE001 - of the application's function
             self._calls.failed(hook, function, error)
             if reply_to is not None and connection.open:
                 wrong = error if isinstance(error, ProtocolError) else failed_answer()
                 connection.error(wrong, reply_to=reply_to)
 
     async def _done(self, function: HookFunction, arguments: tuple[Any, ...]) -> None:
+        """Call a function that must return None.
+
+        Raises:
+            HookFailed: the function returned something else.
+        """
         returned = await self._calls.call(function, *arguments)
         if returned is not None:
             raise HookFailed(f"it returned {returned!r:.100}: return None")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as a task that :meth:`aclose` waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

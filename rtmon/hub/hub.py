@@ -1,4 +1,4 @@
-"""The hub's public face."""
+"""The class ``Hub``, the public interface of a hub."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from ..errors import OptionError
 from ..protocol import close
 from .admission.authentication import Auth
 from .admission.permissions import Allow
-from .assembly import HubAssembly
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .connection import Connection
-from .context import HubContext
-from .interface.clients import Clients
-from .interface.connections import Connections
-from .interface.hooks import HookDecorators
-from .interface.measurements import Measurements
-from .interface.messages import Messages
+from .hub_assembly import HubAssembly
+from .hub_context import HubContext
 from .options import CHANGEABLE, HubOptions
+from .public_api.client_methods import ClientMethods
+from .public_api.hook_decorators import HookDecorators
+from .public_api.messaging_methods import MessagingMethods
+from .public_api.monitor_methods import MonitorMethods
+from .public_api.transport_methods import TransportMethods
 
 __all__ = ["Hub"]
 
 
-class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
-    """A real-time server without a socket: give it to ``rtmon.serve``.
+class Hub(MessagingMethods, ClientMethods, HookDecorators, MonitorMethods, TransportMethods):
+    """A real-time server without sockets. Pass it to ``rtmon.serve``.
 
     Args:
-        options: the options; the defaults if None.
-        auth: authenticates clients, such as :class:`rtmon.hub.JWT`; None accepts what they claim.
-        allow: decides what a client may do, beside :class:`ChannelOptions`: see
+        options: the hub's options; None for the defaults.
+        auth: authenticates clients, such as :class:`rtmon.hub.JWT`; None accepts the user id that a
+            client claims.
+        allow: decides what a client may do, in addition to :class:`ChannelOptions`; see
             :mod:`rtmon.hub.admission.permissions`.
-        broker: carries publications; in memory if None.
-        clock: monotonic seconds.
-        wall: Unix seconds, for timestamps.
-        changes: fields of :class:`HubOptions` that differ from ``options``:
+        broker: carries publications between nodes; None for a broker in memory, for a single node.
+        clock: returns monotonic seconds.
+        wall: returns Unix seconds, for timestamps.
+        changes: fields of :class:`HubOptions` that differ from ``options``, such as
             ``Hub(history=100)``.
 
     Attributes:
-        context: what the parts of the hub share; for transports.
-        registry: the connections, their rooms and subscriptions; read it, do not change it.
+        context: objects that the parts of the hub share; transports use it.
+        registry: the connections with their rooms and subscriptions. Read it, but do not change it.
 
     Raises:
-        OptionError: an option makes no sense.
+        OptionError: an option has an invalid value.
     """
 
     def __init__(
@@ -75,29 +76,29 @@ class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
 
     @property
     def options(self) -> HubOptions:
-        """The options; :meth:`change` replaces them."""
+        """The current options. :meth:`change` replaces them."""
         return self.context.options
 
     @property
     def node(self) -> str:
-        """Id of this hub among those that share its broker."""
+        """Id of this hub among the hubs that share its broker."""
         return self.context.node
 
     @property
     def connections(self) -> Mapping[str, Connection]:
-        """Client id → connection of each welcomed client, live and read-only."""
+        """Client id → connection of each welcomed client; a live, read-only view."""
         return MappingProxyType(self.registry.connections)
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """Error code → number of refused clients, live and read-only.
+        """Error code → number of refused clients; a live, read-only view.
 
-        Error codes of an application's own are counted together, as ``other``.
+        Error codes that the application defines are counted together as ``other``.
         """
         return MappingProxyType(self._parts.refusals.counts)
 
     def change(self, **changes: Any) -> None:
-        """Change options while the hub runs, at once and for all connections.
+        """Change options while the hub runs. They apply at once to all connections.
 
         Args:
             changes: fields of :class:`HubOptions`: those for slow consumers (``slow``,
@@ -106,7 +107,7 @@ class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
                 ``expiry_notice``, ``idle_timeout``, ``hook_timeout``.
 
         Raises:
-            OptionError: a field cannot be changed while the hub runs, or makes no sense.
+            OptionError: a field cannot be changed while the hub runs, or its value is invalid.
         """
         fixed = sorted(set(changes) - CHANGEABLE)
         if fixed:
@@ -120,28 +121,28 @@ class Hub(Messages, Clients, HookDecorators, Measurements, Connections):
 
     @property
     def away(self) -> str | None:
-        """Why the broker, and so other nodes, cannot be reached; None if it can."""
+        """Why the broker, and so other nodes, cannot be reached; None if it can be reached."""
         return self.context.broker.away
 
     @property
     def health(self) -> tuple[int, str]:
-        """HTTP status and body for load balancers; they reveal nothing of the inside."""
+        """HTTP status and body of a health check for load balancers, without internal details."""
         return (200, "ok\n") if self.away is None else (503, "the other nodes are out of reach\n")
 
     def report_to(self, report: Callable[[str, str], object]) -> None:
-        """Report when other nodes go out of reach and when they are back, and failed hooks.
+        """Report outages of the broker and failed hooks to a function.
 
         Args:
-            report: called with a few words and a sentence; it replaces the one given before.
+            report: called with a short title and a sentence. It replaces an earlier function.
         """
         self._parts.events.report = self._parts.hook_calls.report = report
 
     async def start(self) -> None:
-        """Connect to other nodes, if the broker has any; servers call this."""
+        """Connect to other nodes, if the broker has any. Servers call this method."""
         await self.context.broker.start()
 
     async def aclose(self) -> None:
-        """Close all connections with 1001, and finish background work."""
+        """Close all connections with code 1001, and finish background tasks."""
         for connection in list(self._parts.connection_limits.connections):
             connection.peer.close(close.GOING_AWAY, "the server stops")
             self.closed(connection)

@@ -1,4 +1,4 @@
-"""The clients of this node, for the program that runs the hub."""
+"""The clients that are connected to this node, as objects for the application."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from ..core.option_checks import within
+from ..core.option_validation import within
 from ..errors import OptionError, ProtocolError
 from ..protocol import catalog, close
-from ..protocol.values import checked_name, explain
-from .client import Client
+from ..protocol.field_types import checked_name, explain
+from .application_input import own_message
+from .client_handle import Client
 from .connection import Connection
-from .context import HubContext
-from .program_input import own_message
-from .registry import Registry
+from .connection_registry import ConnectionRegistry
+from .hub_context import HubContext
 from .room_membership import RoomMembership
 
 __all__ = ["LocalClient", "LocalClients", "checked_room"]
@@ -25,29 +25,29 @@ __all__ = ["LocalClient", "LocalClients", "checked_room"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LocalClients:
-    """Makes the handles of clients, with the parts that they need.
+    """Creates the application's handles of clients on this node.
 
     Attributes:
-        context: of the hub.
+        context: the hub's shared context.
         registry: the connections of this node.
         membership: adds clients to rooms and removes them.
     """
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     membership: RoomMembership
 
     def of(self, connection: Connection) -> LocalClient:
-        """Return the handle of a connection's client."""
+        """Return the application's handle of a connection's client."""
         return LocalClient(connection, self)
 
     def find(self, client_id: str) -> LocalClient | None:
-        """Return a client of this node; None if there is none with this id."""
+        """Return the client of this node with an id; None if there is none."""
         connection = self.registry.connections.get(client_id)
         return None if connection is None else self.of(connection)
 
     def all(self) -> list[Client]:
-        """Return the clients of this node, in the order of their welcome."""
+        """Return all clients of this node, in the order of their welcome."""
         return [self.of(connection) for connection in self.registry.connections.values()]
 
     def members(self, room: str) -> list[Client]:
@@ -61,16 +61,16 @@ class LocalClients:
         idle = [each for each in self.registry.connections.values() if each.active <= latest]
         idle = [connection for connection in idle if connection.peer.open]
         for connection in idle:
-            connection.peer.close(close.IDLE, f"you said nothing for {seconds:g} s")
+            connection.peer.close(close.IDLE, f"you sent nothing for {seconds:g} s")
         return len(idle)
 
 
 class LocalClient(Client):
-    """A client that is connected to this node.
+    """Handle of a client that is connected to this node.
 
     Args:
-        connection: the client's.
-        node: the parts of its node.
+        connection: the client's connection.
+        node: the parts of the hub that the handle uses.
     """
 
     __slots__ = ("_connection", "_node")
@@ -140,11 +140,12 @@ class LocalClient(Client):
         left = await self._node.membership.leave(self._connection, name)
         if left is None:
             return False
-        # The announcement to the room's members does not reach it any more.
+        # The client is no longer a member, so the announcement to the members does not reach it.
         self._connection.send("user_left", self._left(name, left))
         return True
 
     def _left(self, room: str, user_count: int) -> catalog.People:
+        """Return the payload of the ``user_left`` message for the client itself."""
         member = msgspec.structs.replace(self._connection.member, info=None)
         return catalog.People(
             client_id=member.client_id,
@@ -157,18 +158,20 @@ class LocalClient(Client):
         )
 
     def _check_open(self) -> None:
+        """Raise ProtocolError if the client has disconnected."""
         if not self.open:
             raise self._gone()
 
     def _gone(self) -> ProtocolError:
-        return ProtocolError("unknown_client", f"The client {self.id!r} is gone.")
+        """Return the error for a client that has disconnected."""
+        return ProtocolError("unknown_client", f"The client {self.id!r} has disconnected.")
 
 
 def checked_room(room: Any) -> str:
-    """Return the name of a room as a plain str.
+    """Return the name of a room as a plain str, after validation.
 
     Raises:
-        OptionError: it is no name.
+        OptionError: it is not a valid room name.
     """
     try:
         return checked_name(room)

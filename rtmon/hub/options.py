@@ -1,4 +1,4 @@
-"""Options of a hub and of its channels: frozen records, to which CLI options map field by field."""
+"""Options of a hub and of its channels, as frozen dataclasses. CLI options set their fields."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..core.backpressure import Bounds, Policy, checked_policy
-from ..core.batching import Batch
-from ..core.option_checks import one_of, within
+from ..core.batch_buffer import Batch
+from ..core.option_validation import one_of, within
 from ..errors import OptionError, ProtocolError
 from ..protocol import limits
-from ..protocol.channels import is_pattern
-from ..protocol.values import checked_name, explain
+from ..protocol.channel_patterns import is_pattern
+from ..protocol.field_types import checked_name, explain
 
 __all__ = ["CHANGEABLE", "ChannelOptions", "HubOptions"]
 
@@ -35,21 +35,24 @@ CHANGEABLE = frozenset(
         "stalled",
     }
 )
-"""Fields of :class:`HubOptions` that can change while a hub runs, as each use reads them anew."""
+"""Fields of :class:`HubOptions` that :meth:`rtmon.hub.Hub.change` may replace. The hub reads these
+fields each time it uses them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
-    """Options of some channels; None takes the hub's.
+    """Options of the channels that match a pattern. None means the hub's option.
 
     Attributes:
-        history: publications kept.
-        history_age: seconds for which they are kept.
-        subscribe: the permission that clients need to subscribe and to read the history; None for
-            none. To subscribe to a pattern, a client needs it for all channels it may match.
-        publish: the permission that clients need to publish; the server itself needs none.
-        presence: the permission that clients need to ask for presence.
-        batch: send what is published in batches.
+        history: maximum number of kept publications.
+        history_age: seconds for which a publication is kept.
+        subscribe: permission that a client needs to subscribe and to read the history; None if it
+            needs none. To subscribe to a pattern, a client needs the permissions of all channels
+            that the pattern may match.
+        publish: permission that a client needs to publish; None if it needs none. The server itself
+            never needs one.
+        presence: permission that a client needs to request presence; None if it needs none.
+        batch: options for sending publications in batches; None for no batches.
         slow: policy for slow consumers.
     """
 
@@ -82,54 +85,61 @@ class HubOptions:
     """Options of a hub.
 
     Attributes:
-        name: what the server calls itself in ``welcome``.
-        history: publications kept per channel, room and for the chat; 0 keeps none.
-        history_age: seconds for which they are kept.
-        echo: whether a client gets its own chat and room messages; a message can say otherwise.
+        name: name of the server, sent in ``welcome``.
+        history: maximum number of publications kept for each channel, each room and the chat; 0
+            keeps none.
+        history_age: seconds for which a publication is kept.
+        echo: whether a client receives its own chat and room messages. A message can override this.
         announce: seconds for which joins and leaves are collected into one message.
-        typing_timeout: seconds after which a client that does not repeat it stops typing.
-        rate: messages a second that one connection may send, lastingly.
-        burst: messages that it may send at once before the rate applies.
-        byte_rate: bytes a second, inflated, that one connection may send lastingly. The hub reads
-            what is above it later, and refuses nothing; file chunks do not count.
-        max_size: bytes of the largest accepted message; the server is started with the same.
-        slow: policy for a slow consumer that has reached one of the bounds below; see
-            :data:`rtmon.core.backpressure.Policy`. Answers, and all else that belongs to one
-            client alone, is never dropped: past a bound, that client is disconnected.
-        max_waiting: bytes that may wait for one receiver.
-        max_waiting_messages: messages that may wait for one receiver.
-        max_waiting_age: seconds that a message may wait.
-        stalled: seconds for which a receiver may take nothing at all of what waits for it; then
-            its connection is cut, whatever the policy.
-        max_connections: connections at once; further ones are closed with 1013.
-        connections_per_user: connections at once of one user; None for any number. It needs
-            ``auth``, as ``user_rate`` does: without it, any client can claim to be any user.
-        connections_per_address: connections at once of one IPv4 address or IPv6 /64 network; None
-            for any number.
-        at_limit: ``refuse`` refuses a connection above these two limits with 1013;
-            ``close_oldest`` closes the oldest one with 4501 instead.
-        user_rate: messages a second that all connections of one user may send together, lastingly;
-            None for no such bound.
-        user_burst: messages that they may send at once before the rate applies.
-        address_rate, address_burst: the same for one address; a new connection counts as a message.
-        auth_timeout: seconds in which a client must authenticate, if the hub has ``auth``.
+        typing_timeout: seconds after which a typing indicator ends if the client does not repeat
+            it.
+        rate: sustained rate limit of one connection, in messages a second.
+        burst: number of messages that a connection may send at once before the rate limit applies.
+        byte_rate: sustained rate limit of one connection, in decompressed bytes a second. The hub
+            reads faster input later, and refuses nothing. File chunks do not count.
+        max_size: maximum size of a message from a client, in bytes. The server is started with the
+            same limit.
+        slow: policy for a slow consumer that has reached ``max_waiting``,
+            ``max_waiting_messages`` or ``max_waiting_age``; see
+            :data:`rtmon.core.backpressure.Policy`. Answers, and other messages for one client
+            alone, are never dropped: above a limit, that client is disconnected.
+        max_waiting: maximum number of bytes in the send queue of one connection.
+        max_waiting_messages: maximum number of messages in the send queue of one connection.
+        max_waiting_age: maximum time in seconds that a message waits in the send queue.
+        stalled: seconds after which a receiver that reads none of its queued bytes is disconnected,
+            whatever the policy.
+        max_connections: maximum number of connections; further ones are closed with 1013.
+        connections_per_user: maximum number of connections of one user; None for no limit. It
+            requires ``auth``, as does ``user_rate``: without it, a client can claim any user id.
+        connections_per_address: maximum number of connections from one IPv4 address or IPv6 /64
+            network; None for no limit.
+        at_limit: ``refuse`` refuses a connection above ``connections_per_user`` or
+            ``connections_per_address`` with 1013. ``close_oldest`` instead closes the oldest one
+            with 4501.
+        user_rate: sustained rate limit of all connections of one user together, in messages a
+            second; None for no limit.
+        user_burst: number of messages that a user may send at once before ``user_rate`` applies.
+        address_rate, address_burst: like ``user_rate`` and ``user_burst``, for all connections of
+            one address together. A new connection counts as a message.
+        auth_timeout: seconds within which a client must authenticate, if the hub has ``auth``.
         expiry_notice: seconds before the expiry of a token at which its client is warned.
-        token_in_query: whether a token is taken from the address, too (``?token=…``), which ends
-            up in logs.
+        token_in_query: whether a token in the URL is accepted (``?token=…``). URLs end up in logs.
         client_ids: whether clients choose their own ids, at ``/ws/{client_id}`` or with
-            ``?client_id=…``; with ``auth`` only such as belong to the user.
-        idle_timeout: seconds in which a client must say something, heartbeats aside, or is closed
-            with 4502; None for ever. A client that only receives is idle, too.
-        auth_close: close code of clients that are not let in, for want of a token that is taken or
-            by a hook: 4500, or 1008 for clients that know the registered codes only, which then
-            stands for 4002, too.
-        hook_timeout: seconds that a hook or check of the program may take; then it is cancelled.
-        channels: pattern → :class:`ChannelOptions`; the first that matches a channel counts.
-        files: folder that receives files; None refuses them.
-        file_size: bytes of the largest accepted file.
-        file_quota: bytes of all files in the folder together.
-        file_count: files in the folder.
-        file_share: part of both that one authenticated user may take, above 0, up to 1.
+            ``?client_id=…``. With ``auth``, a client may choose only ids that belong to its user.
+        idle_timeout: seconds after which a client that sends nothing but heartbeats is closed with
+            4502; None for no timeout. A client that only receives counts as idle.
+        auth_close: close code for clients that are refused because of their token or by a hook:
+            4500, or 1008 for clients that know only registered codes. If 1008, it also replaces
+            4002.
+        hook_timeout: seconds after which a hook or check of the application is cancelled.
+        channels: pattern → :class:`ChannelOptions`. The first pattern that matches a channel
+            applies.
+        files: folder for received files; None refuses files.
+        file_size: maximum size of a file, in bytes.
+        file_quota: maximum size of all files in the folder together, in bytes.
+        file_count: maximum number of files in the folder.
+        file_share: fraction of ``file_quota`` and ``file_count`` that one authenticated user may
+            use, above 0, up to 1.
     """
 
     name: str = "rtmon"
@@ -211,7 +221,7 @@ class HubOptions:
 
     @property
     def bounds(self) -> Bounds:
-        """Bounds of what may wait for one receiver."""
+        """Limits of one connection's send queue."""
         return Bounds(
             bytes=self.max_waiting,
             messages=self.max_waiting_messages,
@@ -220,10 +230,14 @@ class HubOptions:
 
     @classmethod
     def of(cls, options: Self | None, changes: dict[str, Any]) -> Self:
-        """Return these options with some fields changed.
+        """Return a copy of options with some fields changed.
+
+        Args:
+            options: the options; None for the defaults.
+            changes: field → new value.
 
         Raises:
-            OptionError: there is no such field, or its value makes no sense.
+            OptionError: there is no such field, or its value is invalid.
         """
         unknown = sorted(set(changes) - set(cls.__dataclass_fields__))
         if unknown:
@@ -234,6 +248,11 @@ class HubOptions:
 
 
 def _check_channels(channels: Any) -> None:
+    """Check the option ``channels``.
+
+    Raises:
+        OptionError: it is not a dict of valid patterns and :class:`ChannelOptions`.
+    """
     if not isinstance(channels, dict):
         raise OptionError(f"channels is {channels!r}: give a dict, pattern → ChannelOptions.")
     for pattern, rule in channels.items():
@@ -244,5 +263,5 @@ def _check_channels(channels: Any) -> None:
         try:
             is_pattern(pattern)
         except ProtocolError as error:
-            # Checked here, so that a malformed pattern does not fail each publication.
+            # Check patterns at startup. A malformed pattern would otherwise fail each publication.
             raise OptionError(f"channels: {error.message}") from None

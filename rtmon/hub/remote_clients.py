@@ -1,4 +1,4 @@
-"""Clients of other nodes, for the program that runs the hub."""
+"""Clients that are connected to other nodes, as objects for the application."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import msgspec
 from ..errors import ProtocolError
 from ..protocol import close
 from ..protocol.close import checked_reason
+from .application_input import own_message
 from .brokers.node_messages import Act
-from .client import Client
+from .client_handle import Client
 from .local_clients import LocalClients, checked_room
-from .node_calls import NodeCalls
-from .program_input import own_message
+from .node_requests import NodeRequests
 
 __all__ = ["Description", "RemoteClient", "RemoteClients"]
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes of a :class:`Client` at one moment."""
+    """The attributes of a :class:`Client` at one moment, sent from its node to another node."""
 
     name: str
     user: str | None
@@ -34,22 +34,24 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, client: Client) -> Description:
-        """Return the attributes of a client now."""
+        """Return the current attributes of a client."""
         return cls(**{name: getattr(client, name) for name in cls.__struct_fields__})
 
 
 class RemoteClient(Client):
-    """A client that is connected to another node, as it was when it was found.
+    """Handle of a client that is connected to another node.
+
+    Its attributes have the values at the time of :meth:`rtmon.hub.Hub.find`.
 
     Args:
         client_id: the client id.
-        found: its attributes.
-        calls: asks its node.
+        found: the client's attributes.
+        calls: sends requests to the client's node.
     """
 
     __slots__ = ("_calls", "_found", "_gone")
 
-    def __init__(self, client_id: str, found: Description, calls: NodeCalls) -> None:
+    def __init__(self, client_id: str, found: Description, calls: NodeRequests) -> None:
         super().__init__(client_id)
         self._found = found
         self._calls = calls
@@ -115,6 +117,7 @@ class RemoteClient(Client):
         return bool(await self._ask("leave", room=checked_room(room)))
 
     async def _ask(self, act: Act, **fields: Any) -> Any:
+        """Send a request about the client to its node. Returns the answer."""
         try:
             return await self._calls.ask(self.id, act, since=self.since, **fields)
         except ProtocolError as error:
@@ -126,16 +129,16 @@ class RemoteClients:
     """Finds clients on all nodes.
 
     Args:
-        clients: those of this node.
-        calls: asks other nodes.
+        clients: the clients of this node.
+        calls: sends requests to other nodes.
     """
 
-    def __init__(self, clients: LocalClients, calls: NodeCalls) -> None:
+    def __init__(self, clients: LocalClients, calls: NodeRequests) -> None:
         self._clients = clients
         self._calls = calls
 
     async def find(self, client_id: str) -> Client | None:
-        """Return a client of any node; see :meth:`rtmon.hub.Hub.find`."""
+        """Return the client of any node with an id; see :meth:`rtmon.hub.Hub.find`."""
         here = self._clients.find(client_id)
         if here is not None:
             return here

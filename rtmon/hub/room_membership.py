@@ -1,4 +1,4 @@
-"""Membership of rooms: clients are added and removed here, for a client or for the program."""
+"""Joining and leaving of rooms, requested by a client or by the application."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..protocol.catalog import Position
 from .broadcast import Broadcast
 from .brokers.base import Recovery
 from .connection import Connection
-from .context import HubContext
+from .connection_registry import ConnectionRegistry
+from .history_recovery import HistoryReplay
 from .hooks import Hooks
-from .join_leave import JoinLeave
-from .place_keys import room_key
-from .presence import Presence
-from .recovery import HistoryReplay
-from .registry import Registry
+from .hub_context import HubContext
+from .join_leave_announcements import JoinLeaveAnnouncements
+from .presence import PresenceRecorder
+from .room_channel_keys import room_key
 from .typing_indicator import TypingIndicators
 
 __all__ = ["RoomMembership"]
@@ -27,17 +27,17 @@ __all__ = ["RoomMembership"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RoomMembership:
-    """Which clients are in which rooms, within the limits; permissions are checked elsewhere."""
+    """Adds clients to rooms and removes them, within the limits. It does not check permissions."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     broadcast: Broadcast
     replay: HistoryReplay
-    presence: Presence
-    join_leave: JoinLeave
+    presence: PresenceRecorder
+    join_leave: JoinLeaveAnnouncements
     typing: TypingIndicators
     hooks: Hooks
-    # A lock lives as long as it is held or waited for.
+    # The dict drops a lock once no task holds it or waits for it.
     _turns: WeakValueDictionary[Connection, asyncio.Lock] = field(
         init=False, default_factory=WeakValueDictionary
     )
@@ -51,19 +51,19 @@ class RoomMembership:
         answer: Callable[[Recovery, int], object] = lambda *_: None,
         reply_to: str | None = None,
     ) -> bool:
-        """Add a client to a room. Returns False if it was in the room before.
+        """Add a client to a room. Returns False if it was a member before.
 
         Args:
-            connection: the client's.
+            connection: the client's connection.
             room: the room.
-            since: the position that the client returns with.
+            since: position that the client returns with; None to receive live messages only.
             answer: called with the room's position and its number of members, before the client
-                gets what it missed.
-            reply_to: id of the client's message, for the error if a hook fails.
+                gets missed messages.
+            reply_to: id of the client's message, for an error answer if a hook fails.
 
         Raises:
-            ProtocolError: the client is in too many rooms, the room is full, the position was
-                never reached, or the broker cannot be reached.
+            ProtocolError: the client is in too many rooms, the room is full, the position does not
+                exist yet, or the broker cannot be reached.
         """
         if connection.held is not None:  # the client is not welcomed yet
             connection.held.rooms[room] = None
@@ -74,7 +74,10 @@ class RoomMembership:
     async def leave(
         self, connection: Connection, room: str, *, reply_to: str | None = None
     ) -> int | None:
-        """Remove a client from a room. Returns how many members are left; None if it was not in."""
+        """Remove a client from a room. Returns the number of remaining members.
+
+        None if the client was not a member.
+        """
         if connection.held is not None:
             connection.held.rooms.pop(room, None)
             return None
@@ -82,7 +85,10 @@ class RoomMembership:
             return await self._leave(connection, room, reply_to)
 
     def _turn(self, connection: Connection) -> asyncio.Lock:
-        """Return a lock: the client and the program may both move the client, at the same time."""
+        """Return the lock of a connection.
+
+        The client and the application can add the client to rooms, or remove it, at the same time.
+        """
         return self._turns.setdefault(connection, asyncio.Lock())
 
     async def _join(
@@ -93,6 +99,7 @@ class RoomMembership:
         answer: Callable[[Recovery, int], object],
         reply_to: str | None,
     ) -> bool:
+        """Add a client to a room, while holding the connection's lock."""
         rooms, broker = self.registry.rooms, self.context.broker
         key = room_key(room)
         new = not rooms.has(connection, room)
@@ -115,6 +122,7 @@ class RoomMembership:
         return True
 
     async def _leave(self, connection: Connection, room: str, reply_to: str | None) -> int | None:
+        """Remove a client from a room, while holding the connection's lock."""
         rooms, broker = self.registry.rooms, self.context.broker
         if not rooms.has(connection, room):
             return None
@@ -130,16 +138,20 @@ class RoomMembership:
         return len(rooms.members(room)) if count is None else count
 
     async def _check_limits(self, connection: Connection, room: str) -> None:
+        """Check that the client is not in too many rooms, and that the room is not full.
+
+        Raises:
+            ProtocolError: a limit is reached.
+        """
         rooms, broker = self.registry.rooms, self.context.broker
         if len(rooms.groups(connection)) >= limits.ROOMS_PER_CLIENT:
             raise ProtocolError(
                 "too_many_rooms",
-                f"You are in {limits.ROOMS_PER_CLIENT} rooms, the most there may be: leave one "
-                "first.",
+                f"You are in {limits.ROOMS_PER_CLIENT} rooms, which is the limit: leave one first.",
             )
         elsewhere = await broker.elsewhere(room_key(room))
         count = len(rooms.members(room)) + elsewhere
         if count >= limits.MEMBERS_PER_ROOM:
             raise ProtocolError(
-                "room_full", f"The room has {count} members, the most there may be.", retry=True
+                "room_full", f"The room has {count} members, which is the limit.", retry=True
             )

@@ -1,4 +1,4 @@
-"""Counters of each channel, room and of the chat."""
+"""Counters of publications and deliveries, for each channel, each room and the chat."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _SUMS = ("subscribers", "published", "delivered", "dropped", "bytes", "nanosecon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubStats:
-    """What one node has now, and what it has done since it began.
+    """Counters of one node since it started, and its current numbers of clients, users and rooms.
 
     Attributes:
-        clients: clients that are connected.
-        users: users that have a client here.
-        rooms: rooms that have a member here.
-        published, delivered, dropped: publications to all channels, rooms and the chat; see
+        clients: number of connected clients.
+        users: number of users with a client on this node.
+        rooms: number of rooms with a member on this node.
+        published, delivered, dropped: sums over all channels, rooms and the chat; see
             :class:`ChannelStats`.
-        refused: clients that were refused.
+        refused: number of refused clients.
     """
 
     clients: int
@@ -43,17 +43,17 @@ class HubStats:
 
 
 class ChannelStats:
-    """Counters of one place; all but ``subscribers`` only grow.
+    """Counters of one channel, one room or the chat. All but ``subscribers`` only grow.
 
     Attributes:
-        subscribers: connections that receive its publications now.
-        published: messages published.
-        delivered: messages handed to a connection's transport.
-        dropped: messages for a connection that were not handed to its transport.
-        bytes: payload bytes handed over: encoded messages, without framing.
-        nanoseconds: sum of all fan-outs, each from a publication's arrival until the last
-            transport has it; an integer, so that sums are exact and never fall.
-        fanout_max: the longest fan-out, in seconds.
+        subscribers: number of connections that receive its publications now.
+        published: number of publications.
+        delivered: number of messages handed to the transports of connections.
+        dropped: number of messages that a slow consumer's connection dropped instead.
+        bytes: payload bytes of the delivered messages, without framing.
+        nanoseconds: sum of the fan-out durations. A fan-out lasts from the arrival of a publication
+            until the last transport has it. As an integer, the sum is exact and never falls.
+        fanout_max: duration of the longest fan-out, in seconds.
     """
 
     __slots__ = (
@@ -79,11 +79,17 @@ class ChannelStats:
 
     @property
     def fanout(self) -> float:
-        """Sum of all fan-outs in seconds."""
+        """Sum of the fan-out durations, in seconds."""
         return self.nanoseconds / 1e9
 
     def settled(self, messages: int, size: int, handed: bool) -> None:  # noqa: FBT001 - a callback
-        """Count messages for one connection as delivered or dropped; ``size`` is their total."""
+        """Count messages to one connection as delivered or dropped.
+
+        Args:
+            messages: number of messages.
+            size: their total size in bytes.
+            handed: True if they were handed to the transport, False if they were dropped.
+        """
         if handed:
             self.delivered += messages
             self.bytes += size
@@ -91,14 +97,14 @@ class ChannelStats:
             self.dropped += messages
 
     def took(self, seconds: float) -> None:
-        """Record the duration of one fan-out."""
+        """Record the duration of one fan-out, in seconds."""
         nanoseconds = round(seconds * 1e9)
         self.nanoseconds += nanoseconds
         self.fanout_max = max(self.fanout_max, nanoseconds / 1e9)
         self._recorder.record(seconds)
 
     def add(self, others: Collection[ChannelStats]) -> None:
-        """Add the counters of other channels."""
+        """Add the counters of other channels to these."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + sum(map(attrgetter(name), others)))
         self.fanout_max = max([self.fanout_max, *map(attrgetter("fanout_max"), others)])
@@ -109,18 +115,18 @@ class ChannelStats:
 
 
 class StatsTable:
-    """Channel → its counters, for a bounded number of channels.
+    """Counters of channels, rooms and the chat, for a bounded number of them.
 
-    Past the bound, the longest unused channels without subscribers are forgotten. The first
-    channels stay: they have a series each in :meth:`series`.
+    Above the capacity, the least recently used ones without subscribers are removed. The first ones
+    are never removed, because each has its own series in :meth:`series`.
 
     Args:
-        capacity: channels to keep.
-        labels: how many of the first channels stay.
+        capacity: maximum number of rooms and channels.
+        labels: number of first rooms and channels that are never removed.
 
     Attributes:
-        fanout: durations of the fan-outs of all channels.
-        fanout_by_type: the same durations, by the type of what was published.
+        fanout: fan-out durations, by channel, room or chat.
+        fanout_by_type: the same durations, by message type.
     """
 
     def __init__(self, capacity: int, *, labels: int = LABELS) -> None:
@@ -146,18 +152,18 @@ class StatsTable:
         return stats
 
     def as_dict(self) -> dict[str, ChannelStats]:
-        """Return the live counters of all channels, longest unused first."""
+        """Return the live counters of all rooms and channels, the least recently used first."""
         return dict(self._stats)
 
     def busiest(self, limit: int) -> dict[str, ChannelStats]:
-        """Return the counters of the ``limit`` channels with the most deliveries."""
+        """Return the counters of the ``limit`` rooms and channels with the most deliveries."""
         return dict(heapq.nlargest(limit, self._stats.items(), key=lambda item: item[1].delivered))
 
     def series(self) -> list[ChannelInfo]:
-        """Return the counters of the first channels, and of all others together as ``other``.
+        """Return the counters of the first rooms and channels, and of all others together.
 
-        The number of series is bounded, and no counter ever falls: ``other`` includes the
-        channels that were forgotten.
+        The sum of all others has the name ``other``, so the number of series is bounded. It
+        includes removed rooms and channels, so no counter ever falls.
         """
         other = ChannelStats(self.fanout.unlabelled)
         with self._lock:
@@ -168,12 +174,13 @@ class StatsTable:
         return [*first, other.info("other")]
 
     def _forget(self) -> None:
-        # Forget many at once, so that not each new name walks the table.
+        # Remove many at once, so that not every new channel has to search the whole table.
+        """Remove the least recently used rooms and channels. Add their counters to ``other``."""
         idle = [
             name
             for name, stats in self._stats.items()
             if stats.subscribers == 0 and name not in self._first
         ]
         gone = idle[: max(1, self._capacity // 10)]
-        with self._lock:  # a scrape on another thread must find each channel in one of the two
+        with self._lock:  # a scrape on another thread must not miss the removed counters
             self._forgotten.add([self._stats.pop(name) for name in gone])

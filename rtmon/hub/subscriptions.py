@@ -1,37 +1,37 @@
-"""Subscribers of channels and patterns. Pure."""
+"""Index of subscribers, by channel and by channel pattern."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
-from ..protocol.channels import is_pattern, matches
-from .memberships import Memberships
+from ..protocol.channel_patterns import is_pattern, matches
+from .membership_index import MembershipIndex
 
 __all__ = ["Subscriptions"]
 
 M = TypeVar("M", bound=Hashable)
 
 _CACHED = 10_000
-"""Channels whose matching subscribers are kept."""
+"""Maximum number of channels whose subscribers, including those by patterns, are cached."""
 
 
 class Subscriptions(Generic[M]):
-    """Subscribers of channels and of patterns that match channels.
+    """Subscribers of channels, and of patterns that match channels.
 
     Attributes:
-        version: grows with each change of a pattern's subscribers, which may change the receivers
-            of any channel.
+        version: grows when the subscribers of a pattern change, which can change the receivers of
+            any channel.
     """
 
     def __init__(self) -> None:
         self.version = 0
-        self._channels: Memberships[M] = Memberships()
-        self._patterns: Memberships[M] = Memberships()
+        self._channels: MembershipIndex[M] = MembershipIndex()
+        self._patterns: MembershipIndex[M] = MembershipIndex()
         self._matched: dict[str, dict[M, None]] = {}
 
     def add(self, member: M, name: str) -> None:
-        """Subscribe to a channel or a pattern.
+        """Subscribe a member to a channel or pattern.
 
         Raises:
             ProtocolError: the pattern is malformed.
@@ -45,7 +45,7 @@ class Subscriptions(Generic[M]):
             self._matched.pop(name, None)
 
     def remove(self, member: M, name: str) -> bool:
-        """End a subscription. Returns whether there was one."""
+        """End a subscription. Returns False if there was none."""
         if not self.has(member, name):
             return False
         if is_pattern(name):
@@ -69,11 +69,11 @@ class Subscriptions(Generic[M]):
         return self._channels.has(member, name) or self._patterns.has(member, name)
 
     def names(self, member: M) -> list[str]:
-        """Return the channels, then the patterns, of a member."""
+        """Return the names that a member subscribes to: channels first, then patterns."""
         return [*self._channels.groups(member), *self._patterns.groups(member)]
 
     def patterns(self) -> list[tuple[M, str]]:
-        """Return each subscription to a pattern, as (member, pattern)."""
+        """Return all subscriptions to patterns, as (member, pattern)."""
         return [
             (member, pattern)
             for pattern in self._patterns.names()
@@ -81,7 +81,7 @@ class Subscriptions(Generic[M]):
         ]
 
     def receivers(self, channel: str) -> Collection[M]:
-        """Return the subscribers of a channel, including those by patterns, each once."""
+        """Return the subscribers of a channel, directly or by patterns. Each appears once."""
         direct = self._channels.members(channel)
         if not len(self._patterns):
             return direct
@@ -97,7 +97,10 @@ class Subscriptions(Generic[M]):
         return found.keys()
 
     def all(self, channel: str) -> list[M]:
-        """Return the same in a list; on any thread, so nothing is kept for the next call."""
+        """Return the subscribers of a channel, directly or by patterns, as a list.
+
+        May be called on any thread, because it does not use the cache.
+        """
         found = dict.fromkeys(list(self._channels.members(channel)))
         for pattern in self._patterns.names():
             if matches(pattern, channel):

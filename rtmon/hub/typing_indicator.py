@@ -1,15 +1,15 @@
-"""Typing indicators, ended for clients that forget to end them."""
+"""Typing indicators: announce which clients are typing, and end indicators after a timeout."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from ..core.timers import Timer
+from ..core.reusable_timer import Timer
 from ..protocol import catalog, limits
 from .brokers.base import Note, client_key
 from .connection import Connection
-from .context import HubContext
+from .hub_context import HubContext
 
 __all__ = ["TypingIndicators", "TypingState"]
 
@@ -17,11 +17,13 @@ M = TypeVar("M", bound=Hashable)
 
 
 class TypingState(Generic[M]):
-    """Members that are typing, each in some places. Pure: time is passed in.
+    """Records which members are typing in which rooms. The caller passes the time.
+
+    A place is the key of a room or of the chat, or of a single receiver.
 
     Args:
-        timeout: seconds after which a member that does not repeat it has stopped typing.
-        places: places of one member at once; past it the oldest is ended.
+        timeout: seconds after which a member that sends no further ``typing_start`` has stopped.
+        places: maximum number of places in which a member types at once. Above it, the oldest ends.
     """
 
     def __init__(self, *, timeout: float, places: int) -> None:
@@ -30,10 +32,16 @@ class TypingState(Generic[M]):
         self._until: dict[M, dict[str, float]] = {}
 
     def start(self, member: M, place: str, *, now: float) -> tuple[bool, list[str]]:
-        """Note that a member types in a place.
+        """Record that a member is typing in a room, in the chat, or to a single receiver.
+
+        Args:
+            member: the member.
+            place: key of the room, the chat or the receiver.
+            now: the time, in monotonic seconds.
 
         Returns:
-            Whether it did not before, and the places where its typing is ended by this.
+            True if the member was not typing there before, and the keys where its typing ends
+            because it types in too many places.
         """
         places = self._until.setdefault(member, {})
         new = places.pop(place, None) is None
@@ -44,7 +52,11 @@ class TypingState(Generic[M]):
         return new, ended
 
     def stop(self, member: M, place: str) -> bool:
-        """Note that a member stopped typing in a place. Returns whether it was typing there."""
+        """Record that a member stopped typing in a room, in the chat, or to a single receiver.
+
+        Returns:
+            False if the member was not typing there.
+        """
         places = self._until.get(member)
         if places is None or places.pop(place, None) is None:
             return False
@@ -53,11 +65,11 @@ class TypingState(Generic[M]):
         return True
 
     def drop(self, member: M) -> list[str]:
-        """Forget a member. Returns the places where it was typing."""
+        """Remove a member. Returns the keys of the rooms and receivers to which it was typing."""
         return list(self._until.pop(member, ()))
 
     def expired(self, now: float) -> list[tuple[M, str]]:
-        """Remove and return the members and places whose timeout has passed."""
+        """Remove the typing indicators whose timeout has passed. Returns them as (member, key)."""
         over = [
             (member, place)
             for member, places in self._until.items()
@@ -69,19 +81,19 @@ class TypingState(Generic[M]):
         return over
 
     def next(self) -> float | None:
-        """Return the time of the next expiry; None if no member types."""
+        """Return the time of the next timeout; None if no member is typing."""
         return min(
             (until for places in self._until.values() for until in places.values()), default=None
         )
 
 
 class TypingIndicators:
-    """Tells the other members of a place which clients are typing.
+    """Announces to other clients which clients are typing.
 
-    A place is a key of the hub's, or ``client:`` and the id of a single client.
+    A place is the key of a room or of the chat, or ``client:`` and the id of a single receiver.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -101,16 +113,17 @@ class TypingIndicators:
         self._timer.set(self._context.options.typing_timeout)
 
     def stop(self, connection: Connection, place: str) -> None:
-        """Announce that a client stopped typing, if it was."""
+        """Announce that a client stopped typing, if it was typing."""
         if self._state.stop(connection, place):
             self._announce(connection, place, "typing_end")
 
     def drop(self, connection: Connection) -> None:
-        """End all typing of a connection that has ended."""
+        """End all typing indicators of an ended connection."""
         for place in self._state.drop(connection):
             self._announce(connection, place, "typing_end")
 
     def _expire(self) -> None:
+        """End the typing indicators whose timeout has passed."""
         for connection, place in self._state.expired(self._context.clock()):
             self._announce(connection, place, "typing_end")
         due = self._state.next()
@@ -118,6 +131,7 @@ class TypingIndicators:
             self._timer.set(max(0.001, due - self._context.clock()))
 
     def _announce(self, connection: Connection, place: str, kind: str) -> None:
+        """Send ``typing_start`` or ``typing_end`` to the other clients."""
         prefix = client_key("")
         payload = catalog.TypingNote(
             client_id=connection.id,

@@ -6,7 +6,7 @@ import abc
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.option_checks import one_of
+from ..core.option_validation import one_of
 from ..errors import OptionError
 
 __all__ = ["Conditions", "Direction", "Faults", "directions"]

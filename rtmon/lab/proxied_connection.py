@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..core.option_checks import one_of
+from ..core.option_validation import one_of
 from .network_conditions import Conditions, Direction, Faults, directions
 from .proxy_direction import ProxyDirection, Side
 from .tcp_sockets import hang_up

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from ..core.option_checks import one_of, within
+from ..core.option_validation import one_of, within
 from ..errors import OptionError
 
 __all__ = ["KINDS", "Kind", "LoadOptions", "Say", "Visit", "due", "rate_at", "visits", "words"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from heapq import nlargest
 
-from ..core.addresses import network
-from ..core.lru import LRU
+from ..core.ip_addresses import network
+from ..core.lru_cache import LRU
 from .records import AddressInfo
 
 __all__ = ["Reconnects"]

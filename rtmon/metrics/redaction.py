@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal, Self
 
-from ..core.addresses import network
+from ..core.ip_addresses import network
 from ..errors import OptionError
 from .records import AddressInfo, ConnectionInfo, Event
 

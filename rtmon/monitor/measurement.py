@@ -13,7 +13,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..core.ticker import Ticker
+from ..core.periodic_timer import Ticker
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
 from ..metrics.safe_text import safe_text
@@ -217,10 +217,12 @@ class Measurement:
 
     def detach(self, sink: Sink) -> None:
         """Let a sink write its queued ticks, and close it; no effect if it is not attached."""
+        if sink not in self.outputs:
+            return
+        if not self._pulse.foreign() and not self.closed:
+            self._tick()  # while the sink is attached: a tick has the tables of attached sinks
         attachment = self.outputs.remove(sink)
         if attachment is not None:
-            if not self._pulse.foreign() and not self.closed:
-                attachment.offer(self._tick())
             attachment.finish(self.collector.connections())
 
     def snapshot(self) -> Snapshot:

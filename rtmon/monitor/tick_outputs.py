@@ -45,6 +45,9 @@ class TickOutputs:
         attachment = self._attachments[sink] = Attachment(sink, weakref.ref(owner))
         return attachment
 
+    def __contains__(self, sink: Sink) -> bool:
+        return sink in self._attachments
+
     def remove(self, sink: Sink) -> Attachment | None:
         """Remove a sink; returns its attachment, which is not closed yet."""
         return self._attachments.pop(sink, None)

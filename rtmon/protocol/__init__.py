@@ -1,10 +1,10 @@
-"""The hub's protocol: envelope, catalog, codecs, close codes and limits. Pure, no I/O.
+"""The message protocol between a hub and its clients: types, encoding, close codes, limits.
 
-docs/protocol.md says in words what this package says in types. The message types stand here as
-constants: ``from rtmon.protocol import CHAT_MESSAGE``.
+The package does no I/O. docs/protocol.md is the specification in prose. Each message type is also a
+constant: ``from rtmon.protocol import CHAT_MESSAGE``.
 """
 
 from __future__ import annotations
 
-from .names import *  # noqa: F403
-from .names import __all__ as __all__
+from .message_type_names import *  # noqa: F403
+from .message_type_names import __all__ as __all__

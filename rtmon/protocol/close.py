@@ -1,7 +1,8 @@
-"""Close codes: their meaning, and whether a client reconnects after them.
+"""WebSocket close codes: their names, their meaning, and whether a client reconnects after them.
 
-Codes below 3000 are the registry of RFC 6455 (section 7.4.1 and IANA's "WebSocket Close Code
-Number Registry"). Of the private range, 4000 to 4499 mean "come back", 4500 to 4999 "do not".
+Codes below 3000 come from the registry of RFC 6455 (section 7.4.1, and IANA's "WebSocket Close Code
+Number Registry"). In the private range, 4000 to 4499 ask the client to reconnect, and 4500 to 4999
+ask the client not to reconnect.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import OptionError
-from .data import plain_text
+from .data_encoding import plain_text
 
 __all__ = [
     "ABNORMAL",
@@ -53,13 +54,13 @@ IDLE: Final = 4502
 
 @dataclass(frozen=True, slots=True)
 class CloseCode:
-    """One close code.
+    """One close code and its description.
 
     Attributes:
         code: the number.
-        name: a few words, as shown on a dashboard.
-        meaning: one sentence; for codes that the hub sends, when it does.
-        reconnect: true if a client should reconnect by itself.
+        name: a short name, as shown on the dashboard.
+        meaning: one sentence. For a code that the hub sends, the sentence says when.
+        reconnect: True if a client should reconnect by itself after this code.
     """
 
     code: int
@@ -71,70 +72,92 @@ class CloseCode:
 CODES: Final[dict[int, CloseCode]] = {
     entry.code: entry
     for entry in (
-        CloseCode(1000, "normal", "The work is done; the hub sends it after disconnect.", False),
-        CloseCode(1001, "going away", "The server stops, or the browser leaves the page.", True),
-        CloseCode(1002, "protocol error", "The peer broke the WebSocket protocol itself.", False),
-        CloseCode(1003, "unsupported data", "The peer sent data of a kind not taken here.", False),
-        CloseCode(1005, "no status", "A close frame came without a code; never on the wire.", True),
+        CloseCode(
+            1000,
+            "normal",
+            "The connection is done. The hub sends this after a disconnect message.",
+            False,
+        ),
+        CloseCode(
+            1001, "going away", "The server is stopping, or the browser is leaving the page.", True
+        ),
+        CloseCode(1002, "protocol error", "The peer violated the WebSocket protocol.", False),
+        CloseCode(
+            1003, "unsupported data", "The peer sent a type of data that is not accepted.", False
+        ),
+        CloseCode(1005, "no status", "A close frame had no code. Never sent itself.", True),
         CloseCode(1006, "abnormal", "The connection ended without a close frame.", True),
         CloseCode(1007, "invalid data", "A text message was not valid UTF-8.", False),
         CloseCode(
             1008,
             "policy violation",
-            "The hub sends it to a client that floods, or, if asked to, to one that is not let in.",
+            "The hub sends this to a client that floods it and, if auth_close is 1008, "
+            "to a client that it refuses.",
             False,
         ),
-        CloseCode(1009, "too big", "A message was larger than the server takes.", False),
-        CloseCode(1010, "extension missing", "The client needs an extension.", False),
-        CloseCode(1011, "internal error", "The server failed; its handler raised.", True),
+        CloseCode(1009, "too big", "A message was larger than the server accepts.", False),
+        CloseCode(
+            1010,
+            "extension missing",
+            "The server did not agree to an extension that the client requires.",
+            False,
+        ),
+        CloseCode(1011, "internal error", "The handler on the server raised an exception.", True),
         CloseCode(1012, "service restart", "The server restarts.", True),
         CloseCode(
             1013,
             "try again later",
-            "The hub sends it to a client that reads too slowly, or when it is full.",
+            "The hub sends this to a client that reads too slowly, and to a new client "
+            "when a connection limit is reached.",
             True,
         ),
-        CloseCode(1014, "bad gateway", "A proxy got no proper answer from the server.", True),
-        CloseCode(
-            4000, "no heartbeat", "The client left the hub's ping messages unanswered.", True
-        ),
+        CloseCode(1014, "bad gateway", "A proxy got an invalid response from the server.", True),
+        CloseCode(4000, "no heartbeat", "The client did not answer the hub's ping messages.", True),
         CloseCode(
             4001,
             "token expired",
-            "The client's token has expired, or allows less than before: come with a fresh one.",
+            "The client's token has expired, or the fresh token has fewer permissions. "
+            "Reconnect with a fresh token.",
             True,
         ),
-        CloseCode(4002, "no token", "The client did not say in time who it is.", True),
-        CloseCode(4500, "unauthorized", "The hub does not take the client's token.", False),
         CloseCode(
-            4501, "replaced", "The same user or address has newer connections, the most.", False
+            4002, "no token", "The client sent no token within the authentication timeout.", True
         ),
-        CloseCode(4502, "idle", "The client said nothing but heartbeats for too long.", False),
-        CloseCode(1015, "TLS failure", "The TLS handshake failed; never on the wire.", False),
+        CloseCode(4500, "unauthorized", "The hub rejected the client's token.", False),
+        CloseCode(
+            4501,
+            "replaced",
+            "Newer connections of the same user or address reached the limit.",
+            False,
+        ),
+        CloseCode(4502, "idle", "The client sent nothing but heartbeats for too long.", False),
+        CloseCode(1015, "TLS failure", "The TLS handshake failed. Never sent itself.", False),
     )
 }
-"""Code → its meaning: all that the standard defines, and the hub's own."""
+"""Close code → its description: all codes of the standard, and the hub's private codes."""
 
 _SENDABLE = frozenset(code for code in CODES if code not in {1005, 1006, 1015})
 
 _BACK, _AWAY = 4100, 4600
-"""First private code of those that say standard ones: a client comes back, or stays away."""
+"""First numbers of two private ranges that stand for standard codes. Codes from 4100 ask the client
+to reconnect, codes from 4600 ask the client not to."""
 
 _FAILING = frozenset({1002, 1003, 1007, 1009, 1010})
-"""Codes after which the endpoint that sent them fails the connection: RFC 6455, 7.1.7, lets it
-drop TCP without waiting for an answer, so the code sent is what the connection ended with."""
+"""Codes with which an endpoint fails the connection. RFC 6455, 7.1.7, lets that endpoint drop TCP
+without waiting for the other close frame, so the connection ends with the code that was sent."""
 
 
 def effective_code(sent: int | None, received: int | None) -> int:
-    """Return the code that a connection ended with, from the close frames seen at one end.
+    """Return the close code of a connection, from the close frames that one endpoint saw.
 
     Args:
-        sent: code of the close frame sent, None if none was.
-        received: code of the close frame received, 1005 if it had none, None if none came.
+        sent: code of the close frame that the endpoint sent; None if it sent none.
+        received: code of the close frame that it received; 1005 if that frame had no code, None if
+            no close frame came.
 
     Returns:
-        The received code if a close frame came; else the sent one if it is a code for failing
-        the connection; else 1006.
+        The received code if a close frame came. Otherwise the sent code if it is one that fails the
+        connection, else 1006.
     """
     if received is not None:
         return received
@@ -144,22 +167,28 @@ def effective_code(sent: int | None, received: int | None) -> int:
 
 
 def checked_reason(code: int, reason: str) -> str:
-    """Return the reason as a plain str, if a close frame can say it and the code.
+    """Return a close reason as a plain str, after checking the code and the reason.
+
+    Args:
+        code: the close code to send.
+        reason: the close reason to send.
 
     Raises:
-        OptionError: it is a code that no endpoint may send (RFC 6455, 7.4), or the reason is no
-            text that UTF-8 can carry.
+        OptionError: no endpoint may send this code (RFC 6455, 7.4), or the reason is no text that
+            UTF-8 can encode.
     """
     if code not in _SENDABLE and not 3000 <= code < 5000:
-        raise OptionError(f"{code!r} is no close code that may be sent: use 1000, or 4000 to 4999.")
+        raise OptionError(
+            f"{code!r} is not a close code that may be sent: use 1000, or 4000 to 4999."
+        )
     try:
         return plain_text(reason)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"A connection cannot be closed with such a reason: {error}.") from None
+        raise OptionError(f"A connection cannot be closed with this reason: {error}.") from None
 
 
 def describe(code: int) -> str:
-    """Return a short name for a close code, such as "going away"."""
+    """Return the short name of a close code, such as "going away"."""
     known = CODES.get(standard_code(code))
     if known is not None:
         return known.name
@@ -173,7 +202,7 @@ def describe(code: int) -> str:
 
 
 def may_reconnect(code: int) -> bool:
-    """Return whether a client should reconnect by itself after a close code."""
+    """Return whether a client should reconnect by itself after this close code."""
     known = CODES.get(code)
     if known is not None:
         return known.reconnect
@@ -181,9 +210,10 @@ def may_reconnect(code: int) -> bool:
 
 
 def private_code(code: int) -> int:
-    """Return the private code that says the same as a standard one: 4113 for 1013, 4608 for 1008.
+    """Return the private code that stands for a standard code: 4113 for 1013, 4608 for 1008.
 
-    For servers that let an application send 1000 and codes from 3000 on, and no others.
+    Some servers let an application send only 1000 and codes from 3000 on. Through such a server the
+    hub sends the private code.
     """
     if code == NORMAL or code >= 3000:
         return code
@@ -191,7 +221,10 @@ def private_code(code: int) -> int:
 
 
 def standard_code(code: int) -> int:
-    """Return the standard code that a private one says, see :func:`private_code`; else itself."""
+    """Return the standard code that a private code of :func:`private_code` stands for.
+
+    Any other code is returned unchanged.
+    """
     for first in (_BACK, _AWAY):
         standard = code - first + 1000
         if standard in _SENDABLE and private_code(standard) == code:

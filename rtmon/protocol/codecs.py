@@ -1,6 +1,6 @@
-"""The two codecs: JSON as text, MessagePack as binary.
+"""Codecs of the protocol: encode and decode messages as JSON text or as MessagePack.
 
-Payloads are decoded, never passed on raw.
+A codec decodes every payload. A client's bytes are never passed on without decoding.
 """
 
 from __future__ import annotations
@@ -11,35 +11,38 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from ..errors import ProtocolError
-from .data import EncodedData
+from .data_encoding import EncodedData
 from .envelope import VERSION, Envelope, Message
-from .payload import DataOut
-from .salvage import Salvaged, salvage
-from .values import explain
+from .field_types import explain
+from .malformed_messages import Salvaged, salvage
+from .payload_bases import DataOut
 
 __all__ = ["CODECS", "JSON", "MSGPACK", "Codec", "for_subprotocol", "select_subprotocol"]
 
 T = TypeVar("T")
 
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError, TypeError)
-"""Exceptions that decoding raises for bad input; tests/protocol looks for others."""
+"""Exceptions that msgspec raises for malformed input. A fuzz test in tests/protocol checks that it
+raises no others."""
 
 
 _WHY = 300
-"""Most characters of the decoder's explanation in an error message."""
+"""Maximum number of characters of the decoder's error text that an error message repeats."""
 
 
 class _OnlyId(msgspec.Struct):
+    """Envelope of which only the id is decoded, to name a broken message in an error."""
+
     id: str | None = None
 
 
 class Codec:
-    """Encodes and decodes messages.
+    """Encodes and decodes messages in one format.
 
     Attributes:
         name: ``json`` or ``msgpack``.
-        subprotocol: name by which a client offers it.
-        binary: true if encoded messages are binary rather than text.
+        subprotocol: the WebSocket subprotocol by which a client selects this codec.
+        binary: True if encoded messages are binary, False if they are text.
     """
 
     def __init__(self, name: str, module: Any, *, binary: bool) -> None:
@@ -56,11 +59,11 @@ class Codec:
         return f"<Codec {self.subprotocol}>"
 
     def decode(self, data: str | bytes | msgspec.Raw) -> Envelope:
-        """Decode a message to its envelope, with the payload still encoded.
+        """Decode a message to its envelope. The payload stays encoded.
 
         Raises:
-            ProtocolError: it is not a message; the code is ``invalid_message``, or
-                ``unsupported_version``.
+            ProtocolError: the data is not a message (``invalid_message``), or the message has
+                another protocol version (``unsupported_version``).
         """
         try:
             envelope: Envelope = self._envelopes.decode(data)
@@ -75,12 +78,15 @@ class Codec:
             if version.partition(".")[0] != VERSION:
                 raise ProtocolError(
                     "unsupported_version",
-                    f"Version {version!r} is not spoken here. Speak version {VERSION}.",
+                    f"Protocol version {version!r} is not supported. Use version {VERSION}.",
                 )
         return envelope
 
     def salvage_id(self, data: str | bytes | msgspec.Raw) -> str | None:
-        """Return the id of a message that is not decoded, so that an error can name it."""
+        """Return the id of a message without decoding the rest of the message.
+
+        Used to name the message in an error. None if the id cannot be read.
+        """
         try:
             found: str | None = self._ids.decode(data).id
         except _BROKEN:
@@ -88,76 +94,80 @@ class Codec:
         return found
 
     def salvage(self, data: str | bytes | msgspec.Raw) -> Salvaged:
-        """Return what can be read of a message that cannot be decoded. Never raises."""
+        """Return what is readable of a malformed message: its id, and the messages of a batch.
+
+        Never raises.
+        """
         return Salvaged(self.salvage_id(data), []) if self.binary else salvage(data)
 
     def payload(self, raw: msgspec.Raw, kind: type[T], *, of: str) -> T:
-        """Decode a payload.
+        """Decode a payload to a struct.
 
         Args:
-            raw: the payload as it came; nothing at all is an empty object.
-            kind: type of the payload.
-            of: the message type, for the error.
+            raw: the payload as it was received. If empty, it is decoded as an empty object.
+            kind: the payload type to decode to.
+            of: the message type, for the error text.
 
         Raises:
-            ProtocolError: it is something else; the code is ``invalid_payload``.
+            ProtocolError: the payload does not have this type (``invalid_payload``).
         """
         try:
             decoded: T = self._module.decode(raw if bytes(raw) else self._empty, type=kind)
         except _BROKEN as error:
             raise ProtocolError(
-                "invalid_payload", f"The payload of {of} is not as it should be: {_why(error)}."
+                "invalid_payload", f"The payload of {of} is invalid: {_why(error)}."
             ) from None
         return decoded
 
     def convert(self, value: Any, kind: type[T], *, of: str) -> T:
-        """Convert a payload that is decoded already.
+        """Convert a payload that is already decoded to another payload type.
 
         Raises:
-            ProtocolError: as for :meth:`payload`.
+            ProtocolError: the payload does not have this type (``invalid_payload``).
         """
         return self.payload(msgspec.Raw(self._encoder.encode(value)), kind, of=of)
 
     def encode(self, message: Message) -> str | bytes:
-        """Encode a message: as text in JSON, as bytes in MessagePack."""
+        """Encode a message. Returns text from the JSON codec, bytes from the MessagePack codec."""
         payload = message.payload
         if not self.binary and isinstance(payload, DataOut) and isinstance(payload.data, bytes):
-            # JSON carries bytes as base64, which a reader cannot tell from text unless told.
+            # JSON carries bytes as base64. The field tells the reader that this text is base64.
             payload = msgspec.structs.replace(payload, encoding="base64")
             message = msgspec.structs.replace(message, payload=payload)
         encoded: bytes = self._encoder.encode(message)
         return encoded if self.binary else encoded.decode()
 
     def encode_struct(self, value: msgspec.Struct) -> bytes:
-        """Encode a struct that is no message, as it stands."""
+        """Encode a struct that is not a message, without an envelope."""
         encoded: bytes = self._encoder.encode(value)
         return encoded
 
     def raw(self, encoded: str | bytes) -> msgspec.Raw:
-        """Wrap an encoded message, to stand inside another one."""
+        """Wrap an encoded message, so that another message can contain it without re-encoding."""
         return msgspec.Raw(encoded)
 
 
 def _written(value: Any) -> msgspec.Raw:
-    """Put a stored value into JSON as it stands."""
+    """Embed a stored value into JSON without encoding it again."""
     if type(value) is EncodedData:
         return msgspec.Raw(value.json)
     raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
 
 
 def _packed(value: Any) -> msgspec.Raw:
-    """Put a stored value into MessagePack as it stands."""
+    """Embed a stored value into MessagePack without encoding it again."""
     if type(value) is EncodedData:
         return msgspec.Raw(value.msgpack)
     raise TypeError(f"a {type(value).__name__} cannot be sent to every client")
 
 
 def _why(error: Exception) -> str:
+    """Return the reason why decoding failed, as text for the client, in at most 300 characters."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, UnicodeError):
         return "its text is not valid UTF-8"
-    # The decoder repeats what it was given, however long that was.
+    # The decoder's text repeats the input, which can be long.
     text = explain(error)
     text = text if len(text) <= _WHY else f"{text[:_WHY]}…"
     return text.rstrip(".") or type(error).__name__
@@ -167,14 +177,14 @@ JSON: Final = Codec("json", msgspec.json, binary=False)
 MSGPACK: Final = Codec("msgpack", msgspec.msgpack, binary=True)
 
 CODECS: Final[dict[str, Codec]] = {codec.subprotocol: codec for codec in (JSON, MSGPACK)}
-"""Subprotocol → codec, the preferred one first."""
+"""Subprotocol → codec. The preferred codec comes first."""
 
 
 def for_subprotocol(subprotocol: str | None) -> Codec:
-    """Return the codec of a connection: JSON if no subprotocol was agreed on."""
+    """Return the codec of a connection. Without an agreed subprotocol, it is JSON."""
     return CODECS.get(subprotocol or "", JSON)
 
 
 def select_subprotocol(offered: Sequence[str]) -> str | None:
-    """Return the first of the client's subprotocols that has a codec; None if none has."""
+    """Return the first of the client's offered subprotocols that has a codec; None if none has."""
     return next((name for name in offered if name in CODECS), None)

@@ -1,4 +1,4 @@
-"""The envelope of every message, in both directions."""
+"""The envelope around every message: the fields that a client and the server send."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from . import limits
-from .values import Id
+from .field_types import Id
 
 __all__ = ["VERSION", "Envelope", "Message", "Metadata"]
 
 VERSION: Final = "1"
-"""The protocol's version. A client may say ``1`` or ``1.x`` in its metadata, or nothing."""
+"""The protocol's version. In its ``metadata`` a client may send ``1``, ``1.x``, or no version."""
 
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.TYPE_LENGTH)]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Version of the protocol, and the program that speaks it.
+    """Optional ``metadata`` of a message.
 
     Attributes:
-        version: of the protocol.
-        source: name of the program that sends, of its own choice.
+        version: version of the protocol.
+        source: name of the sending program, chosen by that program.
     """
 
     version: Annotated[str, msgspec.Meta(max_length=limits.VERSION_LENGTH)] | int | None = None
@@ -30,17 +30,18 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as a client sends it: the payload still encoded, its type not yet known.
+    """A message from a client, whose payload is still encoded.
 
     Attributes:
-        type: of the payload, see :mod:`rtmon.protocol.catalog`.
+        type: the message type, see :mod:`rtmon.protocol.catalog`.
         payload: the encoded payload.
-        id: the client's own id for the message; answers name it in ``reply_to``.
-        timestamp: taken but not used: the server's clock is the one that counts.
-        reply_to: the id of the message that this one answers.
-        channel: stands beside the payload in the ``pubsub`` shape.
-        ack: True if the client wants an ``ack`` of an application's own message in any case; other
-            values mean nothing.
+        id: the client's own id for the message. Answers repeat it in ``reply_to``.
+        timestamp: accepted but ignored, because the server uses its own clock.
+        metadata: version of the protocol, and name of the sending program.
+        reply_to: the id of the message that this message answers.
+        channel: the channel of a ``pubsub`` message, which has it beside the payload.
+        ack: True if the client wants an ``ack`` for a message of a type that the application added.
+            Other values are ignored.
     """
 
     type: _Type
@@ -60,8 +61,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message as the server and :mod:`rtmon.client` send it.
 
     Attributes:
+        id: the message's id.
+        type: the message type.
         timestamp: milliseconds since the Unix epoch, by the sender's clock.
-        ack: see :class:`Envelope`; the server sends none.
+        payload: the payload, of the message type's struct.
+        reply_to: the id of the message that this message answers.
+        ack: True if the client wants an ``ack``, see :class:`Envelope`. The server never sets it.
+        metadata: version of the protocol, and name of the sending program.
     """
 
     id: str

@@ -1,14 +1,14 @@
-"""Every limit of the protocol and the hub, in one place.
+"""Limits of the protocol and of the hub: sizes, rates, timeouts and maximum counts.
 
-docs/protocol.md lists them for authors of clients; a test compares both. Lengths
-of names and texts are in characters, sizes in bytes, times in seconds.
+docs/protocol.md lists them for authors of clients, and a test compares both. Lengths of names and
+texts are in characters, sizes in bytes, times in seconds.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ..core import batching
+from ..core import batch_buffer
 
 __all__ = [
     "BATCH_MAX_DELAY",
@@ -69,177 +69,195 @@ __all__ = [
 ]
 
 MESSAGE_SIZE: Final = 131_072
-"""Largest message a client may send; a larger one closes with 1009. What is decoded from one
-codec and encoded in another may grow sixfold (MessagePack's one-byte false to ``false,``): this
-stays within :data:`DATA_SIZE`."""
+"""Maximum size of a message from a client; a larger message closes the connection with 1009.
+Re-encoding a message from one codec in the other can make it six times as large (MessagePack's
+one-byte false becomes ``false,``). Even then it stays within :data:`DATA_SIZE`."""
 
 SENT_SIZE: Final = 1_048_576
-"""Largest message that the server sends, and the least that a client must take: the 1 MiB that
-most WebSocket libraries take by default."""
+"""Maximum size of a message from the server: 1 MiB, the default limit of most WebSocket libraries.
+Every client must accept messages of this size."""
 
 DATA_SIZE: Final = 917_504
-"""The ``data`` of a message in either codec. In :data:`SENT_SIZE` this leaves room for the longest
-text, six bytes a character in JSON, for the envelope, and for that of a history reply around it."""
+"""Maximum size of a message's ``data`` in either codec. It leaves space within :data:`SENT_SIZE`
+for the longest text (six bytes a character in JSON), for the envelope, and for the envelope of a
+history reply around it."""
 
 NAME_LENGTH: Final = 128
-"""Names of clients, users, rooms and channels; no control characters."""
+"""Maximum length of a client, user, room or channel name. Control characters are not allowed."""
 
 ID_LENGTH: Final = 128
-"""A message id chosen by a client."""
+"""Maximum length of a message id that a client chooses."""
 
 TYPE_LENGTH: Final = 64
-"""A message type."""
+"""Maximum length of a message type."""
 
 VERSION_LENGTH: Final = 16
-"""The ``version`` in ``metadata``."""
+"""Maximum length of ``version`` in ``metadata``."""
 
 SOURCE_LENGTH: Final = 64
-"""The ``source`` in ``metadata``."""
+"""Maximum length of ``source`` in ``metadata``."""
 
 TEXT_LENGTH: Final = 16_384
-"""The ``text`` of a chat, private, room or notification message."""
+"""Maximum length of ``text`` in a chat, private, room or notification message."""
 
 INFO_SIZE: Final = 2_048
-"""A client's own ``info``, encoded as JSON: it is shown to every client that asks for presence."""
+"""Maximum size of a client's ``info``, encoded as JSON. Presence replies send it to other
+clients."""
 
 TOKEN_LENGTH: Final = 7_168
-"""A token that authenticates a client: servers and proxies commonly take 8 KiB as one header or
-request line, and a name, or the rest of the address, needs its room there."""
+"""Maximum length of an authentication token. Servers and proxies commonly accept 8 KiB for a header
+or request line, which also has to hold the header's name or the rest of the URL."""
 
 KEYS_LIMITED: Final = 10_000
-"""Users, and addresses, whose rate is kept; past it the one longest unused is forgotten."""
+"""Number of users, and of addresses, whose rate limit is tracked at once. Above it, the least
+recently used is evicted."""
 
 DATA_DEPTH: Final = 32
-"""How deep lists and objects in ``data`` and ``info`` may nest."""
+"""Maximum nesting depth of lists and objects in ``data`` and ``info``."""
 
 REASON_BYTES: Final = 123
-"""A close reason in UTF-8: what fits into a control frame beside the code (RFC 6455, 5.5)."""
+"""Maximum size of a close reason in UTF-8: a control frame has space for this beside the close code
+(RFC 6455, 5.5)."""
 
 ROOMS_PER_CLIENT: Final = 100
-"""Rooms that one connection may be in at once."""
+"""Maximum number of rooms that one connection is in at once."""
 
 MEMBERS_PER_ROOM: Final = 10_000
-"""Members of one room at once."""
+"""Maximum number of members of one room."""
 
 CHANNELS_PER_CLIENT: Final = 100
-"""Subscriptions of one connection at once, patterns included."""
+"""Maximum number of subscriptions of one connection, including subscriptions to patterns."""
 
 CHANNELS_KEPT: Final = 10_000
-"""Channels and rooms whose history is kept; past it the one longest unused goes first."""
+"""Number of channels and rooms whose history is kept. Above it, the least recently used is
+evicted."""
 
 MEMBERS_LISTED: Final = 100
-"""Members named in one presence, user_joined or user_left message; the rest is a number."""
+"""Maximum number of members listed in one presence, user_joined or user_left message. The message
+also has the count of all members."""
 
 HISTORY_PAGE: Final = 1_000
-"""Publications in one history reply."""
+"""Maximum number of publications in one history reply."""
 
 REPLY_BYTES: Final = 393_216
-"""Encoded messages in one history reply or batch; what goes beyond is left for the next. Batches
-are measured in JSON: in MessagePack numbers may take 9 bytes in place of 4, which
+"""Maximum size of the encoded messages in one history reply or batch; further messages go into the
+next one. Batches are measured in JSON. In MessagePack, numbers may take 9 bytes instead of 4, which
 :data:`SENT_SIZE` allows for."""
 
 CATCHING_UP: Final = 10_000
-"""Publications held back for one subscriber while its history is fetched."""
+"""Maximum number of live publications that are held back for one subscriber while its history is
+fetched."""
 
 BROKER_QUEUE: Final = 10_000
-"""Publications that may wait for a broker at once; more are refused as ``overloaded``."""
+"""Maximum number of publications that wait for the broker. Above it, a publication is refused with
+the error ``overloaded``."""
 
 BROKER_NOTES: Final = 10_000
-"""Announcements (joins, leaves, typing and others) kept while a broker is away; past it the oldest
-is dropped."""
+"""Maximum number of announcements (joins, leaves, typing and others) kept while the broker cannot
+be reached. Above it, the oldest is dropped."""
 
 PINGS_UNANSWERED: Final = 3
-"""``ping`` messages of the server in a row without an answer, after which it closes."""
+"""Number of the server's ``ping`` messages in a row without an answer after which the server closes
+the connection."""
 
 LISTENER_QUEUE: Final = 1_000
-"""Publications waiting for one asynchronous listener in the server."""
+"""Maximum number of calls that wait for one asynchronous callback of the application, or for the
+hooks of one client."""
 
 TYPING_PER_CLIENT: Final = 20
-"""Places where one client may be typing at once."""
+"""Maximum number of rooms, chats and clients to which one client shows that it is typing, at
+once."""
 
-BATCH_MAX_MESSAGES: Final = batching.MAX_SIZE
-"""Messages in one batch, either way."""
+BATCH_MAX_MESSAGES: Final = batch_buffer.MAX_SIZE
+"""Messages in one batch, in way."""
 
-BATCH_MAX_DELAY: Final = batching.MAX_DELAY
-"""Longest that a client may ask the server to hold messages back for a batch."""
+BATCH_MAX_DELAY: Final = batch_buffer.MAX_DELAY
+"""Longest that a client may ask the server to collect messages back for a batch."""
 
 DEDUPE_SECONDS: Final = 300.0
-"""How long a sender's message id is remembered, so that a repeat is not delivered again."""
+"""Time for which a sender's message id is remembered, so that a repeated message is not published
+again."""
 
 DEDUPE_IDS: Final = 200_000
-"""Message ids remembered at once, over all senders; the heaviest sender forgets first."""
+"""Number of message ids remembered over all senders. Above it, the sender with the most ids loses
+its oldest ones."""
 
 RATE: Final = 200.0
-"""Messages a second that a connection may send lastingly, by default."""
+"""Default sustained rate limit of a connection, in messages a second."""
 
 BURST: Final = 500
-"""Messages that a connection may send at once before its rate applies, by default."""
+"""Default number of messages that a connection may send at once before its rate limit applies."""
 
 BYTE_RATE: Final = float(2 << 20)
-"""Bytes a second, inflated, that a connection may send lastingly, by default; what comes faster is
-read later. Half a second's, and at least one message, may come at once."""
+"""Default sustained rate limit of a connection in decompressed bytes a second; faster input is read
+later. The bytes of half a second, and at least one message, may come at once."""
 
 TURN_BYTES: Final = 16_384
-"""Bytes of one connection's messages, inflated, after which others have their turn."""
+"""Decompressed bytes that the server reads from one connection before it reads from others."""
 
 FLOOD_STRIKES: Final = 1_000
-"""Messages refused in a row, without a pause, after which a flooding connection is closed."""
+"""Number of messages refused in a row, without a pause, after which a flooding connection is
+closed."""
 
 WAITING_BYTES: Final = 1 << 20
-"""Bytes that may wait for one slow receiver, by default; past it, it is closed with 1013, or as
-the policy for slow receivers has it."""
+"""Default maximum of bytes queued for one slow consumer. Above it, the policy for slow consumers
+applies; by default the connection is closed with 1013."""
 
 WAITING_MESSAGES: Final = 10_000
-"""Messages that may, by default."""
+"""Default maximum number of messages queued for one slow consumer."""
 
 WAITING_AGE: Final = 10.0
-"""How long a message may wait for a slow receiver, by default."""
+"""Default maximum time that a message waits in the queue of a slow consumer."""
 
 STALLED: Final = 10.0
-"""How long a receiver may take nothing at all of what waits for it, by default."""
+"""Default time after which a receiver that reads nothing of what is queued for it is
+disconnected."""
 
 HEARTBEAT_MIN: Final = 1.0
 """Shortest interval at which a client may ask for ``ping`` messages."""
 
 HEARTBEAT_MAX: Final = 3600.0
-"""Longest one."""
+"""Longest interval at which a client may ask for ``ping`` messages."""
 
 FILE_CHUNK: Final = 16_384
-"""Data in one file chunk, unless agreed otherwise."""
+"""Default size of the data in one file chunk."""
 
 FILE_CHUNK_MAX: Final = 65_536
-"""Most data that one file chunk may carry."""
+"""Maximum size of the data in one file chunk."""
 
 FILE_WINDOW: Final = 1 << 20
-"""How far a sender of a file may be ahead of what was acknowledged."""
+"""Maximum number of unacknowledged bytes that the sender of a file may have sent."""
 
 FILE_PROGRESS: Final = 262_144
-"""Bytes of a file after which progress is acknowledged."""
+"""Number of received bytes of a file after which the receiver acknowledges its progress."""
 
 FILE_IDLE: Final = 600.0
-"""How long an upload that is not continued is kept for resuming, once bytes of it have come."""
+"""Time for which a paused upload is kept for resuming, if at least one byte of it has arrived."""
 
 FILE_RESERVED: Final = 10.0
-"""How long an upload of which nothing comes keeps room reserved; without any byte it ends then."""
+"""Time for which an upload without new data keeps its reserved disk space. An upload without any
+byte ends after this time."""
 
 FILES_KEPT: Final = 10_000
-"""Files in the server's folder, by default, those included that are there when it starts."""
+"""Default maximum number of files in the server's folder, including files that are there at
+startup."""
 
 FILE_SIZE: Final = 100 << 20
-"""Largest file, by default."""
+"""Default maximum size of a file."""
 
 FILE_NAME_LENGTH: Final = 255
-"""File names in UTF-8 bytes, as file systems have it."""
+"""Maximum length of a file name in UTF-8 bytes, the limit of common file systems."""
 
 FILE_MIME_LENGTH: Final = 128
-"""The ``mime`` of a file."""
+"""Maximum length of the ``mime`` of a file."""
 
 FILES_OFFERED: Final = 1_000
-"""Files that can be taken at once; past it the oldest offer ends, the file stays."""
+"""Maximum number of files on offer for download at once. Above it, the oldest offer ends; its file
+stays in the folder."""
 
 FILES_UNDER_WAY: Final = 256
-"""Uploads of all clients together; each is an open file, and systems give a process 1,024 or more.
-Those that are not continued count until they are forgotten."""
+"""Maximum number of uploads of all clients together. Each upload is an open file, and operating
+systems allow a process 1,024 or more. Paused uploads count until they expire."""
 
 FILES_PER_CLIENT: Final = 8
-"""Transfers that one connection may have under way at once, each way."""
+"""Maximum number of transfers of one connection at once, in each direction."""

@@ -1,4 +1,4 @@
-"""The columns of the catalog of message types."""
+"""The row class of the message catalog: one message type, its payloads and its properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import msgspec
 __all__ = ["MessageType", "PlaceKind"]
 
 PlaceKind: TypeAlias = Literal["chat", "room", "channel"]
-"""Kinds of places that have a history. The payload names a room or channel in this field."""
+"""The kinds of place that have a history. For a room or a channel, the payload has its name in the
+field of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +19,21 @@ class MessageType:
     """One message type: a row of the catalog.
 
     Attributes:
-        name: ``type`` in the envelope.
-        incoming: payload that a client sends; None if clients do not send this type.
-        outgoing: payload that the server sends; None if the server does not send this type.
-        reply: type of the server's answer, which always comes unless it is an ``error``.
-        acknowledged: answered by an ``ack`` if the payload asks for it with ``ack: true``.
-        positioned: kind of the place in whose history each message from the server has a position.
-        repeatable: may be sent again under the same id after a reconnect, and takes effect once.
-        ephemeral: of no use later, so that clients do not queue it while they are offline.
-        heartbeat: does not count as activity of the client, which ends ``idle_timeout``.
-        unsolicited: the server sends it by itself, and clients pass it to their handlers.
+        name: the ``type`` in the envelope.
+        incoming: payload struct of a message from a client; None if clients do not send this type.
+        outgoing: payload struct of a message from the server; None if the server does not send it.
+        reply: type of the server's answer. The server always sends it, unless it answers ``error``.
+        acknowledged: True if the server answers with ``ack`` when the payload has ``ack: true``.
+        positioned: if the server's messages of this type are publications, the kind of place in
+            whose history they have a position; else None.
+        repeatable: True if a client may send the message again under the same id after a reconnect.
+            It takes effect once.
+        ephemeral: True if the message is useless later, so that an offline client does not queue
+            it.
+        heartbeat: True if the message does not count as activity of the client for
+            ``idle_timeout``.
+        unsolicited: True if the server sends it without a request. Clients pass it to their
+            handlers.
     """
 
     name: str

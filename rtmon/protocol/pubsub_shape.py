@@ -1,7 +1,7 @@
-"""The shape in which some clients expect publications: ``{type: "pubsub", channel, payload}``.
+"""Codec for clients that expect publications as ``{type: "pubsub", channel, payload}``.
 
-A client asks for it in its address, ``?shape=pubsub``. It is a codec of its own, so that each
-message is encoded once for all clients that read it in this shape.
+A client asks for this shape in its URL: ``?shape=pubsub``. The shape is a codec of its own, so that
+each message is encoded once for all clients that use it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHAPE: Final = "pubsub"
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A publication in this shape: the channel beside the payload, which is the data itself."""
+    """A publication in the pubsub shape: the channel in the envelope, the data as the payload."""
 
     id: str
     type: str
@@ -32,7 +32,7 @@ class _Published(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _PubsubCodec(Codec):
-    """JSON, with publications in this shape; everything else is as in JSON."""
+    """JSON codec that encodes publications in the pubsub shape, and other messages as usual."""
 
     def encode(self, message: Message) -> str | bytes:
         publication = message.payload
@@ -44,7 +44,7 @@ class _PubsubCodec(Codec):
             timestamp=message.timestamp,
             channel=publication.channel,
             payload=publication.data,
-            # JSON carries bytes as base64, which a reader cannot tell from text unless told.
+            # JSON carries bytes as base64. The field tells the reader that this text is base64.
             encoding="base64" if isinstance(publication.data, bytes) else None,
         )
         return self.encode_struct(published).decode()
@@ -54,19 +54,20 @@ PUBSUB: Final = _PubsubCodec("json", msgspec.json, binary=False)
 
 
 def in_shape(codec: Codec, shape: str | None) -> Codec:
-    """Return the codec for a client that asks for a shape.
+    """Return the codec for a client that asks for a shape in its URL.
 
     Args:
-        codec: of its subprotocol.
-        shape: what it asks for; None for the codec's own.
+        codec: the codec of the client's subprotocol.
+        shape: the value of ``shape`` in the URL; None if the URL has none.
 
     Raises:
-        ProtocolError: there is no such shape in this codec; its code is ``invalid_payload``.
+        ProtocolError: the codec does not support this shape (``invalid_payload``).
     """
     if shape is None:
         return codec
     if shape != SHAPE or codec is not JSON:
         raise ProtocolError(
-            "invalid_payload", "The address asks for a shape: pubsub is the only one, in JSON."
+            "invalid_payload",
+            "The URL has an unknown shape: the only shape is pubsub, with the JSON codec.",
         )
     return PUBSUB

@@ -88,7 +88,8 @@ class ConnectionReader:
         Raises:
             QueryError: the query is wrong.
         """
-        table = self._light(table_queries.group_columns(query), None, None, at=at, node=query.node)
+        columns = table_queries.group_columns(query)
+        table = self._light(columns, None, None, at=at, node=query.node, ordered=False)
         return table_queries.groups(query, source, table)
 
     def closed(self, epoch: Epoch, at: float | None) -> int:
@@ -107,13 +108,22 @@ class ConnectionReader:
         *,
         at: float | None,
         node: str | None,
+        ordered: bool = True,
     ) -> list[Part]:
         """Read some columns of all connections of a range.
 
         The newest epoch comes first, in it the open ones, as in a live feed. Each part has the
         table that it is in and the id of the epoch in the place of node and epoch.
+
+        Args:
+            columns: the columns.
+            since: begin of the range, Unix seconds; None for all there is.
+            until: end of the range; None for all there is.
+            at: the time that states are as of; None for the end.
+            node: the server process; None for all.
+            ordered: False if the order of connections does not matter: SQLite need not sort.
         """
-        needed = sorted({*columns, "id", "closed"})
+        needed = sorted({*columns, "closed"})
         make = light_record(tuple(needed))._make
         begin, end = bounds(since, until if at is None else min(at, until or at))
         selected = ", ".join(f'"{name}"' for name in needed)
@@ -131,7 +141,7 @@ class ConnectionReader:
                         self._file.plain(
                             f"SELECT {selected} FROM {table} {boxes}"  # noqa: S608
                             "WHERE epoch = ? AND opened <= ? AND (closed IS NULL OR closed >= ?) "
-                            f"ORDER BY {', '.join(_ORDER[table])}",
+                            + (f"ORDER BY {', '.join(_ORDER[table])}" if ordered else ""),
                             *(epoch.id, end, begin),
                         ),
                     )

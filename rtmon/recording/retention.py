@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.option_checks import within
+from ..core.option_validation import within
 from .database import scalar, write_rows
 
 __all__ = ["RecordingLimits", "Retention"]

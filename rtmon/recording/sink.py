@@ -153,7 +153,7 @@ class Recording:
             channels=tick.tables.get("channels", ()),
             snapshot=tick.snapshot,
             labels={tick.sample.seq: tick.labels},
-            states={name: tick.tables.get(name, ()) for name in STATES},
+            states={name: tick.tables[name] for name in STATES if name in tick.tables},
         )
         with self._broken_file_put_aside():
             self._writer.write(frame)

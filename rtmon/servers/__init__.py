@@ -1,1 +1,1 @@
-"""Servers: on ``websockets``, under uvicorn, the admin listener, and their common parts."""
+"""Servers: ``rtmon.serve`` on ``websockets``, a hub under uvicorn, and the admin listener."""

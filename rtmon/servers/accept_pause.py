@@ -1,8 +1,9 @@
 """Pause accepting connections while the process has no file descriptor left.
 
-asyncio retries ``accept`` as often as the backlog is long, 4,096 times a loop iteration, and logs a
-traceback each time (seen with Python 3.11 to 3.13): megabytes of log a second, and no CPU time left
-for clients. asyncio has no public way to pause, so its private accept callback is wrapped.
+Without a file descriptor, asyncio calls ``accept`` as often as the backlog is long: 4,096 times per
+loop iteration. It logs a traceback each time (seen with Python 3.11 to 3.13). This writes megabytes
+of log a second, and leaves no CPU time for clients. asyncio has no public way to pause accepting,
+so its private accept callback is wrapped.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..core.log_limit import LogLimit
+from ..core.log_rate_limit import LogLimit
 
 if TYPE_CHECKING:
     import socket
@@ -23,22 +24,23 @@ __all__ = ["pause_when_exhausted"]
 logger = logging.getLogger("rtmon")
 
 RETRY = 0.25
-"""Seconds until accepting is tried again: one system call."""
+"""Seconds until accepting is tried again. A try costs one system call."""
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
-    """Make an event loop pause accepting while no file descriptor is left; idempotent.
+    """Make an event loop pause accepting connections while no file descriptor is left.
 
-    New connections wait in the kernel's backlog meanwhile. It applies to all listening sockets of
-    the loop, because a log flooded by one server slows all.
+    Meanwhile new connections wait in the kernel's backlog. The pause applies to all listening
+    sockets of the loop, because the log of one server would slow down all of them. May be called
+    twice for the same loop.
 
-    Event loops other than asyncio's are left alone: uvloop closes at once a connection that it has
-    no descriptor for.
+    Other event loops than asyncio's are not changed. uvloop needs no pause: it closes a connection
+    at once if it has no file descriptor for it.
 
     Args:
-        loop: the loop of the servers, started already or not.
+        loop: the event loop of the servers. They may have been started before.
     """
     accept = getattr(loop, "_accept_connection", None)
     selector = getattr(loop, "_selector", None)
@@ -53,11 +55,11 @@ def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class _Accepting:
-    """Stands in for ``_accept_connection`` of an event loop.
+    """Replaces the method ``_accept_connection`` of an event loop.
 
     Args:
-        loop: the loop.
-        accept: the loop's own method, which accepts until there is nothing to accept.
+        loop: the event loop.
+        accept: the replaced method, which accepts connections until none is waiting.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, accept: Callable[..., None]) -> None:
@@ -74,7 +76,7 @@ class _Accepting:
             self._tell(sock, attempt.problem)
 
     def _resume(self, protocol_factory: Any, sock: socket.socket, *options: Any) -> None:
-        if sock.fileno() >= 0:  # the server may have been closed meanwhile
+        if sock.fileno() >= 0:  # False if the server was closed meanwhile
             self._loop.add_reader(sock, self, protocol_factory, sock, *options)
 
     def _tell(self, sock: socket.socket, problem: OSError) -> None:
@@ -90,7 +92,7 @@ class _Accepting:
 
 
 class _Attempt:
-    """A listening socket, as far as ``_accept_connection`` uses it, in one turn of the loop.
+    """Wraps a listening socket for one call of ``_accept_connection``.
 
     Attributes:
         problem: the error of the last ``accept``; None if there was none.
@@ -110,4 +112,4 @@ class _Attempt:
             if exc.errno not in _EXHAUSTED:
                 raise
             self.problem = exc
-            raise BlockingIOError(exc.errno, exc.strerror) from exc  # ends the loop iteration
+            raise BlockingIOError(exc.errno, exc.strerror) from exc  # "none waiting"

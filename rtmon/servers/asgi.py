@@ -1,4 +1,4 @@
-"""A hub on all transports at once, under uvicorn, measured; see docs/transports.md."""
+"""Serve a hub under uvicorn, on all transports, with a Monitor; see docs/transports.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..probes.asgi import ASGIProbe
 from ..probes.socketio import instrument
 from . import server_base
 from .accept_pause import pause_when_exhausted
-from .admin import Admin
+from .admin_listener import Admin
 
 try:
     import uvicorn
@@ -25,15 +25,15 @@ except ImportError:
 
     raise MissingExtra("Serving ASGI", "uvicorn", "asgi") from None
 
-from .guarded_uvicorn import HEADER_TIMEOUT, guarded
+from .uvicorn_protocols import HEADER_TIMEOUT, guarded
 
 __all__ = ["ASGIServer", "measured", "serve"]
 
 BACKLOG = 4096
-"""Connections the kernel holds until they are accepted, as for :func:`rtmon.serve`."""
+"""Backlog of the listening socket, as for :func:`rtmon.serve`."""
 
 GRACE = 0.7
-"""Seconds to wait for clients to close when the server stops."""
+"""Seconds to wait for clients to close their connections when the server stops."""
 
 
 def measured(application: App, monitor: Monitor) -> ASGIProbe:
@@ -41,7 +41,7 @@ def measured(application: App, monitor: Monitor) -> ASGIProbe:
 
     Args:
         application: made by :func:`rtmon.hub.transports.asgi.app`.
-        monitor: measures its connections and channels.
+        monitor: the Monitor that measures the hub's connections and channels.
     """
     monitor.measure(application.hub)
     application.hub.report_to(monitor.event)
@@ -54,10 +54,10 @@ class ASGIServer(server_base.BaseServer):
     """A running server; see :func:`serve`.
 
     Attributes:
-        hub: the hub that it serves.
-        monitor: measures its connections.
-        admin: its admin listener, None if it has none.
-        port: the port it listens on, 0 before it runs.
+        hub: the hub that is served.
+        monitor: the Monitor that measures its connections.
+        admin: its admin listener; None if it has none.
+        port: the port that the server is bound to; 0 before it is started.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ASGIServer(server_base.BaseServer):
         config = uvicorn.Config(
             measured(self._app, self.monitor),
             **guarded(header_timeout=header_timeout, monitor=self.monitor),
-            ws_max_size=2 * hub.options.max_size,  # the hub has its own limit
+            ws_max_size=2 * hub.options.max_size,  # the hub itself applies max_size
             ws_ping_interval=ping_interval,
             ws_ping_timeout=ping_timeout,
             lifespan="off",
@@ -111,7 +111,7 @@ class ASGIServer(server_base.BaseServer):
         self.port = 0
 
     async def start(self) -> None:
-        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. May be called twice."""
         if self._ticking is not None:
             return
         self.monitor.arm("serve")
@@ -119,12 +119,12 @@ class ASGIServer(server_base.BaseServer):
         with server_base.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
-        # asyncio sets it only for sockets with TCP's protocol number; here it is 0. Without it,
-        # the second of two messages waits for the client's delayed acknowledgement, 40 ms.
+        # asyncio sets TCP_NODELAY only on sockets with TCP's protocol number; this one has 0.
+        # Without it, the second of two messages waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(listener.getsockname()[1])
         await self.hub.start()
-        # As uvicorn's serve(), without its signal handlers, which are up to the program.
+        # As uvicorn's serve(), but without signal handlers: the program decides about signals.
         await self._uvicorn.startup(sockets=[listener])
         self._ticking = asyncio.get_running_loop().create_task(self._uvicorn.main_loop())
         if self.admin is not None:
@@ -136,22 +136,25 @@ class ASGIServer(server_base.BaseServer):
 
     @property
     def url(self) -> str:
-        """The URL for WebSocket clients; the other transports have the same host and port."""
+        """The URL for WebSocket clients. The other transports use the same host and port."""
         scheme = "wss" if self._secure else "ws"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:
-        """The URL of the chat page; None without one."""
+        """The URL of the chat page; None if the server has none."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property
     def admin_url(self) -> str | None:
-        """The URL for dashboards; None without an admin listener."""
+        """The URL for dashboards; None if the server has no admin listener."""
         return None if self.admin is None else self.admin.url
 
     def close(self) -> None:
-        """Stop listening and end the hub's connections; idempotent. See :meth:`wait_closed`."""
+        """Stop listening and end the hub's connections; see :meth:`wait_closed`.
+
+        May be called twice.
+        """
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
 
@@ -168,7 +171,7 @@ class ASGIServer(server_base.BaseServer):
         if state.tasks:
             await asyncio.wait(set(state.tasks), timeout=GRACE)
         await self._stop()
-        # The last tick is sent to readers before the admin listener ends.
+        # First close the Monitor: its last tick is sent to readers of the admin listener.
         if self._owns_monitor:
             self.monitor.close()
         if self.admin is not None:
@@ -176,7 +179,7 @@ class ASGIServer(server_base.BaseServer):
 
     async def _stop(self) -> None:
         for connection in list(self._uvicorn.server_state.connections):
-            with contextlib.suppress(AttributeError):  # a starting connection has none
+            with contextlib.suppress(AttributeError):  # a new connection has no transport yet
                 connection.transport.abort()
         self._uvicorn.should_exit = True
         if self._ticking is not None:
@@ -201,27 +204,29 @@ def serve(
 ) -> ASGIServer:
     """Serve a hub over WebSocket, server-sent events and Socket.IO on one port.
 
-    Use it as ``async with serve(…)`` or ``await serve(…)``. The hub is closed with the server.
+    Use it as ``async with serve(…)`` or ``await serve(…)``. When the server closes, it closes the
+    hub.
 
     Args:
-        hub: what is served.
+        hub: the hub to serve.
         host: the interface to listen on.
-        port: the port; 0 for any that is free.
-        monitor: measures the connections; by default a new one, closed with the server.
-        admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free);
-            None for none.
+        port: the port; 0 for any free port.
+        monitor: the Monitor that measures the connections. By default a new one, which the server
+            closes.
+        admin: port of an admin listener on 127.0.0.1 for dashboards, 0 for any free port. None for
+            no admin listener.
         admin_ssl: TLS context of that admin listener; None for no TLS.
-        page: True to serve a chat page of the hub at ``/``.
-        origins: web pages of other origins that may use the hub; ``"*"`` for all.
+        page: True to serve a chat page for the hub at ``/``.
+        origins: other origins whose web pages may use the hub; ``"*"`` for all.
         ping_interval: seconds between keepalive pings of a WebSocket; None for no pings.
-        ping_timeout: seconds to wait for a pong before the connection is closed; None for ever.
-        header_timeout: seconds until a connection must have sent a request's line and headers.
+        ping_timeout: seconds to wait for a pong before the connection is closed; None for no limit.
+        header_timeout: seconds in which a connection must send a request's line and headers.
         ssl: TLS context, such as :func:`rtmon.servers.tls.server_context` returns; None for no TLS.
 
     Raises:
-        PortInUse: another process listens there.
-        OptionError: an argument is wrong, or this version of uvicorn is not supported.
-        MonitorError: the Monitor ticks on another running event loop.
+        PortInUse: another process listens on this port.
+        OptionError: an argument is invalid, or this version of uvicorn is not supported.
+        MonitorError: the Monitor is already used on another running event loop.
     """
     return ASGIServer(
         hub,

@@ -1,4 +1,4 @@
-"""Answer the requests of a feed's readers; see :mod:`rtmon.feeds.requests`."""
+"""Answer requests that readers of the feed send; see :mod:`rtmon.feeds.requests`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 __all__ = ["answer_requests"]
 
 UNSUPPORTED = 1003
-"""Close code for a reader that sends anything but requests (RFC 6455, 7.4.1)."""
+"""Close code for a reader that sends something else than a request (RFC 6455, 7.4.1)."""
 
 
 async def answer_requests(connection: ServerConnection, monitor: Monitor) -> None:
-    """Answer a reader's requests one after the other, until it disconnects.
+    """Answer the requests of one reader in order, until it disconnects.
 
-    Answers are computed on a thread, so that a large one does not block the measured event loop.
+    Answers are computed on a thread, so that a large answer does not block the event loop of the
+    measured server.
+
+    Args:
+        connection: the reader's WebSocket connection.
+        monitor: the Monitor whose data is requested.
     """
     async for message in connection:
         try:

@@ -1,4 +1,4 @@
-"""Web pages served by ``websockets``, to requests that ask for no WebSocket."""
+"""Serve web pages with ``websockets``: the HTTP response to a request that is no handshake."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ __all__ = ["page_response"]
 def page_response(
     connection: ServerConnection, request: Request, page: pages.Site | None = None
 ) -> Response:
-    """Return the response to a request for a file of a page; the chat page by default."""
-    method = getattr(request, "method", "GET")  # the only way up to version 15
+    """Return the HTTP response with a file of a web page.
+
+    Args:
+        connection: the connection that the request came from.
+        request: the HTTP request.
+        page: the files of the page; those of the chat page if None.
+    """
+    method = getattr(request, "method", "GET")  # websockets up to 15 has no method: only GET
     asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
     reply = pages.respond(
         method,

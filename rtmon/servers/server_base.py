@@ -1,4 +1,4 @@
-"""Base of rtmon's servers: start, close, connection bookkeeping, errors of binding a port."""
+"""Base class of rtmon's servers, with their connection list and error messages of binding."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ __all__ = ["BaseServer", "ConnectionFactory", "address", "binding", "port_of"]
 
 
 _FEW = 64
-"""Number of connections from which ended ones are removed from the set."""
+"""Number of connections above which ended connections are removed from the list."""
 
 
 class ConnectionFactory:
-    """Creates the connections of a server of ``websockets``, and can drop the open ones.
+    """Creates the connections of a server of ``websockets``, and can drop those that are open.
 
-    A closing server waits for each connection: for an open one until the peer has answered the
-    close frame, and for one without a request yet, as browsers open them in advance, until its
-    request. The library lists neither the latter nor the connections that it is closing.
+    A server that closes waits for all connections: for an open one until the peer has answered the
+    close frame, and for one that has sent no request yet until the request arrives. Browsers open
+    such connections in advance. `websockets` has no list of them, nor of connections that are
+    closing.
 
     Args:
-        create: creates a connection.
+        create: the function or class that creates a connection.
     """
 
     def __init__(self, create: Callable[..., Any]) -> None:
@@ -46,10 +47,10 @@ class ConnectionFactory:
         return connection
 
     def drop(self, *, unasked: bool = False) -> None:
-        """Abort all present connections, without a close frame.
+        """Abort all connections that exist now, without a close frame.
 
         Args:
-            unasked: True for only those without a request yet.
+            unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
             transport = getattr(connection, "transport", None)  # a new connection has none yet
@@ -68,18 +69,21 @@ class BaseServer(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. May be called twice."""
 
     @abstractmethod
     def close(self) -> None:
-        """Begin to close; idempotent."""
+        """Begin to close the server. May be called twice."""
 
     @abstractmethod
     async def wait_closed(self) -> None:
-        """Wait until everything is closed."""
+        """Wait until the server and its connections are closed."""
 
     async def aclose(self) -> None:
-        """Close, and wait until everything is closed, as ``async with`` does. Idempotent."""
+        """Close the server and wait until it is closed, as ``async with`` does at its end.
+
+        May be called twice.
+        """
         self.close()
         await self.wait_closed()
 
@@ -98,9 +102,10 @@ class BaseServer(ABC):
 
 
 def address(host: str | Sequence[str] | None, port: int) -> str:
-    """Return ``host:port`` as in a URL; a wildcard host is replaced by its loopback address.
+    """Return ``host:port`` for a URL.
 
-    Of several hosts, the first is used.
+    A wildcard host such as ``0.0.0.0`` becomes the loopback address. Of several hosts, the first is
+    used.
     """
     if not isinstance(host, str | None):
         host = next(iter(host), None)
@@ -112,8 +117,8 @@ def address(host: str | Sequence[str] | None, port: int) -> str:
 def port_of(server: Server) -> int:
     """Return the port that a running server listens on; 0 for a Unix socket.
 
-    With port 0 and hosts of both families, each family has a port of its own, in random order: the
-    result is that of IPv4, the host in :func:`address`.
+    If a server was started with port 0 on IPv4 and IPv6 addresses, each address family has its own
+    port. Then the port of IPv4 is returned, which belongs to the host that :func:`address` returns.
     """
     names = [each.getsockname() for each in server.sockets]
     ports = sorted((len(name), name[1]) for name in names if isinstance(name, tuple))
@@ -122,10 +127,15 @@ def port_of(server: Server) -> int:
 
 @contextlib.contextmanager
 def binding(what: str, host: str | Sequence[str] | None, port: int | None) -> Iterator[None]:
-    """Turn the errors of binding a listener into readable ones.
+    """Convert errors of binding a listening socket to exceptions with a helpful message.
+
+    Args:
+        what: the listener in messages, such as "the admin listener".
+        host: the host or hosts to bind.
+        port: the port to bind.
 
     Raises:
-        PortInUse: another process listens there.
+        PortInUse: another process listens on this port.
         OptionError: the host is not an address of this machine, or the port needs privileges.
     """
     where = address(host, port or 0)

@@ -1,4 +1,4 @@
-"""TLS for servers: a certificate from files, reloaded when the files change."""
+"""TLS for servers: load a certificate from files, and reload it when the files change."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _Stamp: TypeAlias = "tuple[tuple[int, int, int], ...] | None"
 
 
 def server_context(certificate: Path | str, key: Path | str | None = None) -> ssl.SSLContext:
-    """Return a context for servers: ``rtmon.serve(hub, ssl=server_context("cert.pem"))``.
+    """Return a TLS context for servers: ``rtmon.serve(hub, ssl=server_context("cert.pem"))``.
 
-    When the files have changed, new connections get the new certificate; open connections continue.
-    An unusable certificate is logged, and the old one stays.
+    When the files change, new connections get the new certificate, and open connections continue.
+    If the new certificate cannot be used, a warning is logged and the old one stays in use.
 
     Args:
-        certificate: the certificate and its intermediate certificates, as PEM.
-        key: the private key, without a password; None if it is in the same file.
+        certificate: PEM file with the certificate and its intermediate certificates.
+        key: PEM file with the private key, without a password; None if it is in the same file.
 
     Raises:
-        OptionError: a file cannot be read, or key and certificate do not match.
+        OptionError: a file cannot be read, or key and certificate do not belong together.
     """
     return _Certificate(Path(certificate), Path(certificate if key is None else key)).context
 
 
 class _Certificate:
-    """Presents the current certificate of its files in each handshake.
+    """Sends the certificate that is in the files at the time of each handshake.
 
     Args:
         certificate: the file with the certificate.
-        key: the file with its key.
+        key: the file with its private key.
 
     Attributes:
-        context: the server context that handshakes begin with.
+        context: the TLS context for servers; it switches to a newer one in each handshake.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self._stamp = self._now()
         self.context = self._current = self._load()
-        # OpenSSL calls it in each handshake, even if the client sends no host name.
+        # OpenSSL calls sni_callback in each handshake, even if the client sends no host name.
         self.context.sni_callback = self._choose
 
     def _choose(
@@ -59,7 +59,7 @@ class _Certificate:
             try:
                 self._current = self._load()
             except OptionError as error:
-                # The two files may be replaced one after the other.
+                # Perhaps only one of the two files has been replaced so far. Try again later.
                 logger.warning("the previous TLS certificate stays in use: %s", error)
             else:
                 logger.info("the TLS certificate was reloaded from %s", self._certificate)
@@ -68,7 +68,7 @@ class _Certificate:
     def _load(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            # Without the password, OpenSSL would ask for one on the terminal.
+            # With an encrypted key and no password here, OpenSSL would ask on the terminal.
             context.load_cert_chain(self._certificate, self._key, password=str)
         except (OSError, ValueError) as error:
             why = _why(error)
@@ -80,7 +80,7 @@ class _Certificate:
         return context
 
     def _now(self) -> _Stamp:
-        """Return a fingerprint that changes with the files; None while one is missing."""
+        """Return a value that changes when a file changes; None while a file is missing."""
         try:
             files = [path.stat() for path in (self._certificate, self._key)]
         except OSError:

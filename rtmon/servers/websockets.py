@@ -1,4 +1,4 @@
-"""``rtmon.serve``: the library's ``serve`` with a probe, for a handler or a hub."""
+"""``rtmon.serve``: serve a handler or a hub with ``websockets``, and measure its connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-from ..core.guarded_connection import PINGS_AT_ONCE
+from ..core.flood_protection import PINGS_AT_ONCE
 from ..errors import OptionError
 from ..hub import Hub
 from ..hub.admission.origins import REFUSAL, Origins
@@ -26,12 +26,12 @@ from ..probes.websockets.counting_connection import CountingConnection
 from ..web import pages
 from . import server_base
 from .accept_pause import pause_when_exhausted
-from .admin import Admin
-from .connection_bounds import ConnectionPool
-from .delegating_server import DelegatingServer
+from .admin_listener import Admin
+from .connection_limits import ConnectionPool
 from .fanout import library_selftest as fanout_selftest
 from .page_response import page_response
 from .turbo.gc_pause import GCPause
+from .websockets_server_wrapper import DelegatingServer
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -41,28 +41,28 @@ __all__ = ["Server", "serve"]
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 BACKLOG = 4096
-"""Backlog of the listening socket. With asyncio's default of 100, most of 5,000 clients that
-connect at once would wait a second or more for the retransmission of their SYN."""
+"""Backlog of the listening socket. When 5,000 clients connect at once, asyncio's default of 100
+makes most of them wait a second or more, until the retransmission of their SYN."""
 
 STALL_TIMEOUT = 20.0
-"""Seconds; the default timeout of ``websockets`` for a keepalive pong."""
+"""Default of ``stall_timeout`` in seconds; the same as the pong timeout of ``websockets``."""
 
 UNASKED_TIMEOUT = 0.7
-"""Seconds after which a closing server drops connections without a request: long enough for a
-client whose request is on its way, which is answered that the server stops."""
+"""Seconds after which a closing server drops connections that have sent no request. A request that
+is already on its way still arrives in this time, and is answered with HTTP 503."""
 
 _CLOSES_WITH_A_CODE = "code" in inspect.signature(WebSocketServer.close).parameters
-"""Up to version 15, ``websockets`` always closes connections with 1001 and no reason."""
+"""False for ``websockets`` up to 15, which always closes connections with 1001 and no reason."""
 
 
 class Server(DelegatingServer):
     """A running server; see :func:`serve`.
 
     Attributes:
-        monitor: measures its connections.
-        hub: the hub it serves, None if it serves a handler.
-        admin: its admin listener, None if it has none or is not running yet.
-        pool: limits of a handler's connections, with their counts; None without limits.
+        monitor: the Monitor that measures its connections.
+        hub: the hub that is served; None if a handler is served.
+        admin: its admin listener; None if it has none.
+        pool: limits of a handler's connections, and their counts; None without such limits.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Server(DelegatingServer):
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
             if page:
-                pages.respond("GET", "/")  # read the files now, not on the first request
+                pages.respond("GET", "/")  # reads the files now instead of at the first request
         elif page:
             raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):
@@ -107,7 +107,7 @@ class Server(DelegatingServer):
             options = {**options, "process_request": asked}
         _check_timeout(stall_timeout)
         options = _lean(options)
-        self._host: Any = host  # several hosts are allowed, though the annotation does not say so
+        self._host: Any = host  # Any: `websockets` accepts several hosts, unlike its annotation
         self._port, self._page = port, page
         self._handler = handler
         base = options.pop("create_connection", None) or ServerConnection
@@ -128,7 +128,7 @@ class Server(DelegatingServer):
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start serving, as ``await`` and ``async with`` do. Idempotent."""
+        """Start serving, as ``await`` and ``async with`` do. May be called twice."""
         if self._server is None:
             self.monitor.arm("serve")
             pause_when_exhausted(asyncio.get_running_loop())
@@ -138,7 +138,7 @@ class Server(DelegatingServer):
                 )
             self._bound = server_base.port_of(self._server)
             if self.hub is not None:
-                fanout_selftest.obstacle()  # now: later there may be no file descriptor left for it
+                fanout_selftest.obstacle()  # run the self-test now: it needs a file descriptor
                 await self.hub.start()
             if self.admin is not None:
                 try:
@@ -150,30 +150,33 @@ class Server(DelegatingServer):
 
     @property
     def port(self) -> int:
-        """The port it listens on; a free one was chosen if 0 was asked for."""
-        _ = self.websockets  # no port before it runs
+        """The port that the server is bound to. If port 0 was given, the system chose one."""
+        _ = self.websockets  # raises if the server was not started
         return self._bound
 
     @property
     def url(self) -> str:
-        """The URL for clients: ``ws://host:port``, ``wss://`` with TLS."""
+        """The URL for clients: ``ws://host:port``, or ``wss://host:port`` with TLS."""
         scheme = "wss" if self._options.get("ssl") else "ws"
         return f"{scheme}://{server_base.address(self._host, self.port)}"
 
     @property
     def page_url(self) -> str | None:
-        """The URL of the chat page; None without one."""
+        """The URL of the chat page; None if the server has none."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property
     def admin_url(self) -> str | None:
-        """The URL for dashboards; None without an admin listener."""
+        """The URL for dashboards; None if the server has no admin listener."""
         return None if self.admin is None else self.admin.url
 
     def close(self, close_connections: bool = True, code: int = 1001, reason: str = "") -> None:  # noqa: FBT001, FBT002 - the library's signature
-        """Stop listening and close the connections; idempotent. See :meth:`wait_closed`."""
+        """Stop listening and close the connections; see :meth:`wait_closed`.
+
+        May be called twice.
+        """
         if self._closing is None:
-            # At once, as the library does: the next loop iteration accepts no more connections.
+            # Called at once, as in the library, so that no further connection is accepted.
             if _CLOSES_WITH_A_CODE:
                 self.websockets.close(close_connections, code, reason)
             else:
@@ -185,14 +188,14 @@ class Server(DelegatingServer):
         late = loop.call_later(UNASKED_TIMEOUT, lambda: self._clients.drop(unasked=True))
         await server.wait_closed()
         late.cancel()
-        # The last tick is sent to readers before the admin listener ends.
+        # First close the Monitor: its last tick is sent to readers of the admin listener.
         if self._owns_monitor:
             self.monitor.close()
         if self.admin is not None:
             await self.admin.aclose()
 
     def abort(self) -> None:
-        """Abort the remaining connections, after :meth:`close`, if they take too long."""
+        """Abort the connections that are still open. For use after :meth:`close`."""
         self._clients.drop()
 
     async def wait_closed(self) -> None:
@@ -204,7 +207,7 @@ class Server(DelegatingServer):
 
 
 def _admin(monitor: Monitor, admin: Any, ssl: SSLContext | None) -> Admin | None:
-    """Return the admin listener: the given one, or a new one if a port was given."""
+    """Return the admin listener: ``admin`` itself, or a new one if ``admin`` is a port."""
     if isinstance(admin, int) and not isinstance(admin, bool):
         return Admin(monitor, port=admin, ssl=ssl)
     if ssl is not None:
@@ -215,7 +218,7 @@ def _admin(monitor: Monitor, admin: Any, ssl: SSLContext | None) -> Admin | None
 
 
 def _pool(hub: Hub | None, **bounds: float | None) -> ConnectionPool | None:
-    """Return the limits of a handler's connections; None without limits."""
+    """Return the limits of a handler's connections; None if no limit is given."""
     given = [name for name, value in bounds.items() if value is not None]
     if not given:
         return None
@@ -230,7 +233,7 @@ def _check_timeout(value: Any) -> None:
 
 
 def _lean(options: dict[str, Any]) -> dict[str, Any]:
-    """Compress each message separately, unless the user has chosen another compression or none."""
+    """Compress each message separately, unless the user has chosen the compression."""
     extensions = list(options.get("extensions") or ())
     chosen = any(each.name == ServerPerMessageDeflateFactory.name for each in extensions)
     if chosen or options.get("compression", "deflate") != "deflate":
@@ -238,7 +241,7 @@ def _lean(options: dict[str, Any]) -> dict[str, Any]:
     deflate = ServerPerMessageDeflateFactory(
         server_no_context_takeover=True,
         client_no_context_takeover=True,
-        # The library's defaults.
+        # Window bits and memory level are the defaults of `websockets`.
         server_max_window_bits=12,
         client_max_window_bits=12,
         compress_settings={"memLevel": 5},
@@ -247,7 +250,7 @@ def _lean(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, Any]:
-    """Set up the hub's subprotocols, its limits, and ``/healthz`` for load balancers."""
+    """Return the options for a hub: its subprotocols, its limits, origins and ``/healthz``."""
     given = options.get("process_request")
     origins = Origins(options.pop("origins", None))
     write_limit = options.get("write_limit") or 0
@@ -274,7 +277,7 @@ def _hub_options(hub: Hub, options: dict[str, Any], *, page: bool) -> dict[str, 
                 return connection.respond(http.HTTPStatus(status), text)
         elif not origins.allows(request.headers.get_all, secure=_is_encrypted(connection)):
             return connection.respond(http.HTTPStatus.FORBIDDEN, REFUSAL)
-        # The user's process_request, such as a password check, applies to the page, too.
+        # The user's process_request, such as a password check, applies to the chat page, too.
         asked = given(connection, request) if given is not None else None
         if inspect.isawaitable(asked):
             return later(asked, connection, request)
@@ -305,44 +308,48 @@ def serve(
 ) -> Server:
     """Serve a handler or a hub, and measure its connections.
 
-    A drop-in for ``websockets.asyncio.server.serve``: use it as ``async with serve(…)`` or
-    ``await serve(…)``, with every argument of the original; the server has the whole API of the
-    original's. ``create_connection`` is a class, not a function, and a malformed request is
-    answered with 400, where the original closes without a response. Compression is negotiated as
-    there, but each message is compressed separately (``server_no_context_takeover`` and
-    ``client_no_context_takeover``), which takes a third of the memory; for the original's
-    compression, pass ``extensions=[ServerPerMessageDeflateFactory(…)]``.
+    This is a drop-in replacement for ``websockets.asyncio.server.serve``. Use it as ``async with
+    serve(…)`` or ``await serve(…)``. It takes all arguments of the original, and the server has the
+    whole API of the original's server. There are three differences:
+
+    * ``create_connection`` must be a class, not a function.
+    * A malformed request is answered with 400. The original closes without a response.
+    * Each message is compressed separately (``server_no_context_takeover`` and
+      ``client_no_context_takeover``), which takes a third of the memory. For the original's
+      compression, pass ``extensions=[ServerPerMessageDeflateFactory(…)]``.
 
     Args:
         target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.
         host: the interface to listen on, or several, as in the original.
-        port: the port; 0 for any that is free.
-        handler: the library's name for the first argument, when it is a coroutine function.
-        monitor: measures the connections; by default a new one, closed with the server.
-        admin: port of an admin listener on 127.0.0.1 for dashboards (0 for any that is free),
-            or one made with :func:`rtmon.serve_admin`; None for none.
-        admin_ssl: TLS context of the admin listener on that port; None for no TLS. The server's own
-            is ``ssl``, as in the original; :func:`rtmon.servers.tls.server_context` makes both.
-        page: True to serve a chat page of the hub at ``/``.
-        stall_timeout: seconds for which a client may read nothing of the data sent to it before
-            its connection is cut; None for ever. A hub has it in :class:`rtmon.hub.HubOptions`.
-        pause_gc: True to pause Python's garbage collector, in the whole process, for at most ten
-            seconds while hundreds of connections a second are opened and few end. It would
-            take up to a third of the CPU time of such a storm.
-        max_connections: maximum number of open connections of a handler; further ones are refused
-            with HTTP 503 and count as rejected. ``server.pool`` has the counts. A hub has an
-            option of its own.
-        idle_timeout: seconds in which a client of a handler must send a message, or is closed with
-            4502; None for ever. A hub has an option of its own.
-        **options: everything else that ``websockets`` takes. For a hub, ``origins`` lists the
-            other origins whose web pages may connect, ``"*"`` for all; its own origin and
-            programs always may: see :class:`rtmon.hub.admission.origins.Origins`. For a handler
-            it is the original's.
+        port: the port; 0 for any free port.
+        handler: the original's name for the first argument, for a coroutine function.
+        monitor: the Monitor that measures the connections. By default a new one, which the server
+            closes.
+        admin: port of an admin listener on 127.0.0.1 for dashboards, 0 for any free port; or one
+            made with :func:`rtmon.serve_admin`. None for no admin listener.
+        admin_ssl: TLS context of the admin listener on that port; None for no TLS. ``ssl`` is the
+            TLS context of the server itself. :func:`rtmon.servers.tls.server_context` makes both.
+        page: True to serve a chat page for the hub at ``/``.
+        stall_timeout: seconds after which a connection is cut if its client reads none of the data
+            sent to it; None for no limit. For a hub, :class:`rtmon.hub.HubOptions` has this option.
+        pause_gc: True to pause Python's garbage collector during connection storms. The pause
+            applies to the whole process, and lasts ten seconds at most. It begins when hundreds of
+            connections a second are opened, and ends when many of them end. Without it, the
+            collector takes up to a third of the CPU time of a storm.
+        max_connections: maximum number of open connections of a handler. Further connections are
+            refused with HTTP 503 and count as rejected; ``server.pool`` has the counts. A hub has
+            its own option.
+        idle_timeout: seconds in which a client of a handler must send a message. Otherwise its
+            connection is closed with code 4502. None for no limit. A hub has its own option.
+        **options: all other arguments of the original. For a hub, ``origins`` lists other origins
+            whose web pages may connect, ``"*"`` for all. Pages of the hub's own origin, and
+            programs, always may: see :class:`rtmon.hub.admission.origins.Origins`. For a handler,
+            ``origins`` is the original's.
 
     Raises:
-        PortInUse: another process listens there.
-        OptionError: an argument is wrong.
-        MonitorError: the Monitor ticks on another running event loop.
+        PortInUse: another process listens on this port.
+        OptionError: an argument is invalid.
+        MonitorError: the Monitor is already used on another running event loop.
     """
     if handler is not None:
         if target is not None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.atomic_file import writing
-from ..core.option_checks import within
+from ..core.option_validation import within
 from ..errors import OptionError
 from ..metrics import csv_text
 from ..metrics.columns import TABLES
-from .csv_arrow import read_whole
+from .csv_pyarrow_reader import read_whole
 from .rolling_file import RollingFile
 
 if TYPE_CHECKING:

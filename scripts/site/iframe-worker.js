@@ -1,5 +1,5 @@
-// The search runs in a worker, and browsers refuse workers to pages opened from disk.
-// There, a hidden frame takes the worker's place: the same script, on the page's own thread.
+// The site's search runs in a worker, but browsers allow no worker on a page opened from disk.
+// On such a page a hidden frame runs the same script on the page's own thread instead.
 if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {
     constructor(address) {

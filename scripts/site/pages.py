@@ -1,9 +1,10 @@
-"""Hook of MkDocs: the pages of the documentation site, and the allowed targets of their links.
+"""MkDocs hook: the pages of the documentation site, and a check of their links.
 
-MkDocs knows the files of one folder, but pages link to files anywhere in the repository. So each
-file of the site keeps its path in the repository: a link that works in a clone or on a code host
-works on the site. Sources that pages link to, such as examples and tests, become pages too. The
-reference has no files: its pages are generated here, and mkdocstrings reads the docstrings.
+MkDocs reads the files of one folder, but pages link to files anywhere in the repository. So each
+file of the site keeps its path in the repository, and a link that works in a clone or on a code
+host also works on the site. Source files that pages link to, such as examples and tests, become
+pages too. The pages of the reference are generated here; mkdocstrings fills them from the
+docstrings.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ REFERENCE = {
     ),
     "errors": ("Errors", "rtmon.errors"),
 }
-"""Title of each page of the reference, and the objects that it describes."""
+"""Name of each page of the reference → its title, and the objects that it describes."""
 
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 LANGUAGES = {
@@ -90,7 +91,7 @@ LANGUAGES = {
 
 
 class SourcePage(File):
-    """A source file as a page: its path, and its highlighted text."""
+    """A source file as a page of the site: its path, and its highlighted text."""
 
     def __init__(self, path: str, config: MkDocsConfig) -> None:
         super().__init__(
@@ -109,12 +110,12 @@ class SourcePage(File):
         )
 
     def is_documentation_page(self) -> bool:
-        """Return True, since MkDocs takes only Markdown for pages otherwise."""
+        """Return True: MkDocs would treat only Markdown files as pages."""
         return True
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Give the files of docs/ their paths in the repository, and add linked ones from elsewhere."""
+    """Give files of docs/ their paths in the repository, and add linked files from elsewhere."""
     for file in [file for file in files if file.src_dir == config.docs_dir]:
         files.remove(file)
         files.append(in_repository(f"docs/{file.src_uri}", config, file.inclusion))
@@ -130,7 +131,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def in_repository(
     path: str, config: MkDocsConfig, inclusion: InclusionLevel = InclusionLevel.UNDEFINED
 ) -> File:
-    """Return the file of a path that is relative to the repository."""
+    """Return the file with a path that is relative to the repository."""
     return File(
         path,
         str(CLONE),
@@ -161,7 +162,7 @@ def reference_pages() -> dict[str, str]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Link the course's list of notebooks to the gallery, which a browser can show."""
+    """Link the course's list of notebooks to their pages in the gallery."""
     del config, files
     if page.file.src_uri != "notebooks/README.md":
         return markdown
@@ -169,7 +170,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Remove Sphinx markup from the reference: roles, as in ``:class:`rtmon.Hub```, and ``::``."""
+    """Remove Sphinx markup from the reference: roles such as ``:class:`rtmon.Hub```, and ``::``."""
     del config, files
     if not page.file.src_uri.startswith("reference/"):
         return html
@@ -177,7 +178,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 class Addresses(HTMLParser):
-    """Collects the links and the resources of an HTML page."""
+    """Parser that collects the links and the resources of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -186,17 +187,17 @@ class Addresses(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep the addresses of one tag."""
+        """Collect the addresses of one tag."""
         for name, value in attrs:
             if name in {"href", "src"} and value:
                 (self.links if tag == "a" else self.loads).add(value)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Check the built pages: no link is dead, and no resource comes from another host.
+    """Check the built pages: every link has a target, and no resource comes from another host.
 
     Raises:
-        PluginError: a page has such an address.
+        PluginError: A page has a dead link or a resource from another host.
     """
     site = Path(config.site_dir)
     faults = []
@@ -206,7 +207,7 @@ def on_post_build(config: MkDocsConfig) -> None:
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 dead = address in found.loads and parts.scheme != "data"
-            else:  # an absolute one, as in 404.html, is of the site's root
+            else:  # an absolute path, as in 404.html, is relative to the root of the site
                 base = site if parts.path.startswith("/") else page.parent
                 dead = not (base / unquote(parts.path).lstrip("/")).exists()
             if dead:

@@ -1,4 +1,6 @@
-"""Real processes and a real browser: servers, dashboards, and pages that reach no other host."""
+"""Fixtures of the browser tests: Chromium without internet access, and rtmon servers and dashboards
+in their own processes.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +41,20 @@ __all__ = [
     "serving",
     "until",
 ]
-"""What tests import; and the fixtures of a JupyterLab, which pytest looks for here."""
+"""Names that the test modules import from here, and the JupyterLab fixtures that pytest looks up in
+this file.
+"""
 
 ROOT = Path(__file__).parents[2]
 STEADY = {"ramp": 0.0, "churn": 0.0}
-"""Options of `rtmon load` for users that connect at once and stay."""
+"""Options of `rtmon load`: all users connect at once and stay connected."""
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-"""Every host but this one does not exist."""
+"""Chromium option that makes every host name except 127.0.0.1 unresolvable."""
 
 
 def exact(number: int) -> str:
-    """A number as the page writes it."""
+    """Format a number with thousands separators, as the dashboard page does."""
     return f"{number:,}"
 
 
@@ -59,7 +63,7 @@ Open = Callable[..., Awaitable[Tab]]
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def playwright() -> AsyncIterator[Playwright]:
-    """Playwright on this module's loop."""
+    """Run Playwright on the event loop that the tests of one module share."""
     async with async_playwright() as running:
         yield running
 
@@ -68,17 +72,18 @@ async def playwright() -> AsyncIterator[Playwright]:
 async def chromium(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Browser]:
-    """The machine's Chromium, without access to other hosts."""
-    # It does not start where it cannot write to these.
+    """Launch the installed Chromium without access to other hosts."""
+    # Chromium does not start if it cannot write to these folders.
     places = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     browser = await playwright.chromium.launch(
         executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
         args=[
             "--no-sandbox",
             "--disable-gpu",
-            "--disable-dev-shm-usage",  # which in containers is too small for a page
+            "--disable-dev-shm-usage",  # /dev/shm in containers is too small for a page
             "--disable-background-networking",
-            "--force-effective-connection-type=4G",  # else a slow machine is a warning
+            # Without it Chromium logs a warning on a slow machine.
+            "--force-effective-connection-type=4G",
             "--no-first-run",
             OFFLINE,
         ],
@@ -91,10 +96,11 @@ async def chromium(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
-    """Opens pages, and checks at the end that none contacted another host or logged an error.
+    """Return a function that opens a page. At the end, fail if a page contacted another host or
+    logged a warning or an error.
 
-    A page logs errors once its server has ended. So that no test passes by being quick, servers
-    of open pages must still run: close the page before its servers end.
+    A page logs errors once its server has ended, and a quick test could finish before them. So a
+    test must close each page before the page's servers end.
     """
     contexts: list[BrowserContext] = []
     tabs: list[Tab] = []
@@ -128,21 +134,25 @@ async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict[str, Any]]:
-    """The addresses of a chat server in its own process, shared by the tests of a module."""
+    """Start a chat server in its own process for the tests of a module, and yield its addresses."""
     with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (_, facts):
         yield facts
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def page(server: dict[str, Any]) -> AsyncIterator[str]:
-    """The address of the dashboard of that server, in a third process."""
+    """Start a dashboard of the `server` fixture in its own process, and yield the page's
+    address.
+    """
     async with panel_serve(server["admin"]) as url:
         yield url
 
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[tuple[Child, dict[str, Any]]]:
-    """An ``rtmon`` command in its own process, and the addresses that it printed."""
+    """Run an ``rtmon`` command in its own process; yield the process and the addresses it
+    printed.
+    """
     child = Child("the test's", *arguments)
     try:
         yield child, dict(child.ready())
@@ -157,7 +167,7 @@ async def panel_serve(
     script: Path = ROOT / "dashboards" / "live.py",
     origin: str = "*",
 ) -> AsyncIterator[str]:
-    """``panel serve`` of a script in its own processes: the address of its page."""
+    """Run ``panel serve`` with a dashboard script, and yield the address of its page."""
     environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
     if url is not None:
         environment["RTMON_URL"] = url
@@ -181,12 +191,13 @@ async def panel_serve(
         yield found[0].decode().replace("localhost", "127.0.0.1")
         assert process.returncode is None
     finally:
-        # All processes: Panel does not end its own workers.
+        # Signal the whole process group: Panel does not end its own workers.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             await process.wait()
     errors = (await drain).decode()
-    # A tab that closes while it is written to is noise of the web server's own.
+    # Panel's web server may log an error when a tab closes while it is written to. Only errors from
+    # rtmon's own code fail the test.
     assert str(ROOT / "rtmon") not in errors, errors
     assert "Error running application handler" not in errors, errors

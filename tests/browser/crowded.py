@@ -1,7 +1,7 @@
-"""A server process with simulated connections, all of which change each tick.
+"""A server process with simulated connections, each of which has new numbers at each tick.
 
-``python -m tests.browser.crowded 10000`` prints the address of its admin listener, and runs until
-its standard input ends.
+``python -m tests.browser.crowded 10000`` opens 10,000 simulated connections, prints the address of
+its admin listener, and runs until its standard input ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rtmon import Monitor, serve_admin
 
 
 async def main(size: int) -> None:
-    """Open the connections; before every tick each receives, sends and is pinged."""
+    """Open `size` connections; before every tick each one receives, sends and gets a round trip."""
     rng = random.Random(1)
     monitor = Monitor(interval=1.0, node="crowded")
     meters = []
@@ -26,7 +26,7 @@ async def main(size: int) -> None:
         meters.append(meter)
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
     async with serve_admin(monitor, port=0) as admin:
-        print(admin.url, flush=True)  # noqa: T201 - its parent waits for it
+        print(admin.url, flush=True)  # noqa: T201 - the parent process reads it
         while not ended.done():
             for meter in meters:
                 meter.received(rng.randrange(1000))

@@ -1,6 +1,7 @@
-"""A dashboard in which a day passes in minutes; ``panel serve`` runs this for the soak test.
+"""Dashboard of a simulated server whose clock runs fast; ``panel serve`` runs it for the soak test.
 
-The feed is in its own module: Bokeh empties a script's namespace once its session has expired.
+The feed is in a module of its own, because Bokeh empties a script's namespace once its session has
+expired.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real JupyterLab in its own process, and a learner's actions in it."""
+"""JupyterLab in its own process, and the actions of a learner in its notebooks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXTENSIONS = {
     "jupyterlab": True,
     **dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), False),
 }
-"""Of Jupyter's server: these notebooks need no more."""
+"""Extensions of Jupyter's server: only JupyterLab is on, since the notebooks need no other."""
 
 OPTIONS = (
     *("--no-browser", "--expose-app-in-browser", "--allow-root"),
@@ -47,7 +47,7 @@ OPTIONS = (
 
 
 def write(path: Path, sources: Sequence[str]) -> None:
-    """Write a notebook of code cells."""
+    """Write a notebook file with the given code cells."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [
         {
@@ -66,12 +66,12 @@ def write(path: Path, sources: Sequence[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def jupyterlab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in its own process: the address of its workspaces."""
+    """Start JupyterLab in its own process, and yield the base URL of its workspaces."""
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder}"),
-        # It looks for a free port, and listens a good deal later: not among those that the system
-        # gives to others meanwhile.
+        # JupyterLab looks for a free port first and binds it much later. A port below the system's
+        # range for clients is not taken by another process meanwhile.
         f"--ServerApp.port={random.randrange(20_000, 32_000)}",
         env={
             **os.environ,
@@ -111,10 +111,10 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
 
 
 class Notebook:
-    """A notebook on a page of JupyterLab.
+    """A notebook that is open on a page of JupyterLab.
 
     Attributes:
-        tab: the page.
+        tab: The browser page.
     """
 
     def __init__(self, tab: Tab, name: str) -> None:
@@ -133,7 +133,7 @@ class Notebook:
         )
 
     async def command(self, name: str, **arguments: Any) -> None:
-        """Run a command of JupyterLab to its end."""
+        """Run a command of JupyterLab, and wait until it has finished."""
         await self.tab.page.evaluate(
             "([name, given]) => jupyterapp.commands.execute(name, given)", [name, arguments]
         )
@@ -141,7 +141,7 @@ class Notebook:
     async def begin_to_run_all(self) -> None:
         """Start running all cells, and do not wait for them."""
         await self.command("notebook:clear-all-cell-outputs")
-        # Its promise would be kept when the last cell is done, if nothing goes wrong.
+        # `void` discards the command's promise, which resolves only after the last cell.
         await self.tab.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
 
     async def execute(self, code: str) -> None:
@@ -153,8 +153,8 @@ class Notebook:
         )
 
     async def outputs(self) -> list[list[dict[str, Any]]]:
-        """The outputs of all cells, from the notebook's model, those scrolled out of view
-        included.
+        """Return the outputs of all cells from the notebook's model, also of cells scrolled out of
+        view.
         """
         cells: list[list[dict[str, Any]]] = await self.tab.page.evaluate(
             "jupyterapp.shell.currentWidget.content.model.sharedModel.cells"
@@ -163,7 +163,9 @@ class Notebook:
         return cells
 
     async def run_all(self) -> str:
-        """Run all cells; return the last one's output when the kernel is idle again."""
+        """Run all cells; return the text of the last cell's output once the kernel is idle
+        again.
+        """
         await self.begin_to_run_all()
 
         async def printed() -> str:
@@ -178,7 +180,7 @@ class Notebook:
         return (await printed()).strip()
 
     async def reload(self) -> None:
-        """Save, and reload the page."""
+        """Save the notebook, reload the page, and wait until the notebook is ready again."""
         await self.command("docmanager:save")
         await self.tab.page.reload()
         await self.ready()
@@ -191,7 +193,7 @@ class Notebook:
         await self.ready()
 
     async def pill(self, word: str) -> None:
-        """Wait until the picture shows a state."""
+        """Wait until the dashboard view's state label has this text, such as "Live"."""
 
         async def told() -> bool:
             pill = self.tab.page.locator(".pill").first
@@ -200,12 +202,12 @@ class Notebook:
         await until(told, f"the picture says {word!r}")
 
     async def drawn(self) -> str:
-        """The first line of the first chart, as drawn."""
+        """Return the SVG path of the first line of the first chart; empty if there is none."""
         path = self.tab.page.locator(".plot path[stroke-width]").first
         return await path.get_attribute("d") or ""
 
     async def moves(self) -> None:
-        """Wait until the picture is live: its state says so, and its charts change."""
+        """Wait until the dashboard view is labelled "Live" and its first chart changes."""
         await self.pill("Live")
         first = await self.drawn()
 
@@ -220,26 +222,26 @@ OpenNotebook = Callable[[str, Sequence[str]], Awaitable[Notebook]]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a module's notebooks are."""
+    """Create the folder in which a test module writes its notebooks."""
     return tmp_path_factory.mktemp("notebooks")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def lab(folder: Path) -> AsyncIterator[str]:
-    """JupyterLab in its own process: the address of its workspaces."""
+    """Start JupyterLab for the tests of a module, and yield the base URL of its workspaces."""
     async with jupyterlab(folder) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def screen() -> dict[str, int]:
-    """Width and height of the pages of a module."""
+    """Width and height in pixels of the pages that a module's tests open."""
     return {"width": 1300, "height": 900}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(chromium: Browser, screen: Any) -> AsyncIterator[BrowserContext]:
-    """A browser context with one cache for all pages, since JupyterLab is large."""
+    """Open one browser context for all pages of a module, so that JupyterLab is cached once."""
     context = await chromium.new_context(viewport=screen, color_scheme="light")
     yield context
     await context.close()
@@ -249,12 +251,16 @@ async def context(chromium: Browser, screen: Any) -> AsyncIterator[BrowserContex
 async def open_notebook(
     folder: Path, lab: str, context: BrowserContext, open_tab: Callable[..., Awaitable[Tab]]
 ) -> AsyncIterator[OpenNotebook]:
-    """Opens a new notebook of some cells, the last of which prints ``done``, and runs them."""
+    """Return a function that creates a notebook with given cells, opens it, and runs it.
+
+    The last cell must print ``done``.
+    """
     opened: list[Notebook] = []
 
     async def open_(name: str, cells: Sequence[str]) -> Notebook:
         write(folder / f"{name}.ipynb", cells)
-        # Its own workspace: otherwise JupyterLab opens the notebooks of the page before, too.
+        # Each notebook gets its own workspace: in a shared workspace JupyterLab would also reopen
+        # the earlier notebooks.
         tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
         notebook = Notebook(tab, name)
         opened.append(notebook)
@@ -266,4 +272,4 @@ async def open_notebook(
     for notebook in opened:
         await notebook.command("kernelmenu:shutdown")
         await notebook.tab.page.close()
-        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+        notebook.tab.console.clear()  # JupyterLab's own warnings must not fail rtmon's tests

@@ -1,7 +1,7 @@
-"""The feed of a server whose day passes in minutes; see :mod:`tests.browser.day`.
+"""Feed of a simulated server whose clock runs faster than real time; used by the soak test.
 
-``RTMON_USERS`` names how many users the server has, each of which sends a message every second, and
-``RTMON_SPEED`` how many of the server's seconds pass in one.
+The environment variable ``RTMON_USERS`` sets the number of users, each of which sends one message
+per simulated second. ``RTMON_SPEED`` sets the simulated seconds per real second.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rtmon.metrics.records import Ending
 SPEED = float(os.environ["RTMON_SPEED"])
 USERS = int(os.environ["RTMON_USERS"])
 
-# A frame for each tick, however quickly they follow each other.
+# Send every tick to the page, although ticks follow each other faster than usual.
 page_updater.SHORTEST = 0.8 / SPEED
 page_updater.PERIOD = 1.0 / SPEED
 
 
 @dataclass
 class Clock:
-    """A clock that only the feed below advances."""
+    """A clock that only :class:`Day` advances."""
 
     now: float = 1.7e9
 
@@ -39,7 +39,7 @@ class Clock:
 
 
 class Day(LocalFeed):
-    """The feed of a simulated server: users connect, send and disconnect on its own clock."""
+    """Feed of a simulated server. Users connect, send and disconnect on the simulated clock."""
 
     def __init__(self) -> None:
         self._clock = Clock()
@@ -48,7 +48,7 @@ class Day(LocalFeed):
         self._passing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Let time pass."""
+        """Start advancing the simulated clock."""
         self._passing = asyncio.create_task(self._pass())
 
     async def _pass(self) -> None:

@@ -1,11 +1,11 @@
-"""Load tests of the dashboard, run by hand.
+"""Soak tests of the dashboard's memory use, run by hand.
 
-``python -m tests.browser.soak --tabs 200`` opens and closes tabs, ten at a time, and fails if the
-dashboard's process has grown by more than a tenth from the first half to the second.
+``python -m tests.browser.soak --tabs 200`` opens and closes tabs, ten at a time. It fails if the
+memory of the dashboard's process grows by more than a tenth from half of the tabs to the end.
 
-``python -m tests.browser.soak --hours 24`` leaves one tab open on a server whose day passes in
-minutes, and fails if the tab's memory or its number of nodes has grown by more than a tenth from
-the first third to the last.
+``python -m tests.browser.soak --hours 24`` leaves one tab open on a simulated server whose clock
+runs faster than real time. It fails if the tab's memory or its number of DOM nodes grows by more
+than a tenth from the first third of that time to the last.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 
 AT_ONCE = 10
 GROWTH = 1.1
-"""Times as much as before that is not taken for growth."""
+"""Largest allowed ratio of a later value to an earlier value."""
 
 SPEED = 100
-"""Seconds of the server's day that pass in one, if the machine can do so."""
+"""Simulated seconds per real second, if the machine is fast enough."""
 
 USERS = 100
-"""Users of the simulated server, each of which sends one message a second."""
+"""Users of the simulated server, each of which sends one message per simulated second."""
 
 SECONDS = f"""Number(
   document.querySelector('[data-total="messages_in"]').textContent.replace(/\\D/g, "")
 ) / {USERS}"""
-"""The seconds of the server's day that have passed, by the messages that a page counts."""
+"""JavaScript expression: simulated seconds so far, computed from the page's message total."""
 
 LOOKS = 12
-"""Times that a tab's memory is looked at in a day."""
+"""How many times the tab's memory is measured in a run."""
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """The machine's Chromium."""
+    """Launch the installed Chromium without access to other hosts."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", OFFLINE]
@@ -59,14 +59,14 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 def serving_process(url: str) -> psutil.Process:
-    """The process that listens on an address."""
+    """Return the process that listens on the port of a URL."""
     port = urlsplit(url).port
     listening = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
     return psutil.Process(next(one.pid for one in listening if one.laddr.port == port))
 
 
 async def come_and_go(tabs: int) -> None:
-    """Open and close tabs on the dashboard of a server."""
+    """Open and close this many tabs, and check that the dashboard's memory stays bounded."""
     sizes = []
     with serving("serve", "--port=0", "--admin-port=0") as (_, facts):
         async with chromium() as browser, panel_serve(facts["admin"]) as url:
@@ -78,13 +78,14 @@ async def come_and_go(tabs: int) -> None:
                     await page.locator(".pill", has_text="Live").wait_for()
                 await context.close()
                 sizes.append(process.memory_info().rss / 1e6)
-                print(f"{number} tabs: {sizes[-1]:.0f} MB", flush=True)  # noqa: T201 - the figures
+                # The measurements are the output.
+                print(f"{number} tabs: {sizes[-1]:.0f} MB", flush=True)  # noqa: T201
     half = sizes[len(sizes) // 2 - 1]
     assert sizes[-1] <= GROWTH * half, f"{half:.0f} MB after half, {sizes[-1]:.0f} MB at the end"
 
 
 async def stay(hours: float) -> None:
-    """Leave one tab open for a server's day."""
+    """Leave one tab open for this many simulated hours, and check that its memory stays bounded."""
     os.environ.update(RTMON_USERS=str(USERS), RTMON_SPEED=str(SPEED))
     script = ROOT / "tests" / "browser" / "day.py"
     async with chromium() as browser, panel_serve(None, script=script) as url:
@@ -101,13 +102,15 @@ async def stay(hours: float) -> None:
         assert await page.locator(".pill").inner_text() == "Live"
     third = LOOKS // 3
     for name, values in zip(("MB", "nodes"), zip(*found, strict=True), strict=True):
-        # The minimum of each: higher values include garbage that is not collected yet.
+        # Compare the minimum of each third: higher values include garbage not yet collected.
         before, after = min(values[:third]), min(values[-third:])
         assert after <= GROWTH * before, f"from {before:.1f} to {after:.1f} {name}"
 
 
 async def memory(page: Page) -> tuple[float, float]:
-    """MB in use of a page's heap after garbage collection, and its number of nodes."""
+    """Return a page's JavaScript heap in MB after garbage collection, and its count of DOM
+    nodes.
+    """
     session = await page.context.new_cdp_session(page)
     await session.send("HeapProfiler.collectGarbage")
     heap = await session.send("Runtime.getHeapUsage")
@@ -117,7 +120,7 @@ async def memory(page: Page) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Run the tests of the command line."""
+    """Run the soak test that the command line selects."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tabs", type=int, help="tabs to open and close")
     parser.add_argument("--hours", type=float, help="hours of the server's day")

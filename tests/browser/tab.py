@@ -1,4 +1,4 @@
-"""A page in a real browser, with its errors and its requests to other hosts."""
+"""A browser page for tests that records console errors and requests to other hosts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from playwright.async_api import Page, expect
 __all__ = ["PATIENCE", "Tab", "until"]
 
 PATIENCE = 120.0
-"""Seconds after which a condition is taken never to come."""
+"""Seconds to wait for a condition before the test fails."""
 
 expect.set_options(timeout=PATIENCE * 1e3)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Wait until an asynchronous condition is true, and return its value."""
+    """Wait until an asynchronous condition is true, and return its value.
+
+    Raises:
+        AssertionError: The condition is still false after ``PATIENCE`` seconds.
+    """
     try:
         async with asyncio.timeout(PATIENCE):
-            while not (found := await condition()):  # noqa: ASYNC110 - it is of any kind
+            while not (found := await condition()):  # noqa: ASYNC110 - any condition is polled
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"this did not happen within {PATIENCE:g} s: {what}") from None
@@ -31,13 +35,13 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
 
 
 class Tab:
-    """A page with its errors and its requests to other hosts.
+    """A browser page with a record of its console errors and its requests to other hosts.
 
     Attributes:
-        page: the page.
-        console: errors and warnings it logged, uncaught exceptions.
-        outside: requests to other hosts.
-        servers: host and port of each server that it has asked for something.
+        page: Playwright's page.
+        console: Errors and warnings that the page logged, and its uncaught exceptions.
+        outside: URLs of requests to other hosts than 127.0.0.1.
+        servers: Host and port of each server that the page sent a request to.
     """
 
     def __init__(self, page: Page) -> None:
@@ -63,7 +67,9 @@ class Tab:
             self.servers.add((parts.hostname, parts.port))
 
     async def outlived(self) -> list[str]:
-        """The servers that have ended while the page is open."""
+        """Return the servers of this page that no longer accept connections while the page
+        is open.
+        """
         gone = []
         for host, port in [] if self.page.is_closed() else sorted(self.servers):
             try:
@@ -76,19 +82,19 @@ class Tab:
         return gone
 
     async def text(self, selector: str) -> str:
-        """The text of the first matching element."""
+        """Return the text of the first element that matches a CSS selector."""
         return await self.page.locator(selector).first.inner_text()
 
     async def total(self, tile: str) -> str:
-        """The exact total of a tile, as its text."""
+        """Return the text of a tile's exact total, such as "1,234 in all"."""
         return await self.text(f'[data-total="{tile}"]')
 
     async def pill(self) -> str:
-        """The state that the page shows."""
+        """Return the text of the page's state label, such as "Live"."""
         return await self.text(".pill")
 
     async def rows(self, heading: str = "Connections") -> list[list[str]]:
-        """The texts of a table's rows."""
+        """Return the cell texts of each row of the table with this label."""
         table = self.page.locator(f'table[aria-label="{heading}"]')
         rows: list[list[str]] = await table.evaluate(
             "table => [...table.tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent))"
@@ -96,7 +102,7 @@ class Tab:
         return rows
 
     async def live(self) -> None:
-        """Wait until the page shows numbers."""
+        """Wait until the page's state is live and its tile of open connections has a number."""
 
         async def shown() -> bool:
             await self.page.wait_for_selector(".pill")
@@ -107,23 +113,23 @@ class Tab:
         await until(shown, "the page is live")
 
     async def choose(self, label: str) -> None:
-        """Press one of a group of buttons that choose a display."""
+        """Press the button with this label."""
         await self.page.get_by_role("button", name=label, exact=True).click()
 
     async def go(self, page: str) -> None:
-        """Follow the link to a page."""
+        """Follow the link to a page in the navigation bar."""
         rail = self.page.get_by_role("navigation", name="Pages")
         await rail.get_by_role("link", name=page).click()
 
     async def points(self) -> int:
-        """How many points the charts have."""
+        """Return the number of points of the chart that has most."""
         count: int = await self.page.evaluate(
             "Math.max(0, ...[...document.querySelectorAll('.plot')].map(p => +p.dataset.points))"
         )
         return count
 
     async def download(self, button: Any) -> tuple[str, str]:
-        """Press a download button: the file's name and its text."""
+        """Press a download button; return the name and the text of the downloaded file."""
         async with self.page.expect_download() as expected:
             await button.click()
         file = await expected.value

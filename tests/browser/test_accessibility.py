@@ -1,4 +1,4 @@
-"""Every page of the dashboard, checked by axe-core."""
+"""Accessibility of every dashboard page, checked by axe-core in Chromium."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import STEADY, Open, Tab, panel_serve, serving, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTHS = (1440, 390)
-"""Pixels: a desktop, and a phone, on which the rows of tables are cards."""
+"""Page widths in pixels: a desktop, and a phone, where table rows are shown as cards."""
 
 RUN = """async () => {
   // It would fetch style sheets of other hosts.
@@ -28,12 +28,12 @@ RUN = """async () => {
   return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
 }"""
-"""Returns axe-core's findings of serious or critical impact: rule, element, and fault."""
+"""JavaScript that returns axe-core's serious and critical findings: rule, element, explanation."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def live(page: str, server: dict[str, Any]) -> AsyncIterator[str]:
-    """The address of the dashboard of a chat server with users, one of whom has disconnected."""
+    """Start a dashboard of a chat server with 13 users, of which one has disconnected."""
     async with (
         Load(server["url"], LoadOptions(users=1, rate=2, **STEADY)) as gone,
         Load(server["url"], LoadOptions(users=12, mix={"chat": 1, "room": 1}, **STEADY)),
@@ -44,7 +44,7 @@ async def live(page: str, server: dict[str, Any]) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of the dashboard of a recording."""
+    """Start a dashboard that shows a recording, and yield its address."""
     path: Path = tmp_path_factory.mktemp("recording") / "run.rtmon"
     await record(path)
     with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
@@ -108,7 +108,7 @@ LIVE: dict[str, tuple[str, Ready]] = {
     "events": ("?page=events", _rows),
     "list of keys": ("", _keys),
 }
-"""Name of a page → its address, and the actions that lead to its tested state."""
+"""Page name → URL parameters, and the function that brings the page into the tested state."""
 
 RECORDED: dict[str, tuple[str, Ready]] = {
     "overview": ("", _drawn),
@@ -137,7 +137,9 @@ async def _check(tab: Tab, ready: Ready) -> None:
 async def test_axe_finds_nothing_serious_on_a_live_page(
     live: str, open_tab: Open, name: str, scheme: str
 ) -> None:
-    """No page has a fault of serious or critical impact, in either theme, on desktop or phone."""
+    """axe-core finds no serious or critical fault on a dashboard page of a running server, in dark
+    and light theme, at desktop and phone width.
+    """
     path, ready = LIVE[name]
     await _check(await open_tab(f"{live}{path}", scheme=scheme), ready)
 
@@ -145,17 +147,19 @@ async def test_axe_finds_nothing_serious_on_a_live_page(
 @pytest.mark.matrix
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("name", RECORDED)
-async def test_axe_finds_nothing_serious_over_a_recording(
+async def test_axe_finds_nothing_serious_on_the_page_of_a_recording(
     recorded: str, open_tab: Open, name: str, scheme: str
 ) -> None:
-    """The time bar of a recording and the pages below it have no serious fault."""
+    """axe-core finds no serious or critical fault on dashboard pages that show a recording."""
     path, ready = RECORDED[name]
     await _check(await open_tab(f"{recorded}{path}", scheme=scheme), ready)
 
 
 @pytest.mark.matrix
 async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open) -> None:
-    """The grey pages of a killed server have no serious fault."""
+    """axe-core finds no serious or critical fault on the greyed dashboard page of a killed
+    server.
+    """
     with serving("serve", "--port=0", "--admin-port=0", "--ping-interval=0.5") as (child, facts):
         async with panel_serve(facts["admin"]) as url:
             tab = await open_tab(url, scheme="light")
@@ -167,8 +171,10 @@ async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open
             await tab.page.close()
 
 
-async def test_focus_stays_while_rows_change(live: str, open_tab: Open) -> None:
-    """The link of a column keeps the focus after its sort, that of a group after a tick."""
+async def test_focus_stays_on_a_table_link_when_its_rows_change(live: str, open_tab: Open) -> None:
+    """Keyboard focus stays on a column's link when the user sorts by it, and on a group's link when
+    the group's numbers change.
+    """
     tab = await open_tab(f"{live}?page=connections")
     header = tab.page.get_by_role("link", name="Msgs in")
     await header.focus()
@@ -182,8 +188,10 @@ async def test_focus_stays_while_rows_change(live: str, open_tab: Open) -> None:
     await expect(group).to_be_focused()
 
 
-async def test_chart_has_its_values_as_text_for_screen_readers(live: str, open_tab: Open) -> None:
-    """A plot's label has last, lowest and highest values; an arrow key reads out a moment."""
+async def test_chart_gives_screen_readers_its_values_as_text(live: str, open_tab: Open) -> None:
+    """A chart's label gives the last, lowest and highest values as text, and an arrow key announces
+    the time of a point.
+    """
     tab = await open_tab(live)
     await _drawn(tab)
     chart = tab.page.locator('[data-chart="messages"]')

@@ -1,4 +1,4 @@
-"""The chat page in Chromium, on a real server: users, bad networks, hostile texts."""
+"""The chat page in Chromium on a real server: several users, bad networks, hostile texts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><b>&amp;"
-"""What must be shown as it is, wherever it comes from."""
+"""Markup that the page must always show as plain text."""
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A server for all tests of this file, each with its own rooms."""
+    """Start one chat server for all tests of this module; each test uses its own rooms."""
     folder = tmp_path_factory.mktemp("files")
     with serving("serve", "--port=0", "--admin-port=off", f"--files={folder}") as (_, facts):
         yield facts
@@ -36,13 +36,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def friend(served: dict[str, Any]) -> AsyncIterator[Client]:
-    """Another user of the same server, with the Python client."""
+    """Connect another user to the same server with the Python client."""
     async with rtmon.connect(served["url"], name="friend", user="friend", proxy=None) as client:
         yield client
 
 
-async def test_chat_page_connects_two_users(open_tab: Open, served: dict[str, Any]) -> None:
-    """Two users of the page have rooms, history, typing, unread counts and private messages."""
+async def test_chat_page_lets_two_users_chat_in_a_room_and_in_private(
+    open_tab: Open, served: dict[str, Any]
+) -> None:
+    """Two users of the chat page see room history, typing notices, links, unread counts and private
+    messages, and can do it by keyboard.
+    """
     ada = await Visitor(await open_tab(served["page"])).enters("ada", "tea")
     await ada.says("first things\nfirst")
     bo = await Visitor(await open_tab(f"{served['page']}?room=tea", width=390, height=844)).enters(
@@ -66,7 +70,8 @@ async def test_chat_page_connects_two_users(open_tab: Open, served: dict[str, An
     await expect(links).to_have_count(1)
     assert await links.get_attribute("href") == "http://127.0.0.1/x"
 
-    # By keyboard alone: along the list of places, back, and into a private conversation.
+    # By keyboard alone: move along the list of rooms, return to the message field, and open a
+    # private conversation.
     await ada.page.focus("#everybody .place")
     await ada.page.keyboard.press("ArrowDown")
     await expect(ada.page.locator("#rooms .place")).to_be_focused()
@@ -112,7 +117,9 @@ async def test_chat_page_connects_two_users(open_tab: Open, served: dict[str, An
 async def test_chat_page_loses_no_message_when_its_link_is_cut(
     open_tab: Open, served: dict[str, Any], friend: Client
 ) -> None:
-    """On a link that is cut repeatedly, then frozen, no message is lost or doubled."""
+    """Chat page shows every message exactly once when its connection is cut repeatedly and then
+    frozen.
+    """
     async with FaultProxy(served["url"]) as proxy:
         address = proxy.url.replace("ws:", "http:")
         ada = await Visitor(await open_tab(address)).enters("ada", "cuts")
@@ -148,11 +155,11 @@ async def test_chat_page_loses_no_message_when_its_link_is_cut(
         await ada.page.close()
 
 
-async def test_chat_page_recovers_when_its_server_was_killed(
+async def test_chat_page_sends_waiting_messages_once_when_a_killed_server_restarts(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """After SIGKILL and restart of the server, waiting messages are sent once, and the lost
-    history is shown.
+    """Chat page sends its waiting messages once when a server killed by SIGKILL restarts, and says
+    that the server lost its history.
     """
     arguments = ("serve", f"--port={reserve_port()}", "--admin-port=off")
     with serving(*arguments) as (child, facts):
@@ -187,10 +194,12 @@ async def test_chat_page_recovers_when_its_server_was_killed(
                 await visitor.page.close()
 
 
-async def test_chat_page_transfers_a_file(
+async def test_chat_page_transfers_a_file_of_ten_megabytes(
     open_tab: Open, served: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Ten megabytes dropped on one page are a download of another, equal to the byte."""
+    """A file of 10 MB that one user selects on the chat page is downloaded by another user without
+    a changed byte.
+    """
     source = tmp_path / "numbers.bin"
     content = await asyncio.to_thread(_write, source, 10_000_000)
     ada = await Visitor(await open_tab(served["page"])).enters("ada", "files")
@@ -211,7 +220,9 @@ async def test_chat_page_transfers_a_file(
 async def test_chat_page_shows_hostile_texts_as_text(
     open_tab: Open, served: dict[str, Any]
 ) -> None:
-    """Markup in names, rooms, messages, files and reasons is shown as text, and has no effect."""
+    """Chat page shows markup in names, rooms, messages and file names as plain text, and its
+    security policy blocks HTML set by scripts.
+    """
     ada = await Visitor(await open_tab(served["page"])).enters("ada", HOSTILE[:64])
     policy = await ada.page.evaluate(
         "fetch('/').then((response) => response.headers.get('Content-Security-Policy'))"
@@ -250,7 +261,9 @@ async def test_chat_page_shows_hostile_texts_as_text(
 
 
 async def test_chat_page_shows_a_hostile_close_reason_as_text(open_tab: Open) -> None:
-    """The reason of a close is shown as text, and no reconnect is announced after it."""
+    """Chat page shows markup in a close reason as plain text, and asks the user to connect
+    again.
+    """
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:
         ada = await Visitor(await open_tab(str(server.page_url))).enters("ada", "lobby")

@@ -1,6 +1,6 @@
-"""The dashboard in a real browser, of a real server in another process, with real users.
+"""The dashboard in Chromium, connected to a chat server in another process.
 
-Only one test's users send to the shared server, since its numbers are compared to the byte.
+Only one test sends messages to the shared server, because that test compares exact byte counts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from .conftest import STEADY, Open, exact, panel_serve, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_numbers_equal_the_users_own_counts(
+async def test_tiles_and_table_equal_the_counts_of_the_clients(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Tiles and table have exactly the users' counts: messages and bytes in both directions."""
+    """Dashboard tiles and the connections table show exactly the messages and bytes that the
+    clients themselves counted, in both directions.
+    """
     tab = await open_tab(page)
     await tab.live()
     options = LoadOptions(users=5, rate=12.0, **STEADY)
@@ -76,8 +78,12 @@ async def test_numbers_equal_the_users_own_counts(
         await until(same_rows, f"the table says {expected}")
 
 
-async def test_all_tabs_share_one_feed(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """All tabs together have one connection to the server's admin listener."""
+async def test_dashboard_has_one_admin_connection_when_three_tabs_are_open(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """Dashboard has one connection to the server's admin listener when three browser tabs
+    are open.
+    """
     first = await open_tab(page)
     same = first.page.context
     others = await asyncio.gather(*[open_tab(page, context=same) for _ in range(2)])
@@ -93,12 +99,12 @@ async def test_all_tabs_share_one_feed(page: str, server: dict[str, Any], open_t
 
 
 def size(number: int) -> str:
-    """A number of bytes as a table shows it."""
+    """Format a number of bytes as the connections table does."""
     return f"{number:,} B" if number < 10_000 else " ".join(scaled(number, "B"))
 
 
 def established(port: int) -> int:
-    """TCP connections to a port of this machine, seen from the server's side."""
+    """Count established TCP connections whose local end is this port."""
     count = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *_ = line.split()
@@ -106,8 +112,12 @@ def established(port: int) -> int:
     return count
 
 
-async def test_theme_follows_the_system_until_the_user_chooses(page: str, open_tab: Open) -> None:
-    """The page follows the system at first; the user's choice is remembered."""
+async def test_page_follows_the_system_theme_until_the_user_chooses(
+    page: str, open_tab: Open
+) -> None:
+    """Dashboard page follows the system's dark or light theme until the user presses the theme
+    button; the user's choice survives a reload.
+    """
     tab = await open_tab(page, scheme="light")
     await tab.live()
 
@@ -134,8 +144,10 @@ async def test_theme_follows_the_system_until_the_user_chooses(page: str, open_t
 
 
 @pytest.mark.matrix
-async def test_page_explains_a_malformed_address(open_tab: Open) -> None:
-    """A malformed RTMON_URL is one sentence on the page."""
+async def test_page_shows_an_alert_when_rtmon_url_is_malformed(open_tab: Open) -> None:
+    """Dashboard page shows an alert that names the address when the environment variable RTMON_URL
+    is not the address of an admin listener.
+    """
     async with panel_serve("ftp://nowhere") as url:
         tab = await open_tab(url)
         alert = await tab.page.wait_for_selector('[role="alert"]')

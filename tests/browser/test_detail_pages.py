@@ -1,4 +1,4 @@
-"""Pages of one connection, of events and of channels in a real browser."""
+"""The pages of one connection, of events and of one channel in Chromium."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ async def _join(connection: ClientConnection, name: str, room: str) -> None:
 
 
 async def _open(tab: Tab, name: str) -> None:
-    """Open a connection's page by a click on its name, on any page."""
+    """Open a connection's page by a click on its name."""
     await tab.page.get_by_role("link", name=name, exact=True).first.click()
     await tab.page.wait_for_selector(".verdict b")
 
 
-async def test_connection_page_opens_by_one_click_and_shows_its_end(
+async def test_connection_page_opens_by_one_click_and_shows_how_it_closed(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Charts begin with the first request; the verdict then has the end, in the same view."""
+    """The page of a connection opens by one click on its name, draws charts, and shows close code
+    and reason after the connection has closed.
+    """
     tab = await open_tab(f"{page}?page=events&kind=opened")
     async with connect(server["url"]) as connection:
         await _join(connection, HOSTILE, "garden")
@@ -74,11 +76,11 @@ async def test_connection_page_opens_by_one_click_and_shows_its_end(
     assert await tab.page.evaluate("document.images.length") == 0
 
 
-async def test_held_events_stay_while_they_are_read(
+async def test_events_page_on_hold_keeps_its_rows_and_counts_new_events(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A page on hold keeps its rows, counts new ones, keeps opened rows, and has a link to
-    share.
+    """Events page on hold keeps its rows and an expanded row, counts new events, and shows them
+    when the user ends the hold.
     """
     async with connect(server["url"]) as connection:
         await connection.recv()
@@ -111,7 +113,7 @@ async def test_held_events_stay_while_they_are_read(
 
 
 async def test_page_explains_an_unknown_connection_or_channel(page: str, open_tab: Open) -> None:
-    """The page of an unknown address says so, and links to others."""
+    """Page of a connection or channel shows an alert when its id or name is unknown."""
     tab = await open_tab(f"{page}?page=connection&id=c999999")
     assert "not known" in await tab.text(".identity [role=alert]")
     await tab.page.goto(f"{page}?page=channel&channel=room%3Anone")

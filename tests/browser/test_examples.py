@@ -1,4 +1,4 @@
-"""The examples for browsers, in Chromium."""
+"""The example programs for browsers, in Chromium."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from .conftest import PATIENCE, Open
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-__all__ = ["examples"]  # a fixture
+__all__ = ["examples"]  # re-exported so that pytest finds the fixture
 
 
 async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> None:
-    """A browser's WebSocket and EventSource are in one chat, and texts stay texts."""
+    """In the FastAPI example, a message sent over WebSocket appears as plain text in the WebSocket
+    list and in the EventSource list of the page.
+    """
     async with serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, _):
         tab = await open_tab(f"http://127.0.0.1:{port}/")
         hostile = "<img src=x onerror=document.title='owned'>"
@@ -32,11 +34,16 @@ async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> 
         for way in ("socket", "stream"):
             await expect(tab.page.locator(f"#{way} li")).to_have_text(f"socket: {hostile}")
         assert "owned" not in await tab.page.title()
-        await tab.page.close()  # before the server, since the page logs an error when it ends
+        # Close before the server ends: afterwards the page would log an error.
+        await tab.page.close()
 
 
-async def test_react_example_works_as_its_readme_says(open_tab: Open, examples: Path) -> None:
-    """The React example is built as its README says, sends a message, and receives it once."""
+async def test_react_example_sends_and_shows_a_message_when_built_as_its_readme_says(
+    open_tab: Open, examples: Path
+) -> None:
+    """The React example, built by its README's command, connects once, sends a message, and shows
+    it.
+    """
     folder = examples / "clients" / "react"
     build = ["npx", "--no-install", "esbuild", "clients/react/app.jsx", "--bundle"]
     build += ["--jsx=automatic", "--outdir=clients/react", "--log-level=warning"]
@@ -53,7 +60,8 @@ async def test_react_example_works_as_its_readme_says(open_tab: Open, examples: 
                 await tab.page.get_by_role("button", name="Send").click()
                 await expect(tab.page.locator("li")).to_have_text("react: hello")
                 assert hub.monitor.snapshot().open == 1
-                await tab.page.close()  # before the hub, since the page logs an error when it ends
+                # Close before the hub ends: afterwards the page would log an error.
+                await tab.page.close()
         finally:
             pages.shutdown()
             thread.join()

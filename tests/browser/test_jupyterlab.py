@@ -1,4 +1,4 @@
-"""Notebooks of the course in a real JupyterLab, in a real browser, without the internet."""
+"""Notebooks of the course in JupyterLab in Chromium, without internet access."""
 
 from __future__ import annotations
 
@@ -25,18 +25,22 @@ tasks = sorted(t.get_name() for t in asyncio.all_tasks() if t.get_name().startsw
 sockets = [s for s in psutil.Process().net_connections("tcp") if s.status == "LISTEN"]
 print("left:", tasks, len(sockets))
 """
-"""Prints a notebook's running tasks of rtmon by name, and its listening sockets."""
+"""Code that prints the notebook's running rtmon tasks by name, and its number of listening
+sockets.
+"""
 
 
 CLIENTS = 60
-"""Clients of the reconnect storm, fewer than the notebook's: the browser runs beside them."""
+"""Clients of the reconnection storm: fewer than the notebook's 500, since the browser shares the
+machine.
+"""
 
 PRINTS = 20
-"""Cells that print."""
+"""Number of cells that print."""
 
 
 def write_prints(path: Path) -> None:
-    """Write a notebook with a picture that has sliders, and many cells that print."""
+    """Write a notebook that shows a picture with sliders, followed by many cells that print."""
     begin = """
 import asyncio
 
@@ -61,12 +65,12 @@ chat = await start(ChatRoom(server), name="chat")
 
 
 def prepare(name: str, path: Path, *, until: str) -> None:
-    """Write the beginning of a notebook, and its last cell, which shows the stop button.
+    """Write the first cells of a course notebook, its stop button, and a cell that counts tasks.
 
     Args:
-        name: of the notebook.
-        path: where to.
-        until: the heading before which it ends.
+        name: Name of the course notebook.
+        path: File to write.
+        until: Heading text; cells from this heading on are omitted.
     """
     content = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
     *cells, last = content["cells"]
@@ -86,9 +90,9 @@ def prepare(name: str, path: Path, *, until: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(folder: Path) -> Path:
-    """The folder of the notebooks, written before JupyterLab starts."""
+    """Write the notebooks into their folder before JupyterLab starts."""
     prepare("00_quickstart", folder / "00_quickstart.ipynb", until="## Your turn")
-    # Up to its picture: with all its storms it would take most of a minute.
+    # Only up to the picture: all storms of the notebook would take most of a minute.
     prepare("04_reconnection", folder / "04_reconnection.ipynb", until="Five hundred connections")
     write_prints(folder / "prints.ipynb")
     return folder
@@ -96,7 +100,7 @@ def folder(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def screen() -> dict[str, int]:
-    """A screen so tall that all running cells are visible."""
+    """Pages so tall that all running cells are visible at once."""
     return {"width": 1440, "height": 1400}
 
 
@@ -104,11 +108,12 @@ def screen() -> dict[str, int]:
 async def open_notebook(
     lab: str, context: BrowserContext, open_tab: Open
 ) -> AsyncIterator[Callable[[str], Awaitable[Notebook]]]:
-    """Opens a notebook on a page, with a kernel that is ready."""
+    """Return a function that opens a notebook and waits until its kernel is ready."""
     opened: list[Notebook] = []
 
     async def open_(name: str) -> Notebook:
-        # Its own workspace: otherwise JupyterLab opens the notebooks of the page before, too.
+        # Each notebook gets its own workspace: in a shared workspace JupyterLab would also reopen
+        # the earlier notebooks.
         tab = await open_tab(f"{lab}/{name}/tree/{name}.ipynb", context=context)
         opened.append(Notebook(tab, name))
         await opened[-1].ready()
@@ -117,15 +122,15 @@ async def open_notebook(
     yield open_
     for notebook in opened:
         await notebook.tab.page.close()
-        notebook.tab.console.clear()  # JupyterLab's own warnings are not ours to judge
+        notebook.tab.console.clear()  # JupyterLab's own warnings must not fail rtmon's tests
 
 
 @pytest.mark.matrix
 async def test_quickstart_notebook_is_live_until_its_stop_button(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """The picture is live after all cells have run, cells run twice leave nothing behind, and
-    the button of the last cell ends it.
+    """Quickstart notebook's dashboard view is live after its cells ran twice, and ends when the
+    user presses the stop button.
     """
     notebook = await open_notebook("00_quickstart")
     tab = notebook.tab
@@ -136,7 +141,8 @@ async def test_quickstart_notebook_is_live_until_its_stop_button(
     assert "–" not in await tab.total("open")
 
     assert await notebook.run_all() == left
-    assert await tab.page.locator(".pill").count() == 2  # the server's and the button's
+    # The label of the server's view and that of the stop button.
+    assert await tab.page.locator(".pill").count() == 2
     await notebook.moves()
     await tab.page.get_by_role("button", name="End everything").click()
     await notebook.pill("Ended")
@@ -146,10 +152,12 @@ async def test_quickstart_notebook_is_live_until_its_stop_button(
 
 
 @pytest.mark.matrix
-async def test_cut_button_drops_the_curve_which_recovers(
+async def test_online_clients_drop_and_recover_when_the_learner_presses_cut_all(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """In the notebook on reconnection, "Cut all" drops the curve, and it recovers by itself."""
+    """In the reconnection notebook, the chart of online clients falls below half when the learner
+    presses "Cut all", and then returns to all clients.
+    """
     notebook = await open_notebook("04_reconnection")
     assert (await notebook.run_all()).startswith("left: [")
     await notebook.execute("storm.away, storm.base, storm.jitter = 2, 1, 1")
@@ -169,10 +177,12 @@ async def test_cut_button_drops_the_curve_which_recovers(
 
 
 @pytest.mark.matrix
-async def test_prints_stay_below_their_own_cell(
+async def test_printed_text_stays_below_its_own_cell_while_a_slider_moves(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """A cell's output is below it, also while a user moves sliders of a picture."""
+    """Text that a notebook cell prints stays below that cell while a user moves a slider of another
+    cell's picture.
+    """
     notebook = await open_notebook("prints")
     page = notebook.tab.page
     await notebook.begin_to_run_all()
@@ -192,5 +202,5 @@ async def test_prints_stay_below_their_own_cell(
 
 
 def text(output: dict[str, Any]) -> str:
-    """The text of an output."""
+    """Return the text of a cell's output."""
     return "".join(output.get("text", ""))

@@ -1,5 +1,5 @@
-"""A page shows within seconds that its numbers are old: dead or stalled servers, links,
-dashboards.
+"""The dashboard page says that its numbers are old when a server, link or dashboard is dead or
+stalled.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .conftest import STEADY, Open, Tab, exact, serving, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VIEW = "page=connections&where=path%3A%2F&sort=-messages_in&range=60&columns=name,messages_in"
-"""A view that has to be the same after an outage."""
+"""URL parameters of a view that must be the same after an outage."""
 
 
 def forgive(tab: Tab) -> None:
-    """Ignore Chromium's errors for a server that was away."""
+    """Ignore the errors that Chromium logs while a server is unreachable."""
     tab.console[:] = [
         line
         for line in tab.console
@@ -37,7 +37,7 @@ def forgive(tab: Tab) -> None:
 
 
 async def not_live(tab: Tab) -> None:
-    """Wait until the page is grey and says that it is not live."""
+    """Wait until the page is grey and says since when it is not live."""
 
     async def said() -> bool:
         return await tab.pill() == "Not live" and "Not live since" in await tab.text(".banner")
@@ -47,7 +47,9 @@ async def not_live(tab: Tab) -> None:
 
 
 async def shows(tab: Tab, load: Load) -> None:
-    """Wait until the view's table has exactly the server's counts."""
+    """Wait until the table shows exactly the clients' own counts, with the view's URL parameters
+    kept.
+    """
     counted = {(user.name, exact(user.messages_out)) for user in load.report().connections}
 
     async def equal() -> bool:
@@ -66,11 +68,11 @@ async def shows(tab: Tab, load: Load) -> None:
         pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.matrix),
     ],
 )
-async def test_page_shows_the_same_view_when_its_dashboard_is_back(
+async def test_page_shows_the_same_view_when_its_dashboard_process_is_back(
     open_tab: Open, server: dict[str, Any], reserve_port: Callable[[], int], sign: signal.Signals
 ) -> None:
-    """While the dashboard is killed or stopped the numbers are grey; afterwards the same view
-    is live.
+    """Dashboard page turns grey while its dashboard process is killed or stopped, and shows the
+    same view with correct numbers once the process is back.
     """
     port = reserve_port()
     arguments = ("dashboard", server["admin"], f"--port={port}", "--no-browser")
@@ -98,10 +100,12 @@ async def test_page_shows_the_same_view_when_its_dashboard_is_back(
     forgive(tab)
 
 
-async def test_page_is_live_again_after_its_link_was_down(
+async def test_page_is_live_within_30_seconds_when_its_frozen_link_recovers(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """The page notices a link that carries nothing for some seconds, and continues after it."""
+    """Dashboard page says that it is not live while its connection carries no data, and is live
+    within 30 seconds after the connection works again.
+    """
     options = LoadOptions(users=3, rate=5.0, **STEADY)
     with serving("dashboard", server["admin"], "--port=0", "--no-browser", "--origin=*") as (
         _,
@@ -124,10 +128,10 @@ async def test_page_is_live_again_after_its_link_was_down(
     forgive(tab)
 
 
-async def test_page_shows_no_number_before_the_first_sample(
+async def test_page_shows_no_number_when_it_never_reached_its_server(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """A page that was never connected to its server shows no number."""
+    """Dashboard page shows "Connecting" and no numbers when its server was never reached."""
     admin = f"ws://127.0.0.1:{reserve_port()}"
     with serving("dashboard", admin, "--port=0", "--no-browser") as (_, shown):
         tab = await open_tab(shown["url"])
@@ -141,10 +145,12 @@ async def test_page_shows_no_number_before_the_first_sample(
         await tab.page.close()
 
 
-async def test_page_names_the_option_when_its_origin_is_refused(
+async def test_page_names_the_origin_option_when_its_address_is_not_allowed(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """A page at an address that is not allowed names the option that allows it."""
+    """Dashboard page names the command-line option --origin with the page's address when the page
+    is opened at an address that is not allowed.
+    """
     with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
         async with elsewhere(shown["url"]) as url:
             tab = await open_tab(url)
@@ -159,7 +165,9 @@ async def test_page_names_the_option_when_its_origin_is_refused(
 
 @contextlib.asynccontextmanager
 async def elsewhere(url: str) -> AsyncIterator[str]:
-    """Another address of the page, like a proxy's that changes nothing."""
+    """Serve the page at another address through a TCP relay that changes nothing, as a
+    proxy would.
+    """
     target = urlsplit(url)
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -180,9 +188,11 @@ async def elsewhere(url: str) -> AsyncIterator[str]:
     relay.close()
 
 
-async def test_tile_and_table_agree(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """The number of the tile and that of the table are of one tick, while users connect and
-    leave.
+async def test_connection_count_equals_the_table_heading_at_each_tick(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """The navigation's count of connections and the table heading's count change together while
+    clients connect and disconnect.
     """
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()

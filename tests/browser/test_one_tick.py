@@ -1,4 +1,4 @@
-"""Frames and rows of one tick are shown together by the script of the dashboard."""
+"""The dashboard's script shows a frame of charts and the table rows of the same tick together."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TAKE = """(steps => {
 
 
 def frame(seq: int, epoch: str = "e") -> dict[str, Any]:
-    """Return the part of a message that holds the frame of a tick."""
+    """Return a message part with the frame of a tick."""
     return {"frame": {"epoch": epoch, "seq": seq}}
 
 
 def rows(seq: int, epoch: str = "e") -> dict[str, Any]:
-    """Return the part of a message that holds the rows of a tick."""
+    """Return a message part with the table rows of a tick."""
     return {"pane": {"tick": {"epoch": epoch, "seq": seq}}}
 
 
@@ -76,10 +76,12 @@ def rows(seq: int, epoch: str = "e") -> dict[str, Any]:
         ),
     ],
 )
-async def test_page_shows_rows_with_the_frame_of_their_tick(
+async def test_page_shows_a_frame_and_the_rows_of_the_same_tick_together(
     chromium: Browser, steps: list[Any], shown: list[str]
 ) -> None:
-    """The page shows a frame and rows of one tick together, and waits a bounded time for either."""
+    """Dashboard script shows a frame together with the table rows of the same tick, and shows one
+    alone once it has waited long enough.
+    """
     page = await chromium.new_page()
     script = f"(steps => {{ {asset('one_tick.js')}\nreturn {TAKE}(steps) }})"
     assert await page.evaluate(script, steps) == shown

@@ -1,4 +1,4 @@
-"""Access of another origin's page to a hub, through its visitor's browser, in Chromium."""
+"""Requests to a hub from a web page of another origin, made in Chromium."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ TRY = """async (url) => {
 
 
 async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
-    """Results of another origin's page at each way into a hub's application."""
+    """Try each transport of a hub from a page of another origin.
+
+    Returns:
+        Transport → "in" if the hub accepted the request, else "out".
+    """
 
     async def answer(route: Route) -> None:
         await route.fulfill(
@@ -46,7 +50,7 @@ async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
         )
 
     context = await chromium.new_context()
-    with contextlib.suppress(Error):  # a Chromium that has no such permission asks for none
+    with contextlib.suppress(Error):  # older versions have no such permission and need none
         await context.grant_permissions(["local-network-access"])
     await context.route(f"{ELSEWHERE}/**", answer)
     async with serve(rtmon.Hub(), port=0, **options) as server:
@@ -59,9 +63,9 @@ async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
     return got | {"image": "in" if "spy" in names else "out"}
 
 
-async def test_page_of_another_origin_is_refused_by_every_transport(chromium: Browser) -> None:
-    """No transport accepts a page of another origin, not even by an image's address; with all
-    origins allowed, it may read and send everything.
+async def test_hub_refuses_pages_of_other_origins_on_every_transport(chromium: Browser) -> None:
+    """Hub refuses a page of another origin over WebSocket, SSE, POST, polling and image requests,
+    and accepts all of them when origins="*".
     """
     doors = ("ws", "sse", "post", "poll", "image")
     assert await attempt(chromium) == dict.fromkeys(doors, "out")

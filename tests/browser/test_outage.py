@@ -1,4 +1,4 @@
-"""Servers that end and return under an open dashboard."""
+"""The dashboard page while its server is down, and after the server has started again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .conftest import Open, panel_serve, serving, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_page_recovers_when_its_server_was_killed(
+async def test_page_turns_grey_when_its_server_is_killed_and_is_live_after_restart(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """A server killed with SIGKILL leaves its last numbers in grey, and the page is live when
-    it is back.
+    """Dashboard page greys the last numbers when its server is killed by SIGKILL, and counts from 0
+    when the server has restarted.
     """
     port, admin = reserve_port(), reserve_port()
     arguments = ("serve", "--echo", f"--port={port}", f"--admin-port={admin}")
@@ -74,9 +74,8 @@ async def test_page_recovers_when_its_server_was_killed(
 async def test_page_connects_when_its_server_starts_later(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """A dashboard opened before its server says that it is connecting, and then is live. Before
-    the first connection it says how to connect, hides tables that other servers fill, and offers
-    no files of tables without rows.
+    """Dashboard page opened before its server says that it is connecting, becomes live when the
+    server starts, and then explains empty tables.
     """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:
@@ -102,8 +101,10 @@ async def test_page_connects_when_its_server_starts_later(
 
 
 @pytest.mark.matrix
-async def test_dashboard_without_a_server_starts_its_own_demo(open_tab: Open) -> None:
-    """Without a server to show, a demo with traffic starts, and ends with the dashboard."""
+async def test_dashboard_starts_and_ends_a_demo_when_no_server_is_given(open_tab: Open) -> None:
+    """Dashboard without RTMON_URL starts a demo server with traffic, and the demo ends with the
+    dashboard.
+    """
     async with panel_serve(None) as url:
         tab = await open_tab(url)
         await tab.page.wait_for_selector(".pill")
@@ -124,7 +125,7 @@ async def test_dashboard_without_a_server_starts_its_own_demo(open_tab: Open) ->
 
 
 def processes() -> list[int]:
-    """The descendants of this process."""
+    """Return the process ids of this process's descendants."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -140,7 +141,7 @@ def processes() -> list[int]:
 
 
 def command(pid: str) -> str:
-    """The command line of a process, empty if there is none."""
+    """Return the command line of a process; empty if there is no such process."""
     try:
         return Path("/proc", pid, "cmdline").read_text().replace("\0", " ")
     except OSError:

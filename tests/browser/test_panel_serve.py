@@ -1,4 +1,6 @@
-"""The dashboard under Panel's server: several processes, a login, a prefix, a proxy."""
+"""The dashboard under ``panel serve``: several processes, a login, a URL prefix, a reverse
+proxy.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from .test_liveness import forgive
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PASSWORD = "correct horse"  # noqa: S105 - of the test's own dashboard
+PASSWORD = "correct horse"  # noqa: S105 - password of the test's own dashboard
 LOGIN = ("--basic-auth", PASSWORD, "--cookie-secret", "0123456789abcdef")
 SEVERAL = ("--num-procs", "2")
 
@@ -58,16 +60,16 @@ http {
   }
 }
 """
-"""The part of nginx.conf that docs/dashboard.md shows, and the rest that a test needs."""
+"""The part of nginx.conf that docs/dashboard.md shows, within a complete configuration file."""
 
 
 def channel_of(url: str) -> str:
-    """The address of the WebSocket of a page."""
+    """Return the WebSocket URL of a dashboard page."""
     return re.sub(r"^http(.*/)\w+$", r"ws\1rtmon/channel", url)
 
 
 async def status_of_channel(url: str, **headers: str) -> int:
-    """The HTTP status that a WebSocket handshake of the page gets."""
+    """Return the HTTP status of a WebSocket handshake with the page's server; 101 if accepted."""
     try:
         async with connect(channel_of(url), additional_headers=headers):
             return 101
@@ -76,11 +78,12 @@ async def status_of_channel(url: str, **headers: str) -> int:
 
 
 async def status_of_download(url: str, **headers: str) -> int:
-    """The HTTP status of a request for a file."""
+    """Return the HTTP status of a request for a table as a file."""
     address = re.sub(r"\w+$", "rtmon/download", url)
     origin = "/".join(url.split("/")[:3])
     body = json.dumps({"table": "connections"}).encode()
-    request = Request(address, body, {"Origin": origin, **headers})  # noqa: S310 - of this machine
+    # The dashboard on this machine.
+    request = Request(address, body, {"Origin": origin, **headers})  # noqa: S310
 
     def ask() -> int:
         try:
@@ -94,16 +97,16 @@ async def status_of_download(url: str, **headers: str) -> int:
 
 
 async def log_in(tab: Tab, user: str) -> None:
-    """Fill in Panel's login form."""
+    """Fill in Panel's login form and submit it."""
     await tab.page.locator("[name=username]").fill(user)
     await tab.page.locator("[name=password]").fill(PASSWORD)
     await tab.page.get_by_role("button", name="Login").click()
     await tab.page.wait_for_url(re.compile("/live"))
-    tab.outside.clear()  # Panel's own page of the login asks its CDN for a style sheet
+    tab.outside.clear()  # Panel's own login page requests a style sheet from a CDN
 
 
 async def works(tab: Tab) -> None:
-    """Check the page as its viewer does: it is live, links and downloads work."""
+    """Check that a dashboard page is live, and that its links, its download and a reload work."""
     await tab.live()
     await tab.go("Connections")
     await tab.page.locator("h2 small", has_text=re.compile(r"\d")).wait_for()
@@ -114,29 +117,33 @@ async def works(tab: Tab) -> None:
     await tab.page.reload()
     await tab.live()
     assert "page=connections" in tab.page.url
-    forgive(tab)  # one process of several may refuse the first attempt
+    forgive(tab)  # one of the processes may refuse the page's first attempt
 
 
-async def test_page_works_behind_login_and_prefix_in_several_processes(
+async def test_page_works_with_login_and_prefix_in_two_processes(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """After the login all works in both processes; before it no data is accessible."""
+    """Dashboard page in two processes with a URL prefix works after the login, and refuses
+    WebSocket and download without it.
+    """
     async with panel_serve(server["admin"], *SEVERAL, "--prefix", "/ops", *LOGIN) as url:
         assert url.endswith("/ops/live")
         tab = await open_tab(f"{url}?page=overview")
         await log_in(tab, "ada")
         await works(tab)
-        for _ in range(6):  # 404: of the process that has shown no page yet
+        for _ in range(6):  # A process that has not shown a page yet answers 404.
             assert await status_of_channel(url) in {403, 404}
             assert await status_of_download(url) in {403, 404}
         await tab.page.close()
 
 
 @pytest.mark.matrix
-async def test_pages_in_several_processes_show_one_server(
+async def test_pages_of_two_processes_show_the_same_server(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """Whichever process serves a tab's requests, it shows the server that the variable names."""
+    """Each of six tabs shows the server that RTMON_URL names when two processes serve the
+    dashboard.
+    """
     async with panel_serve(server["admin"], *SEVERAL) as url:
         for _ in range(6):
             tab = await open_tab(url)
@@ -146,8 +153,12 @@ async def test_pages_in_several_processes_show_one_server(
 
 
 @pytest.mark.matrix
-async def test_several_processes_share_one_demo(open_tab: Open) -> None:
-    """Without a server to show, all show one demo, and say that its users are simulated."""
+async def test_two_dashboard_processes_share_one_demo_when_no_server_is_given(
+    open_tab: Open,
+) -> None:
+    """Two dashboard processes show one demo server and say that its users are simulated when
+    RTMON_URL is not set.
+    """
     async with panel_serve(None, *SEVERAL) as url:
         about = set()
         for _ in range(6):
@@ -160,8 +171,10 @@ async def test_several_processes_share_one_demo(open_tab: Open) -> None:
 
 
 @pytest.mark.matrix
-async def test_processes_and_their_demo_end_when_their_parent_ends() -> None:
-    """After SIGTERM, processes that have shown a page hold no port and leave no demo."""
+async def test_dashboard_processes_and_their_demo_end_when_panel_serve_ends() -> None:
+    """Dashboard processes and their demo server end when their parent process, ``panel serve``,
+    receives SIGTERM.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "RTMON_URL"}
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "panel", "serve", str(ROOT / "dashboards" / "live.py")),
@@ -200,7 +213,7 @@ async def test_processes_and_their_demo_end_when_their_parent_ends() -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The child processes of a process."""
+    """Return the ids of a process's child processes."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -210,7 +223,7 @@ def children(pid: int) -> list[int]:
 
 
 def below(pid: int) -> dict[int, bytes]:
-    """All descendants of a process: number → command."""
+    """Return all descendants of a process as process id → command line."""
     found = {}
     for child in children(pid):
         with contextlib.suppress(OSError):
@@ -220,20 +233,24 @@ def below(pid: int) -> dict[int, bytes]:
 
 
 def exists(pid: int) -> bool:
-    """True if the process runs."""
+    """Return True if a process with this id exists."""
     return Path(f"/proc/{pid}").exists()
 
 
 def has_imported_rtmon(pid: int) -> bool:
-    """True if a process of Panel has shown a page; only rtmon imports msgspec."""
+    """Return True if a process of Panel has shown the page. Only then is msgspec loaded, which only
+    rtmon imports.
+    """
     return "msgspec" in Path(f"/proc/{pid}/maps").read_text()
 
 
 @pytest.mark.parametrize("where", ["in the script", "for all pages"])
-async def test_authorize_callback_also_protects_websocket_and_downloads(
+async def test_authorize_callback_protects_websocket_and_downloads(
     tmp_path: Path, server: dict[str, Any], where: str
 ) -> None:
-    """Only a page that Panel's callback has accepted gets the ticket that they require."""
+    """Dashboard's WebSocket and downloads answer 403 unless the request has the ticket and cookie
+    of a user whom Panel's authorize_callback accepted.
+    """
     script, setup = tmp_path / "live.py", tmp_path / "guard.py"
     page = (ROOT / "dashboards" / "live.py").read_text()
     setup.write_text(GUARD)
@@ -259,10 +276,12 @@ async def test_authorize_callback_also_protects_websocket_and_downloads(
         assert answers == [(101, 200)] + [(403, 403)] * 5
 
 
-async def test_page_asks_for_a_cookie_secret_when_a_callback_guards_it_without_one(
+async def test_page_asks_for_a_cookie_secret_when_an_authorize_callback_has_none(
     tmp_path: Path, server: dict[str, Any]
 ) -> None:
-    """Where tickets cannot be signed, a guarded dashboard says so and opens no WebSocket."""
+    """Dashboard with an authorize_callback but no cookie secret asks for --cookie-secret, and
+    offers neither WebSocket nor downloads.
+    """
     setup = tmp_path / "guard.py"
     setup.write_text("import panel as pn\npn.config.authorize_callback = lambda info: True\n")
     async with panel_serve(server["admin"], "--setup", str(setup)) as url:
@@ -272,7 +291,7 @@ async def test_page_asks_for_a_cookie_secret_when_a_callback_guards_it_without_o
 
 
 async def visit(url: str, user: str) -> tuple[str, str]:
-    """Log in and open the page: the cookies, and the page's ticket."""
+    """Log in and open the page; return the cookies and the page's ticket, empty if refused."""
     jar = CookieJar()
     opener = build_opener(HTTPCookieProcessor(jar))
 
@@ -294,7 +313,9 @@ async def visit(url: str, user: str) -> tuple[str, str]:
 async def test_page_works_behind_nginx(
     open_tab: Open, server: dict[str, Any], tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Below a path of nginx all works, at the one allowed origin."""
+    """Dashboard page works below a path of nginx after a login when only nginx's origin is
+    allowed.
+    """
     port = reserve_port()
     async with (
         panel_serve(server["admin"], *LOGIN, origin=f"127.0.0.1:{port}") as url,
@@ -309,7 +330,7 @@ async def test_page_works_behind_nginx(
 
 @contextlib.asynccontextmanager
 async def nginx(port: int, url: str, folder: Path) -> AsyncIterator[None]:
-    """Nginx, with the dashboard below ``/monitor/``."""
+    """Run nginx as a reverse proxy with the dashboard below ``/monitor/``."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx")

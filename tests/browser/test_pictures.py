@@ -1,4 +1,6 @@
-"""Pictures in JupyterLab survive a reload, a second run, a reopened tab, a new kernel."""
+"""Dashboard views in JupyterLab's cell outputs: reload, second run, reopened tab, kernel
+restart.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,10 @@ client = await start(rtmon.connect(server.url, name="ada"), name="ada")
     "server.monitor",
     "print('done')",
 )
-"""A server with one client, and its picture."""
+"""Cells that start a server with one client and show its dashboard view."""
 
 VIEW = (*CELLS[:2], "server.monitor.view()", CELLS[3])
-"""The same server, and its overview as a page of the dashboard."""
+"""Cells that start the same server and show its overview as a dashboard page with navigation."""
 
 LAB = (
     """
@@ -46,7 +48,7 @@ chat = await start(ChatRoom(server, people=3), name="chat")
     "chat",
     "print('done')",
 )
-"""A scenario of the lab with its sliders."""
+"""Cells that show a scenario of the lab with its sliders."""
 
 LARGE = (
     LAB[0].replace("ChatRoom", "BatchingComparison"),
@@ -57,7 +59,7 @@ batching = await start(BatchingComparison(server, rate=300, payload=1000), name=
     "batching",
     "print('done')",
 )
-"""A scenario whose bytes a second are numbers of six digits."""
+"""Cells that show a scenario whose charts have six-digit numbers of bytes per second."""
 
 KEEP_SOCKETS = """
 window.sockets = []
@@ -68,31 +70,31 @@ window.WebSocket = class extends WebSocket {
   }
 }
 """
-"""Lets a test break a page's connections."""
+"""Script that records a page's WebSockets in ``window.sockets``, so that a test can close them."""
 
 BREAK = (
     "sockets.findLast(({protocol, url}) => protocol === '' && url.includes('/channels')).close()"
 )
-"""Breaks the picture's; JupyterLab's own have a protocol of Jupyter's."""
+"""Closes the view's WebSocket. JupyterLab's own WebSockets differ: they have a subprotocol."""
 
 TALLEST = 400
-"""Pixels of a picture in a notebook."""
+"""Largest height of a dashboard view in a cell, in pixels."""
 
 LARGEST = 300_000
-"""Bytes of a picture in a saved notebook."""
+"""Largest size of a dashboard view in a saved notebook, in bytes."""
 
 OpenPicture = Callable[..., Awaitable[Notebook]]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def context(context: BrowserContext) -> BrowserContext:
-    """Pages whose connections a test can cut."""
+    """Make every page record its WebSockets, so that a test can close them."""
     await context.add_init_script(KEEP_SOCKETS)
     return context
 
 
 async def run(notebook: Notebook) -> None:
-    """Run a notebook on its page, until its picture is live."""
+    """Run all cells of a notebook, and wait until its dashboard view is live."""
     await notebook.ready()
     assert await notebook.run_all() == "done"
     await notebook.moves()
@@ -100,7 +102,7 @@ async def run(notebook: Notebook) -> None:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def live(folder: Path, lab: str, context: BrowserContext) -> AsyncIterator[Notebook]:
-    """A notebook that has run, with a live picture, which each test leaves as it was."""
+    """Open and run one notebook for the tests of this module. Each test leaves its view live."""
     write(folder / "live.ipynb", CELLS)
     tab = Tab(await context.new_page())
     await tab.page.goto(f"{lab}/live/tree/live.ipynb")
@@ -114,7 +116,7 @@ async def live(folder: Path, lab: str, context: BrowserContext) -> AsyncIterator
 
 @pytest.fixture
 def open_picture(open_notebook: OpenNotebook) -> OpenPicture:
-    """Opens a new notebook of some cells, and runs them until its picture is live."""
+    """Return a function that creates and runs a notebook until its dashboard view is live."""
 
     async def open_(name: str, cells: tuple[str, ...] = CELLS) -> Notebook:
         notebook = await open_notebook(name, cells)
@@ -125,7 +127,7 @@ def open_picture(open_notebook: OpenNotebook) -> OpenPicture:
 
 
 async def said_since_when(notebook: Notebook, why: str) -> None:
-    """The picture says since when it is not live, and why; it is grey, and not blank."""
+    """Check that a view is grey, keeps its chart, and says since when and why it is not live."""
     await notebook.pill("Not live")
 
     async def told() -> bool:
@@ -139,15 +141,17 @@ async def said_since_when(notebook: Notebook, why: str) -> None:
     assert await notebook.drawn()
 
 
-async def test_picture_is_live_after_a_reload(live: Notebook) -> None:
-    """After a reload of the page with a live kernel, the picture continues."""
+async def test_notebook_view_is_live_after_a_page_reload(live: Notebook) -> None:
+    """Dashboard view in a notebook is live again after a page reload when the kernel still runs."""
     await live.reload()
     await live.moves()
     assert "1 opened in all" in await live.tab.total("open")
 
 
-async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> None:
-    """After a cut of its connection to Jupyter's server, the picture continues."""
+async def test_notebook_view_is_live_after_its_websocket_broke(live: Notebook) -> None:
+    """Dashboard view in a notebook is live again after its WebSocket to Jupyter's server was
+    closed.
+    """
     page = live.tab.page
     before = await page.evaluate("sockets.length")
     await page.evaluate(BREAK)
@@ -157,8 +161,8 @@ async def test_picture_is_live_after_its_connection_broke(live: Notebook) -> Non
     await live.moves()
 
 
-async def test_picture_is_live_when_its_cell_runs_again(live: Notebook) -> None:
-    """A cell run again has one live picture, and the earlier one ends."""
+async def test_notebook_view_is_live_and_alone_when_its_cell_runs_again(live: Notebook) -> None:
+    """Notebook cell that is run again shows exactly one dashboard view, which is live."""
     await live.tab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
     for _ in range(2):
         await live.command("notebook:run-cell")
@@ -167,8 +171,8 @@ async def test_picture_is_live_when_its_cell_runs_again(live: Notebook) -> None:
 
 
 @pytest.mark.matrix
-async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
-    """A notebook that is closed and opened again while its kernel runs shows its picture live."""
+async def test_notebook_view_is_live_when_its_notebook_is_reopened(live: Notebook) -> None:
+    """Dashboard view is live when its notebook is closed and opened again while the kernel runs."""
     await live.command("docmanager:save")
     await live.tab.page.evaluate("jupyterapp.shell.currentWidget.close()")
     await live.tab.page.wait_for_function("!document.querySelector('.jp-NotebookPanel')")
@@ -177,11 +181,11 @@ async def test_picture_is_live_in_a_reopened_tab(live: Notebook) -> None:
     await live.moves()
 
 
-async def test_picture_shows_the_time_of_its_last_numbers_after_a_kernel_restart(
+async def test_notebook_view_says_since_when_it_is_old_after_a_kernel_restart(
     open_picture: OpenPicture,
 ) -> None:
-    """After a restart of the kernel, the picture keeps its numbers and says since when they are
-    old; so it does after a reload, and when the kernel has ended.
+    """Dashboard view keeps its last numbers and says since when they are old after a kernel restart
+    and after a page reload.
     """
     notebook = await open_picture("restart")
     await notebook.restart_kernel()
@@ -191,9 +195,11 @@ async def test_picture_shows_the_time_of_its_last_numbers_after_a_kernel_restart
     assert "1 opened in all" in await notebook.tab.total("open")
 
 
-async def test_page_of_the_dashboard_navigates_within_its_cell(open_picture: OpenPicture) -> None:
-    """In a cell, links of a dashboard's page, its query and Back leave JupyterLab unchanged;
-    after a restart of the kernel and a reload, the page says since when it is old.
+async def test_dashboard_page_in_a_cell_navigates_without_leaving_the_notebook(
+    open_picture: OpenPicture,
+) -> None:
+    """Dashboard page in a notebook cell follows links, searches and goes back without changing
+    JupyterLab's address or the notebook.
     """
     notebook = await open_picture("view", VIEW)
     page = notebook.tab.page
@@ -220,8 +226,12 @@ async def test_page_of_the_dashboard_navigates_within_its_cell(open_picture: Ope
     assert "1 opened in all" in await notebook.tab.total("open")
 
 
-async def test_picture_is_small_on_the_page_and_in_the_file(folder: Path, live: Notebook) -> None:
-    """A picture is at most 400 pixels tall, and saved in less than 300 kB."""
+async def test_notebook_view_is_at_most_400_pixels_tall_and_300_kb_large(
+    folder: Path, live: Notebook
+) -> None:
+    """Dashboard view in a notebook is at most 400 pixels tall and takes less than 300 kB in the
+    saved file.
+    """
     page = live.tab.page
     box = await page.locator(".jp-OutputArea-output", has=page.locator(".pill")).bounding_box()
     assert box is not None
@@ -233,8 +243,12 @@ async def test_picture_is_small_on_the_page_and_in_the_file(folder: Path, live: 
 
 
 @pytest.mark.matrix
-async def test_new_view_for_output_is_live_and_complete(open_picture: OpenPicture) -> None:
-    """In a new view of its output the picture is live, too, and no part of it is cut off."""
+async def test_second_jupyterlab_view_of_an_output_is_live_and_not_cut_off(
+    open_picture: OpenPicture,
+) -> None:
+    """JupyterLab's "Create New View for Output" shows a second dashboard view that is live and not
+    cut off.
+    """
     notebook = await open_picture("twice")
     page = notebook.tab.page
     await page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 2")
@@ -253,8 +267,10 @@ async def test_new_view_for_output_is_live_and_complete(open_picture: OpenPictur
 
 
 @pytest.mark.matrix
-async def test_picture_follows_the_theme(open_picture: OpenPicture) -> None:
-    """A change between JupyterLab's light and dark theme reaches text, lines and sliders."""
+async def test_scenario_view_follows_the_theme_of_jupyterlab(open_picture: OpenPicture) -> None:
+    """Chart colours and sliders of a scenario's view change when the user switches JupyterLab to
+    its dark theme.
+    """
     notebook = await open_picture("theme", LAB)
     page = notebook.tab.page
     slider = page.locator("input[type=range]").first
@@ -276,10 +292,10 @@ async def test_picture_follows_the_theme(open_picture: OpenPicture) -> None:
 
 
 @pytest.mark.matrix
-async def test_axis_labels_are_complete_when_numbers_are_large(
+async def test_axis_labels_stay_inside_their_chart_when_numbers_are_large(
     open_picture: OpenPicture,
 ) -> None:
-    """No label of an axis is cut off at an edge of its chart, with any numbers."""
+    """Axis labels stay inside their chart when the numbers have six digits."""
     notebook = await open_picture("axes", LARGE)
     payload = notebook.tab.page.locator('[data-chart*="Payload"]')
     await payload.locator("text", has_text="k").first.wait_for()
@@ -294,8 +310,10 @@ async def test_axis_labels_are_complete_when_numbers_are_large(
 
 
 @pytest.mark.matrix
-async def test_slider_and_its_scenario_survive_a_reload(open_picture: OpenPicture) -> None:
-    """A picture of the lab is live after a reload, and its sliders move the scenario."""
+async def test_scenario_sliders_work_after_a_page_reload(open_picture: OpenPicture) -> None:
+    """Slider of a lab scenario sets the scenario's value and follows it after a page reload, and is
+    disabled once the scenario has stopped.
+    """
     notebook = await open_picture("lab", LAB)
     await notebook.reload()
     await notebook.moves()

@@ -1,4 +1,4 @@
-"""The React hook in a small page, in Chromium, on a real server."""
+"""The React hook in a small page in Chromium, on a real server."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NAMES = {
     "react-dom-client": "createRoot",
     "scheduler": "",
 }
-"""Module of React → the exports that the page uses."""
+"""Module of React → names that the page imports from it."""
 
 NEEDS = {"react-dom": ("react",), "react-dom-client": ("scheduler", "react", "react-dom")}
 
 
 def module(packages: Path, name: str) -> str:
-    """A CommonJS module of React, as an ES module."""
+    """Wrap a CommonJS module of React as an ES module that a browser can load."""
     package = "react-dom" if name == "react-dom-client" else name
     source = (packages / package / "cjs" / f"{name}.development.js").read_text()
     needs = NEEDS.get(name, ())
@@ -52,7 +52,7 @@ def module(packages: Path, name: str) -> str:
 
 @contextlib.contextmanager
 def serving_texts(texts: dict[str, str]) -> Iterator[str]:
-    """A web server of the given texts, path → text; its address."""
+    """Serve texts over HTTP, given as path → text; yield the server's base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -63,7 +63,8 @@ def serving_texts(texts: dict[str, str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(texts.get(path, "").encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called
+        # Name is given by the base class.
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -77,7 +78,7 @@ def serving_texts(texts: dict[str, str]) -> Iterator[str]:
 
 
 def page(html: str) -> dict[str, str]:
-    """A page of this folder with React and the hook: path → text."""
+    """Return the files of a test page with React and the hook, as path → text."""
     packages = install()
     served = {f"/{name}.js": module(packages, name) for name in NAMES}
     served["/"] = (Path(__file__).parent / html).read_text()
@@ -86,9 +87,9 @@ def page(html: str) -> dict[str, str]:
     return served
 
 
-async def test_hook_calls_handlers_and_reports_unknown_options(open_tab: Open) -> None:
-    """With a server that is no hub, the hook calls its handlers and reconnects; an unknown
-    option is an error in its own component, until it is corrected.
+async def test_react_hook_calls_handlers_and_throws_on_an_unknown_option(open_tab: Open) -> None:
+    """React hook calls its open, message, close and reconnect handlers with any JSON server, and
+    throws in its own component on an unknown option.
     """
     clients: set[ServerConnection] = set()
 
@@ -119,9 +120,9 @@ async def test_hook_calls_handlers_and_reports_unknown_options(open_tab: Open) -
             await tab.close()
 
 
-async def test_hook_keeps_one_connection(open_tab: Open) -> None:
-    """In StrictMode, over all renders, the hook has one connection, which reconnects, and ends
-    with its component.
+async def test_react_hook_keeps_one_connection_over_all_renders(open_tab: Open) -> None:
+    """React hook in StrictMode keeps one connection over all renders, reconnects after a cut, and
+    disconnects when its component is removed.
     """
     hub = rtmon.Hub()
     with serving_texts(page("react.html")) as site:
@@ -132,7 +133,7 @@ async def test_hook_keeps_one_connection(open_tab: Open) -> None:
 
 
 async def move(tab: Tab, proxy: FaultProxy) -> None:
-    """Give the hook another address while the link to the first one is frozen."""
+    """Check that the hook connects to a new address while the link to the old one is frozen."""
     page, state = tab.page, tab.page.locator("#state")
     await expect(state).to_have_text("open true")
     proxy.freeze()
@@ -149,7 +150,9 @@ async def move(tab: Tab, proxy: FaultProxy) -> None:
 
 
 async def use(tab: Tab, proxy: FaultProxy) -> None:
-    """Click through the page."""
+    """Check the hook's connection through renders, a cut, a disconnect and the component's
+    removal.
+    """
     page = tab.page
     state, text = page.locator("#state"), page.locator("#text")
 

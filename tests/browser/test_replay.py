@@ -1,4 +1,4 @@
-"""A recording in a real browser: its time bar, its views of a moment, and their files."""
+"""The dashboard page of a recording in Chromium: time bar, tables at a moment, saved files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of the dashboard of a recording."""
+    """Start a dashboard that shows a recording, and yield its address."""
     path: Path = tmp_path_factory.mktemp("recording") / "run.rtmon"
     await record(path)
     with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
@@ -28,7 +28,10 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
 
 
 async def at(tab: Tab, seconds: float | None) -> None:
-    """Wait until the address names a moment, in seconds after the beginning; None for the end."""
+    """Wait until the page's URL names this moment, in seconds after the recording's begin.
+
+    None: wait until the URL names no moment, which means the end of the recording.
+    """
 
     async def there() -> bool:
         found = re.search(r"[?&]at=([0-9.]+)", tab.page.url)
@@ -41,8 +44,10 @@ async def at(tab: Tab, seconds: float | None) -> None:
     await until(there, f"the address names {seconds}")
 
 
-async def test_link_opens_a_moment_of_a_recording(recorded: str, open_tab: Open) -> None:
-    """Keys, buttons and pages move or keep the moment, which is in the address."""
+async def test_recording_page_opens_a_moment_and_moves_by_keys_and_buttons(
+    recorded: str, open_tab: Open
+) -> None:
+    """Page of a recording opens at the moment in its URL, and keys and buttons move that moment."""
     tab = await open_tab(f"{recorded}?page=connections&at={BEGIN + 100:.0f}")
     page = tab.page
     await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)
@@ -65,8 +70,12 @@ async def test_link_opens_a_moment_of_a_recording(recorded: str, open_tab: Open)
     assert await tab.pill() == "Recording"
 
 
-async def test_files_have_the_rows_of_the_shown_moment(recorded: str, open_tab: Open) -> None:
-    """Tables and charts are saved as of the moment, in the shown columns and order."""
+async def test_saved_files_have_the_rows_and_points_of_the_shown_moment(
+    recorded: str, open_tab: Open
+) -> None:
+    """CSV and JSON files saved from a recording's page have the rows and points up to the shown
+    moment, in the shown columns and order.
+    """
     tab = await open_tab(
         f"{recorded}?page=connections&columns=opened,name&sort=name&at={BEGIN + 100:.0f}"
     )
@@ -88,10 +97,12 @@ async def test_files_have_the_rows_of_the_shown_moment(recorded: str, open_tab: 
     assert set(found["points"]["messages_in"]) == {1}
 
 
-async def test_latency_page_of_a_recording_draws_its_distributions(
+async def test_latency_page_of_a_recording_counts_values_up_to_the_shown_moment(
     recorded: str, open_tab: Open
 ) -> None:
-    """The heat map of a moment has the values measured until then, as text, too."""
+    """Latency page of a recording describes its heat map as text with the values measured up to the
+    shown moment.
+    """
     tab = await open_tab(f"{recorded}?page=latency&at={BEGIN + 100:.0f}", width=390, height=844)
     heat = tab.page.locator('[data-heat="rtt"]')
     await expect(heat.locator(".told")).to_contain_text(
@@ -107,10 +118,15 @@ async def test_latency_page_of_a_recording_draws_its_distributions(
 
 
 @pytest.mark.matrix
-async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: Open) -> None:
-    """Points of ten seconds show their lowest and highest second."""
+async def test_chart_has_a_band_of_extremes_when_a_point_covers_ten_seconds(
+    tmp_path: Path, open_tab: Open
+) -> None:
+    """Chart over one hour shows a band from lowest to highest second around its line, and a chart
+    over five minutes shows none.
+    """
     path = tmp_path / "long.rtmon"
-    await record(path, ticks=905)  # whose middle third begins and ends within points
+    # This length puts the begin and end of the second connection inside chart points.
+    await record(path, ticks=905)
     with serving("dashboard", str(path), "--port=0", "--no-browser") as (_, facts):
         tab = await open_tab(f"{facts['url']}?page=chart&chart=open&range=3600")
         plot = tab.page.locator('[data-chart="open"] .plot')
@@ -121,8 +137,12 @@ async def test_long_range_has_a_band_around_its_lines(tmp_path: Path, open_tab: 
         await tab.page.close()
 
 
-async def test_no_line_crosses_a_restart(tmp_path: Path, open_tab: Open) -> None:
-    """Lines before and after a restart are separate, and its mark links to it."""
+async def test_chart_line_is_interrupted_at_a_server_restart(
+    tmp_path: Path, open_tab: Open
+) -> None:
+    """Chart line of a recording is interrupted at a server restart, and a mark links to that
+    moment.
+    """
     path = tmp_path / "restarted.rtmon"
     await record(path, ticks=30)
     await record(path, ticks=30, begin=BEGIN + 60)

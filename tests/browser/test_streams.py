@@ -1,4 +1,4 @@
-"""Server-sent events in Chromium: its EventSource, and the chat without WebSockets."""
+"""Server-sent events in Chromium: its EventSource, and the chat page without WebSockets."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ LISTEN = """address => {
 
 @contextlib.asynccontextmanager
 async def reached() -> AsyncIterator[tuple[ASGIServer, FaultProxy, str]]:
-    """A hub on all transports, and the browser's address of it."""
+    """Start a hub on all transports behind a fault proxy; yield server, proxy and HTTP address."""
     async with serve(rtmon.Hub(), port=0) as server, FaultProxy(server) as proxy:
         yield server, proxy, proxy.url.replace("ws:", "http:")
 
 
 def forgive(tab: Tab) -> None:
-    """Ignore Chromium's errors for a server that was away."""
+    """Ignore the errors that Chromium logs while a server is unreachable."""
     tab.console[:] = [line for line in tab.console if "Failed to load" not in line]
 
 
-async def test_event_source_reconnects_without_loss(open_tab: Open) -> None:
-    """An EventSource that lost its connection returns with the last id by itself, and has each
-    message once and in order.
+async def test_event_source_gets_each_message_once_when_its_connection_is_cut(
+    open_tab: Open,
+) -> None:
+    """EventSource receives each message once and in order when its connection is cut and it
+    reconnects with its last event id.
     """
     async with reached() as (server, proxy, url):
         tab = await open_tab(f"{url}/healthz")
@@ -67,8 +69,8 @@ async def test_event_source_reconnects_without_loss(open_tab: Open) -> None:
 
 @pytest.mark.matrix
 async def test_chat_page_works_without_websockets(open_tab: Open, chromium: Browser) -> None:
-    """Where no WebSocket is possible the chat page uses a stream: it meets users with a
-    WebSocket, shows their texts as text, and recovers missed messages after a cut.
+    """Chat page without WebSockets uses server-sent events, shows markup as text, and recovers
+    missed messages after a cut.
     """
     context = await chromium.new_context()
     await context.route_web_socket("**/*", lambda socket: socket.close())

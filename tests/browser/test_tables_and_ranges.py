@@ -1,4 +1,4 @@
-"""Tables, links and time ranges of the dashboard in a real browser."""
+"""Tables, links and time ranges of the dashboard in Chromium."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from .conftest import STEADY, Open, exact, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TILE_EDGES = "tiles => tiles.map(tile => tile.getBoundingClientRect()).map(r => [r.left, r.right])"
-"""Left and right of every tile, measured at once: each tick replaces the tiles."""
+"""JavaScript: left and right edge of all tiles in one call, because each tick replaces the
+tiles.
+"""
 
 HOSTILE = "<img src=x onerror=document.title='owned'>=1+1"
 
 
-async def test_ended_connection_has_close_code_and_cause(
+async def test_closed_connection_shows_its_close_code_in_table_and_event_log(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A connection that ends has its close code in the table of closed ones, and in the log."""
+    """Closed connection appears with its close code and cause in the table of closed connections
+    and in the events table.
+    """
     tab = await open_tab(f"{page}?page=connections&state=closed&columns=name,close_code,cause")
     await tab.live()
     groups = tab.page.get_by_role("group", name="Group by")
@@ -49,10 +53,10 @@ async def test_ended_connection_has_close_code_and_cause(
     await until(told, "the close is told")
 
 
-async def test_hostile_texts_are_texts_on_every_page(
+async def test_dashboard_shows_hostile_texts_as_text_on_every_page(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Names from users are never markup."""
+    """Dashboard shows markup in names, rooms and close reasons as plain text on every page."""
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()
     async with connect(server["url"]) as connection:
@@ -82,10 +86,12 @@ async def test_hostile_texts_are_texts_on_every_page(
     assert await tab.page.title() != "owned"
 
 
-async def test_connections_can_be_sorted_searched_and_paged(
+async def test_connections_table_pages_sorts_searches_and_goes_back(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The table sorts by click or key, searches, pages through all rows, and goes back."""
+    """Connections table pages through 23 rows, sorts by a column with the Enter key, filters by a
+    query, and goes back.
+    """
     columns = "columns=name,remote,messages_in"
     tab = await open_tab(f"{page}?page=connections&size=10&{columns}")
     await tab.live()
@@ -128,7 +134,9 @@ async def test_connections_can_be_sorted_searched_and_paged(
 async def test_copied_link_opens_the_same_view(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The address of a view opens page, query, order, columns and range in another browser."""
+    """Copied link of a dashboard page opens the same page, query, order and time range in another
+    browser.
+    """
     tab = await open_tab(page)
     await tab.live()
     await tab.page.get_by_role("link", name="1 h").click()
@@ -142,7 +150,7 @@ async def test_copied_link_opens_the_same_view(
     assert await other.page.get_by_role("searchbox").input_value() == "path:/"
     sorted_by = other.page.locator('th[aria-sort="descending"]')
     await expect(sorted_by).to_have_text("Bytes out")
-    # The number of alerts, if there are any, is before the title.
+    # The page's title may begin with the number of alerts.
     assert "Connections: path:/ · " in await other.page.title()
     every = other.page.get_by_role("link", name="All", exact=True)
     await expect(every).to_have_attribute("aria-current", "true")
@@ -151,10 +159,12 @@ async def test_copied_link_opens_the_same_view(
     await expect(hour).to_have_attribute("aria-current", "true")
 
 
-async def test_paused_page_loses_no_point(
+async def test_paused_page_shows_all_points_of_the_pause_when_resumed(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A paused page does not change and says so; resumed, it has every point of the pause."""
+    """Paused dashboard page does not change and says so, and has every chart point of the pause
+    when the user resumes it.
+    """
     tab = await open_tab(page)
     await tab.live()
     other = await open_tab(page)
@@ -190,10 +200,12 @@ async def test_paused_page_loses_no_point(
         await until(caught_up, "the page has caught up")
 
 
-async def test_file_of_a_paused_table_has_the_shown_rows(
+async def test_saved_file_of_a_paused_table_has_the_shown_columns_and_rows(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Columns chosen quickly one after the other are all there, and a file has the same rows."""
+    """CSV file saved from a paused connections table has the chosen columns and the values shown,
+    not newer ones.
+    """
     tab = await open_tab(f"{page}?page=connections&columns=remote,messages_in")
     await tab.live()
     async with connect(server["url"]) as connection:
@@ -217,8 +229,10 @@ async def test_file_of_a_paused_table_has_the_shown_rows(
     assert line.split(",")[:2] == shown[:2]
 
 
-async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
-    """Shift and arrows choose a range on a chart, Enter shows it, Escape goes back."""
+async def test_time_range_can_be_chosen_on_a_chart_by_keyboard(page: str, open_tab: Open) -> None:
+    """User chooses a time range on a chart with Shift and arrow keys, shows it with Enter, and
+    leaves it with Escape.
+    """
     tab = await open_tab(f"{page}?range=3600")
     await tab.live()
     await tab.page.locator('[data-chart="messages"] .plot').focus()
@@ -238,8 +252,12 @@ async def test_range_is_chosen_by_keys(page: str, open_tab: Open) -> None:
 
 
 @pytest.mark.matrix
-async def test_range_is_chosen_by_touch(page: str, chromium: Browser, open_tab: Open) -> None:
-    """A finger across a chart chooses a range; one that scrolls the page chooses none."""
+async def test_time_range_can_be_chosen_on_a_chart_by_a_horizontal_swipe(
+    page: str, chromium: Browser, open_tab: Open
+) -> None:
+    """Horizontal swipe across a chart on a phone chooses a time range, and a vertical swipe scrolls
+    the page.
+    """
     context = await chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     tab = await open_tab(f"{page}?range=3600", context=context)
     await tab.live()
@@ -268,8 +286,10 @@ async def test_range_is_chosen_by_touch(page: str, chromium: Browser, open_tab: 
     await context.close()
 
 
-async def test_range_in_the_address_may_be_iso_8601(page: str, open_tab: Open) -> None:
-    """A range in ISO 8601 equals one in Unix seconds, in any time zone."""
+async def test_url_accepts_a_time_range_in_iso_8601(page: str, open_tab: Open) -> None:
+    """Dashboard page shows the same time range when its URL gives the range in ISO 8601 or in Unix
+    seconds.
+    """
     tab = await open_tab(f"{page}?from=2023-11-14T22:13:20Z&to=2023-11-15T00:18:20+02:00")
     await tab.live()
     chosen = tab.page.locator("a.chosen")
@@ -281,28 +301,29 @@ async def test_range_in_the_address_may_be_iso_8601(page: str, open_tab: Open) -
 
 
 @pytest.mark.matrix
-async def test_page_does_not_say_all_is_well_while_a_tile_warns(
+async def test_attention_line_names_a_warning_tile_when_one_handshake_is_refused(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A single rejected handshake meets no attention rule, and yet the page names the tile that
-    warns.
-    """
+    """Dashboard's attention line names the tile that warns when a single handshake was refused."""
     tab = await open_tab(page)
     await tab.live()
     with pytest.raises(InvalidStatus):
         await connect(server["url"], origin=Origin("http://elsewhere.example"))
     await tab.page.locator('.tile.warning[data-tile="open"]').wait_for()
     head = tab.page.locator(".attention header")
-    if "Needs attention" not in await head.inner_text():  # of a machine that is slow
+    # A slow machine may meet an attention rule as well.
+    if "Needs attention" not in await head.inner_text():
         await expect(head).to_contain_text("Worth a look")
         await expect(head).to_contain_text("refused/min")
 
 
 @pytest.mark.matrix
-async def test_mark_on_a_chart_links_to_the_events_around_it(
+async def test_mark_on_a_chart_opens_the_events_around_its_time(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """A click on a mark opens the Events of its time, and another click those of all times."""
+    """Click on a chart's mark opens the events page limited to the time of the mark, and a link
+    there removes the limit.
+    """
     tab = await open_tab(page)
     await tab.live()
     with pytest.raises(InvalidStatus):
@@ -319,8 +340,10 @@ async def test_mark_on_a_chart_links_to_the_events_around_it(
     assert "since=" not in tab.page.url
 
 
-async def test_page_fits_a_phone(page: str, server: dict[str, Any], open_tab: Open) -> None:
-    """On a phone no element is wider than the screen."""
+async def test_no_page_is_wider_than_a_phone_screen(
+    page: str, server: dict[str, Any], open_tab: Open
+) -> None:
+    """No dashboard page and no tile is wider than a phone's screen of 390 pixels."""
     tab = await open_tab(page, width=390, height=844)
     await tab.live()
     async with Load(server["url"], LoadOptions(users=3, rate=5.0, **STEADY)):
@@ -338,14 +361,14 @@ async def test_page_fits_a_phone(page: str, server: dict[str, Any], open_tab: Op
             await tab.page.wait_for_selector(".page")
             assert await tab.page.evaluate("document.scrollingElement.scrollWidth") <= 390, name
         window = tab.page.get_by_role("group", name="Time shown on the charts")
-        await expect(window).to_be_hidden()  # events are not of a range
+        await expect(window).to_be_hidden()  # the events page has no time range
         copy = tab.page.get_by_role("button", name="Copy link")
         await tab.go("Latency")
         await expect(window).to_be_visible()
         tops = [
             await each.evaluate("e => e.offsetTop") for each in (tab.page.locator(".pill"), copy)
         ]
-        assert abs(tops[0] - tops[1]) < 10  # one row
+        assert abs(tops[0] - tops[1]) < 10  # both are in one row
         await tab.go("Connections")
         await tab.page.locator("thead").get_by_role("link", name="Waiting").click()
         await tab.page.wait_for_url("**sort=-send_queue")

@@ -1,4 +1,4 @@
-"""Tiles in a real browser, at the width that they have in a notebook."""
+"""Tiles of the overview in Chromium, at the widths of a notebook's cell output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rtmon.views.tiles import Tile
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTHS = (977, 976, 800, 799, 560)
-"""Pixels of an output: with JupyterLab's side bar open on a screen 1,440 pixels wide, and less."""
+"""Widths of a cell output in pixels; 977 is that of JupyterLab with its sidebar open on a screen
+1,440 pixels wide.
+"""
 
 TILE = Tile(key="open", label="Connections", value="12,345", unit="open", total="12,345 in all")
 CHANGES = [
@@ -42,14 +44,14 @@ for (const row of ROWS) {
 }
 return inside
 """
-"""Draws rows of tiles as a notebook does."""
+"""JavaScript that draws rows of tiles as a notebook does."""
 
 CUT = """inside => [...inside.querySelectorAll("h3, .value, .foot")]
   .filter(text => text.scrollWidth > text.clientWidth).map(text => text.textContent)"""
 
 
 async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
-    """Draw rows of tiles; return a function's result for them."""
+    """Draw rows of tiles; return the result of a JavaScript function for them."""
     await page.set_content(f"<style>body {{ margin: 0; --rt-font: {browser.FONT} }}</style>")
     sheet = browser.rules() + asset("view.css").replace("396px", "none")
     constants = browser.constant("SHEET", sheet) + "\n" + browser.constant("ROWS", rows)
@@ -58,15 +60,19 @@ async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-async def test_tile_texts_are_complete_in_a_notebook(chromium: Browser, width: int) -> None:
-    """Tiles fit with each possible change and alert, at any width of the output."""
+async def test_tile_texts_are_not_cut_off_at_any_notebook_width(
+    chromium: Browser, width: int
+) -> None:
+    """Tile texts are not cut off in a notebook cell 560 to 977 pixels wide, with any change or
+    alert.
+    """
     page = await chromium.new_page(viewport={"width": width, "height": 400})
     assert await drawn(page, [[tile] * 7 for tile in (*CHANGES, *ALERTS)], CUT) == []
     await page.close()
 
 
-async def test_tile_texts_are_never_markup(chromium: Browser) -> None:
-    """Each text of a tile is shown as text."""
+async def test_tile_shows_markup_as_text(chromium: Browser) -> None:
+    """Tile shows markup in its label, value, unit, total and reason as plain text."""
     page = await chromium.new_page()
     evil = Tile(key="open", label="<b>", value="<i>", unit="<u>", total="<s>", reason="<q>")
     rows = [[evil, replace(evil, alert="warning")]]

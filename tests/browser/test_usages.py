@@ -1,4 +1,4 @@
-"""Common clients, written without rtmon, work with a hub in Chromium, with React and without."""
+"""Clients written without rtmon, in Chromium with and without React, use a hub."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from .test_react import page, serving_texts
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.matrix]
 
 
-async def test_hub_serves_common_clients_in_chromium(open_tab: Open, tmp_path: Path) -> None:
-    """Every usual feature works with the browser's own sockets and event streams, and in a
-    React hook.
+async def test_hub_works_with_clients_written_without_rtmon_in_chromium(
+    open_tab: Open, tmp_path: Path
+) -> None:
+    """Hub works with a React hook, WebSockets and event streams that are written without rtmon in
+    Chromium.
     """
     texts = {**page("react_usage.html"), "/usages.mjs": MODULE.read_text()}
     with serving_texts(texts) as site:

@@ -1,4 +1,4 @@
-"""Pages of the dashboard in the cells of a real JupyterLab, without the internet."""
+"""Dashboard pages in notebook cells of JupyterLab, without internet access."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ ada = await start(rtmon.connect(server.url, name="ada"), name="ada")
 bob = await start(rtmon.connect(server.url, name="bob"), name="bob")
 """,
 )
-"""A server with two clients."""
+"""Cells that start a server with two clients."""
 
 TALLEST = 400
-"""Pixels of a view in a notebook."""
+"""Largest height of a view in a notebook cell, in pixels."""
 
 LARGEST = 300_000
-"""Bytes of a view in a saved notebook."""
+"""Largest size of a view in a saved notebook, in bytes."""
 
 WIDTHS = (400, 700, 1000, 1600)
-"""Pixels of a cell's output."""
+"""Tested widths of a cell's output, in pixels."""
 
 RUN = """async () => {
   const tag = document.querySelector("[data-address]").localName
@@ -44,14 +44,16 @@ RUN = """async () => {
   return violations.filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({html, failureSummary: why}) => `${id}: ${html} ${why}`))
 }"""
-"""Returns axe-core's findings of serious or critical impact in a view: rule, element, fault."""
+"""JavaScript that returns axe-core's serious and critical findings in a view: rule, element,
+explanation.
+"""
 
 OpenViews = Callable[..., Awaitable[Notebook]]
 
 
 @pytest.fixture
 def open_views(open_notebook: OpenNotebook) -> OpenViews:
-    """Opens a new notebook that shows views of a server, and runs it."""
+    """Return a function that creates and runs a notebook with views of a server."""
 
     async def open_(name: str, *views: str) -> Notebook:
         notebook = await open_notebook(name, (*START, *views, "print('done')"))
@@ -61,11 +63,11 @@ def open_views(open_notebook: OpenNotebook) -> OpenViews:
     return open_
 
 
-async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
+async def test_view_is_live_after_a_reload_in_a_reopened_tab_and_run_again(
     open_views: OpenViews,
 ) -> None:
-    """With a live kernel, a page is live again after a reload, in a reopened tab, and when its
-    cell runs again.
+    """Dashboard page in a notebook cell is live again after a page reload, in a reopened notebook,
+    and when its cell runs again.
     """
     notebook = await open_views("again", "server.monitor.view()")
     page = notebook.tab.page
@@ -88,9 +90,9 @@ async def test_page_is_live_after_a_reload_and_in_a_reopened_tab(
     assert await page.locator(".pill").count() == 1
 
 
-async def test_views_of_one_monitor_share_an_updater(open_views: OpenViews) -> None:
-    """Two views of a Monitor have one page updater in the kernel; both are live, each with its
-    own page.
+async def test_two_views_of_one_monitor_share_one_page_updater(open_views: OpenViews) -> None:
+    """Two dashboard views of one Monitor share one updater task in the notebook kernel, and
+    both are live with their own pages.
     """
     notebook = await open_views(
         "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'
@@ -113,7 +115,7 @@ async def test_views_of_one_monitor_share_an_updater(open_views: OpenViews) -> N
 
 
 async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenViews) -> None:
-    """The saved rows are shown at once, and new ones once the kernel answers."""
+    """Latency page in a notebook draws its heat map after a page reload."""
     notebook = await open_views("latency", 'server.monitor.view("latency")')
     page = notebook.tab.page
     await page.locator("""[data-message*='"pane"']""").wait_for()
@@ -121,8 +123,12 @@ async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenV
     await page.locator('[data-heat="rtt"]:not(.silent) canvas').wait_for()
 
 
-async def test_view_is_not_live_while_its_kernel_is_blocked(open_views: OpenViews) -> None:
-    """While the kernel's loop is blocked a view is grey and says so; then it is live again."""
+async def test_view_says_that_it_is_not_live_while_its_kernel_is_blocked(
+    open_views: OpenViews,
+) -> None:
+    """Dashboard view in a notebook turns grey and says that the kernel does not answer while
+    the kernel is blocked, and is live afterwards.
+    """
     notebook = await open_views("blocked", 'server.monitor.view("connections")')
     page = notebook.tab.page
     blocked = asyncio.create_task(notebook.execute("import time; time.sleep(15)"))
@@ -136,8 +142,8 @@ async def test_view_is_not_live_while_its_kernel_is_blocked(open_views: OpenView
 
 
 async def test_view_fits_its_cell(folder: Path, open_views: OpenViews) -> None:
-    """A view keeps its maximum height, no part of it is outside its cell at any width, and it
-    is saved in less than 300 kB.
+    """Dashboard view in a notebook stays within its cell at four widths, is at most 400 pixels
+    tall, and takes less than 300 kB in the saved notebook.
     """
     notebook = await open_views("fits", "server.monitor.view()")
     page = notebook.tab.page
@@ -155,8 +161,10 @@ async def test_view_fits_its_cell(folder: Path, open_views: OpenViews) -> None:
     assert len(json.dumps(saved)) < LARGEST
 
 
-async def test_view_follows_the_theme(open_views: OpenViews) -> None:
-    """A change between JupyterLab's light and dark theme reaches a view's text and cards."""
+async def test_view_changes_its_colours_with_the_theme_of_jupyterlab(open_views: OpenViews) -> None:
+    """Text and tiles of a view change their colours when the user switches JupyterLab to its dark
+    theme.
+    """
     notebook = await open_views("theme", "server.monitor.view()")
     page = notebook.tab.page
     looks = """card => {
@@ -179,7 +187,9 @@ async def test_view_follows_the_theme(open_views: OpenViews) -> None:
 async def test_view_keeps_page_focus_and_scroll_when_the_output_is_saved(
     open_views: OpenViews,
 ) -> None:
-    """When the kernel replaces the saved output, page, focus and scroll of the view stay."""
+    """Dashboard view in a notebook keeps its page, scroll position and keyboard focus when the
+    kernel replaces the saved output.
+    """
     notebook = await open_views("place", 'server.monitor.view("events")')
     page = notebook.tab.page
     element = await page.locator(".cell").evaluate_handle("cell => cell.getRootNode().host")
@@ -194,8 +204,12 @@ async def test_view_keeps_page_focus_and_scroll_when_the_output_is_saved(
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-async def test_axe_finds_nothing_serious_in_a_view(open_views: OpenViews, theme: str) -> None:
-    """In both of JupyterLab's themes a view's pages are as accessible as the dashboard's."""
+async def test_axe_finds_nothing_serious_in_a_notebook_view(
+    open_views: OpenViews, theme: str
+) -> None:
+    """axe-core finds no serious or critical fault in a notebook view's overview and connections
+    page, in JupyterLab's light and dark theme.
+    """
     notebook = await open_views(f"axe-{theme[11:]}", "server.monitor.view(height=700)")
     page = notebook.tab.page
     await notebook.command("apputils:change-theme", theme=theme)

@@ -1,4 +1,4 @@
-"""The progress wall in a browser: thirty learners, who report over real sockets."""
+"""The progress wall of a class in Chromium, with thirty learners that report over WebSockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTEBOOKS = ("00_start", "01_chat", "02_rooms", "03_batching", "04_storms", "05_
 SEEN = (
     """table => [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.innerText))"""
 )
-"""The table as it reads."""
+"""JavaScript: the text of every cell of the wall's table."""
 
 FITS = """() => {
   const main = document.querySelector("main");
@@ -35,12 +35,12 @@ FITS = """() => {
     height: Math.min(...rows.map(row => row.height)),
   };
 }"""
-"""Whether all rows are on the screen, and the height of the lowest in pixels."""
+"""JavaScript: whether all rows are on the screen, and the lowest row height in pixels."""
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course of seven notebooks with four exercises each."""
+    """Write a course of seven notebooks with four exercises each."""
     folder = tmp_path_factory.mktemp("course")
     for stem in NOTEBOOKS:
         cells = [
@@ -57,7 +57,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wall(server: dict[str, Any], course: Path) -> Iterator[str]:
-    """The address of the wall of a class server, each in its own process."""
+    """Start the progress wall of a class server in its own process, and yield its address."""
     arguments = ("course", "wall", server["url"], "--port=0", f"--course={course}")
     with serving(*arguments) as (_, facts):
         yield facts["url"]
@@ -65,7 +65,7 @@ def wall(server: dict[str, Any], course: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def learners(server: dict[str, Any]) -> Iterator[dict[str, Reporter]]:
-    """Thirty learners of that class server, some with hostile names."""
+    """Connect thirty learners to that class server, some with hostile names."""
     reporters = {name: Reporter(server["url"], name) for name in LEARNERS}
     yield reporters
     for reporter in reporters.values():
@@ -73,24 +73,28 @@ def learners(server: dict[str, Any]) -> Iterator[dict[str, Reporter]]:
 
 
 async def rows(tab: Tab) -> dict[str, list[str]]:
-    """Learner → cells of the row."""
+    """Return the wall's table as learner's name → texts of the row's other cells."""
     table: list[list[str]] = await tab.page.locator("#wall").evaluate(SEEN)
     return {name: cells for name, *cells in table}
 
 
-async def test_wall_says_how_to_join_when_it_is_empty(wall: str, open_tab: Open) -> None:
-    """An empty wall shows the learners' command, with the class server's address."""
+async def test_progress_wall_shows_how_to_join_when_no_learner_has_reported(
+    wall: str, open_tab: Open
+) -> None:
+    """Progress wall without learners shows the command with which a learner joins, with the class
+    server's address.
+    """
     tab = await open_tab(wall)
     await tab.page.wait_for_selector("#empty h2")
     assert "%env RTMON_CLASS=ws://127.0.0.1:" in await tab.text("#how")
     await tab.page.close()
 
 
-async def test_thirty_learners_show_live_on_one_screen(
+async def test_progress_wall_shows_thirty_learners_live_on_one_screen(
     wall: str, learners: dict[str, Reporter], open_tab: Open
 ) -> None:
-    """On a screen of 1920 × 1080, light and dark, all thirty are visible, and each check at
-    once.
+    """Progress wall shows thirty learners without scrolling at 1920 × 1080 pixels, and a new
+    right answer without a reload.
     """
     exercises = [f"{stem[:2]}-{number}" for stem in NOTEBOOKS for number in range(1, 5)]
     for at, learner in enumerate(LEARNERS):
@@ -129,8 +133,12 @@ async def test_thirty_learners_show_live_on_one_screen(
         await tab.page.close()
 
 
-async def test_theme_is_switched_by_the_button(wall: str, open_tab: Open) -> None:
-    """The button switches between light and dark, and the choice stays after a reload."""
+async def test_progress_wall_keeps_the_theme_that_the_button_chose(
+    wall: str, open_tab: Open
+) -> None:
+    """Theme button of the progress wall switches between light and dark, and the choice survives a
+    reload.
+    """
     tab = await open_tab(wall, scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = await tab.page.evaluate(ground)
@@ -144,8 +152,10 @@ async def test_theme_is_switched_by_the_button(wall: str, open_tab: Open) -> Non
     await tab.page.close()
 
 
-async def test_wall_says_when_it_is_not_live(course: Path, open_tab: Open) -> None:
-    """The wall says when the class server is away, and its page when the wall's own server is."""
+async def test_progress_wall_says_which_server_is_away(course: Path, open_tab: Open) -> None:
+    """Progress wall says "Class server away since" when the class server has ended, and "Not live
+    since" when the wall's own server has ended.
+    """
     with serving("serve", "--port=0", "--admin-port=off") as (server, facts):
         arguments = ("course", "wall", facts["url"], "--port=0", f"--course={course}")
         with serving(*arguments) as (_, wall):
@@ -159,4 +169,4 @@ async def test_wall_says_when_it_is_not_live(course: Path, open_tab: Open) -> No
             await until(lambda: shown("Class server away since"), "the class server is away")
         await until(lambda: shown("Not live since"), "the wall's own server is away")
         await tab.page.close()
-    tab.console.clear()  # Chromium complains of the servers that were taken away
+    tab.console.clear()  # Chromium logs errors for the servers that the test has ended

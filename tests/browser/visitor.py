@@ -1,4 +1,4 @@
-"""A user of the chat page."""
+"""Actions of a user on the chat page, for tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONTRAST = """() => {
 
 
 class Visitor:
-    """A user of the chat page."""
+    """A user of the chat page in a browser tab."""
 
     def __init__(self, tab: Tab) -> None:
         self.tab = tab
@@ -43,7 +43,7 @@ class Visitor:
         self.rows = self.page.locator("#rows .words")
 
     async def enters(self, name: str, room: str | None = None) -> Visitor:
-        """Choose a name, and join a room."""
+        """Choose a name, and join a room if one is given."""
         await self.page.fill("#hello-field", name)
         await self.page.keyboard.press("Enter")
         await expect(self.page.locator("#pill-state")).to_have_text("Live")
@@ -61,20 +61,22 @@ class Visitor:
         await self.page.locator("#field").press("Enter")
 
     async def is_(self, state: str) -> None:
-        """Wait for a state of the connection."""
+        """Wait until the page's connection state has this text, such as "Live"."""
         await expect(self.page.locator("#pill-state")).to_have_text(state)
 
     async def tries_now(self) -> None:
-        """Press the reconnect button, which disappears when the page reconnects by itself."""
+        """Click the reconnect button by script, since the page hides it when it reconnects by
+        itself.
+        """
         await self.page.evaluate("document.getElementById('again').click()")
 
     async def faint(self) -> list[str]:
-        """Texts with a contrast below 4.5 to their background (WCAG 2.2, 1.4.3)."""
+        """Return the texts whose contrast to their background is below 4.5 (WCAG 2.2, 1.4.3)."""
         found: list[str] = await self.page.evaluate(CONTRAST)
         return found
 
     def forgive(self) -> None:
-        """Ignore Chromium's errors for a server that was away."""
+        """Ignore the errors that Chromium logs while a server is unreachable."""
         self.tab.console[:] = [
             line for line in self.tab.console if not line.startswith("WebSocket connection to")
         ]

@@ -1,4 +1,4 @@
-"""Commands that end with the test that started them."""
+"""Fixtures that start rtmon commands and end them with the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tests.cli.running import Command, descendants
 
 @pytest.fixture
 def command() -> Iterator[Callable[..., Command]]:
-    """Start rtmon commands; after the test, kill those still running, with their children."""
+    """Return a function that starts an rtmon command. After the test, kill each command that still
+    runs, with its child processes.
+    """
     started: list[Command] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> Command:
@@ -34,7 +36,7 @@ def command() -> Iterator[Callable[..., Command]]:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that is already in use."""
+    """Listen on a free port, and yield the port, which is then in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         yield port

@@ -1,4 +1,4 @@
-"""Run the command line as a user does: real processes, observed from outside."""
+"""Run rtmon's command line in real processes, and observe them from outside."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from pathlib import Path
 import pytest
 
 PATIENCE = 120.0
-"""Seconds after which something that should have happened has not: only failures wait so long."""
+"""Seconds to wait for an event before a test fails."""
 
 SOON = 9.5
-"""Seconds within which every process ends, on a busy machine. Waiting for a peer that does not
-answer, as websockets does, would take ten; tests/servers/test_endings.py tests these waits."""
+"""Longest time in seconds in which a process must end, also on a busy machine.
+
+Waiting for a peer that does not answer takes ten seconds in websockets. So this value shows that no
+command waits for such a peer. tests/servers/test_endings.py tests these waits.
+"""
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Process id → parent's id and command line, of all processes but zombies."""
+    """Return process id → (parent's id, command line) of all processes except zombies."""
     table = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             if state != "Z":
@@ -40,7 +43,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def descendants(root: int) -> dict[int, str]:
-    """Process id → command line, of all descendants of a process."""
+    """Return process id → command line of all descendants of a process."""
     table = processes()
     found: dict[int, str] = {}
     parents = {root}
@@ -52,7 +55,9 @@ def descendants(root: int) -> dict[int, str]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
-    """Wait for a condition, and return how long it took."""
+    """Wait until a condition is true; return how many seconds it took. Fail the test after
+    `seconds`.
+    """
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
@@ -62,7 +67,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> floa
 
 
 class Command:
-    """A running rtmon command, and its output so far."""
+    """A running rtmon command with its output so far."""
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -77,7 +82,7 @@ class Command:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Read its output until a text is in it."""
+        """Read the command's output until it contains this text."""
         assert self.process.stdout is not None
         while text not in self.output:
             line = self.process.stdout.readline()
@@ -85,13 +90,15 @@ class Command:
             self.output += line
 
     def addresses(self) -> dict[str, str]:
-        """The addresses that a demo prints: dashboard, server, admin."""
+        """Return the addresses that `rtmon demo` printed, by name: dashboard, chat, server,
+        admin.
+        """
         return dict(re.findall(r"^  (\w+) +(\S+)$", self.output, re.MULTILINE))
 
     def end(self, how: signal.Signals) -> tuple[int, float]:
-        """Send a signal; return the exit code, and the seconds until the process had ended.
+        """Send a signal; return the exit code, and the seconds until the process ended.
 
-        As Ctrl-C in a terminal does, SIGINT goes to the whole process group.
+        SIGINT is sent to the whole process group, as Ctrl-C in a terminal does.
         """
         began = time.monotonic()
         if how is signal.SIGINT:
@@ -102,14 +109,14 @@ class Command:
         return code, time.monotonic() - began
 
     def rest(self) -> str:
-        """Its whole output, once it has ended."""
+        """Return the command's whole output once the command has ended."""
         assert self.process.stdout is not None
         self.output += self.process.stdout.read()
         return self.output
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command until it ends."""
+    """Run an rtmon command until it ends, and return its exit code and output."""
     return subprocess.run(
         [sys.executable, "-m", "rtmon", *arguments],
         stdin=subprocess.DEVNULL,
@@ -122,7 +129,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 class Terminal:
-    """A command in its own pseudo-terminal."""
+    """An rtmon command that runs in its own pseudo-terminal."""
 
     def __init__(self, *arguments: str, width: int = 100, height: int = 30) -> None:
         self.screen, inside = pty.openpty()
@@ -140,7 +147,7 @@ class Terminal:
         self.output = ""
 
     def read_until(self, text: str) -> None:
-        """Read its screen until a text appears that was not there before this call."""
+        """Read the terminal's output until text appears that was written after this call began."""
         fresh = ""
         end = time.monotonic() + PATIENCE
         while text not in fresh:
@@ -151,17 +158,18 @@ class Terminal:
             self.output += drawn
 
     def type(self, keys: str) -> None:
-        """Press keys."""
+        """Send these keys to the command."""
         os.write(self.screen, keys.encode())
 
     def rest(self) -> str:
-        """Its whole output until it ends."""
-        with contextlib.suppress(OSError):  # a pseudo-terminal raises once no program has it open
+        """Return the command's whole output once the command has ended."""
+        # A read raises OSError once no program has the pseudo-terminal open.
+        with contextlib.suppress(OSError):
             while data := os.read(self.screen, 65_536):
                 self.output += data.decode(errors="replace")
         return self.output
 
     def end(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait until the command has ended, and return its exit code."""
         self.rest()
         return self.process.wait(PATIENCE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rtmon import Monitor
-from rtmon.servers.admin import serve_admin
+from rtmon.servers.admin_listener import serve_admin
 
-TOKEN = "s3cret-s3cret"  # noqa: S105 - a test's
+TOKEN = "s3cret-s3cret"  # noqa: S105 - token of this test
 
 
 async def _run(*arguments: str) -> tuple[int, str]:
@@ -25,11 +25,11 @@ async def _run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("given", ["--token-file", "address"])
-async def test_command_reads_a_listener_when_it_is_given_the_token(
+async def test_export_reads_an_admin_listener_with_a_token_and_does_not_print_it(
     tmp_path: Path, given: str
 ) -> None:
-    """The token comes from a file, without its last newline, or from the address, which is not
-    printed.
+    """`rtmon export` reads an admin listener when the token is in a file or in the URL, and does
+    not print the token.
     """
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n", "utf-8")
@@ -42,8 +42,8 @@ async def test_command_reads_a_listener_when_it_is_given_the_token(
         assert TOKEN not in output
 
 
-async def test_command_names_the_token_file_when_it_cannot_be_read(tmp_path: Path) -> None:
-    """A missing or empty file is an error before any connection."""
+async def test_top_says_why_its_token_file_cannot_be_used(tmp_path: Path) -> None:
+    """`rtmon top` exits with code 2 and says why when its token file is missing or empty."""
     (tmp_path / "empty").touch()
     for name, why in (("none", "No such file"), ("empty", "is empty or has other characters")):
         code, output = await _run("top", "--once", f"--token-file={tmp_path / name}")

@@ -1,4 +1,4 @@
-"""`rtmon course`: its help, its errors, and its end."""
+"""`rtmon course`: its help, its errors, and its end by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .running import SOON, Command
 
 
 @pytest.mark.parametrize("arguments", [["course"], ["course", "wall"], ["course", "grade"]])
-def test_course_has_help_with_examples(
+def test_course_commands_print_help_with_an_example(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The help of each subcommand has its purpose and an example."""
+    """Help of `rtmon course` and of its subcommands contains an example command."""
     assert main([*arguments, "--help"]) == 0
     assert "rtmon course wall" in (said := capsys.readouterr().out) or "rtmon course grade" in said
 
@@ -31,20 +31,24 @@ def test_course_has_help_with_examples(
         (["grade"], "Missing argument"),
     ],
 )
-def test_course_names_a_bad_option(
+def test_course_prints_one_sentence_when_an_argument_is_wrong(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bad option is one sentence and exit code 2."""
+    """`rtmon course` prints one sentence that names the fault and exits with code 2 when an
+    argument is wrong.
+    """
     assert main(["course", *arguments]) == 2
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.splitlines()) == 1
 
 
-def test_wall_ends_on_ctrl_c_while_the_class_server_is_away(
+def test_progress_wall_ends_on_ctrl_c_while_the_class_server_is_away(
     command: Callable[..., Command],
 ) -> None:
-    """The wall runs before the class server does, and Ctrl-C ends it."""
+    """`rtmon course wall` starts although the class server does not run, and exits with code 0 on
+    Ctrl-C.
+    """
     wall = command("course", "wall", "ws://127.0.0.1:1", "--port=0", "--no-browser")
     wall.read_until("Ctrl-C ends it.")
     code, seconds = wall.end(signal.SIGINT)
@@ -53,7 +57,9 @@ def test_wall_ends_on_ctrl_c_while_the_class_server_is_away(
     assert "Traceback" not in wall.rest()
 
 
-def test_wall_warns_when_other_machines_can_read_it() -> None:
-    """On an address beyond loopback, names and results can be read from the network."""
+def test_progress_wall_warns_when_its_address_is_not_loopback() -> None:
+    """Progress wall warns that other machines can read the names and results of learners when its
+    address is not loopback.
+    """
     assert open_wall("127.0.0.1", 5007) is None
     assert "names and results of all learners" in str(open_wall("192.0.2.1", 5007))

@@ -1,4 +1,4 @@
-"""`rtmon demo`: its processes, its end, its options."""
+"""`rtmon demo`: its child processes, how it ends, and its options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Start = Callable[..., Command]
 
 
 def can_listen(address: str) -> bool:
-    """True if the address is free to listen on."""
+    """Return True if a port is free to listen on."""
     try:
         socket.create_server(("127.0.0.1", urlsplit(address).port or 0)).close()
     except OSError:
@@ -45,15 +45,19 @@ def can_listen(address: str) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_demo_ends_soon_on_a_signal(command: Start, how: signal.Signals) -> None:
-    """After Ctrl-C or SIGTERM no process and no open port of the demo remains."""
+def test_demo_leaves_no_process_and_no_open_port_on_a_signal(
+    command: Start, how: signal.Signals
+) -> None:
+    """`rtmon demo` exits with code 0 on Ctrl-C or SIGTERM and leaves no child process and no open
+    port.
+    """
     demo = command("demo", *FREE)
     demo.read_until(READY)
     addresses = demo.addresses()
     children = descendants(demo.process.pid)
     assert len(children) == 3
     for address in (addresses["dashboard"], addresses["chat"]):
-        with urllib.request.urlopen(address) as page:  # noqa: S310 - http, ours
+        with urllib.request.urlopen(address) as page:  # noqa: S310 - HTTP address of the demo
             assert page.status == 200
     assert not any(can_listen(address) for address in addresses.values())
 
@@ -66,8 +70,10 @@ def test_demo_ends_soon_on_a_signal(command: Start, how: signal.Signals) -> None
     assert "Traceback" not in demo.rest()
 
 
-def test_demo_ends_while_it_is_starting(command: Start) -> None:
-    """A demo that is ended before it is ready leaves nothing behind."""
+def test_demo_leaves_no_process_when_it_is_ended_while_starting(command: Start) -> None:
+    """`rtmon demo` exits with code 0, prints nothing and leaves no child process when SIGTERM
+    arrives before it is ready.
+    """
     demo = command("demo", *FREE)
     wait_until(
         lambda: any(" dashboard " in line for line in descendants(demo.process.pid).values())
@@ -81,7 +87,7 @@ def test_demo_ends_while_it_is_starting(command: Start) -> None:
 
 
 def test_demo_children_end_when_it_is_killed(command: Start) -> None:
-    """After SIGKILL of the demo its children end soon."""
+    """Child processes of `rtmon demo` end within seconds when the demo is killed by SIGKILL."""
     demo = command("demo", *FREE)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -94,7 +100,9 @@ def test_demo_children_end_when_it_is_killed(command: Start) -> None:
     ("child", "name"), [(" serve ", "the server"), (" load ", "the simulated users")]
 )
 def test_demo_fails_when_a_child_dies(command: Start, child: str, name: str) -> None:
-    """The demo names the dead child and its exit, ends the others, and exits with an error."""
+    """`rtmon demo` names the dead child process and its signal, ends the other children, and exits
+    with code 1 when a child dies.
+    """
     demo = command("demo", "--no-dashboard", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -105,8 +113,8 @@ def test_demo_fails_when_a_child_dies(command: Start, child: str, name: str) -> 
     assert not children.keys() & processes().keys()
 
 
-def test_demo_ends_after_its_duration(command: Start) -> None:
-    """With --duration the demo ends by itself with exit code 0."""
+def test_demo_ends_by_itself_when_a_duration_is_given(command: Start) -> None:
+    """`rtmon demo --duration` ends by itself with exit code 0 and leaves no child process."""
     demo = command("demo", "--no-dashboard", "--duration=0.5", *UNSEEN)
     demo.read_until(READY)
     children = descendants(demo.process.pid)
@@ -116,7 +124,9 @@ def test_demo_ends_after_its_duration(command: Start) -> None:
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port", "--dashboard-port"])
 def test_demo_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
-    """A port in use is one sentence and exit code 2."""
+    """`rtmon demo` prints one sentence that names the port and exits with code 2 when a port is in
+    use.
+    """
     done = run("demo", *FREE, f"{option}={taken}")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -125,9 +135,11 @@ def test_demo_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_demo_opens_the_browser(command: Start, tmp_path: Path) -> None:
-    """The demo opens its page in the browser once the page answers, unless --no-browser is
-    given.
+def test_demo_opens_the_browser_only_with_the_browser_option(
+    command: Start, tmp_path: Path
+) -> None:
+    """`rtmon demo --browser` opens the dashboard page in the web browser, and --no-browser opens
+    none.
     """
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
@@ -145,8 +157,10 @@ def test_demo_opens_the_browser(command: Start, tmp_path: Path) -> None:
     assert not opened.exists()
 
 
-def test_demo_source_runs_a_server_with_traffic() -> None:
-    """demo_source() starts a server with traffic, which ends with the calling process."""
+def test_demo_source_ends_its_processes_with_the_calling_process() -> None:
+    """Function demo_source() starts a server with simulated users, and its processes end when the
+    calling process is killed.
+    """
     script = (
         "import asyncio, sys\n"
         "from rtmon import export\n"
@@ -161,7 +175,8 @@ def test_demo_source_runs_a_server_with_traffic() -> None:
     assert asker.stdout is not None
     try:
         address = asker.stdout.readline().strip().replace("ws://", "http://")
-        with urllib.request.urlopen(f"{address}/healthz") as answer:  # noqa: S310 - http, ours
+        # HTTP address of the demo.
+        with urllib.request.urlopen(f"{address}/healthz") as answer:  # noqa: S310
             assert b'"open": 0' not in answer.read()
         children = descendants(asker.pid)
         assert len(children) == 3
@@ -172,7 +187,9 @@ def test_demo_source_runs_a_server_with_traffic() -> None:
 
 
 def test_demo_prints_only_its_own_lines_in_a_terminal() -> None:
-    """The simulated users share the demo's terminal and draw no progress bar there."""
+    """`rtmon demo` in a terminal prints only its own lines, and its simulated users draw no
+    progress bar.
+    """
     demo = Terminal("demo", *UNSEEN[:2], UNSEEN[3], "--no-dashboard", "--duration=3")
     demo.read_until(READY)
     assert demo.end() == 0

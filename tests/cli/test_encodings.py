@@ -1,4 +1,4 @@
-"""Commands whose output is not UTF-8."""
+"""Commands in environments whose output encoding is not UTF-8."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ COMMANDS: dict[str, list[str]] = {
 def test_command_replaces_characters_when_its_output_is_not_utf8(
     command: Start, tmp_path: Path, encoding: str
 ) -> None:
-    """Characters outside the encoding become ``?``, and no command ends with a traceback."""
+    """`rtmon` commands replace characters that the output encoding lacks, and never print a
+    traceback.
+    """
     environment = ENCODINGS[encoding]
     server = command("serve", "--port=0", "--admin-port=0", environment=environment)
     server.read_until("Ctrl-C")

@@ -1,4 +1,4 @@
-"""Addresses that commands print, and their warnings of access from other machines."""
+"""Addresses that commands print, and warnings that other machines have access."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FREE = ("--port=0", "--admin-port=0")
 
 
 @pytest.mark.parametrize("kind", [(), ("--asgi",), ("--echo",)], ids=["native", "asgi", "echo"])
-def test_server_warns_when_other_machines_can_reach_it(
+def test_serve_warns_when_it_listens_on_all_addresses_without_authentication(
     command: Callable[..., Command], kind: tuple[str, ...]
 ) -> None:
-    """A server on all addresses without authentication prints its address, and a warning with
-    what is open there.
+    """`rtmon serve` prints a warning that any program can connect when it listens on all addresses
+    without authentication.
     """
     server = command("serve", *FREE, *kind, "--host=0.0.0.0")
     server.read_until("Ctrl-C")
@@ -38,10 +38,12 @@ def test_server_warns_when_other_machines_can_reach_it(
         pass
 
 
-def test_server_warning_names_folder_and_origins(
+def test_serve_warning_names_the_file_folder_and_any_origin(
     command: Callable[..., Command], tmp_path: Path
 ) -> None:
-    """The warning of a server that takes files and pages of all origins says so."""
+    """Warning of `rtmon serve` names the folder for uploaded files and says that any origin is
+    allowed when these options are given.
+    """
     server = command(
         "serve", "--port=0", "--admin-port=off", "--host=::", f"--files={tmp_path}", "--origin=*"
     )
@@ -62,10 +64,10 @@ def test_server_warning_names_folder_and_origins(
         (("--host=0.0.0.0",), {"RTMON_JWT_SECRET": KEY}),
     ],
 )
-def test_server_prints_no_warning_when_nothing_is_open(
+def test_serve_prints_no_warning_on_loopback_or_with_authentication(
     command: Callable[..., Command], arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
-    """A server on loopback, or one that requires tokens, prints no warning."""
+    """`rtmon serve` prints no warning when it listens on loopback or requires tokens."""
     server = command("serve", *FREE, *arguments, environment=environment)
     server.read_until("Ctrl-C")
     assert "WARNING" not in server.output
@@ -79,22 +81,24 @@ def test_server_prints_no_warning_when_nothing_is_open(
         (["--host=::1", "--origin=[2001:db8::1]:5006", "--origin=münchen.example:443"], False),
     ],
 )
-def test_dashboard_warns_when_other_machines_can_reach_it(
+def test_dashboard_warns_when_it_listens_on_all_addresses(
     command: Callable[..., Command],
     arguments: list[str],
-    warns: bool,  # noqa: FBT001 - a case's
+    warns: bool,  # noqa: FBT001 - a parametrized value
 ) -> None:
-    """A dashboard on all addresses prints a warning, one on loopback does not; both take
-    origins with a scheme, an IPv6 address or letters outside ASCII.
+    """`rtmon dashboard` warns that it has no authentication when it listens on all addresses, and
+    prints no warning on loopback.
     """
     page = command("dashboard", "--port=0", "--no-browser", *arguments)
     page.read_until("Ctrl-C")
     assert ("WARNING: The dashboard has no authentication" in page.output) is warns
 
 
-def test_dashboard_accepts_its_own_page_on_ipv6(command: Callable[..., Command]) -> None:
-    """A dashboard at an IPv6 address accepts its own page and the origin given by an option,
-    and no other.
+def test_dashboard_accepts_only_its_own_and_allowed_origins_on_ipv6(
+    command: Callable[..., Command],
+) -> None:
+    """Dashboard at an IPv6 address accepts WebSockets of its own page and of an allowed origin, and
+    refuses other origins with 403.
     """
     page = command("dashboard", "--port=0", "--no-browser", "--host=::1", "--origin=[2001:db8::1]")
     page.read_until("Ctrl-C")
@@ -124,7 +128,9 @@ def test_dashboard_accepts_its_own_page_on_ipv6(command: Callable[..., Command])
     ],
 )
 def test_dashboard_origin_is_normalised_as_bokeh_does(written: str, compared: str) -> None:
-    """An origin given to the dashboard equals what Bokeh makes of a browser's Origin header."""
+    """Origin given to `rtmon dashboard` is normalised to the form that Bokeh compares with a
+    browser's Origin header.
+    """
     from bokeh.server.util import check_allowlist
 
     from rtmon.cli.dashboard import _compared
@@ -137,10 +143,12 @@ def test_dashboard_origin_is_normalised_as_bokeh_does(written: str, compared: st
 
 
 @pytest.mark.parametrize("origin", ["", "http://", "ftp://chat.example", "a b", "chat.example/x"])
-def test_dashboard_refuses_a_malformed_origin(
+def test_dashboard_prints_one_sentence_when_an_origin_is_malformed(
     origin: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The dashboard ends with one sentence when an origin is no address of a page."""
+    """`rtmon dashboard` prints one sentence and exits with code 2 when an allowed origin is
+    malformed.
+    """
     assert main(["dashboard", "--port=0", "--no-browser", f"--origin={origin}"]) == 2
     said = capsys.readouterr().err
     assert "is no address of a page" in said

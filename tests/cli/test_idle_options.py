@@ -1,4 +1,4 @@
-"""Options without effect, which commands refuse."""
+"""Command-line options that would have no effect are refused."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LOAD = ["load", "ws://127.0.0.1:9"]
         ([*LOAD, "--storm=5", "--duration=5"], "--storm", "--duration"),
     ],
 )
-def test_option_without_effect_is_refused(
+def test_command_refuses_an_option_that_has_no_effect(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An option that would do nothing beside the others is an error with its name and the
-    reason.
+    """`rtmon` command exits with code 2 and names the option and the reason when an option has
+    no effect beside the others.
     """
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -40,11 +40,11 @@ def test_option_without_effect_is_refused(
     assert len(said.splitlines()) == 1
 
 
-def test_command_line_overrides_the_environment(
+def test_echo_option_overrides_hub_options_of_the_environment(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--echo overrides hub options from the environment; an environment or a command line that
-    contradicts itself is refused.
+    """`rtmon serve --echo` ignores hub options from the environment, but refuses hub options that
+    conflict within the environment or the command line.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]
@@ -57,10 +57,12 @@ def test_command_line_overrides_the_environment(
 
 
 @pytest.mark.parametrize("extra", [[], ["--asgi"]])
-def test_malformed_origin_is_refused_before_serving(
+def test_serve_refuses_a_malformed_origin_before_it_listens(
     extra: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A malformed origin is an error before the server listens."""
+    """`rtmon serve` exits with code 2 and names the origin before it listens when an allowed origin
+    is malformed.
+    """
     assert main(["serve", "--port=0", "--origin=chat.example", *extra]) == 2
     said = capsys.readouterr()
     assert "'chat.example'" in said.err

@@ -1,4 +1,4 @@
-"""`rtmon load`: its table, report, files and errors."""
+"""`rtmon load`: its table, HTML report, CSV files and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Start = Callable[..., Command]
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[str, str]]:
-    """A hub in its own process: its address, and that of its admin listener."""
+    """Start a hub in its own process; yield its address and its admin listener's address."""
     server = Command("serve", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")
     addresses = [line.split()[-1] for line in server.output.splitlines()]
@@ -32,11 +32,11 @@ def place() -> Iterator[tuple[str, str]]:
     server.process.stdout.close()
 
 
-def test_load_report_and_csv_files_agree_with_the_server(
+def test_load_table_report_and_csv_files_agree_with_the_server(
     place: tuple[str, str], tmp_path: Path
 ) -> None:
-    """A run ends with a table; its page and CSV files have the numbers of clients and server,
-    which agree.
+    """`rtmon load` prints a table and writes an HTML report and CSV files whose message counts
+    equal those of the server.
     """
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"
@@ -70,8 +70,12 @@ def test_load_report_and_csv_files_agree_with_the_server(
     assert samples["messages_in"].sum() == int(ends["sent      "][0].replace(",", ""))
 
 
-def test_load_redacts_its_page_and_tables(place: tuple[str, str], tmp_path: Path) -> None:
-    """Page and tables have no name or address that the rule drops."""
+def test_load_redacts_names_and_addresses_in_report_and_csv_files(
+    place: tuple[str, str], tmp_path: Path
+) -> None:
+    """`rtmon load --redact` leaves no names in its CSV files and replaces client addresses by
+    hashes in report and CSV files.
+    """
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"
     done = run(
@@ -90,10 +94,12 @@ def test_load_redacts_its_page_and_tables(place: tuple[str, str], tmp_path: Path
     assert "127.0.0.1:" not in text.replace(url, "")
 
 
-def test_load_reports_its_numbers_on_ctrl_c(
+def test_load_prints_its_table_and_writes_its_report_on_ctrl_c(
     place: tuple[str, str], command: Start, tmp_path: Path
 ) -> None:
-    """Ctrl-C ends an endless load, which prints its table and writes its page."""
+    """`rtmon load` without a duration prints its table, writes its HTML report and exits with code
+    0 on Ctrl-C.
+    """
     page = tmp_path / "run.html"
     load = command("load", place[0], "--users=3", "--rate=20", "--closed", f"--report={page}")
     load.read_until("Ctrl-C")
@@ -105,8 +111,10 @@ def test_load_reports_its_numbers_on_ctrl_c(
     assert "closed" in page.read_text("utf-8")
 
 
-def test_load_ends_quietly_when_ctrl_c_comes_before_any_user_has_connected(command: Start) -> None:
-    """Ctrl-C ends a load at once while the server lets all its users wait."""
+def test_load_prints_nothing_on_ctrl_c_before_any_user_has_connected(command: Start) -> None:
+    """`rtmon load` exits with code 0 and prints nothing on Ctrl-C while the server has answered no
+    handshake.
+    """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         load = command("load", "ws://{}:{}".format(*silent.getsockname()), "--users=1")
         silent.settimeout(PATIENCE)
@@ -120,7 +128,7 @@ def test_load_ends_quietly_when_ctrl_c_comes_before_any_user_has_connected(comma
 def test_load_says_why_when_no_user_can_connect(
     reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command gives the reason and exit code 1."""
+    """`rtmon load` exits with code 1 and gives the system's error when no user can connect."""
     assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
     said = capsys.readouterr().err
     assert "no user can connect to ws://127.0.0.1:" in said
@@ -128,15 +136,17 @@ def test_load_says_why_when_no_user_can_connect(
 
 
 def test_planned_load_grows_with_users_and_rate() -> None:
-    """The planned numbers on the page grow with the arriving users and the rate, up to the end."""
+    """Planned message rate in the load report grows with the number of users and with each
+    user's rate.
+    """
     options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
     planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]
     assert planned == [0, pytest.approx(5 * 1.4), pytest.approx(20), pytest.approx(30), None]
     assert _planned(LoadOptions(users=3, rate=2, ramp=0), 0) == 6
 
 
-def test_load_prints_only_the_report_with_json(place: tuple[str, str]) -> None:
-    """With --json standard output is the report alone."""
+def test_load_prints_one_json_report_when_json_is_given(place: tuple[str, str]) -> None:
+    """`rtmon load --json` prints one JSON report and nothing else on standard output."""
     done = run("load", place[0], "--users=2", "--duration=0.5", "--storm=0.2", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -159,10 +169,12 @@ def test_load_prints_only_the_report_with_json(place: tuple[str, str]) -> None:
         (["--admin=ftp://x", "--duration=1"], "ftp://x"),
     ],
 )
-def test_load_names_a_bad_option(
+def test_load_prints_one_sentence_when_an_option_is_wrong(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bad option is one sentence and exit code 2, and no user connects."""
+    """`rtmon load` prints one sentence that names the fault and exits with code 2 when an option is
+    wrong.
+    """
     assert main(["load", "ws://127.0.0.1:9", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -170,17 +182,23 @@ def test_load_names_a_bad_option(
     assert len(printed.err.splitlines()) == 1
 
 
-def test_load_does_not_begin_when_the_admin_listener_is_missing(
+def test_load_fails_when_the_admin_listener_cannot_be_reached(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the server's own numbers were requested and cannot be read, no user connects."""
+    """`rtmon load --admin` exits with code 1 and names the admin address when the admin listener
+    cannot be reached.
+    """
     monkeypatch.setattr("rtmon.cli.server_watch._ANSWERS", 0.2)
     assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
     assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
 
 
-def test_load_refuses_more_users_than_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command checks the system's limit of open files before any user connects."""
+def test_load_refuses_more_users_than_the_limit_of_open_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`rtmon load` exits with code 2 when the number of users is above the system's limit of open
+    files.
+    """
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 200))
     assert main(["load", "ws://127.0.0.1:9", "--users=1000"]) == 2

@@ -1,4 +1,4 @@
-"""The command `rtmon`: version, help, extras, and its small subcommands."""
+"""The command `rtmon`: version, help, missing extras, and its small subcommands."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COMMANDS = (
 )
 
 
-def test_version_is_printed() -> None:
-    """`rtmon --version` and `python -m rtmon --version` print the version."""
+def test_rtmon_prints_its_version() -> None:
+    """`rtmon --version` and `python -m rtmon --version` print the package's version."""
     expected = f"rtmon {rtmon.__version__}\n"
     script = Path(sys.executable).with_name("rtmon")
     printed = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
@@ -37,8 +37,8 @@ def test_version_is_printed() -> None:
     assert run("--version").stdout == expected
 
 
-def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a command the help is printed, with a full line for each command."""
+def test_rtmon_without_a_command_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """`rtmon` without arguments prints a help text with a complete line for each command."""
     assert main([]) == 0
     listed = capsys.readouterr().out.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line] == list(COMMANDS)
@@ -46,10 +46,12 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_command_has_examples(
+def test_help_of_each_command_begins_its_examples_with_that_command(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each command's help has examples, one a line, that call it."""
+    """Help of each `rtmon` command has an "Examples" section whose first line calls that
+    command.
+    """
     assert main([command, "--help"]) == 0
     _, _, examples = capsys.readouterr().out.partition("Examples:\n")
     assert examples.splitlines()[0].strip() == f"rtmon {command}" or examples.startswith(
@@ -73,10 +75,12 @@ def test_help_of_each_command_has_examples(
         (["export", "ws://127.0.0.1:1"], "'--to'"),
     ],
 )
-def test_command_names_a_bad_option(
+def test_command_prints_one_sentence_when_an_option_is_wrong(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bad option is one sentence on standard error and exit code 2."""
+    """`rtmon` command prints one sentence on standard error and exits with code 2 when an
+    option is wrong.
+    """
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -95,17 +99,20 @@ def test_command_names_a_bad_option(
         (["serve", "--redis=redis://localhost"], "redis", "redis"),
     ],
 )
-def test_command_names_a_missing_extra(
+def test_command_says_how_to_install_a_missing_extra(
     arguments: list[str],
     package: str,
     extra: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A missing extra is one sentence with the line that installs it, and exit code 2."""
+    """`rtmon` command prints one sentence with the pip command of the missing extra and exits
+    with code 2 when a package is not installed.
+    """
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    # Makes the import fail, as if the package were not installed.
+    monkeypatch.setitem(sys.modules, package, None)
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -114,7 +121,9 @@ def test_command_names_a_missing_extra(
 
 
 def test_export_fails_when_there_is_no_server() -> None:
-    """The command prints one sentence and exits with code 1."""
+    """`rtmon export` prints one sentence, exits with code 1 and creates no folder when there is no
+    server.
+    """
     done = run("export", "ws://127.0.0.1:1", "--to=never-made", "--timeout=0.5")
     assert done.returncode == 1
     assert "ws://127.0.0.1:1" in done.stderr
@@ -122,8 +131,10 @@ def test_export_fails_when_there_is_no_server() -> None:
     assert not Path("never-made").exists()
 
 
-def test_protocol_is_printed_as_list_and_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    """The protocol is printed as a list of messages, or as a JSON Schema of each."""
+def test_protocol_command_prints_message_types_or_json_schemas(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`rtmon protocol` prints a list of message types, and with --schema a JSON Schema of each."""
     assert main(["protocol"]) == 0
     listed = capsys.readouterr().out
     assert main(["protocol", "--schema"]) == 0
@@ -133,10 +144,12 @@ def test_protocol_is_printed_as_list_and_json_schema(capsys: pytest.CaptureFixtu
             assert f"{side}.{kind}" in defined
 
 
-def test_course_notebooks_are_copied_without_overwriting_changes(
+def test_notebooks_command_does_not_overwrite_changed_notebooks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Existing notebooks keep the user's changes, and the command says so."""
+    """`rtmon notebooks` copies missing course notebooks, keeps notebooks that the user changed, and
+    names those it kept.
+    """
     folder = tmp_path / "course"
     assert main(["notebooks", str(folder), "--no-start"]) == 0
     copied = sorted(folder.iterdir())

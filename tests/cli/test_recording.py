@@ -1,4 +1,4 @@
-"""Commands about recordings, as a user runs them."""
+"""Commands that write, export and compare recordings, run in real processes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def _samples(path: Path) -> int:
         return len(recording.samples())
 
 
-def test_served_recording_is_one_redacted_file_after_ctrl_c(
+def test_serve_leaves_one_redacted_recording_on_ctrl_c(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """The file has the measured numbers, without the names to be left out."""
+    """`rtmon serve --record --redact` leaves one file on Ctrl-C, in which names are hashed and
+    addresses shortened to their network.
+    """
     path, port = tmp_path / "run.rtmon", reserve_port()
     redact = "addresses=network,names=hash"
     server = command(
@@ -55,10 +57,12 @@ def test_served_recording_is_one_redacted_file_after_ctrl_c(
     assert b"ada" not in path.read_bytes()
 
 
-def test_recorder_continues_when_the_server_has_restarted(
+def test_record_command_continues_when_the_server_restarts(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Both epochs are in the file, and Ctrl-C leaves one intact file."""
+    """`rtmon record` writes both runs of a server that was killed and restarted into one file, and
+    refuses a second recorder of that file.
+    """
     path, admin = tmp_path / "run.rtmon", reserve_port()
     serve = ("serve", "--port=0", f"--admin-port={admin}")
     first = command(*serve)
@@ -84,10 +88,12 @@ def test_recorder_continues_when_the_server_has_restarted(
     assert epochs() == 2
 
 
-def test_recorder_says_when_there_is_no_server(
+def test_record_command_fails_when_there_is_no_server(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """The command ends with one sentence and leaves no file."""
+    """`rtmon record` prints one sentence, exits with code 1 and leaves no file when there is no
+    server.
+    """
     path = tmp_path / "run.rtmon"
     done = run("record", f"ws://127.0.0.1:{reserve_port()}", str(path), "--timeout=0.5")
     assert done.returncode == 1
@@ -138,10 +144,12 @@ assert [each.name for each in folder.iterdir()] == ["run.rtmon"]
 """
 
 
-def test_recorder_continues_after_a_full_disk(
+def test_record_command_loses_no_tick_when_the_disk_is_full_for_a_while(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """The command reports the full disk, and writes waiting ticks when there is space."""
+    """`rtmon record` reports that the disk is full, and writes every missed tick once there is
+    space again.
+    """
     port = reserve_port()
     server = command("serve", "--port=0", f"--admin-port={port}")
     server.read_until("Ctrl-C")
@@ -153,7 +161,7 @@ def test_recorder_continues_after_a_full_disk(
 
 
 def _recording(path: Path, errors: int) -> Path:
-    """A recording of half a minute with that many errors a second."""
+    """Write a recording of 30 seconds with this many errors per second."""
     writer = Writer(path, clock=FakeClock(time=1_700_000_000.0))
     writer.begin("n", path.stem)
     for seq in range(1, 31):
@@ -172,9 +180,9 @@ def _recording(path: Path, errors: int) -> Path:
     return path
 
 
-def test_diff_exits_with_3_when_a_number_is_worse(tmp_path: Path) -> None:
-    """The exit code is 0 when all numbers are equal or better; ranges of one recording can be
-    compared.
+def test_diff_exits_with_code_3_when_a_number_is_worse(tmp_path: Path) -> None:
+    """`rtmon diff` exits with code 3 when a number is worse in the second recording, and with 0
+    when none is worse.
     """
     good, bad = _recording(tmp_path / "good.rtmon", 1), _recording(tmp_path / "bad.rtmon", 9)
     worse = run("diff", str(good), str(bad))
@@ -191,8 +199,10 @@ def test_diff_exits_with_3_when_a_number_is_worse(tmp_path: Path) -> None:
     assert run("diff", *halves).stdout.count("No rate or percentile differs beyond noise.") == 1
 
 
-def test_export_writes_the_chosen_range_and_table(tmp_path: Path) -> None:
-    """The command prints the written files; a copy is a recording."""
+def test_export_writes_only_the_chosen_table_and_time_range(tmp_path: Path) -> None:
+    """`rtmon export` writes only the chosen table and time range of a recording, and with
+    --format=rtmon a complete copy.
+    """
     path, out = _recording(tmp_path / "run.rtmon", 1), tmp_path / "out"
     chosen = ("--table=samples", "--since=2023-11-14T22:13:30", "--until=2023-11-14T22:13:39")
     done = run("export", str(path), "--to", str(out), "--format=json", *chosen)
@@ -223,14 +233,16 @@ def test_export_writes_the_chosen_range_and_table(tmp_path: Path) -> None:
         (["diff", "run.rtmon", "away.rtmon"], 1, "there is no such recording"),
     ],
 )
-def test_recording_commands_print_errors_in_one_sentence(
+def test_recording_commands_print_one_sentence_when_they_fail(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     code: int,
     words: str,
 ) -> None:
-    """The exit code is 2 for a wrong call and 1 for a failure."""
+    """`rtmon` commands for recordings print one sentence and exit with code 2 for a wrong call
+    and 1 for a failure.
+    """
     _recording(tmp_path / "run.rtmon", 1)
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)

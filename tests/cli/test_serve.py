@@ -1,4 +1,4 @@
-"""`rtmon serve`: signals, options, and load against it."""
+"""`rtmon serve`: signals, options, and its counts under load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FREE = ("--port=0", "--admin-port=0")
 
 
 def serving(command: Start, *arguments: str, **environment: str) -> tuple[Command, str, str]:
-    """A running server, its address, and that of its admin listener."""
+    """Start `rtmon serve`; return the command, its address, and its admin listener's address."""
     server = command("serve", *arguments, environment=environment)
     server.read_until("Ctrl-C")
     lines = server.output.splitlines()
@@ -37,26 +37,28 @@ def serving(command: Start, *arguments: str, **environment: str) -> tuple[Comman
 
 
 def reachable(url: str) -> ClientConnection:
-    """A client's connection to a server, retried until the server listens."""
+    """Connect a client to a server at this address."""
     return connect(url, proxy=None)
 
 
 def drain(client: ClientConnection) -> None:
-    """Receive until the connection ends."""
+    """Receive until the connection closes; raises ConnectionClosed."""
     while True:
         client.recv()
 
 
 def flood(protocol: ClientProtocol, client: socket.socket) -> None:
-    """Send until the buffers are full."""
+    """Send until the buffers are full; raises TimeoutError."""
     while True:
         protocol.send_binary(b"x" * 500_000)
         client.sendall(b"".join(protocol.data_to_send()))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_server_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
-    """After Ctrl-C or SIGTERM a server exits with code 0, and its clients get 1001."""
+def test_serve_closes_clients_with_1001_on_a_signal(command: Start, how: signal.Signals) -> None:
+    """`rtmon serve` exits with code 0 on Ctrl-C or SIGTERM, and its client is closed with code
+    1001.
+    """
     server, url, _ = serving(command, *FREE)
     with reachable(url) as client:
         code, seconds = server.end(how)
@@ -69,8 +71,10 @@ def test_server_ends_on_a_signal(command: Start, how: signal.Signals) -> None:
     assert "Traceback" not in server.rest()
 
 
-def test_server_ends_cleanly_when_signals_repeat(command: Start) -> None:
-    """Further signals during the shutdown change nothing."""
+def test_serve_exits_with_code_0_when_signals_repeat(command: Start) -> None:
+    """`rtmon serve` exits with code 0 and without a traceback when three SIGTERM signals follow
+    each other.
+    """
     server, url, _ = serving(command, *FREE)
     with reachable(url) as client:
         for _ in range(3):
@@ -81,9 +85,9 @@ def test_server_ends_cleanly_when_signals_repeat(command: Start) -> None:
     assert "Traceback" not in server.rest()
 
 
-def test_server_ends_soon_with_a_stalled_client(command: Start) -> None:
-    """Neither a client that has stopped reading nor silent connections to the server or its
-    admin listener delay the shutdown.
+def test_serve_ends_within_seconds_when_clients_stall(command: Start) -> None:
+    """`rtmon serve` ends within seconds on SIGTERM when one client has stopped reading and other
+    connections have sent nothing.
     """
     server, url, admin = serving(command, *FREE, "--echo", "--max-size=1000000")
     uri = parse_uri(url)
@@ -105,8 +109,8 @@ def test_server_ends_soon_with_a_stalled_client(command: Start) -> None:
     assert seconds < SOON
 
 
-def test_option_overrides_environment_and_default(command: Start) -> None:
-    """An option overrides the environment, which overrides the default."""
+def test_serve_option_overrides_the_environment_and_the_default(command: Start) -> None:
+    """Option of `rtmon serve` overrides the environment variable, which overrides the default."""
     _, url, _ = serving(
         command, *FREE, "--echo", RTMON_PORT="1", RTMON_MAX_SIZE="2000", RTMON_ECHO="0"
     )
@@ -120,8 +124,10 @@ def test_option_overrides_environment_and_default(command: Start) -> None:
     assert closed.value.rcvd.code == 1009
 
 
-def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) -> None:
-    """--max-connections and --idle-timeout apply to --echo, too: HTTP 503, and close code 4502."""
+def test_echo_server_applies_connection_limit_and_idle_timeout(command: Start) -> None:
+    """`rtmon serve --echo` answers 503 above --max-connections and closes with code 4502 after
+    --idle-timeout.
+    """
     _, url, _ = serving(command, *FREE, "--echo", "--max-connections=1", "--idle-timeout=1")
     with reachable(url) as client:
         with pytest.raises(InvalidStatus, match="503"), reachable(url):
@@ -133,10 +139,10 @@ def test_echo_server_refuses_and_closes_when_bounds_are_given(command: Start) ->
 
 
 @pytest.mark.parametrize("kind", [("--echo",), (), ("--asgi",)], ids=["echo", "native", "asgi"])
-def test_server_logs_no_traceback_when_clients_vanish(
+def test_serve_logs_no_traceback_when_clients_disconnect_without_a_close_frame(
     command: Start, *, kind: tuple[str, ...]
 ) -> None:
-    """A client that leaves without a close frame puts no traceback into the log."""
+    """`rtmon serve` logs no traceback when clients disconnect without a close frame."""
     server, url, _ = serving(command, *FREE, *kind)
     for _ in range(3):
         with reachable(url) as client:
@@ -148,10 +154,12 @@ def test_server_logs_no_traceback_when_clients_vanish(
 
 
 @pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["native", "asgi"])
-def test_frozen_client_leaves_presence_after_the_ping_timeout(
+def test_frozen_client_is_removed_from_presence_after_the_ping_timeout(
     command: Start, kind: tuple[str, ...]
 ) -> None:
-    """--ping-timeout bounds how long a client that answers nothing stays in presence."""
+    """Hub announces that a frozen client has left after the interval and timeout given by
+    --ping-interval and --ping-timeout.
+    """
     times = ("--ping-interval=0.5", "--ping-timeout=0.5")
     _, url, _ = serving(command, *FREE, *times, *kind)
     uri = parse_uri(f"{url}/ws" if kind else url)
@@ -165,23 +173,25 @@ def test_frozen_client_leaves_presence_after_the_ping_timeout(
 
 
 def hello(url: str) -> dict[str, Any]:
-    """The payload of a hub's welcome."""
+    """Return the payload of a hub's welcome message."""
     with reachable(url) as client:
         welcome: dict[str, Any] = json.loads(client.recv())["payload"]
         return welcome
 
 
 def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None:
-    """The default limit is that of docs/protocol.md, so that a client's message stays small
-    enough for every receiver in any encoding.
+    """Hub of `rtmon serve` announces by default the message size limit that
+    docs/protocol.md gives.
     """
     _, url, _ = serving(command, *FREE)
     assert hello(url)["limits"]["message_size"] == limits.MESSAGE_SIZE
 
 
-def test_server_options_set_the_limits_of_the_hub(command: Start, tmp_path: Path) -> None:
-    """Messages may be larger than the default send queue, and files are taken if there is a
-    folder for them.
+def test_serve_options_set_the_message_limit_and_the_file_folder(
+    command: Start, tmp_path: Path
+) -> None:
+    """Hub of `rtmon serve` announces the limit given by --max-size, and stores a file in the folder
+    given by RTMON_FILES.
     """
     size = 2 * limits.WAITING_BYTES
     _, url, _ = serving(
@@ -197,7 +207,7 @@ def test_server_options_set_the_limits_of_the_hub(command: Start, tmp_path: Path
 
 
 def answer(client: ClientConnection, to: str) -> dict[str, Any]:
-    """The payload of the answer to a message."""
+    """Return the payload of the reply to the message with this id."""
     while True:
         message = json.loads(client.recv(PATIENCE))
         if message.get("reply_to") == to:
@@ -205,27 +215,29 @@ def answer(client: ClientConnection, to: str) -> dict[str, Any]:
             return payload
 
 
-def test_server_has_no_admin_listener_when_it_is_off(command: Start) -> None:
-    """With --admin-port off there is no listener, and the output does not mention one."""
+def test_serve_prints_no_admin_address_when_the_admin_port_is_off(command: Start) -> None:
+    """`rtmon serve --admin-port=off` prints no admin address and no dashboard command."""
     server = command("serve", "--port=0", "--admin-port=off")
     server.read_until("Ctrl-C")
     assert server.output.count("ws://") == 1
     assert "rtmon dashboard" not in server.output
 
 
-def test_server_prints_the_address_of_its_chat_page(command: Start) -> None:
-    """A hub's server prints the address of its chat page, and with --no-page it has none."""
+def test_serve_prints_the_address_of_its_chat_page_unless_it_is_off(command: Start) -> None:
+    """`rtmon serve` prints the address of its chat page, and prints none when RTMON_PAGE is 0."""
     server, *_ = serving(command, *FREE)
     address = next(line.split()[-1] for line in server.output.splitlines() if "Chat" in line)
-    with urllib.request.urlopen(address) as page:  # noqa: S310 - http, ours
+    with urllib.request.urlopen(address) as page:  # noqa: S310 - HTTP address of the server
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     server, *_ = serving(command, *FREE, RTMON_PAGE="0")
     assert "http://" not in server.output
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port"])
-def test_server_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
-    """A port in use is one sentence and exit code 2."""
+def test_serve_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
+    """`rtmon serve` prints one sentence that names the port and exits with code 2 when a port is in
+    use.
+    """
     done = run("serve", *FREE, f"{option}={taken}")
     assert done.returncode == 2
     assert f"127.0.0.1:{taken}" in done.stderr
@@ -233,9 +245,11 @@ def test_server_names_the_port_when_it_is_in_use(taken: int, option: str) -> Non
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_load_and_export_agree(command: Start, tmp_path: Path) -> None:
-    """The counts of the simulated users equal those that the server exports, to the message and
-    byte.
+def test_load_and_server_export_count_the_same_messages_and_bytes(
+    command: Start, tmp_path: Path
+) -> None:
+    """`rtmon load` and `rtmon export` of the server count exactly the same messages and bytes in
+    both directions.
     """
     _, url, admin = serving(command, *FREE)
     loaded = run("load", url, "--users=4", "--rate=10", "--duration=3", "--json")
@@ -257,8 +271,8 @@ def test_load_and_export_agree(command: Start, tmp_path: Path) -> None:
         assert connections[f"bytes_{out}"].sum() == report["totals"][f"bytes_{back}"]
 
 
-def test_load_reports_its_counts_on_ctrl_c(command: Start) -> None:
-    """Ctrl-C stops the users, and the command prints their counts."""
+def test_load_prints_the_number_of_sent_messages_on_ctrl_c(command: Start) -> None:
+    """`rtmon load` exits with code 0 and prints the number of sent messages on Ctrl-C."""
     _, url, _ = serving(command, *FREE)
     load = command("load", url, "--users=3", "--rate=5")
     load.read_until("Ctrl-C")
@@ -268,8 +282,10 @@ def test_load_reports_its_counts_on_ctrl_c(command: Start) -> None:
     assert re.search(r"^sent +[1-9][\d,]* messages", load.rest(), re.MULTILINE)
 
 
-def test_load_fails_when_there_is_no_websocket_server(reserve_port: Callable[[], int]) -> None:
-    """The command says so instead of retrying for ever."""
+def test_load_fails_when_no_server_listens(reserve_port: Callable[[], int]) -> None:
+    """`rtmon load` prints one sentence and exits with code 1 when no server listens at the
+    address.
+    """
     done = run("load", f"ws://localhost:{reserve_port()}")
     assert done.returncode == 1
     assert done.stderr.startswith("rtmon: no user can connect to ws://localhost:")

@@ -1,4 +1,4 @@
-"""`rtmon serve --asgi`."""
+"""`rtmon serve --asgi` in a real process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import httpx
 from tests.cli.running import PATIENCE, Command
 
 
-def test_server_has_all_transports_on_one_port_with_asgi(command: Callable[..., Command]) -> None:
-    """`rtmon serve --asgi` serves all transports on one port, and ends on Ctrl-C with clients
-    connected.
+def test_serve_asgi_offers_all_transports_on_one_port_and_ends_on_ctrl_c(
+    command: Callable[..., Command],
+) -> None:
+    """`rtmon serve --asgi` serves HTTP, SSE and Engine.IO on one port, and exits with code 0 on
+    Ctrl-C while clients are connected.
     """
     server = command("serve", "--asgi", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")

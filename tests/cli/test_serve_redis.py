@@ -1,4 +1,4 @@
-"""`rtmon serve --redis`."""
+"""`rtmon serve --redis` in real processes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from websockets.sync.client import ClientConnection, connect
 from tests.cli.running import PATIENCE, Command, run
 from tests.hub.redis_server import RedisServer
 
-PASSWORD = "s3cret-word"  # noqa: S105 - of this test
+PASSWORD = "s3cret-word"  # noqa: S105 - password of this test
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis server with a password."""
+    """Start a Redis server that requires a password."""
     server = RedisServer(tmp_path)
     server.stop()
     server.start("--requirepass", PASSWORD)
@@ -28,7 +28,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Return the payload of the next message of this type."""
     while True:
         message = json.loads(client.recv(PATIENCE))
         if message["type"] == kind:
@@ -36,11 +36,11 @@ def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
             return payload
 
 
-def test_two_servers_with_one_redis_are_one_hub(
+def test_two_servers_with_the_same_redis_share_one_chat(
     command: Callable[..., Command], redis: RedisServer
 ) -> None:
-    """Servers with the same --redis, or RTMON_REDIS, are one chat; the password is not in their
-    output.
+    """Two `rtmon serve` processes with the same Redis server share one chat, and do not print the
+    Redis password.
     """
     url = f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0"
     free = ("--port=0", "--admin-port=off")
@@ -62,8 +62,10 @@ def test_two_servers_with_one_redis_are_one_hub(
     assert not any(PASSWORD in server.output for server in servers)
 
 
-def test_malformed_redis_address_is_refused() -> None:
-    """The error is one sentence and does not repeat the address."""
+def test_serve_refuses_a_malformed_redis_address_without_printing_it() -> None:
+    """`rtmon serve --redis` exits with code 2 and does not print the password when the address
+    is malformed.
+    """
     done = run("serve", "--port=0", "--redis", f"htp://:{PASSWORD}@localhost")
     assert done.returncode == 2
     assert "redis://host:6379/0" in done.stderr

@@ -1,6 +1,4 @@
-"""Authentication of `rtmon serve`: keys from files and the environment, never from a command
-line.
-"""
+"""Authentication of `rtmon serve`: keys come from files or the environment, not from options."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ FREE = ("--port=0", "--admin-port=off")
 
 
 def welcomed(url: str, **claims: Any) -> str:
-    """The user that a server takes the client for."""
+    """Connect with a token; return the user id in the server's welcome message."""
     headers = {"Authorization": f"Bearer {token(**claims)}"}
     with connect(url, proxy=None, additional_headers=headers) as client:
         user: str = json.loads(client.recv())["payload"]["user"]
@@ -29,11 +27,11 @@ def welcomed(url: str, **claims: Any) -> str:
 
 
 @pytest.mark.parametrize("asgi", [(), ("--asgi",)], ids=["native", "asgi"])
-def test_server_requires_tokens_when_a_key_is_given(
+def test_serve_requires_a_valid_token_when_a_key_is_given(
     command: Callable[..., Command], asgi: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """With a secret in the environment, or a key in a file, only clients with a token are let
-    in, within the other options' limits; the output shows no secret.
+    """`rtmon serve` with a JWT key accepts a client with a valid token, and closes a client
+    whose token has a wrong audience.
     """
     environment = {"RTMON_JWT_SECRET": KEY}
     arguments = ["--jwt-audience=chat", "--connections-per-user=1"]
@@ -73,20 +71,24 @@ def test_server_requires_tokens_when_a_key_is_given(
         (["--jwt-secret=x"], "No such option"),
     ],
 )
-def test_senseless_security_options_are_refused(
+def test_serve_refuses_security_options_that_have_no_effect(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Options that would limit nothing, or check no client, are an error of one line."""
+    """`rtmon serve` prints one line that says why and exits with an error when a security option
+    would have no effect.
+    """
     assert main(["serve", *FREE, *arguments]) != 0
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == 1
 
 
-def test_malformed_keys_are_refused(
+def test_serve_refuses_short_double_and_binary_keys_without_printing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two keys, one that is too short and one that is no text are errors, which quote none."""
+    """`rtmon serve` refuses a JWT key that is too short, not text, or given twice, and does not
+    print it.
+    """
     file = tmp_path / "key"
     file.write_text("short secret")
     assert main(["serve", *FREE, f"--jwt-key-file={file}"]) != 0
@@ -106,11 +108,11 @@ def test_malformed_keys_are_refused(
     ("variable", "empty"),
     [("RTMON_JWT_SECRET", ""), ("RTMON_JWT_SECRET", " \n"), ("RTMON_JWT_KEY_FILE", "")],
 )
-def test_empty_key_is_refused(
+def test_serve_refuses_an_empty_key(
     variable: str, empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty key, as of an unset variable, is an error of one line, and the server does not
-    start without authentication.
+    """`rtmon serve` refuses to start, with one line of error, when the JWT key in the environment
+    is empty.
     """
     monkeypatch.setenv(variable, empty)
     assert main(["serve", *FREE]) != 0

@@ -1,4 +1,4 @@
-"""`rtmon serve` and `rtmon dashboard` over TLS, as real processes."""
+"""`rtmon serve` and `rtmon dashboard` with TLS, in real processes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.cli.running import Command, run
 @pytest.mark.parametrize(
     "kind", ["--page", pytest.param("--asgi", marks=pytest.mark.matrix)], ids=["native", "asgi"]
 )
-def test_server_and_dashboard_use_tls(
+def test_server_and_dashboard_use_tls_when_a_certificate_is_given(
     command: Callable[..., Command], tmp_path: Path, kind: str
 ) -> None:
-    """With --tls-cert clients connect to wss://, and the dashboard is an https:// page that
-    reads the admin listener over wss://.
+    """Server, chat page, admin listener and dashboard use wss:// and https:// when --tls-cert is
+    given.
     """
     authority = Authority(tmp_path)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -55,9 +55,11 @@ def test_server_and_dashboard_use_tls(
         (("dashboard", "--tls-key=key.pem"), "--tls-cert"),
     ],
 )
-def test_tls_options_without_effect_are_refused(arguments: tuple[str, ...], words: str) -> None:
-    """A key without a certificate, or a file that is neither, is an error before the server
-    listens.
+def test_command_refuses_incomplete_or_missing_tls_files(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    """`rtmon` command exits with an error and without a traceback when a TLS option lacks its
+    certificate or the certificate file is missing.
     """
     ended = run(*arguments)
     assert ended.returncode != 0

@@ -1,4 +1,4 @@
-"""`rtmon top`, in a terminal and in a pipe."""
+"""`rtmon top` in a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Start = Callable[..., Command]
 
 @pytest.fixture
 def admin(command: Start) -> Iterator[str]:
-    """The admin address of a server with one client."""
+    """Start a server with one client, and yield its admin listener's address."""
     server = command("serve", "--port=0", "--admin-port=0")
     server.read_until("Ctrl-C")
     url, admin = [line.split()[-1] for line in server.output.splitlines()[:2]]
@@ -28,7 +28,7 @@ def admin(command: Start) -> Iterator[str]:
 
 @pytest.fixture
 def terminal(admin: str) -> Iterator[Terminal]:
-    """`rtmon top` in a terminal, reading that server."""
+    """Run `rtmon top` for that server in a pseudo-terminal."""
     started = Terminal("top", admin)
     yield started
     with contextlib.suppress(ProcessLookupError):
@@ -37,8 +37,10 @@ def terminal(admin: str) -> Iterator[Terminal]:
     os.close(started.screen)
 
 
-def test_top_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
-    """New connections appear, keys choose the rows, and q restores the terminal."""
+def test_top_shows_connections_obeys_keys_and_restores_the_terminal(terminal: Terminal) -> None:
+    """`rtmon top` shows the open connection, filters by keys, and restores the terminal when the
+    user presses q.
+    """
     terminal.read_until("of 1 open")
     terminal.type("o")
     terminal.read_until("of 0 closed")
@@ -50,8 +52,10 @@ def test_top_shows_a_server_live_and_obeys_keys(terminal: Terminal) -> None:
     assert terminal.output.endswith("\x1b[?25h\x1b[?1049l")
 
 
-def test_top_refuses_a_timeout_in_a_terminal() -> None:
-    """--timeout is for a single screen, and would do nothing in a terminal."""
+def test_top_refuses_a_timeout_without_once_in_a_terminal() -> None:
+    """`rtmon top --timeout` in a terminal exits with code 2, because the option has no effect
+    without --once.
+    """
     terminal = Terminal("top", "--timeout", "1")
     assert terminal.end() == 2
     os.close(terminal.screen)
@@ -59,7 +63,9 @@ def test_top_refuses_a_timeout_in_a_terminal() -> None:
 
 
 def test_top_restores_the_terminal_on_ctrl_c(terminal: Terminal) -> None:
-    """Ctrl-C leaves the alternate screen and exits with code 0."""
+    """`rtmon top` leaves the alternate screen, restores the terminal and exits with code 0 on
+    Ctrl-C.
+    """
     terminal.read_until("of 1 open")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 0
@@ -67,8 +73,10 @@ def test_top_restores_the_terminal_on_ctrl_c(terminal: Terminal) -> None:
     assert terminal.output.rindex("\x1b[?1049l") > terminal.output.rindex("\x1b[?1049h")
 
 
-def test_top_prints_one_screen_in_a_pipe(admin: str) -> None:
-    """In a pipe the command prints one screen, without colours or cursor movements."""
+def test_top_prints_one_plain_screen_in_a_pipe(admin: str) -> None:
+    """`rtmon top` in a pipe prints one screen without colours or cursor movements and exits with
+    code 0.
+    """
     result = run("top", admin, COLUMNS="90", LINES="24")
     assert (result.returncode, result.stderr) == (0, "")
     assert " Live " in result.stdout
@@ -77,8 +85,10 @@ def test_top_prints_one_screen_in_a_pipe(admin: str) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 90
 
 
-def test_top_says_when_the_server_is_missing() -> None:
-    """A missing server is one sentence, and so is an unknown column."""
+def test_top_fails_when_the_server_or_the_sort_column_is_missing() -> None:
+    """`rtmon top` exits with code 1 when no server answers, and with code 2 when the sort column is
+    unknown.
+    """
     result = run("top", "ws://127.0.0.1:9", "--once", "--timeout", "0.3")
     assert result.returncode == 1
     assert "no feed from ws://127.0.0.1:9 within 0.3 s" in result.stderr

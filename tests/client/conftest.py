@@ -1,4 +1,4 @@
-"""A hub behind a real server, and a proxy in front of it."""
+"""Fixtures that serve a hub, with a proxy in front of it that can interrupt the connection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rtmon.core.backoff import Backoff
 from rtmon.testing import FaultProxy
 
 QUICK = Backoff(base=0.01, max=0.05)
-"""For tests that are not about waiting."""
+"""Short reconnection delays, for tests that do not measure them."""
 
 
 class Place:
-    """A hub, its server, a proxy, and the clients that connect through it."""
+    """A hub with its server and a proxy, and the clients that connect through the proxy."""
 
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
@@ -30,32 +30,32 @@ class Place:
         self.proxy: FaultProxy
 
     async def serve(self, port: int = 0, *, asgi: bool = False, **options: Any) -> None:
-        """Serve a hub, or a new one after :meth:`stop`."""
+        """Serve a hub; after :meth:`stop`, serve a new one."""
         options.setdefault("announce", 0.02)
         self.hub = rtmon.Hub(**options)
         make: Any = serve_asgi if asgi else rtmon.serve
         self.server = await make(self.hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
-        """Stop the server."""
+        """Stop the server and close the hub."""
         self.server.close()
         await self.server.wait_closed()
         await self.hub.aclose()
 
     def client(self, **options: Any) -> Client:
-        """A client that connects through the proxy."""
+        """Return an unconnected client whose URL is the proxy's."""
         options.setdefault("backoff", QUICK)
         return rtmon.connect(self.proxy.url, proxy=None, **options)
 
     async def connect(self, **options: Any) -> Client:
-        """The same client, connected."""
+        """Return a connected client, which is closed at the end of the test."""
         client: Client = await self._stack.enter_async_context(self.client(**options))
         return client
 
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]]:
-    """Return a function that starts a place with hub options."""
+    """A function that serves a hub with the given options."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def begin(**options: Any) -> Place:
@@ -70,5 +70,5 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Place]]
 
 @pytest.fixture
 async def place(start: Callable[..., Awaitable[Place]]) -> Place:
-    """A place whose hub has the default options."""
+    """A served hub with default options, behind a proxy."""
     return await start()

@@ -1,8 +1,8 @@
 """Long load tests of the client, run by hand.
 
-``python -m tests.client.soak --cuts 200`` cuts one client's link again and again;
-``python -m tests.client.soak --clients 500`` takes a crowd's server away for five seconds,
-and fails unless all are back within 30 seconds, and at most 35 % of them in one second.
+``python -m tests.client.soak --cuts 200`` cuts one client's connection 200 times. ``python -m
+tests.client.soak --clients 500`` makes the server of 500 clients unreachable for five seconds. It
+fails unless all clients reconnect within 30 seconds, and at most 35 % of them in one second.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Report:
     """Result of :func:`soak`.
 
     Attributes:
-        published: messages.
-        got: their offsets as the client saw them.
-        gaps: messages that reported a gap.
-        reconnects: of the client.
-        duplicates: messages that came twice, and were not delivered twice.
+        published: number of messages published.
+        got: offsets of the messages that the client received.
+        gaps: number of messages that reported a gap.
+        reconnects: number of the client's reconnects.
+        duplicates: number of messages that arrived twice and were delivered once.
     """
 
     published: int
@@ -41,15 +41,15 @@ class Report:
 async def soak(
     hub: rtmon.Hub, proxy: FaultProxy, *, cuts: int, rate: float, apart: float, seed: int
 ) -> Report:
-    """Publish at a rate while the client's link is cut at random moments.
+    """Publish at a constant rate while the client's connection is cut at random moments.
 
     Args:
-        hub: where to publish; it must keep what is published during an outage.
-        proxy: between the client and the hub.
-        cuts: how often.
-        rate: messages a second.
-        apart: mean seconds between cuts.
-        seed: of the random moments.
+        hub: the hub; its history must be longer than an outage.
+        proxy: the proxy between the client and the hub.
+        cuts: number of cuts.
+        rate: messages per second.
+        apart: mean time between two cuts in seconds.
+        seed: seed of the random moments.
     """
     rng = random.Random(seed)
     got: list[int] = []
@@ -81,7 +81,7 @@ async def soak(
             for done in range(cuts):
                 await asyncio.sleep(rng.expovariate(1 / apart))
                 proxy.cut()
-                # A cut while there is no connection would be none.
+                # Cut again only after a reconnect; without a connection, a cut has no effect.
                 await until(lambda done=done: client.stats.reconnects > done)  # type: ignore[misc]
             cutting = False
             await publishing
@@ -96,9 +96,9 @@ class Return:
     """Result of :func:`crowd`.
 
     Attributes:
-        reconnects: of each client.
-        slowest: seconds until the last was back.
-        busiest: the largest share of clients that were back within one second.
+        reconnects: number of reconnects of each client.
+        slowest: seconds until the last client had reconnected.
+        busiest: largest fraction of clients that reconnected within the same second.
     """
 
     reconnects: list[int]
@@ -109,13 +109,13 @@ class Return:
 async def crowd(
     proxy: FaultProxy, *, clients: int, away: float, backoff: Backoff | None = None
 ) -> Return:
-    """Stop the server of many clients, and wait until all have reconnected.
+    """Make the server of many clients unreachable, and wait until all have reconnected.
 
     Args:
-        proxy: between the clients and the hub.
-        clients: how many.
-        away: seconds.
-        backoff: theirs; the default if None.
+        proxy: the proxy between the clients and the hub.
+        clients: number of clients.
+        away: seconds for which the server is unreachable.
+        backoff: the clients' reconnection delays; the default ones if None.
     """
     changes = {} if backoff is None else {"backoff": backoff}
     loop = asyncio.get_running_loop()
@@ -141,7 +141,7 @@ async def crowd(
 
 
 async def main() -> None:
-    """Run from the command line, and print the result."""
+    """Run the test that the command line requests, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int)
     parser.add_argument("--cuts", type=int, default=200)

@@ -1,4 +1,4 @@
-"""The end of a client: nothing hangs, and every lost message is reported."""
+"""Closing of the Python client: nothing hangs, and every dropped message is reported."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_is_closed_when_its_close_is_cancelled(place: Place) -> None:
-    """A caller that is cancelled in close() has a closed client all the same, and a second
-    close() is quick.
+async def test_client_is_closed_although_the_task_that_called_close_is_canceled(
+    place: Place,
+) -> None:
+    """Python client is closed although the task that waits in ``close()`` is canceled, and a
+    second ``close()`` returns at once.
     """
     client = await place.connect(close_timeout=60.0)
 
@@ -35,8 +37,10 @@ async def test_client_is_closed_when_its_close_is_cancelled(place: Place) -> Non
         await client.close()
 
 
-async def test_cancelled_handler_does_not_stop_other_handlers(place: Place) -> None:
-    """A CancelledError in a handler is that handler's failure; the other handlers are called."""
+async def test_canceled_error_in_a_handler_does_not_stop_later_calls(place: Place) -> None:
+    """Python client calls a handler for the next message although its last call raised
+    CancelledError.
+    """
     client = await place.connect()
     heard: list[str] = []
 
@@ -52,9 +56,9 @@ async def test_cancelled_handler_does_not_stop_other_handlers(place: Place) -> N
     await until(lambda: heard == ["one", "two"])
 
 
-async def test_client_reports_dropped_messages_when_closed_offline(place: Place) -> None:
-    """Messages that wait when a client is closed without a connection go to on_error, in one
-    sentence.
+async def test_client_reports_dropped_messages_when_it_is_closed_offline(place: Place) -> None:
+    """Python client that is closed while offline reports its three queued messages as dropped to
+    ``on_error``.
     """
     client = await place.connect()
     told: list[str] = []
@@ -69,8 +73,10 @@ async def test_client_reports_dropped_messages_when_closed_offline(place: Place)
     assert client.stats.dropped == 3
 
 
-async def test_client_never_connects_when_closed_before_it_began(place: Place) -> None:
-    """A client closed before its start raises at once when used."""
+async def test_client_closed_before_its_start_raises_client_closed(place: Place) -> None:
+    """Python client that was closed before its start raises ClientClosed when it is used,
+    without a connection attempt.
+    """
     client = place.client()
     await client.close()
     with pytest.raises(ClientClosed, match="connect a new one"):
@@ -81,8 +87,8 @@ async def test_client_never_connects_when_closed_before_it_began(place: Place) -
     assert (client.state, client.stats.attempts) == ("closed", 0)
 
 
-async def test_close_sends_waiting_messages(place: Place) -> None:
-    """close() waits until messages sent before it have arrived."""
+async def test_client_close_sends_queued_messages_first(place: Place) -> None:
+    """Python client sends its queued messages before ``close()`` returns."""
     heard: list[int] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     async with place.client(batch=Batch(size=100, delay=0.2)) as client:
@@ -91,8 +97,8 @@ async def test_close_sends_waiting_messages(place: Place) -> None:
     assert heard == list(range(50))
 
 
-async def test_close_ends_iteration_over_a_subscription(place: Place) -> None:
-    """An explicit close ends the iteration without an error."""
+async def test_client_close_ends_iteration_over_a_subscription_without_error(place: Place) -> None:
+    """Python client's ``close()`` ends the iteration over a subscription without an exception."""
     client = await place.connect()
     async with client.subscribe("news") as news:
         await client.publish("news", 1, ack=True)
@@ -100,8 +106,8 @@ async def test_close_ends_iteration_over_a_subscription(place: Place) -> None:
         assert [message.payload async for message in news] == [1]
 
 
-async def test_handler_may_close_the_client(place: Place) -> None:
-    """A handler may close the client, or send a request and wait for the answer."""
+async def test_client_handler_may_send_a_request_and_close_the_client(place: Place) -> None:
+    """Python client's message handler may await a request and close the client."""
     client = await place.connect()
 
     @client.on("chat_message")
@@ -113,8 +119,12 @@ async def test_handler_may_close_the_client(place: Place) -> None:
     await until(lambda: client.state == "closed")
 
 
-async def test_iterators_requests_and_subscriptions_end_when_client_gives_up(place: Place) -> None:
-    """A fatal close code ends iteration, requests and subscriptions with that code."""
+async def test_client_raises_client_closed_everywhere_after_a_fatal_close_code(
+    place: Place,
+) -> None:
+    """Python client raises ClientClosed in iterations, requests and subscriptions after a fatal
+    close code, and does not reconnect.
+    """
     client = await place.connect()
     session = next(iter(place.hub.connections.values()))
     async with client.subscribe("news") as news:

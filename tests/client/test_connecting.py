@@ -1,4 +1,4 @@
-"""Connection attempts of a client, and its errors when they fail."""
+"""Connection attempts of the Python client, and the errors when they fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Place = Any
 
 @contextlib.asynccontextmanager
 async def refusing(status: int, *retry_after: str) -> AsyncIterator[tuple[str, list[float]]]:
-    """A server that rejects every handshake: its address, and the times of the requests."""
+    """A server that rejects every handshake; yields its URL, and the times of the requests."""
     asked: list[float] = []
 
     def refuse(connection: Any, _: Any) -> Any:
@@ -42,8 +42,10 @@ async def refusing(status: int, *retry_after: str) -> AsyncIterator[tuple[str, l
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_client_waits_for_retry_after_when_server_is_busy(status: int) -> None:
-    """A busy server gets no further attempt before its Retry-After, in seconds or as a date."""
+async def test_client_waits_for_retry_after_of_429_and_503(status: int) -> None:
+    """Python client waits for ``Retry-After``, in seconds or as a date, when the server answers
+    429 or 503.
+    """
     now = time.time()
     dates = [email.utils.formatdate(now + away, usegmt=True) for away in (1_800, -1_800)]
     waits: list[float | None] = []
@@ -60,7 +62,7 @@ async def test_client_waits_for_retry_after_when_server_is_busy(status: int) -> 
             await client
     seconds, later, past, last = waits
     assert 1_800 <= (seconds or 0) <= 1_800.02
-    # Whole seconds, of which some have passed since.
+    # HTTP dates have whole seconds, and some time has passed since.
     assert 1_600 < (later or 0) < 1_800.02
     assert past is not None
     assert past <= 0.02
@@ -68,8 +70,8 @@ async def test_client_waits_for_retry_after_when_server_is_busy(status: int) -> 
     assert len(asked) == 4
 
 
-async def test_client_gives_up_when_server_forbids() -> None:
-    """A fatal HTTP status ends the client, with the status in the error."""
+async def test_client_closes_after_http_403() -> None:
+    """Python client closes and raises ClientClosed with the status when the server answers 403."""
     changes: list[str] = []
     async with refusing(403) as (url, asked):
         client = rtmon.connect(url, proxy=None, backoff=QUICK)
@@ -80,8 +82,12 @@ async def test_client_gives_up_when_server_forbids() -> None:
     assert (len(asked), changes, client.state) == (1, ["error", "gave_up"], "closed")
 
 
-async def test_entering_raises_when_no_server_answers(reserve_port: Callable[[], int]) -> None:
-    """`async with` raises after start_timeout, with the reason of the last attempt."""
+async def test_client_raises_client_closed_when_no_server_listens_until_start_timeout(
+    reserve_port: Callable[[], int],
+) -> None:
+    """Python client's ``async with`` raises ClientClosed with the last error when no server
+    listens within ``start_timeout``.
+    """
     url = f"ws://127.0.0.1:{reserve_port()}"
     client = rtmon.connect(url, proxy=None, start_timeout=1.0, backoff=QUICK)
     with pytest.raises(ClientClosed, match=rf"{url}.*Connect call failed"):
@@ -90,16 +96,16 @@ async def test_entering_raises_when_no_server_answers(reserve_port: Callable[[],
     assert client.state == "closed"
 
 
-async def test_client_leaves_a_server_that_is_no_hub() -> None:
-    """A server that sends no welcome is disconnected; one without MessagePack is an error at
-    once.
+async def test_client_raises_client_closed_when_the_server_is_no_hub() -> None:
+    """Python client raises ClientClosed when the server sends no welcome, or does not support
+    MessagePack.
     """
     clock = FakeClock()
 
     async def silent(connection: Any) -> None:
         await connection.wait_closed()
 
-    # The handshake takes nearly all the time that there is, so that the rest is waited for only.
+    # The handshake uses nearly all of open_timeout, so the wait for the welcome is short.
     async with serve(
         silent,
         "127.0.0.1",
@@ -115,8 +121,10 @@ async def test_client_leaves_a_server_that_is_no_hub() -> None:
             await rtmon.connect(url, codec="msgpack", **options)
 
 
-async def test_every_connection_is_of_the_given_class(place: Place) -> None:
-    """Connections are of the class given as create_connection, after a reconnect too."""
+async def test_client_uses_create_connection_for_each_connection(place: Place) -> None:
+    """Python client uses the class given as ``create_connection`` for its first connection and
+    after a reconnect.
+    """
     made: list[Any] = []
 
     class Mine(ClientConnection):
@@ -130,8 +138,12 @@ async def test_every_connection_is_of_the_given_class(place: Place) -> None:
     assert len(made) == client.stats.attempts == 2
 
 
-async def test_other_arguments_go_to_websockets(start: Any) -> None:
-    """Arguments unknown to connect() go to the library's connect; those unknown to both raise."""
+async def test_client_passes_other_arguments_to_websockets_and_rejects_unknown_ones(
+    start: Any,
+) -> None:
+    """Python client passes ``additional_headers`` to ``websockets``, and ``rtmon.connect()``
+    raises OptionError for invalid arguments.
+    """
     place = await start()
     client = await place.connect(additional_headers={"X-Mine": "1"}, name="ada", user="u")
     connection = next(iter(place.hub.connections.values())).peer.connection
@@ -146,10 +158,10 @@ async def test_other_arguments_go_to_websockets(start: Any) -> None:
     assert "secret" not in repr(rtmon.connect("ws://me:secret@127.0.0.1:1/?token=secret"))
 
 
-async def test_client_connects_over_tls_and_through_a_proxy(
+async def test_client_connects_over_tls_through_an_http_proxy_with_extra_headers(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """TLS, an HTTP proxy and extra headers work as in `websockets`."""
+    """Python client connects over TLS through an HTTP proxy, with additional headers."""
     asked: list[bytes] = []
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The page docs/client.md agrees with the client."""
+"""Agreement of docs/client.md with the Python client."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Place = Any
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 
 
-def test_page_lists_every_option_with_its_default() -> None:
-    """docs/client.md names every option and its default."""
+def test_client_docs_list_every_option_with_its_default() -> None:
+    """Page docs/client.md lists every client option with its default."""
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", PAGE, re.MULTILINE)
     options = ClientOptions()
     fields = [(f.name, getattr(options, f.name)) for f in dataclasses.fields(options)]
@@ -26,8 +26,8 @@ def test_page_lists_every_option_with_its_default() -> None:
     assert [eval(text, namespace) for _, text in rows] == [value for _, value in fields]  # noqa: S307
 
 
-def test_names_on_the_page_exist() -> None:
-    """The methods, numbers and fields that docs/client.md names exist."""
+def test_names_in_the_client_docs_exist() -> None:
+    """Methods and fields that docs/client.md names exist in the Python client."""
     for name in re.findall(r"`@?(?:client\.)?(\w+)\(", PAGE):
         if name not in {"Backoff", "Batch", "connect"}:
             assert hasattr(Client, name), name
@@ -39,8 +39,8 @@ def test_names_on_the_page_exist() -> None:
         assert missing == []
 
 
-async def test_first_example_runs(place: Place, tmp_path: Path) -> None:
-    """The first example of docs/client.md runs, and receives its own message."""
+async def test_first_example_of_the_client_docs_runs(place: Place, tmp_path: Path) -> None:
+    """First example in docs/client.md runs and receives its own messages."""
     example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     program = tmp_path / "example.py"
     program.write_text(example.replace("8765", str(place.server.port)))

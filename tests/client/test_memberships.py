@@ -1,4 +1,4 @@
-"""Places of a client: with a sender, and without a session."""
+"""The Python client's memberships in rooms and channels, tested without a session."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from rtmon.client.errors import ClientClosed
 from rtmon.client.memberships import Memberships
 from rtmon.client.options import ClientOptions
-from rtmon.client.records import Message
-from rtmon.client.sender import Sender
+from rtmon.client.result_types import Message
+from rtmon.client.send_scheduler import Sender
 from rtmon.protocol.catalog import Position
 from rtmon.protocol.codecs import JSON
 
@@ -24,7 +24,7 @@ def sender() -> Sender:
 
 
 def sent(sender: Sender) -> list[tuple[str, str]]:
-    """Type and payload of each message that the sender writes now."""
+    """Return type and payload of each message that the sender writes now."""
     found = []
     while (data := sender.next(0.0)) is not None:
         envelope = JSON.decode(data)
@@ -33,7 +33,7 @@ def sent(sender: Sender) -> list[tuple[str, str]]:
 
 
 def answer(sender: Sender, payload: dict[str, Any]) -> None:
-    """Have the server acknowledge the sent messages."""
+    """Acknowledge all sent messages, as the server would."""
     for key in list(sender.outbox._sent_control):
         entry = sender.outbox.answered(key)
         assert entry is not None
@@ -42,7 +42,7 @@ def answer(sender: Sender, payload: dict[str, Any]) -> None:
 
 
 def at(offset: int) -> dict[str, Any]:
-    """The payload of a publication."""
+    """Return the payload of a publication with this offset."""
     return {"channel": "news", "epoch": "e", "offset": offset}
 
 
@@ -51,8 +51,10 @@ def take(places: Memberships, offset: int) -> tuple[bool, bool] | None:
     return places.take("channel", at(offset), Position(epoch="e", offset=offset))
 
 
-def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
-    """The client requests a place once, and is in it when the server acknowledges."""
+def test_membership_is_requested_once_and_entered_when_the_server_acknowledges(
+    sender: Sender,
+) -> None:
+    """Membership in a channel is requested once, and is entered when the server acknowledges it."""
     places = Memberships(sender)
     place = places.enter("channel", "news", 0.0)
     assert places.enter("channel", "news", 0.0) is place
@@ -63,8 +65,10 @@ def test_place_is_entered_when_the_server_acknowledges(sender: Sender) -> None:
     assert place.cursor.position == Position(epoch="e", offset=4)
 
 
-def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
-    """A publication received twice is passed on once, and counted as a duplicate."""
+def test_duplicate_publication_is_counted_and_not_delivered(sender: Sender) -> None:
+    """Publication with an offset that was already received is counted as a duplicate and not
+    delivered, and a skipped offset counts as a gap.
+    """
     places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
@@ -79,8 +83,10 @@ def test_duplicate_is_counted_and_not_passed_on(sender: Sender) -> None:
     assert (places.duplicates, places.gaps) == (1, 1)
 
 
-def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Sender) -> None:
-    """On a new connection the client requests a place with the position of the last publication."""
+def test_membership_is_requested_from_its_last_position_on_a_new_connection(sender: Sender) -> None:
+    """Membership in a channel is requested on a new connection with the offset of the last
+    publication.
+    """
     places = Memberships(sender)
     places.enter("channel", "news", 0.0)
     sent(sender)
@@ -93,8 +99,8 @@ def test_place_is_entered_again_from_its_position_on_a_new_connection(sender: Se
     assert take(places, 6) is None
 
 
-def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender) -> None:
-    """A place entered and left while the client is offline is never requested."""
+def test_membership_entered_and_left_while_offline_is_never_requested(sender: Sender) -> None:
+    """Membership in a room that was entered and left while offline is never requested."""
     sender.stop()
     places = Memberships(sender)
     places.leave(places.enter("room", "tea", 0.0), 0.0)
@@ -103,8 +109,8 @@ def test_nothing_is_sent_for_a_place_while_there_is_no_connection(sender: Sender
     assert sent(sender) == []
 
 
-def test_end_refuses_every_place_but_the_chat(sender: Sender) -> None:
-    """When the client ends, each place but the chat fails with the error."""
+def test_closed_client_fails_every_membership_except_the_chat(sender: Sender) -> None:
+    """Memberships except the chat fail with the error when the client is closed."""
     places = Memberships(sender)
     refused: list[Exception] = []
     places.enter("room", "tea", 0.0).on_refused.append(refused.append)

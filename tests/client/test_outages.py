@@ -1,4 +1,6 @@
-"""Outages on real sockets: cuts, frozen links, restarts, slow networks."""
+"""Outages of the Python client on real sockets: cuts, frozen connections, restarts, slow
+networks.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ from tests.client.soak import crowd, soak
 Place = Any
 
 
-async def test_subscriber_gets_every_message_when_its_link_is_cut_forty_times(start: Any) -> None:
-    """At 100 messages a second, offsets come as 1…N, each once."""
+async def test_subscriber_receives_every_publication_once_over_forty_connection_losses(
+    start: Any,
+) -> None:
+    """Subscriber receives every publication once and in order over 40 connection losses at 100
+    publications per second.
+    """
     place = await start(history=2_000)
     report = await soak(place.hub, place.proxy, cuts=40, rate=100.0, apart=0.08, seed=7)
     assert report.reconnects >= 40
@@ -26,8 +32,12 @@ async def test_subscriber_gets_every_message_when_its_link_is_cut_forty_times(st
     assert report.gaps == 0
 
 
-async def test_publisher_loses_nothing_when_its_link_is_cut(place: Place) -> None:
-    """Messages published while the link is cut at random arrive once and in order."""
+async def test_messages_published_during_connection_losses_arrive_once_and_in_order(
+    place: Place,
+) -> None:
+    """Messages that a Python client publishes while its connection is cut at random arrive once
+    and in order.
+    """
     rng = random.Random(3)
     sender = await place.connect()
     heard: list[int] = []
@@ -48,8 +58,8 @@ async def test_publisher_loses_nothing_when_its_link_is_cut(place: Place) -> Non
     assert heard == list(range(number))
 
 
-async def test_client_notices_a_frozen_link(place: Place) -> None:
-    """A link on which TCP reports nothing is given up after heartbeat_interval and _timeout."""
+async def test_client_reconnects_when_its_connection_is_frozen(place: Place) -> None:
+    """Python client closes a frozen connection after its heartbeat times out, and reconnects."""
     client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=0.2)
     await until(lambda: client.stats.rtt is not None)
     place.proxy.freeze()
@@ -57,15 +67,15 @@ async def test_client_notices_a_frozen_link(place: Place) -> None:
     client.on_close(ended.append)
     began = time.monotonic()
     await until(lambda: ended)
-    # By default it would take up to 30 s.
+    # With the default heartbeat it would take up to 30 s.
     assert time.monotonic() - began < 20
     assert "no sign of life" in ended[0].reason
     place.proxy.thaw()
     await until(lambda: client.stats.reconnects >= 1)
 
 
-async def test_sending_client_notices_a_frozen_link(place: Place) -> None:
-    """A writer blocked by a frozen link does not delay the heartbeat."""
+async def test_client_that_sends_notices_a_frozen_connection_by_its_heartbeat(place: Place) -> None:
+    """Python client whose sends are blocked by a frozen connection notices it by its heartbeat."""
     client = await place.connect(
         heartbeat_interval=0.2, heartbeat_timeout=0.2, compression=None, queue_size=500
     )
@@ -82,8 +92,10 @@ async def _flood(client: rtmon.Client) -> None:
         await client.publish("big", "x" * 100_000)
 
 
-async def test_client_answers_the_heartbeats_of_the_hub(place: Place) -> None:
-    """The hub sends heartbeats of its own, which the client answers."""
+async def test_client_answers_the_hubs_pings(place: Place) -> None:
+    """Python client answers the hub's ping messages, so that the hub measures the round-trip
+    time.
+    """
     client = await place.connect(heartbeat_interval=1.0)
     session = next(iter(place.hub.connections.values()))
     rtts: list[float] = []
@@ -92,8 +104,10 @@ async def test_client_answers_the_heartbeats_of_the_hub(place: Place) -> None:
     assert client.state == "open"
 
 
-async def test_client_reconnects_when_the_server_restarts(place: Place) -> None:
-    """The client connects to the new server, and the lost history is reported once."""
+async def test_client_reconnects_to_a_restarted_server_and_reports_one_gap(place: Place) -> None:
+    """Python client reconnects to a restarted server, sends its queued message, and reports the
+    lost history by one gap.
+    """
     client = await place.connect()
     changes: list[Any] = []
     client.on_close(changes.append)
@@ -112,12 +126,16 @@ async def test_client_reconnects_when_the_server_restarts(place: Place) -> None:
     assert [m.gap for m in (first, second, third)] == [False, True, False]
     assert [change.what for change in changes] == ["close", "reconnect"]
     assert changes[0].code == 1001
-    # Of the channel, and of the chat.
+    # One gap is in the channel, the other in the chat.
     assert client.stats.gaps == 2
 
 
-async def test_subscriber_is_told_of_a_gap_when_the_history_was_too_short(start: Any) -> None:
-    """When more was published during an outage than the server keeps, the rest comes with a gap."""
+async def test_subscriber_gets_a_gap_and_the_remaining_history_after_a_long_outage(
+    start: Any,
+) -> None:
+    """Subscriber receives the five publications still in history, the first with ``gap`` set,
+    after an outage with ten.
+    """
     place = await start(history=5)
     client = await place.connect()
     async with client.subscribe("news") as news:
@@ -132,8 +150,10 @@ async def test_subscriber_is_told_of_a_gap_when_the_history_was_too_short(start:
     assert [m.gap for m in got] == [True, False, False, False, False]
 
 
-async def test_pattern_subscription_reports_a_possible_gap_after_a_reconnect(place: Place) -> None:
-    """A pattern has no history to recover from, so its next message reports a gap."""
+async def test_pattern_subscription_reports_a_gap_after_a_reconnect(place: Place) -> None:
+    """Subscription to a channel pattern sets ``gap`` on its first message after a reconnect,
+    because a pattern has no history.
+    """
     client = await place.connect()
     async with client.subscribe("news.*") as news:
         await place.hub.publish("news.a", 1)
@@ -147,8 +167,10 @@ async def test_pattern_subscription_reports_a_possible_gap_after_a_reconnect(pla
     assert [m.channel for m in rest] == ["news.b", "news.b"]
 
 
-async def test_rooms_and_chat_recover_after_an_outage(place: Place) -> None:
-    """Messages of the outage in rooms and chat arrive after it, once."""
+async def test_client_recovers_room_and_chat_messages_after_an_outage(place: Place) -> None:
+    """Python client receives the room and chat messages of an outage once after it, without a
+    gap.
+    """
     ada = await place.connect(name="ada")
     bo = rtmon.connect(place.server.url, name="bo", proxy=None)
     heard: list[Any] = []
@@ -171,9 +193,9 @@ async def test_rooms_and_chat_recover_after_an_outage(place: Place) -> None:
     assert not any(m.gap for m in heard)
 
 
-async def test_slow_subscriber_recovers_from_the_history(start: Any) -> None:
-    """Publications that did not fit into the subscription come from the server's history, once
-    and in order.
+async def test_slow_subscriber_recovers_overflowing_publications_from_history(start: Any) -> None:
+    """Subscription whose buffer overflows receives the overflowing publications from the hub's
+    history, once and in order.
     """
     place = await start(history=500)
     client = await place.connect(buffer=10)
@@ -198,7 +220,7 @@ async def test_slow_subscriber_recovers_from_the_history(start: Any) -> None:
 
 
 async def test_closed_client_never_reconnects(place: Place) -> None:
-    """After close(), during an outage too, no connection is made."""
+    """Python client that is closed, even during an outage, makes no further connection."""
     client = await place.connect()
     await client.close()
     assert client.state == "closed"
@@ -209,22 +231,26 @@ async def test_closed_client_never_reconnects(place: Place) -> None:
     await until(lambda: other.state == "reconnecting")
     began = time.monotonic()
     await other.close()
-    # Not after the 30 s until the next attempt.
+    # close() does not wait for the next attempt, which is due after 30 s.
     assert time.monotonic() - began < 25
     accepted = place.proxy.accepted
     await asyncio.sleep(0.1)
     assert place.proxy.accepted == accepted == 2
 
 
-async def test_many_clients_reconnect_after_an_outage(place: Place) -> None:
-    """All clients of a restarted server are back, each after one outage."""
+async def test_fifty_clients_each_reconnect_once_after_an_outage(place: Place) -> None:
+    """Python clients, 50 of them, each reconnect once after an outage of the server."""
     report = await crowd(place.proxy, clients=50, away=0.5, backoff=Backoff(base=0.05, max=1.0))
     assert report.reconnects == [1] * 50
     assert report.slowest < 60
 
 
-async def test_client_keeps_its_link_when_its_own_program_stood_still(place: Place) -> None:
-    """A client whose program was blocked for a minute does not take its link for dead."""
+async def test_client_keeps_its_connection_when_its_own_event_loop_was_blocked(
+    place: Place,
+) -> None:
+    """Python client does not take its connection as dead when its own program was blocked for a
+    minute.
+    """
     clock = FakeClock()
     client = await place.connect(heartbeat_interval=0.05, heartbeat_timeout=10.0, clock=clock)
     for _ in range(20):
@@ -235,9 +261,11 @@ async def test_client_keeps_its_link_when_its_own_program_stood_still(place: Pla
     assert client.state == "open"
 
 
-async def test_slow_network_delays_messages_and_loses_none(place: Place) -> None:
-    """Over a link with varying delays every message arrives once and in order, the round trip
-    shows the delay, and no link is taken for dead.
+async def test_client_loses_no_message_and_keeps_its_connection_on_a_slow_network(
+    place: Place,
+) -> None:
+    """Python client receives every message once and in order over a slow network, measures its
+    delay, and keeps the connection.
     """
     place.proxy.latency, place.proxy.jitter = 0.05, 0.02
     client = await place.connect(heartbeat_interval=0.2, heartbeat_timeout=10)

@@ -1,4 +1,4 @@
-"""The outbox: queue, order, resending, batches and rate; without sockets, on a simulated clock."""
+"""The Python client's outbox on a simulated clock: queue, order, resending, batches, rate."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from rtmon.client.errors import ClientClosed, ConnectionLost, MessageExpired, QueueFull
-from rtmon.client.send_rate import SendRate
+from rtmon.client.send_rate_limit import SendRate
 from rtmon.core.backoff import Backoff
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.errors import OptionError
 from tests.client.wire import Wire, kinds
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_unconfirmed_message_is_sent_again_only_if_harmless(repeatable: bool) -> None:  # noqa: FBT001
-    """A message without an answer when the connection is lost is sent again under its id if the
-    server deduplicates it.
+def test_unconfirmed_message_is_sent_again_only_if_the_server_deduplicates_it(
+    *, repeatable: bool
+) -> None:
+    """Outbox sends an unconfirmed publication again under its id after a reconnect, and fails an
+    unconfirmed private message.
     """
     wire = Wire()
     wire.open()
@@ -37,7 +39,9 @@ def test_unconfirmed_message_is_sent_again_only_if_harmless(repeatable: bool) ->
 
 
 def test_resent_messages_keep_their_order() -> None:
-    """Resent messages go out in their first order, before newer ones."""
+    """Outbox sends unconfirmed messages again after a reconnect in their original order and
+    before newer ones.
+    """
     wire = Wire()
     wire.open()
     for number in (1, 2, 3):
@@ -51,9 +55,7 @@ def test_resent_messages_keep_their_order() -> None:
 
 
 def test_pong_confirms_all_earlier_messages() -> None:
-    """The server handles messages in order, so its pong confirms all messages sent before the
-    ping.
-    """
+    """Outbox takes all messages sent before a ping as confirmed when its pong arrives."""
     wire = Wire(heartbeat_interval=20.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 1})
@@ -69,8 +71,10 @@ def test_pong_confirms_all_earlier_messages() -> None:
     assert [m["payload"]["data"] for m in wire.open() if m["type"] == "publish"] == [2]
 
 
-def test_message_is_dropped_when_older_than_queue_age() -> None:
-    """The expired message is reported, and the others are sent."""
+def test_outbox_drops_and_reports_messages_older_than_queue_age() -> None:
+    """Outbox drops messages older than ``queue_age`` with MessageExpired, reports them, and
+    sends the others.
+    """
     wire = Wire(queue_age=60.0)
     answers: list[Any] = []
     wire.send("publish", {"channel": "c", "data": 1})
@@ -84,8 +88,10 @@ def test_message_is_dropped_when_older_than_queue_age() -> None:
     assert wire.session.stats(wire.now).expired == 2
 
 
-def test_message_is_not_sent_again_when_its_id_may_be_forgotten() -> None:
-    """A message is not resent when the server's memory of ids no longer reaches back to it."""
+def test_outbox_does_not_resend_a_message_older_than_the_deduplication_time() -> None:
+    """Outbox does not send an unconfirmed message again when the server may no longer
+    deduplicate its id.
+    """
     wire = Wire(queue_age=3_600.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 1})
@@ -97,8 +103,10 @@ def test_message_is_not_sent_again_when_its_id_may_be_forgotten() -> None:
 
 
 @pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
-def test_full_outbox_refuses_or_drops_the_oldest(policy: Any) -> None:
-    """A message beyond the bound is refused, or displaces the oldest, by policy."""
+def test_full_outbox_raises_queue_full_or_drops_the_oldest_message(policy: Any) -> None:
+    """Outbox that is full raises QueueFull, or drops its oldest message with the policy
+    ``drop_oldest``.
+    """
     wire = Wire(queue_size=2, queue_policy=policy)
     for number in (1, 2):
         wire.send("publish", {"channel": "c", "data": number})
@@ -111,8 +119,8 @@ def test_full_outbox_refuses_or_drops_the_oldest(policy: Any) -> None:
     assert left == ([2, 3] if policy == "drop_oldest" else [1, 2])
 
 
-def test_batch_is_sent_when_full_or_old_enough() -> None:
-    """Messages are collected by number and by time, and sent as one, in order."""
+def test_outbox_sends_a_batch_when_it_is_full_or_its_delay_is_over() -> None:
+    """Outbox sends a batch when it has three messages or its delay is over, in order."""
     wire = Wire(batch=Batch(size=3, delay=0.5))
     wire.open()
     for number in range(4):
@@ -127,8 +135,8 @@ def test_batch_is_sent_when_full_or_old_enough() -> None:
     assert wire.said()[0]["payload"] == {"channel": "c", "data": "AA==", "encoding": "base64"}
 
 
-def test_batch_is_no_larger_than_the_server_takes() -> None:
-    """Messages beyond the server's maximum size go in several batches."""
+def test_outbox_splits_a_batch_above_the_servers_maximum_message_size() -> None:
+    """Outbox splits a batch that would exceed the server's maximum message size."""
     wire = Wire(batch=Batch(size=9, delay=0.5))
     wire.open()
     for number in range(3):
@@ -140,8 +148,8 @@ def test_batch_is_no_larger_than_the_server_takes() -> None:
 
 
 def test_outbox_sends_no_faster_than_the_servers_rate() -> None:
-    """The client keeps the rate of the welcome; messages refused all the same are sent again,
-    in order.
+    """Outbox sends no faster than the rate in the welcome, and sends messages refused as
+    ``rate_limited`` again in order.
     """
     wire = Wire()
     wire.open(limits={"rate": 10.0})
@@ -167,8 +175,10 @@ def _data(said: list[dict[str, Any]]) -> list[int]:
     return [m["payload"]["data"] for m in said if m["type"] == "publish"]
 
 
-def test_refused_messages_are_sent_again_in_their_order_when_one_is_refused_twice() -> None:
-    """A message refused a second time still goes before messages that were sent after it."""
+def test_outbox_resends_refused_messages_in_order_when_one_is_refused_twice() -> None:
+    """Outbox sends refused messages again in their original order although one of them is
+    refused twice.
+    """
     wire = Wire()
     wire.open()
     for number in range(4):
@@ -185,8 +195,8 @@ def test_refused_messages_are_sent_again_in_their_order_when_one_is_refused_twic
     assert _data(wire.said()) == [0, 1, 2, 3, 4]
 
 
-def test_refused_messages_keep_their_order_when_the_connection_is_lost() -> None:
-    """Refused messages go before unconfirmed ones that were sent after them."""
+def test_outbox_resends_refused_and_unconfirmed_messages_in_order_after_a_reconnect() -> None:
+    """Outbox sends a refused message again before unconfirmed later ones after a reconnect."""
     wire = Wire()
     wire.open()
     for number in range(3):
@@ -197,8 +207,10 @@ def test_refused_messages_keep_their_order_when_the_connection_is_lost() -> None
     assert _data(wire.open()) == [0, 1, 2]
 
 
-def test_client_waits_as_long_as_the_server_says() -> None:
-    """Until then the client sends heartbeats only; the refused message comes first."""
+def test_outbox_sends_only_heartbeats_until_retry_after() -> None:
+    """Outbox sends only pings and pongs until the ``retry_after`` of a refused message, then
+    this message first.
+    """
     wire = Wire(heartbeat_interval=2.0, heartbeat_timeout=30.0)
     wire.open()
     wire.send("publish", {"channel": "c", "data": 0})
@@ -215,8 +227,8 @@ def test_client_waits_as_long_as_the_server_says() -> None:
 
 
 @pytest.mark.parametrize("wait", [None, "5", True, -1, 1e300])
-def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
-    """An invalid wait counts as none, and a longer one is cut to half a minute."""
+def test_outbox_ignores_an_invalid_retry_after_and_limits_it_to_thirty_seconds(wait: Any) -> None:
+    """Outbox ignores an invalid ``retry_after``, and waits at most 30 s for a larger one."""
     wire = Wire()
     wire.open()
     wire.send("publish", {"channel": "c", "data": 0})
@@ -226,9 +238,9 @@ def test_client_waits_no_longer_than_half_a_minute(wait: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 7.0, 200.0, 333.3])
-def test_rate_limit_allows_a_message_at_the_time_it_names(rate: float) -> None:
-    """The client sends a message at the time that its rate limit names, however times are
-    rounded.
+def test_send_rate_allows_a_message_at_the_time_that_due_returns(rate: float) -> None:
+    """Send rate allows a message at exactly the time that ``due()`` returns, whatever the
+    rounding.
     """
     for began in (0.0, 0.1, 12_345.678, 1e6 / 3):
         pacing, now = SendRate(), began
@@ -240,8 +252,8 @@ def test_rate_limit_allows_a_message_at_the_time_it_names(rate: float) -> None:
             pacing.spend(1)
 
 
-def test_too_large_message_is_refused() -> None:
-    """A message for which the server would close the connection is not sent."""
+def test_outbox_raises_option_error_for_a_too_large_message_or_nan() -> None:
+    """Outbox raises OptionError for a message above the server's maximum size, and for NaN."""
     wire = Wire()
     wire.open(limits={"message_size": 2_000, "rate": 10.0})
     with pytest.raises(OptionError, match="2000"):
@@ -250,16 +262,18 @@ def test_too_large_message_is_refused() -> None:
         wire.send("publish", {"channel": "c", "data": float("nan")})
 
 
-def test_typing_is_not_kept_during_an_outage() -> None:
-    """A typing message is dropped when there is no connection."""
+def test_outbox_drops_typing_messages_while_offline() -> None:
+    """Outbox drops a typing message while there is no connection."""
     wire = Wire()
     wire.send("typing_start", {})
     assert kinds(wire.open()) == ["connect"]
 
 
 @pytest.mark.parametrize("gives_up", [True, False])
-def test_unsent_messages_are_counted_when_client_ends(gives_up: bool) -> None:  # noqa: FBT001
-    """Messages that can no longer be sent are counted and reported to on_error."""
+def test_outbox_reports_undelivered_messages_when_the_client_is_closed(gives_up: bool) -> None:  # noqa: FBT001
+    """Outbox reports its two undelivered messages to ``on_error``, and fails the pending reply,
+    when the client is closed.
+    """
     wire = Wire(backoff=Backoff(attempts=0) if gives_up else Backoff())
     wire.open()
     answers: list[Any] = []

@@ -1,4 +1,4 @@
-"""A client of servers that are no hub: ``{type, payload}`` or raw messages, and no welcome."""
+"""The Python client with ``protocol="plain"``, for servers that are no hub and send no welcome."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Place = Any
 
 
 class Rooms:
-    """A simple chat server: it answers ``ping``, and broadcasts each message.
+    """A simple chat server that sends each message to all clients.
 
     Attributes:
-        heard: all messages of clients, in order.
-        said: messages to each new client, sent before it receives.
+        heard: all messages received from clients, in order.
+        said: messages that each new client is sent first.
     """
 
     def __init__(self) -> None:
@@ -53,24 +53,26 @@ class Rooms:
 
 @contextlib.asynccontextmanager
 async def serving(rooms: Rooms, port: int = 0) -> AsyncIterator[Server]:
-    """Serve on this machine."""
+    """Serve on 127.0.0.1."""
     async with serve(rooms, "127.0.0.1", port) as server:
         yield server
 
 
 def url_of(server: Server) -> str:
-    """The address of a server."""
+    """Return the URL of a server."""
     return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 def plain(url: str, **options: Any) -> rtmon.Client:
-    """A client of a server that is no hub."""
+    """Return a client with ``protocol="plain"``."""
     return rtmon.connect(url, protocol="plain", proxy=None, **{"backoff": QUICK, **options})
 
 
-async def test_plain_client_works_with_a_server_without_welcome() -> None:
-    """Messages with a type go to its handlers, all others are raw, and nothing else is on the
-    wire.
+async def test_plain_client_exchanges_typed_and_raw_messages_with_a_server_without_welcome() -> (
+    None
+):
+    """Plain client exchanges messages with a server that sends no welcome: those with a type as
+    typed messages, all others as raw.
     """
     rooms = Rooms()
     rooms.said = [
@@ -111,10 +113,12 @@ async def test_plain_client_works_with_a_server_without_welcome() -> None:
     assert [m.payload for m in got] == [{"text": "hi"}]
 
 
-async def test_plain_client_queues_while_offline_and_reconnects_in_order(
+async def test_plain_client_sends_messages_queued_while_offline_in_order(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Messages sent while the server is away arrive once it is back; lost ones are reported."""
+    """Plain client reconnects to a restarted server, and sends the messages queued meanwhile in
+    order.
+    """
     rooms, port = Rooms(), reserve_port()
     changes: list[Change] = []
     async with contextlib.AsyncExitStack() as stack:
@@ -135,16 +139,18 @@ async def test_plain_client_queues_while_offline_and_reconnects_in_order(
     assert [change.what for change in changes] == ["close", "reconnect", "close"]
 
 
-async def test_plain_client_gives_up_after_its_attempts(reserve_port: Callable[[], int]) -> None:
-    """After ``attempts`` failures in a row the client ends, and waiting callers get the error."""
+async def test_plain_client_raises_client_closed_after_its_maximum_of_attempts(
+    reserve_port: Callable[[], int],
+) -> None:
+    """Plain client raises ClientClosed after its maximum number of failed attempts."""
     url = f"ws://127.0.0.1:{reserve_port()}"
     client = plain(url, backoff=Backoff(base=0.01, max=0.02, jitter=0.5, attempts=2))
     with pytest.raises(ClientClosed, match="failures in a row: 3"):
         await client
 
 
-async def test_plain_client_notices_a_frozen_link() -> None:
-    """A frozen link has no pongs, and is cut within interval and timeout."""
+async def test_plain_client_reconnects_when_its_connection_is_frozen() -> None:
+    """Plain client closes a frozen connection, on which no pong arrives, and reconnects."""
     rooms = Rooms()
     async with (
         serving(rooms) as server,
@@ -159,8 +165,8 @@ async def test_plain_client_notices_a_frozen_link() -> None:
         assert client.stats.reconnects >= 1
 
 
-async def test_plain_client_reconnects_after_a_normal_close() -> None:
-    """A plain client reconnects after 1000, with which libraries end by default."""
+async def test_plain_client_reconnects_after_close_code_1000() -> None:
+    """Plain client reconnects after close code 1000, which servers send by default."""
     rooms = Rooms()
     async with serving(rooms) as server, plain(url_of(server)) as client:
         closed: list[int | None] = []
@@ -173,8 +179,10 @@ async def test_plain_client_reconnects_after_a_normal_close() -> None:
 @pytest.mark.parametrize(
     ("code", "back"), [(1000, True), (1008, False), (1009, False), (4001, True), (4500, True)]
 )
-def test_plain_client_reconnects_after_private_close_codes(code: int, back: bool) -> None:  # noqa: FBT001
-    """Private codes of other servers have no meaning for the client; a refusal is final."""
+def test_plain_client_reconnects_after_1000_and_private_codes_but_not_1008_or_1009(
+    code: int, *, back: bool
+) -> None:
+    """Plain client reconnects after close codes 1000, 4001 and 4500, but not after 1008 or 1009."""
     wire = Wire(protocol="plain")
     wire.session.connecting()
     wire.session.opened(wire.now)
@@ -183,8 +191,10 @@ def test_plain_client_reconnects_after_private_close_codes(code: int, back: bool
     assert (lost.code, "token" in lost.reason) == (code, False)
 
 
-async def test_plain_client_treats_a_hub_as_any_server(place: Place) -> None:
-    """A hub's welcome and answers are messages like others, under their own types."""
+async def test_plain_client_receives_a_hubs_messages_under_their_types(place: Place) -> None:
+    """Plain client of a hub receives the welcome and replies as ordinary messages under their
+    own types.
+    """
     async with plain(place.proxy.url) as client:
         await client.send("chat_message", {"text": "hi"})
         kinds: list[str] = []
@@ -193,8 +203,10 @@ async def test_plain_client_treats_a_hub_as_any_server(place: Place) -> None:
     assert kinds[0] == "welcome"
 
 
-async def test_plain_client_refuses_features_of_a_hub() -> None:
-    """Rooms, channels, requests, files and some options need a hub, and raise."""
+async def test_plain_client_raises_option_error_for_features_that_need_a_hub() -> None:
+    """Plain client raises OptionError for rooms, channels, requests, files and options that need
+    a hub.
+    """
     client = plain("ws://127.0.0.1:1")
     for call in (client.request("x"), client.join("a"), client.leave("a"), client.send_file(b"x")):
         with pytest.raises(OptionError, match="needs a hub"):
@@ -213,8 +225,8 @@ async def test_plain_client_refuses_features_of_a_hub() -> None:
         await rtmon.connect("ws://127.0.0.1:1").send_raw("x")
 
 
-async def test_round_trips_of_a_plain_client_are_counted_once() -> None:
-    """A Monitor counts each pong of a plain client once, though the library measures it, too."""
+async def test_monitor_counts_each_round_trip_of_a_plain_client_once() -> None:
+    """Monitor counts each pong of a plain client as one round-trip time."""
     rooms, monitor = Rooms(), rtmon.Monitor(interval=0.05)
     async with serving(rooms) as server, plain(url_of(server), monitor=monitor) as client:
         for number in range(3):
@@ -227,8 +239,10 @@ async def test_round_trips_of_a_plain_client_are_counted_once() -> None:
         assert len(meter.round_trips) == meter.pongs_in * len(once)
 
 
-async def test_several_messages_go_as_one_batch() -> None:
-    """With ``batch`` messages are collected, and a single one goes unbatched."""
+async def test_plain_client_sends_several_messages_as_one_batch() -> None:
+    """Plain client with ``batch`` sends two messages as one ``batch`` message, and a single one
+    as it is.
+    """
     rooms = Rooms()
     batch = rtmon.Batch(size=2, delay=0.01)
     async with serving(rooms) as server, plain(url_of(server), batch=batch) as client:
@@ -243,14 +257,14 @@ async def test_several_messages_go_as_one_batch() -> None:
 
 
 def sent(wire: Wire) -> list[str | bytes | Ping]:
-    """Messages that the client writes now, except pings."""
+    """Return the messages that the client writes now, without pings."""
     written = iter(lambda: wire.session.next(wire.now), None)
     return [data for data in written if not isinstance(data, Ping)]
 
 
-def test_unconfirmed_messages_are_reported_and_not_sent_again() -> None:
-    """A message under way when the connection was lost is reported, since a plain server would
-    take it twice.
+def test_plain_client_reports_unconfirmed_messages_and_does_not_resend_them() -> None:
+    """Plain client reports a message that was unconfirmed at a connection loss, and does not
+    send it again.
     """
     wire = Wire(protocol="plain")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Receiving: subscriptions, handlers and iteration."""
+"""Receiving with the Python client: subscriptions, handlers, iteration, gaps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ Place = Any
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_subscriber_gets_publications_with_positions(place: Place, codec: Any) -> None:
-    """A subscriber gets each publication, bytes too, with its position."""
+async def test_subscription_yields_publications_with_their_positions(
+    place: Place, codec: Any
+) -> None:
+    """Subscription yields each publication, also bytes, with its channel, publisher and
+    position.
+    """
     client = await place.connect(name="ada", codec=codec)
     async with client.subscribe("news") as news:
         position = await client.publish("news", {"text": "hi"}, ack=True)
@@ -30,10 +34,10 @@ async def test_subscriber_gets_publications_with_positions(place: Place, codec: 
     assert not one.gap
 
 
-async def test_subscription_with_a_callback_begins_at_once_and_ends_with_close(
+async def test_subscription_callback_gets_publications_until_the_subscription_is_closed(
     place: Place,
 ) -> None:
-    """A callback, coroutine function or not, gets each publication, over a lost connection too,
+    """Subscription's callback, sync or async, gets each publication, also after a reconnect,
     until the subscription is closed.
     """
     client = await place.connect()
@@ -64,9 +68,9 @@ async def test_subscription_with_a_callback_begins_at_once_and_ends_with_close(
     assert ("news", 4) not in got
 
 
-async def test_subscription_with_a_callback_cannot_be_iterated(place: Place) -> None:
-    """Publications for a callback are not kept for iteration; a callback that is not callable
-    is refused.
+async def test_subscription_with_a_callback_raises_option_error_when_iterated(place: Place) -> None:
+    """Subscription with a callback raises OptionError when it is iterated, and for a callback
+    that cannot be called.
     """
     client = await place.connect()
     async with client.subscribe("news", print) as news:
@@ -81,7 +85,9 @@ async def test_subscription_with_a_callback_cannot_be_iterated(place: Place) -> 
 
 
 async def test_several_subscriptions_of_one_client_are_independent(place: Place) -> None:
-    """Each subscription, a pattern's too, gets a publication once, and ends by itself."""
+    """Subscriptions of one client, also to a pattern, each yield a publication once, and end
+    independently.
+    """
     client = await place.connect()
     async with client.subscribe("news.a") as one, client.subscribe("news.*") as many:
         async with client.subscribe("news.a") as two:
@@ -98,9 +104,9 @@ async def test_several_subscriptions_of_one_client_are_independent(place: Place)
         assert (await anext(again)).payload == 3
 
 
-async def test_subscriber_is_told_of_a_gap_when_its_position_never_existed(place: Place) -> None:
-    """A subscriber with a position that the server never reached is told of the loss and gets
-    later publications; handlers are told, too, and the gap is counted once.
+async def test_subscription_reports_a_gap_when_its_position_never_existed(place: Place) -> None:
+    """Subscription from a position that never existed sets ``gap`` on the next publication, and
+    counts one gap.
     """
     client = await place.connect()
     handled: list[bool] = []
@@ -118,9 +124,11 @@ async def test_subscriber_is_told_of_a_gap_when_its_position_never_existed(place
     assert client.stats.gaps == 1
 
 
-async def test_pattern_subscription_counts_what_overflows(place: Place) -> None:
-    """Publications that a slow reader of a pattern has no room for are counted, and the next
-    one reports the gap.
+async def test_pattern_subscription_counts_dropped_publications_and_reports_a_gap(
+    place: Place,
+) -> None:
+    """Subscription to a pattern counts publications that exceed its buffer as dropped, and sets
+    ``gap`` on the next one.
     """
     client = await place.connect(buffer=3)
     async with client.subscribe("news.*") as news:
@@ -134,8 +142,8 @@ async def test_pattern_subscription_counts_what_overflows(place: Place) -> None:
 
 
 async def test_handlers_get_typed_payloads_in_order(place: Place) -> None:
-    """A handler of a message type gets its payload as the requested type; async handlers run
-    one at a time.
+    """Python client's handlers get payloads as the requested type, in order, although another
+    handler raises.
     """
     client = await place.connect(name="ada")
     heard: list[Any] = []
@@ -161,8 +169,8 @@ async def test_handlers_get_typed_payloads_in_order(place: Place) -> None:
     assert isinstance(heard[0], ChatMessage)
 
 
-async def test_bytes_are_carried_in_every_message(place: Any) -> None:
-    """Messages to a room, to one client, and answers of the application may be bytes."""
+async def test_room_messages_private_messages_and_replies_carry_bytes(place: Any) -> None:
+    """Room messages, private messages and replies of custom handlers carry bytes unchanged."""
     content = bytes(range(256))
 
     @place.hub.on("mirror")
@@ -183,9 +191,9 @@ async def test_bytes_are_carried_in_every_message(place: Any) -> None:
     assert heard == [content, content]
 
 
-async def test_iteration_over_a_client_gives_every_message(place: Place) -> None:
-    """Iterating over a client gives all messages from the welcome on, until the client is
-    closed.
+async def test_iteration_over_a_client_yields_all_messages_from_the_welcome(place: Place) -> None:
+    """Iteration over a Python client yields all messages from the welcome until the client is
+    closed, without acks.
     """
     client = await place.connect(name="ada")
     await client.request("chat_message", {"text": "hi"})
@@ -196,8 +204,12 @@ async def test_iteration_over_a_client_gives_every_message(place: Place) -> None
     assert "ack" not in kinds
 
 
-async def test_slow_iteration_over_a_client_reports_a_gap(place: Any) -> None:
-    """The client keeps `buffer` messages for its reader; dropped ones are reported as a gap."""
+async def test_slow_iteration_over_a_client_drops_messages_above_its_buffer_and_reports_a_gap(
+    place: Any,
+) -> None:
+    """Iteration over a Python client that is too slow keeps the latest 1,500 messages of its
+    buffer, and sets ``gap`` on the first.
+    """
     client = await place.connect(buffer=1_500)
     last: list[Any] = []
     client.on("tick")(lambda message: last.append(message.payload["data"]))
@@ -206,7 +218,7 @@ async def test_slow_iteration_over_a_client_reports_a_gap(place: Any) -> None:
     session = next(iter(place.hub.connections.values()))
 
     async def hear(first: int, number: int) -> list[Any]:
-        """The messages that a reader finds which was away for that many."""
+        """Send this many ticks while nothing is read, and return those read afterwards."""
         for each in range(first, first + number):
             session.send("tick", {"data": each})
             if each % 100 == 99:

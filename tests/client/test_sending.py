@@ -1,4 +1,4 @@
-"""Sending: order, a full queue, requests and batches."""
+"""Sending with the Python client: requests, order, full queues, batches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_request_returns_its_answer_or_raises(place: Place) -> None:
-    """A request returns the answer, or raises the server's error or a timeout."""
+async def test_request_returns_the_reply_or_raises_the_servers_error_or_timeout(
+    place: Place,
+) -> None:
+    """Python client's ``request()`` returns the reply, or raises ProtocolError with the server's
+    error, or TimeoutError.
+    """
     client = await place.connect()
     with pytest.raises(OptionError, match="dict"):
         await client.request("publish", 5)
@@ -56,9 +60,11 @@ async def test_request_returns_its_answer_or_raises(place: Place) -> None:
     assert errors[0].error.code == "unknown_type"
 
 
-async def test_messages_sent_offline_arrive_in_order(place: Place) -> None:
-    """Messages sent during an outage arrive in order after it; states and callbacks report the
-    outage.
+async def test_messages_sent_while_offline_arrive_in_order_after_the_reconnect(
+    place: Place,
+) -> None:
+    """Python client's 300 messages sent while offline arrive in order after the reconnect, and
+    its callbacks report the outage.
     """
     seen: list[Any] = []
     client = place.client()
@@ -89,9 +95,9 @@ async def test_messages_sent_offline_arrive_in_order(place: Place) -> None:
     assert stats.downtime > 0
 
 
-async def test_full_queue_makes_senders_wait(place: Place) -> None:
-    """By default a sender waits for room in a full queue; other policies refuse or drop, and
-    report it.
+async def test_full_queue_makes_publish_wait_or_raise_queue_full(place: Place) -> None:
+    """Python client's ``publish()`` waits when its queue is full, or raises QueueFull with the
+    policy ``refuse``.
     """
     heard: list[int] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
@@ -110,8 +116,8 @@ async def test_full_queue_makes_senders_wait(place: Place) -> None:
         await other.publish("log", 5)
 
 
-async def test_later_sender_does_not_overtake_waiting_senders(place: Place) -> None:
-    """A sender that comes when there is room again queues behind those already waiting."""
+async def test_later_publish_does_not_overtake_one_that_waits_for_the_queue(place: Place) -> None:
+    """Python client's ``publish()`` that waits for the full queue is sent before a later call."""
     heard: list[str] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     client = await place.connect(queue_size=1)
@@ -132,8 +138,12 @@ async def test_later_sender_does_not_overtake_waiting_senders(place: Place) -> N
 
 
 @pytest.mark.parametrize("policy", ["wait", "refuse", "drop_oldest"])
-async def test_room_is_left_when_the_queue_is_full(place: Place, policy: Any) -> None:
-    """Leaving a room neither raises nor drops a message."""
+async def test_leave_works_and_drops_no_message_when_the_queue_is_full(
+    place: Place, policy: Any
+) -> None:
+    """Python client's ``leave()`` leaves the room without dropping a message when its queue is
+    full.
+    """
     client = await place.connect(queue_size=1, queue_policy=policy)
     await client.join("r")
     assert place.hub.channel_stats()["room:r"].subscribers == 1
@@ -145,8 +155,12 @@ async def test_room_is_left_when_the_queue_is_full(place: Place, policy: Any) ->
     assert client.stats.dropped == 0
 
 
-async def test_batches_are_split_at_both_ends(place: Place) -> None:
-    """With batch= messages travel several at a time, and handlers get them one by one."""
+async def test_client_and_hub_exchange_batches_that_are_read_as_single_messages(
+    place: Place,
+) -> None:
+    """Python client and hub exchange several messages per batch, and the subscription yields
+    them one by one in order.
+    """
     sent: list[Any] = []
     received: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""A session: the server's messages, positions, gaps and options; without sockets."""
+"""The Python client's session without sockets: server messages, positions, gaps, options."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.joining import Joining
+from rtmon.client.history_positions import Cursor
 from rtmon.client.options import ClientOptions
-from rtmon.client.positions import Cursor
-from rtmon.client.records import Message
+from rtmon.client.result_types import Message
+from rtmon.client.subscribe_and_join import Joining
 from rtmon.client.subscription import Subscription
 from rtmon.errors import OptionError
 from rtmon.protocol.catalog import Position
 from tests.client.wire import Wire
 
 
-def test_session_survives_malformed_messages() -> None:
-    """An unreadable message goes to on_error, and the connection stays."""
+def test_session_reports_malformed_messages_and_continues() -> None:
+    """Client session reports each malformed message of the server to ``on_error``, and handles
+    the next ones.
+    """
     wire = Wire()
     wire.open()
     for data in ("", "[]", '{"type": 1}', '{"type": "x", "payload": 3}', b"\x01\xff", b"\x00"):
@@ -29,8 +31,8 @@ def test_session_survives_malformed_messages() -> None:
     assert [e.type for e in wire.events if isinstance(e, Message)][-1] == "unheard_of"
 
 
-def test_session_leaves_a_server_with_a_malformed_welcome() -> None:
-    """A server whose welcome allows no messages is no hub: the client leaves and reports it."""
+def test_session_disconnects_and_reports_a_malformed_welcome() -> None:
+    """Client session disconnects and reports the reason when the welcome has a rate limit of 0."""
     wire = Wire()
     wire.session.connecting()
     wire.say("welcome", {"client_id": "c", "session": "s", "limits": {"rate": 0}})
@@ -38,8 +40,8 @@ def test_session_leaves_a_server_with_a_malformed_welcome() -> None:
     assert "rate" in wire.changes()[0].reason
 
 
-def test_cursor_distinguishes_new_old_and_missing_publications() -> None:
-    """A cursor distinguishes new publications, duplicates, and gaps before a publication."""
+def test_cursor_distinguishes_new_duplicate_and_missing_publications() -> None:
+    """Cursor distinguishes new publications, duplicates and gaps by offset and epoch."""
 
     def at(offset: int, epoch: str = "e") -> Position:
         return Position(epoch=epoch, offset=offset)
@@ -54,8 +56,10 @@ def test_cursor_distinguishes_new_old_and_missing_publications() -> None:
     assert sparse.take(at(5)) is False
 
 
-def test_answer_to_an_earlier_recovery_is_ignored() -> None:
-    """A reader that returned to an older position waits for the answer to that request."""
+def test_session_ignores_the_reply_to_an_outdated_subscribe_request() -> None:
+    """Client session ignores the reply to its first subscribe request after it requested an
+    earlier position.
+    """
     wire = Wire()
     wire.open()
     session, channel = wire.session, {"channel": "news", "epoch": "e"}
@@ -76,9 +80,9 @@ def test_answer_to_an_earlier_recovery_is_ignored() -> None:
     assert gaps == [(3, False), (4, False), (5, False), (6, False)]
 
 
-def test_gap_of_the_server_is_reported_once_while_connected() -> None:
-    """After a gap message the place's next message reports it, once, and what remains of the
-    history is received.
+def test_gap_message_sets_gap_on_the_next_message_of_its_room_once() -> None:
+    """Server's ``gap`` message sets ``gap`` on the next message of its room only, and counts one
+    gap.
     """
     wire = Wire()
     wire.open()
@@ -96,15 +100,19 @@ def test_gap_of_the_server_is_reported_once_while_connected() -> None:
 
 
 async def _publish(*_: Any) -> None:
-    """Publish nothing."""
+    """Do nothing."""
 
 
 @pytest.mark.parametrize(
     ("channel", "gets"),
     [("news", True), ("*", True), ("**", True), ("news.*", False), ("n*", False), ("**.s", False)],
 )
-def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, gets: bool) -> None:  # noqa: FBT001
-    """A malformed pattern, which the server will refuse, matches no channel and raises nothing."""
+def test_subscription_wants_only_channels_that_its_pattern_matches(
+    channel: str, *, gets: bool
+) -> None:
+    """Subscription accepts publications of channels that its pattern matches, and none for a
+    malformed pattern.
+    """
     membership = Joining(Wire().session, now=lambda: 0.0, wake=lambda: None)
     subscription = Subscription(membership, channel, None, publish=_publish, buffer=10)
     assert subscription.wants("news") is gets
@@ -128,7 +136,7 @@ def test_subscription_gets_the_channels_that_its_pattern_matches(channel: str, g
         {"queue_size": None},
     ],
 )
-def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
-    """A wrong option raises at once."""
+def test_client_options_raise_option_error_for_invalid_values(wrong: dict[str, Any]) -> None:
+    """ClientOptions raises OptionError for an invalid value of any option."""
     with pytest.raises(OptionError):
         ClientOptions(**wrong)

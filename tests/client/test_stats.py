@@ -1,4 +1,4 @@
-"""A client's own statistics."""
+"""Statistics of the Python client, and its row in a Monitor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_stats_are_a_frozen_record(place: Place) -> None:
-    """A client's statistics are a frozen record that can be serialized."""
+async def test_client_stats_are_immutable_and_serializable(place: Place) -> None:
+    """Python client's statistics cannot be changed, and can be converted to built-in types."""
     client = await place.connect()
     await client.publish("c", 1)
     await client.flush()
@@ -27,9 +27,9 @@ async def test_stats_are_a_frozen_record(place: Place) -> None:
         stats.sent = 0
 
 
-async def test_monitor_lists_clients_apart_from_server_totals(place: Any) -> None:
-    """A client has its row with the role client, its loss and return are Events, and the totals
-    are those of servers.
+async def test_monitor_lists_a_client_with_its_events_but_not_in_server_totals(place: Any) -> None:
+    """Monitor lists a Python client with role ``client``, its statistics and Events, and does
+    not count it in server totals.
     """
     monitor = Monitor(interval=1000)
     client = await place.connect(name="ada", monitor=monitor, heartbeat_interval=0.05)

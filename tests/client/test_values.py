@@ -1,4 +1,4 @@
-"""Values that a client may send and receive, and their largest size, with each server."""
+"""Values that the Python client may send and receive, and their maximum size."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BAD: tuple[Any, ...] = (HALF, {HALF: 1}, float("nan"), 10**30, np.int64(1), (1,)
 
 @pytest.fixture(params=["native", pytest.param("asgi", marks=pytest.mark.matrix)])
 async def place(request: pytest.FixtureRequest, start: Any) -> Place:
-    """A hub behind each server."""
+    """A hub behind each kind of server."""
     return await start(asgi=request.param == "asgi")
 
 
 async def _read(client: rtmon.Client, got: list[Any]) -> None:
-    """Append each message of the channel news, and whether it came after a gap."""
+    """Append each message of the channel ``news`` and its ``gap`` to ``got``."""
     async with client.subscribe("news") as news:
         async for message in news:
             got += [(message.payload, message.gap)]
@@ -36,11 +36,11 @@ async def _read(client: rtmon.Client, got: list[Any]) -> None:
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
 @pytest.mark.parametrize("batch", [None, Batch(size=50, delay=0.05)], ids=["single", "batched"])
-async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
+async def test_client_raises_option_error_for_a_bad_value_and_delivers_all_others(
     place: Place, codec: str, batch: Batch | None
 ) -> None:
-    """A value that cannot be sent is an OptionError at once, in every field; all others arrive
-    in order, as base values, and flush returns.
+    """Python client raises OptionError for a value that cannot be encoded, and all other values
+    arrive in order.
     """
     client = await place.connect(codec=codec, batch=batch)
     heard: list[Any] = []
@@ -69,9 +69,11 @@ async def test_bad_value_is_refused_at_once_and_its_neighbours_arrive(
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_bad_value_of_the_program_harms_no_client(place: Place, codec: str) -> None:
-    """A bad value in a publication, answer or message of the program raises there; clients get
-    all others live, after a reconnect and from a history.
+async def test_bad_value_published_by_the_application_does_not_affect_clients(
+    place: Place, codec: str
+) -> None:
+    """Hub's ``publish()`` and handlers raise for a value that cannot be encoded, and clients
+    receive all others live, by recovery and in history.
     """
     values: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -112,9 +114,9 @@ async def test_bad_value_of_the_program_harms_no_client(place: Place, codec: str
     reader.cancel()
 
 
-async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place: Place) -> None:
-    """A channel, room, name or info that cannot be sent is an OptionError, and fails no later
-    connection.
+async def test_client_raises_option_error_for_names_that_cannot_be_encoded(place: Place) -> None:
+    """Python client raises OptionError for a channel, room, name or info that cannot be encoded,
+    and can still reconnect.
     """
     client = await place.connect(name=np.str_("ada"), info={"age": np.float64(36.0)})
     (member,) = (await client.request("presence")).payload["members"]
@@ -131,8 +133,10 @@ async def test_names_that_cannot_be_sent_are_refused_before_they_are_kept(place:
     await until(lambda: client.stats.reconnects == 1)
 
 
-async def test_info_is_what_it_was_when_the_client_was_made(place: Place) -> None:
-    """Info that the program changes later is sent as it was, on later connections too."""
+async def test_client_sends_its_info_as_it_was_at_creation(place: Place) -> None:
+    """Python client sends its ``info`` as it was when the client was created, although the dict
+    is changed later.
+    """
     info = {"age": 36}
     client = await place.connect(info=info)
     info["age"] = object()  # type: ignore[assignment]
@@ -144,11 +148,11 @@ async def test_info_is_what_it_was_when_the_client_was_made(place: Place) -> Non
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
+async def test_client_receives_data_of_maximum_size_live_by_recovery_and_in_history(
     place: Place, codec: str
 ) -> None:
-    """Data of exactly the documented size reaches a client live, after a reconnect and from a
-    history; larger data is refused to the program.
+    """Python client receives data of the maximum size live, after a reconnect and in history;
+    the hub rejects larger data.
     """
     numbers = [1.0] * ((limits.DATA_SIZE - 5) // 9)
     largest: list[Any] = ["x" * (limits.DATA_SIZE - 5), numbers]
@@ -183,8 +187,8 @@ async def test_subscriber_gets_the_largest_publication_live_and_after_a_cut(
     reader.cancel()
 
 
-async def test_batch_obeys_the_size_that_the_server_takes(start: Any) -> None:
-    """Batches stay within the size in the server's welcome."""
+async def test_client_batches_stay_within_the_servers_maximum_message_size(start: Any) -> None:
+    """Python client's batches stay within the maximum message size in the server's welcome."""
     place = await start(max_size=8_192)
     client = await place.connect(batch=Batch(size=100, delay=0.05))
     heard: list[Any] = []

@@ -1,4 +1,4 @@
-"""Backoff: delays before the next attempt."""
+"""Backoff: growing random delays between attempts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from rtmon.errors import OptionError
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**32))
-def test_backoff_delays_are_random_below_a_doubling_bound(failures: int, seed: int) -> None:
-    """Each delay is random between zero and a bound that doubles up to its maximum."""
+def test_backoff_delay_is_random_below_a_limit_that_doubles_up_to_its_maximum(
+    failures: int, seed: int
+) -> None:
+    """Backoff delay is random between zero and a limit that doubles with each failure up to its
+    maximum.
+    """
     backoff = Backoff(base=0.5, max=30)
     delay = backoff.delay(failures, random.Random(seed))
     assert delay is not None
@@ -28,8 +32,8 @@ def test_backoff_delays_are_random_below_a_doubling_bound(failures: int, seed: i
     assert 0.9 * backoff.bound(failures) <= tenth <= backoff.bound(failures)
 
 
-def test_backoff_gives_up_after_its_attempts() -> None:
-    """After the last attempt there is no further delay."""
+def test_backoff_returns_no_delay_after_its_maximum_of_attempts() -> None:
+    """Backoff returns None instead of a delay after its maximum number of attempts."""
     backoff = Backoff(attempts=2)
     rng = random.Random(1)
     assert backoff.delay(2, rng) is not None
@@ -43,7 +47,7 @@ def test_backoff_gives_up_after_its_attempts() -> None:
         *({"jitter": "some"}, {"jitter": []}, {"jitter": 1.1}, {"attempts": -1}, {"attempts": "3"}),
     ],
 )
-def test_backoff_refuses_wrong_options(wrong: dict[str, object]) -> None:
-    """The error names each wrong option."""
+def test_backoff_raises_option_error_that_names_an_invalid_option(wrong: dict[str, object]) -> None:
+    """Backoff raises OptionError that names an invalid option."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Backoff(**wrong)  # type: ignore[arg-type]

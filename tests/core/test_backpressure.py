@@ -1,4 +1,4 @@
-"""Backpressure: bounded queues, their policies, and stalled readers."""
+"""Send queues with limits: the policies when full, ages, and detection of stalled readers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDE = Bounds(bytes=10_000, messages=1_000, age=1e9)
 def filled(
     count: int, *, policy: Policy, bounds: Bounds, size: int = 1
 ) -> tuple[SendQueue[Any], Counter[str]]:
-    """A queue that 0, 1, 2 … were offered to, and the results."""
+    """Return a queue to which the numbers 0, 1, 2 … were offered, and a count of the results."""
     queue: SendQueue[Any] = SendQueue()
     became = [
         queue.offer(number, size, bounds=bounds, now=0.0, policy=policy, key=number % 3)
@@ -31,7 +31,7 @@ def filled(
 
 
 def drained(queue: SendQueue[Any]) -> list[Any]:
-    """All waiting messages in order."""
+    """Take all messages from a queue, and return them in order."""
     return [queue.take() for _ in range(len(queue))]
 
 
@@ -45,8 +45,12 @@ def drained(queue: SendQueue[Any]) -> list[Any]:
         ("block", [0, 1, 2, 3], {"taken": 4, "overflow": 4}),
     ],
 )
-def test_full_queue_drops_by_its_policy(policy: Policy, left: list[int], became: Any) -> None:
-    """Of eight messages for four places, each policy keeps those that it names."""
+def test_full_send_queue_keeps_the_messages_of_its_policy(
+    policy: Policy, left: list[int], became: Any
+) -> None:
+    """Send queue for four messages keeps the messages of its policy when eight are offered, and
+    counts dropped ones.
+    """
     queue, verdicts = filled(8, policy=policy, bounds=Bounds(messages=4))
     assert verdicts == became
     assert queue.dropped == 8 - len(left) - verdicts["overflow"]
@@ -54,25 +58,29 @@ def test_full_queue_drops_by_its_policy(policy: Policy, left: list[int], became:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_bytes_in_the_transport_count_for_the_bound(policy: Policy) -> None:
-    """With 60 of 100 bytes in the transport, the queue has room for 40."""
+def test_send_queue_counts_bytes_in_the_transport_buffer_against_its_limit(policy: Policy) -> None:
+    """Send queue with a limit of 100 bytes accepts about 40 when the transport's buffer holds
+    60.
+    """
     bounds, queue = Bounds(bytes=100), SendQueue[int]()
     for number in range(20):
         queue.offer(number, 10, bounds=bounds, now=0.0, policy=policy, key=number, buffered=60)
-    # A blocking publisher has waited for room, so its last message may pass the bound.
+    # A blocking publisher has waited for room, so its last message may exceed the limit.
     assert queue.bytes == (50 if policy == "block" else 40)
 
 
-def test_first_message_always_has_room() -> None:
-    """A message larger than the bound does not end a reader that is not slow."""
+def test_empty_send_queue_accepts_a_message_above_its_byte_limit() -> None:
+    """Send queue accepts a message above its byte limit when it is empty, and refuses the next
+    one.
+    """
     queue: SendQueue[str] = SendQueue()
     assert queue.offer("huge", 500, bounds=Bounds(bytes=100), now=0.0) == "taken"
     assert queue.offer("next", 1, bounds=Bounds(bytes=100), now=0.0) == "overflow"
 
 
-def test_required_message_displaces_droppable_ones() -> None:
-    """An answer finds room in a queue of droppable messages; in a full queue without any, it
-    ends the connection.
+def test_reply_displaces_droppable_messages_in_a_full_send_queue() -> None:
+    """Send queue drops droppable messages for a reply when it is full, and overflows when it
+    contains only replies.
     """
     queue, _ = filled(4, policy="drop_newest", bounds=Bounds(messages=4))
     bounds = Bounds(messages=4)
@@ -84,9 +92,9 @@ def test_required_message_displaces_droppable_ones() -> None:
     assert drained(queue) == list("abcd")
 
 
-def test_latest_policy_serves_keys_in_turn() -> None:
-    """A reader far slower than the busiest key still gets all keys, each with its newest value
-    at the start of the round, and growing positions.
+def test_keep_latest_gives_a_slow_reader_all_keys_in_turn() -> None:
+    """Send queue with ``keep_latest`` gives a slow reader every key in turn, although one key is
+    updated far more often.
     """
     queue: SendQueue[tuple[str, int]] = SendQueue()
     serial, got = 0, []
@@ -101,9 +109,9 @@ def test_latest_policy_serves_keys_in_turn() -> None:
     assert len(queue) <= 2 * 6
 
 
-def test_stale_message_is_dropped_or_ends_the_connection() -> None:
-    """Past the age limit a droppable message is dropped, another ends the connection; a queue
-    that refuses new messages refuses them while the oldest is stale.
+def test_send_queue_drops_messages_above_the_age_limit_or_reports_expiry() -> None:
+    """Send queue drops droppable messages above its age limit, and reports expiry for a message
+    that must not be dropped.
     """
     clock, queue = FakeClock(), SendQueue[str]()
     bounds = Bounds(age=10.0)
@@ -127,16 +135,14 @@ def test_stale_message_is_dropped_or_ends_the_connection() -> None:
 
 
 def test_batch_is_droppable_only_if_all_its_messages_are() -> None:
-    """One required message makes its batch required."""
+    """Batch of messages is droppable only if all its messages are droppable."""
     assert together(["drop_newest", "drop_newest"]) == "drop_newest"
     assert together(["keep_latest", "keep_latest"]) == "drop_oldest"
     assert together(["drop_oldest", "drop_newest"]) == "disconnect"
 
 
-def test_reader_has_stalled_only_if_it_takes_no_byte() -> None:
-    """A reader that takes a byte now and then has not stalled; the stall counts from its last
-    byte.
-    """
+def test_stall_time_counts_from_the_last_byte_that_the_reader_took() -> None:
+    """Stall time of a reader counts from the last byte that it took."""
     clock = FakeClock()
     progress = Progress(5, clock.monotonic())
     for taken in (5, 6, 7):
@@ -156,28 +162,28 @@ def test_reader_has_stalled_only_if_it_takes_no_byte() -> None:
         {"age": 0.0},
     ],
 )
-def test_queue_refuses_bounds_without_room(wrong: dict[str, Any]) -> None:
-    """A bound in which no message fits raises."""
+def test_queue_limits_raise_option_error_when_no_message_fits(wrong: dict[str, Any]) -> None:
+    """Send queue limits raise OptionError when they leave no room for any message."""
     with pytest.raises(OptionError):
         Bounds(**wrong)
 
 
-def test_unknown_policy_is_refused() -> None:
-    """The error lists the existing policies."""
+def test_unknown_slow_policy_raises_option_error_that_lists_the_policies() -> None:
+    """HubOptions and ChannelOptions raise OptionError for an unknown ``slow`` policy."""
     with pytest.raises(OptionError, match="drop_oldest"):
         HubOptions(slow="forget")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="'forget'"):
         ChannelOptions(slow="forget")  # type: ignore[arg-type]
 
 
-def test_empty_queue_raises() -> None:
-    """Taking from an empty queue raises IndexError."""
+def test_take_from_an_empty_send_queue_raises_index_error() -> None:
+    """Send queue raises IndexError when a message is taken while it is empty."""
     with pytest.raises(IndexError):
         SendQueue[int]().take()
 
 
 class Queue(RuleBasedStateMachine):
-    """Random policies, sizes, times and reads, compared with plain lists."""
+    """Random policies, sizes, times and reads of a send queue, compared with simple lists."""
 
     @initialize(
         size=st.integers(1, 60),
@@ -185,7 +191,7 @@ class Queue(RuleBasedStateMachine):
         age=st.sampled_from([2.0, 1e9]),
     )
     def begin(self, size: int, messages: int, age: float) -> None:
-        """Make an empty queue with random bounds."""
+        """Create an empty queue with random limits."""
         self.bounds = Bounds(bytes=size, messages=messages, age=age)
         self.given_up: list[int] = []
         self.queue: SendQueue[int] = SendQueue(self.given_up.append)
@@ -243,7 +249,7 @@ class Queue(RuleBasedStateMachine):
     @precondition(lambda self: len(self.queue) > 0)
     @rule()
     def read(self) -> None:
-        """Take a message as the reader: messages are in order, and no required one is missing."""
+        """Take a message; messages come in order, and no required one is missing."""
         serial = self.queue.take()
         assert serial > self.last
         self.last = serial
@@ -255,23 +261,21 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_uncounted(self) -> None:
-        """Check that each message was read, waits, was reported and counted as dropped, or was
-        refused.
-        """
+        """Check that each message was read, is queued, was counted as dropped, or was refused."""
         known = self.taken + len(self.queue) + self.queue.dropped + self.overflows
         assert known == self.serial
         assert len(set(self.given_up)) == len(self.given_up) == self.queue.dropped
 
     @invariant()
     def bounded(self) -> None:
-        """Check the bound, except for a first message and one for which the publisher waited."""
+        """Check the limits, except for a first message and one for which the publisher waited."""
         assert len(self.queue) <= self.bounds.messages
         if len(self.queue) > 1:
             first = max(self.sizes.values(), default=0)
             assert self.queue.bytes <= self.bounds.bytes + max(self.blocked, first)
 
     def teardown(self) -> None:
-        """Check at the end that every required message comes out."""
+        """Check at the end that every required message is still in the queue."""
         if hasattr(self, "queue"):
             left = drained(self.queue)
             assert left == sorted(left)
@@ -284,10 +288,10 @@ TestQueue.settings = settings(max_examples=60, stateful_step_count=30)
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=40))
 @settings(max_examples=60)
-def test_queue_of_latest_keeps_one_message_of_each_key(messages: list[tuple[int, int]]) -> None:
-    """A reader that read nothing meanwhile gets the newest message of each key, in order of
-    arrival.
-    """
+def test_keep_latest_keeps_the_newest_message_of_each_key_in_order_of_arrival(
+    messages: list[tuple[int, int]],
+) -> None:
+    """Send queue with ``keep_latest`` keeps the newest message of each key, in order of arrival."""
     queue: SendQueue[tuple[int, int]] = SendQueue()
     for serial, (key, size) in enumerate(messages):
         queue.offer((key, serial), size, bounds=WIDE, now=0.0, policy="keep_latest", key=key)

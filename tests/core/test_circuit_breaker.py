@@ -1,4 +1,4 @@
-"""Circuit breaker: probing a failed service with growing waits."""
+"""Circuit breaker: single requests to a failed service at growing intervals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from rtmon.core.backoff import Backoff
 from rtmon.core.circuit_breaker import CircuitBreaker
 
 
-def test_breaker_lets_one_request_through_after_each_growing_wait() -> None:
-    """While the service fails, waits double up to the bound, for any number of requests."""
+def test_circuit_breaker_allows_one_request_after_each_growing_wait() -> None:
+    """Circuit breaker allows one request after each wait while the service fails, and the wait
+    doubles up to its maximum.
+    """
     breaker, now = CircuitBreaker(Backoff(base=0.1, max=1.0)), 100.0
     assert breaker.take(now) == 0
     breaker.failed(now)
@@ -27,8 +29,10 @@ def test_breaker_lets_one_request_through_after_each_growing_wait() -> None:
     assert waits[4:] == pytest.approx([1.0] * 7, abs=0.01)
 
 
-def test_breaker_closes_when_a_request_succeeds() -> None:
-    """After a success all requests go, and the next failure begins with the shortest wait."""
+def test_circuit_breaker_closes_after_a_success_and_starts_with_the_shortest_wait() -> None:
+    """Circuit breaker allows all requests after a success, and starts with the shortest wait at
+    the next failure.
+    """
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     for now in (0.0, 1.0, 2.0):
         breaker.take(now)
@@ -42,16 +46,16 @@ def test_breaker_closes_when_a_request_succeeds() -> None:
     assert breaker.wait(2.0) == pytest.approx(0.1)
 
 
-def test_breaker_counts_requests_under_way_as_one_failure() -> None:
-    """Requests under way when the first one failed do not make the wait grow."""
+def test_circuit_breaker_counts_simultaneous_failures_as_one() -> None:
+    """Circuit breaker does not lengthen its wait for 500 failures at the same time."""
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     for _ in range(500):
         breaker.failed(0.0)
     assert breaker.wait(0.0) == pytest.approx(0.1)
 
 
-def test_breaker_lets_another_request_through_when_the_last_got_no_answer() -> None:
-    """A request without an answer holds the others back no longer than one wait."""
+def test_circuit_breaker_allows_another_request_when_one_gets_no_answer() -> None:
+    """Circuit breaker allows another request after one wait when the previous one got no answer."""
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     breaker.failed(0.0)
     assert breaker.take(0.2) == 0

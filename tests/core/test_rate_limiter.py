@@ -1,4 +1,4 @@
-"""Rate limiter: a token bucket for each key."""
+"""Rate limiter with a token bucket for each key."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rtmon.testing import FakeClock
 
 
 def test_rate_limiter_allows_a_burst_and_then_the_rate() -> None:
-    """Each key has ``burst`` at once and ``rate`` a second after that, and gets the remaining
-    number.
+    """Rate limiter allows each key a burst and then the rate, and returns remaining messages,
+    wait and reset time.
     """
     clock = FakeClock()
     limiter = rtmon.RateLimiter(rate=2, burst=3, clock=clock.monotonic)
@@ -27,8 +27,8 @@ def test_rate_limiter_allows_a_burst_and_then_the_rate() -> None:
     assert (limiter.wait("ada"), limiter.reset("ada")) == (0.0, 0.0)
 
 
-def test_rate_limiter_forgets_the_key_longest_unused() -> None:
-    """Past its capacity the limiter keeps the busiest keys."""
+def test_rate_limiter_evicts_the_least_recently_used_key() -> None:
+    """Rate limiter evicts the least recently used key above its capacity."""
     limiter = rtmon.RateLimiter(rate=0.001, burst=1, capacity=3)
     for number in range(100):
         limiter.allow("busy")
@@ -39,7 +39,9 @@ def test_rate_limiter_forgets_the_key_longest_unused() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"burst": 0}, {"capacity": 0}, {"rate": "fast"}])
-def test_rate_limiter_refuses_numbers_that_are_not_positive(wrong: dict[str, object]) -> None:
-    """Rates, bursts and capacities are positive numbers."""
+def test_rate_limiter_raises_option_error_for_numbers_that_are_not_positive(
+    wrong: dict[str, object],
+) -> None:
+    """Rate limiter raises OptionError when its rate, burst or capacity is not a positive number."""
     with pytest.raises(OptionError):
         rtmon.RateLimiter(**{"rate": 1, "burst": 1, **wrong})  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
-"""Token buckets, compared with exact arithmetic; channel patterns and address keys of rate
-limits.
+"""Token buckets compared with exact arithmetic; overlap of channel patterns; keys of IP
+addresses.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.addresses import network
+from rtmon.core.ip_addresses import network
 from rtmon.core.token_bucket import Bucket, Buckets
 from rtmon.errors import ProtocolError
-from rtmon.hub.admission.connection_rate import ConnectionRate
-from rtmon.protocol.channels import covers, is_pattern, matches, overlaps
+from rtmon.hub.admission.connection_rate_limit import ConnectionRate
+from rtmon.protocol.channel_patterns import covers, is_pattern, matches, overlaps
 
 
-def test_bucket_gives_several_tokens_and_can_be_drained() -> None:
-    """A bucket counts whole tokens, gives several at once, and is empty after a drain."""
+def test_token_bucket_takes_several_tokens_and_can_be_drained() -> None:
+    """Token bucket counts whole tokens, gives several at once, and is empty after ``drain()``."""
     bucket = Bucket(rate=2.0, burst=5, now=0.0)
     assert bucket.available(0.0) == 5
     bucket.take(3)
@@ -32,14 +32,14 @@ def test_bucket_gives_several_tokens_and_can_be_drained() -> None:
 
 
 PAUSES = st.lists(st.integers(0, 3_000), max_size=80)
-"""Milliseconds between one try and the next."""
+"""Milliseconds between two attempts."""
 
 
 @given(PAUSES, st.integers(1, 50), st.integers(1, 20))
-def test_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -> None:
-    """A bucket allows exactly what exact arithmetic does: in any time no more than the burst
-    and the rate times that time, and it refuses no message that there are tokens for.
-    """
+def test_token_bucket_allows_exactly_what_exact_arithmetic_allows(
+    pauses: list[int], rate: int, burst: int
+) -> None:
+    """Token bucket allows exactly the messages that exact arithmetic with burst and rate allows."""
     bucket = Bucket(rate=rate, burst=burst, now=0.0)
     exact, now = Fraction(burst), 0
     for pause in pauses:
@@ -55,10 +55,10 @@ def test_bucket_is_never_overdrawn(pauses: list[int], rate: int, burst: int) -> 
 
 
 @given(PAUSES, st.integers(1, 50), st.integers(1, 20))
-def test_bucket_allows_a_message_after_the_wait_it_names(
+def test_token_bucket_allows_a_message_after_the_wait_it_returns(
     pauses: list[int], rate: int, burst: int
 ) -> None:
-    """After that many seconds, and not before, the next message is allowed."""
+    """Token bucket allows the next message after the wait that it returns, and not before."""
     bucket, now = Bucket(rate=rate, burst=burst, now=0.0), 0.0
     for pause in pauses:
         now += pause / 1000
@@ -71,8 +71,8 @@ def test_bucket_allows_a_message_after_the_wait_it_names(
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500)), max_size=100))
-def test_keys_are_independent(tries: list[tuple[int, int]]) -> None:
-    """Below the limit of keys, each key has a bucket as if it were alone."""
+def test_token_buckets_of_different_keys_are_independent(tries: list[tuple[int, int]]) -> None:
+    """Token buckets of different keys act as if each were alone."""
     shared, now = Buckets(rate=5, burst=3, capacity=6), 0
     alone = {key: Bucket(rate=5, burst=3, now=0.0) for key in range(6)}
     for key, pause in tries:
@@ -84,8 +84,8 @@ def test_keys_are_independent(tries: list[tuple[int, int]]) -> None:
             found.take()
 
 
-def test_memory_is_bounded_for_any_number_of_keys() -> None:
-    """The most recently used keys are kept."""
+def test_token_buckets_keep_only_the_most_recently_used_keys() -> None:
+    """Token buckets keep only the three most recently used of 1,000 keys."""
     buckets = Buckets(rate=0.001, burst=1, capacity=3)
     buckets.get("kept", 0.0).take()
     for number in range(1_000):
@@ -94,8 +94,10 @@ def test_memory_is_bounded_for_any_number_of_keys() -> None:
         assert len(buckets) <= 3
 
 
-def test_message_takes_a_token_of_each_bucket_or_of_none() -> None:
-    """When one bucket refuses, no other gives a token, and the longest wait is returned."""
+def test_connection_rate_takes_a_token_from_all_buckets_or_from_none() -> None:
+    """Connection rate takes a token from its own and the shared bucket, or from neither when one
+    is empty.
+    """
     mine, shared = ConnectionRate(rate=1, burst=2, now=0.0), Bucket(rate=0.5, burst=1, now=0.0)
     assert mine.take(0.0, [shared]) == 0.0
     assert mine.take(0.0, [shared]) == pytest.approx(2.0)
@@ -122,9 +124,11 @@ CHANNELS = [
 
 
 @given(patterns, patterns)
-def test_patterns_meet_exactly_when_a_channel_matches_both(one: str, other: str) -> None:
-    """No common channel is missed, and a pattern that covers another matches all its channels:
-    otherwise a wider pattern could evade a rule.
+def test_overlaps_and_covers_agree_with_the_channels_that_patterns_match(
+    one: str, other: str
+) -> None:
+    """``overlaps()`` misses no channel that two patterns have in common, and a pattern that
+    ``covers()`` another matches all its channels.
     """
     for pattern in (one, other):
         try:
@@ -143,7 +147,7 @@ def test_patterns_meet_exactly_when_a_channel_matches_both(one: str, other: str)
         ("news.*", "news.sport", True, True),
         ("news.*", "news.sport.tennis", False, False),
         ("news.**", "news.sport.*", True, True),
-        ("news.**", "news.*", True, False),  # news. is no channel of the first
+        ("news.**", "news.*", True, False),  # "news.**" matches "news.", "news.*" does not.
         ("news.**", "news", False, False),
         ("news.**", "**", True, False),
         ("**", "a.**", True, True),
@@ -153,8 +157,10 @@ def test_patterns_meet_exactly_when_a_channel_matches_both(one: str, other: str)
         ("news.sport", "mail.*", False, False),
     ],
 )
-def test_patterns_meet_by_example(one: str, other: str, meet: bool, inside: bool) -> None:  # noqa: FBT001 - a case's
-    """Patterns without a common channel are distinguished from those with one."""
+def test_overlaps_and_covers_give_the_expected_result_for_pattern_pairs(
+    one: str, other: str, *, meet: bool, inside: bool
+) -> None:
+    """``overlaps()`` and ``covers()`` return the expected result for pairs of channel patterns."""
     assert (overlaps(one, other), covers(one, other)) == (meet, inside)
 
 
@@ -172,8 +178,10 @@ def test_patterns_meet_by_example(one: str, other: str, meet: bool, inside: bool
         (None, None),
     ],
 )
-def test_networks_group_addresses_by_ipv6_prefix(remote: str | None, key: str | None) -> None:
-    """All addresses of an IPv6 network share one key, since one client may own them all;
-    text that is no address has no key.
+def test_network_key_is_the_ipv4_address_or_the_ipv6_64_network(
+    remote: str | None, key: str | None
+) -> None:
+    """Network key of a client address is the IPv4 address or the IPv6 /64 network, and None for
+    other text.
     """
     assert network(remote) == key

@@ -1,4 +1,4 @@
-"""Run a notebook of the course in its own kernel."""
+"""Run the cells of a course notebook in a kernel of its own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from nbclient import NotebookClient
 from .notebooks import Notebook
 
 PATIENCE = 250
-"""Seconds that a cell may take, on a machine that others use too."""
+"""Longest time in seconds of one cell, on a machine that runs other tests at the same time."""
 
 PICTURE = "application/vnd.rtmon.view.v1+json"
-"""MIME type of a picture in a notebook."""
+"""MIME type of a dashboard view or scenario in a cell's output."""
 
 COUNT_LEFT = """
 import asyncio
@@ -25,7 +25,7 @@ import psutil
 
 
 def _left():
-    # Libraries' timers, which end by themselves after a while, are not the notebook's.
+    # Timers of these libraries end by themselves, and are not started by the notebook.
     theirs = ("ipykernel", "tornado", "zmq", "jupyter_client", "IPython")
     theirs += ("engineio", "sse_starlette")
     tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
@@ -51,12 +51,12 @@ print("left:", _left() == _before, _before, _left(), [
 """
 
 PATIENT = "import os\nos.environ['RTMON_COURSE_PATIENCE'] = '60'"
-"""Right answers are found to be right on a slow machine, too."""
+"""Code that gives every check 60 seconds, so that right answers also pass on a slow machine."""
 
 IMPATIENT = "os.environ.pop('RTMON_COURSE_PATIENCE', None)"
 
 HOUR = 4.0
-"""Seconds that an hour takes after :data:`SHORT_HOUR`."""
+"""Real seconds that stand for one hour after the code :data:`SHORT_HOUR` has run."""
 
 SHORT_HOUR = f"""
 from rtmon.hub.options import HubOptions
@@ -76,18 +76,20 @@ def _shorten(options, check=HubOptions.__post_init__):
 HubOptions.__post_init__ = _shorten
 base.ROWS = 12
 """
-"""Lets pass in four seconds what matters of an hour: a hub's long timeouts, rows of a scenario."""
+"""Code that shortens a hub's timeouts of a minute or more, so that one hour passes in four seconds.
+It also limits a scenario's table to 12 rows.
+"""
 
 
 @dataclass
 class Run:
-    """How to run a notebook.
+    """Options of a notebook run.
 
     Attributes:
-        answers: index of an exercise's cell → the learner's code below its comment.
-        wrong: place of an exercise's cell → wrong answers, each tried and checked before.
-        pause: seconds to wait before each cell that follows prose.
-        times: how many times in a row each code cell is run.
+        answers: Index of an exercise's cell → code to append to that cell as the answer.
+        wrong: Index of an exercise's cell → wrong answers to try before the answer.
+        pause: Seconds to wait before each cell that follows text.
+        times: How many times in a row to run each code cell.
     """
 
     answers: Mapping[int, str] = field(default_factory=dict)
@@ -97,11 +99,11 @@ class Run:
 
 
 class Kernel:
-    """A notebook in its own kernel, cell by cell.
+    """A running kernel in which the cells of one notebook are executed.
 
     Attributes:
-        picture: place of the first cell that showed a picture.
-        seconds: how long each cell took that was run from a notebook.
+        picture: Index of the first cell whose output was a dashboard view or scenario.
+        seconds: Index of a cell → seconds that the cell took.
     """
 
     def __init__(self, client: NotebookClient) -> None:
@@ -112,7 +114,7 @@ class Kernel:
     @classmethod
     @contextlib.asynccontextmanager
     async def start(cls, notebook: Notebook) -> AsyncIterator[Kernel]:
-        """Start a kernel in the notebook's folder."""
+        """Start a kernel in the notebook's folder, and yield it."""
         client = NotebookClient(nbformat.v4.new_notebook(), timeout=PATIENCE, kernel_name="python3")
         async with client.async_setup_kernel(cwd=str(notebook.path.parent)):
             yield cls(client)
@@ -127,7 +129,7 @@ class Kernel:
         self._client.kc.allow_stdin = there
 
     async def run(self, source: str) -> list[Any]:
-        """Run a cell; returns its outputs."""
+        """Execute code as a cell, and return the cell's outputs."""
         cell = nbformat.v4.new_code_cell(source)
         self._client.nb.cells.append(cell)
         await self._client.async_execute_cell(cell, len(self._client.nb.cells) - 1)
@@ -135,10 +137,10 @@ class Kernel:
         return outputs
 
     async def run_all(self, notebook: Notebook, how: Run) -> dict[int, list[str]]:
-        """Run a notebook.
+        """Run all code cells of a notebook.
 
         Returns:
-            Index of each check → its output, each time; wrong answers first.
+            Index of each check's cell → its output at each run, those of wrong answers first.
         """
         said: dict[int, list[str]] = {}
         clock = asyncio.get_running_loop().time
@@ -167,10 +169,10 @@ class Kernel:
         return said
 
     async def left(self) -> str:
-        """Wait until all earlier tasks and sockets have ended; return those that have not, or
-        "".
+        """Wait until all tasks and sockets that the notebook started have ended. Return a
+        description of those that remain; empty if none remains.
 
-        Run :data:`COUNT_LEFT` first.
+        Code :data:`COUNT_LEFT` must have run before the notebook.
         """
         said = text(await self.run(LEFT_NOTHING))
         return "" if said.startswith("left: True") else said

@@ -1,4 +1,4 @@
-"""The notebooks of the course, as they are shipped."""
+"""The notebooks of the course, read from the folder ``notebooks/``."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Notebook:
     """A notebook of the course.
 
     Attributes:
-        path: its file.
-        cells: as nbformat reads them.
+        path: The notebook's file.
+        cells: The notebook's cells, as nbformat reads them.
     """
 
     path: Path
@@ -31,33 +31,33 @@ class Notebook:
 
     @classmethod
     def read(cls, name: str) -> Notebook:
-        """Read the notebook of a name, such as ``00_quickstart``."""
+        """Read a notebook by its file name without suffix, such as ``00_quickstart``."""
         return cls(NOTEBOOKS[name], nbformat.read(NOTEBOOKS[name], 4).cells)
 
     @property
     def code(self) -> list[str]:
-        """The source of each code cell."""
+        """Source text of each code cell."""
         return [cell.source for cell in self.cells if cell.cell_type == "code"]
 
     @property
     def prose(self) -> str:
-        """All text, without the hidden solutions."""
+        """All text of the notebook without the hidden solutions."""
         texts = [cell.source for cell in self.cells if cell.cell_type == "markdown"]
         return re.sub(r"<details>.*?</details>", "", "\n\n".join(texts), flags=re.DOTALL)
 
     @property
     def minutes(self) -> int:
-        """The minutes that the notebook takes, as its head says."""
+        """Duration in minutes that the notebook's first cell announces."""
         found = re.search(r"^\*\*Time:\*\* (\d+) minutes\.$", self.cells[0].source, re.MULTILINE)
         assert found, "the head has no line such as **Time:** 15 minutes."
         return int(found[1])
 
     def follows_prose(self, at: int) -> bool:
-        """Return whether a reader has text to read before running a cell."""
+        """Return True if the cell before this one is text."""
         return at > 0 and self.cells[at - 1].cell_type == "markdown"
 
     def exercises(self) -> Iterator[tuple[int, str]]:
-        """Iterate over the index of each exercise's cell, and its official solution."""
+        """Yield the index of each exercise's cell with its official solution."""
         for at, cell in enumerate(self.cells):
             if "exercise" in cell.metadata.get("tags", ()):
                 found = SOLUTION.search(self.cells[at - 1].source)
@@ -65,7 +65,9 @@ class Notebook:
                 yield at, found[1]
 
     def wrong(self) -> list[Mapping[str, str]]:
-        """Wrong answers to each exercise, from ``wrong_00.py`` and so on: reason → answer."""
+        """Return the wrong answers to each exercise, from ``wrong_00.py`` and so on, as reason →
+        answer.
+        """
         module = import_module(f"tests.course.wrong_{self.path.stem[:2]}")
         answers: list[Mapping[str, str]] = module.WRONG
         return answers

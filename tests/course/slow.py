@@ -1,7 +1,8 @@
 """Run the notebooks of the course at a reader's speed; `make test-course-slow`.
 
-Each notebook gets its own kernel, all at the same time, with the official solutions as answers.
-A reader takes a minute for the text before a cell. Prints how many minutes each notebook takes.
+All notebooks run at the same time, each in its own kernel, with the official solutions as answers.
+Before each cell that follows text, the run waits one minute, as a reader would. It prints how many
+minutes each notebook took.
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ READING = 60.0
 """Seconds that a reader takes for the text before a cell."""
 
 TOLERANCE = 5.0
-"""Minutes by which the time in the head of a notebook may be wrong."""
+"""Largest allowed difference in minutes from the duration that a notebook announces."""
 
 STAGGER = 7.0
-"""Seconds between the starts of two notebooks, so that their cells do not run at the same time."""
+"""Seconds between the starts of two notebooks, so that their cells do not all run at once."""
 
 
 async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
     """Run a notebook at a reader's speed.
 
     Args:
-        name: of the notebook.
-        how: to run it; its answers are the solutions.
-        after: seconds to wait before it starts.
+        name: Name of the notebook.
+        how: Options of the run. Its answers are replaced by the solutions.
+        after: Seconds to wait before the run starts.
 
     Returns:
-        Seconds that it took, and what went wrong.
+        Seconds that the run took, and a description of each fault.
     """
     await asyncio.sleep(after)
     notebook = Notebook.read(name)
@@ -44,7 +45,8 @@ async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
         problems: list[str] = []
         try:
             said = await kernel.run_all(notebook, how)
-        except Exception as error:  # noqa: BLE001 - a cell may raise anything; the others go on
+        # A cell may raise any exception, and the other notebooks must continue.
+        except Exception as error:  # noqa: BLE001
             at = max(kernel.seconds, default=-1)
             problems.append(f"the code cell after [{at}] failed: {error}")
         else:
@@ -66,7 +68,7 @@ async def run(name: str, how: Run, *, after: float) -> tuple[float, list[str]]:
 
 
 async def main(arguments: list[str]) -> int:
-    """Run the given notebooks, all by default; return how many failed."""
+    """Run the notebooks named on the command line, or all; return how many failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.course.slow", description=__doc__)
     parser.add_argument("names", nargs="*", help="beginnings of names, such as 00; all by default")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Checks of exercises: findings, messages, and errors."""
+"""The function `check` of the course, which tests a learner's answer and prints the result."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ Said = pytest.CaptureFixture[str]
 
 
 async def said(capsys: Said, *args: Any, **options: Any) -> list[str]:
-    """Run a check and return its output lines."""
+    """Run a check, and return the lines that it printed."""
     await check(*args, **{"within": 0.01, **options})
     return capsys.readouterr().out.splitlines()
 
 
-async def test_check_shows_fact_expectation_and_hint_when_answer_is_wrong(capsys: Said) -> None:
-    """The output has the found value, the expected one, and the hint."""
+async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wrong(
+    capsys: Said,
+) -> None:
+    """Exercise check prints the found value, the expected value and a hint when the answer is
+    wrong, and "Right" when it is right.
+    """
     facts = {"open": 8}
     options: dict[str, Any] = {
         "found": lambda: facts,
@@ -36,8 +40,8 @@ async def test_check_shows_fact_expectation_and_hint_when_answer_is_wrong(capsys
     assert await said(capsys, "forty are here", **options) == ["✓ Right: forty are here"]
 
 
-async def test_check_names_only_wrong_facts(capsys: Said) -> None:
-    """Of several facts the output has those that differ; other values are ignored."""
+async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
+    """Exercise check of several values prints only those that differ from the expected ones."""
     lines = await said(
         capsys,
         "several",
@@ -67,16 +71,22 @@ async def test_check_names_only_wrong_facts(capsys: Said) -> None:
         ("x" * 999, 1, f"'{'x' * 78}…, this asks for 1"),
     ],
 )
-async def test_check_shows_values_rounded_and_on_one_line(
+async def test_check_prints_values_rounded_shortened_and_on_one_line(
     capsys: Said, found: Any, expected: Any, sentence: str
 ) -> None:
-    """A value in the output is rounded, cut, and free of control characters."""
+    """Exercise check prints a found value on one line: rounded, shortened, and with control
+    characters escaped.
+    """
     _, line = await said(capsys, "it holds", found=lambda: found, expected=expected)
     assert sentence in line
 
 
-async def test_check_passes_when_fact_becomes_true_in_time(capsys: Said) -> None:
-    """The check calls functions and coroutine functions until they return the expected value."""
+async def test_check_passes_when_its_function_returns_the_expected_value_in_time(
+    capsys: Said,
+) -> None:
+    """Exercise check calls its function or coroutine function repeatedly, and passes when the
+    expected value comes within the time limit.
+    """
     looks: list[int] = []
 
     async def count() -> int:
@@ -89,8 +99,10 @@ async def test_check_passes_when_fact_becomes_true_in_time(capsys: Said) -> None
     ]
 
 
-async def test_check_is_wrong_when_reading_or_hint_raises(capsys: Said) -> None:
-    """A half-done exercise, or a hint that raises, is "not yet" and no traceback."""
+async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> None:
+    """Exercise check prints "Not yet" with the exception's text and no traceback when its
+    functions raise an exception.
+    """
     assert await said(capsys, "broken", lambda: 1 / 0, hint=str) == [
         "○ Not yet: broken",
         "  The check met ZeroDivisionError: division by zero",
@@ -104,8 +116,10 @@ async def test_check_is_wrong_when_reading_or_hint_raises(capsys: Said) -> None:
     assert lines == ["○ Not yet: odd", "  found 1, this asks for 2"]
 
 
-async def test_since_counts_from_its_creation(capsys: Said) -> None:
-    """Actions before an exercise's cell do not count."""
+async def test_since_counts_only_what_happens_after_its_creation(capsys: Said) -> None:
+    """Function since(), for exercise checks, returns how far each count has grown since since()
+    was called.
+    """
     counts = {"published": 7}
     grown = since(lambda: counts)
     counts["published"] += 1
@@ -114,10 +128,12 @@ async def test_since_counts_from_its_creation(capsys: Said) -> None:
     assert lines == ["○ Not yet: one", "  late is 3, this asks for 2"]
 
 
-async def test_check_raises_when_strict_and_wrong(
+async def test_strict_check_raises_when_the_answer_is_wrong(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong answer raises with strict=True, or RTMON_COURSE_STRICT=1, and is shown, too."""
+    """Exercise check with strict=True or RTMON_COURSE_STRICT=1 prints a wrong answer and raises
+    an AssertionError.
+    """
     with pytest.raises(WrongAnswer, match="found 1, this asks for 2"):
         await said(capsys, "two", found=lambda: 1, expected=2, strict=True)
     assert "Not yet: two" in capsys.readouterr().out
@@ -131,10 +147,12 @@ async def test_check_raises_when_strict_and_wrong(
     assert await said(capsys, "undone", lambda: None) == ["○ Not yet: undone"]
 
 
-async def test_check_waits_longer_when_patience_is_set(
+async def test_check_waits_as_long_as_the_patience_variable_says(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RTMON_COURSE_PATIENCE is the minimum time of a check, and of a single call, too."""
+    """Exercise check waits at least as many seconds as RTMON_COURSE_PATIENCE says, and raises
+    when the variable is not a number.
+    """
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")
     assert await said(capsys, "20th", lambda: looks.append(1) or len(looks) > 19, within=0) == [
@@ -160,6 +178,8 @@ async def test_check_waits_longer_when_patience_is_set(
     ],
 )
 async def test_check_refuses_wrong_arguments(options: dict[str, Any], complaint: str) -> None:
-    """A wrong call by the author of a notebook raises with the right form."""
+    """Exercise check raises OptionError that names the mistake when a notebook's author calls
+    it with wrong arguments.
+    """
     with pytest.raises(OptionError, match=complaint):
         await check("it holds", **options)

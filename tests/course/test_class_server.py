@@ -1,4 +1,4 @@
-"""Learners' reports to the class server, and the wall that reads them, over real sockets."""
+"""Learners' reports to the class server, and the progress wall that reads them, over WebSockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRONG = Result(right=False, tries=1, note="open is 8, this asks for at least 40"
 
 @contextlib.contextmanager
 def reporting(url: str, learner: str) -> Iterator[Reporter]:
-    """A reporter that ends with the test."""
+    """Create a learner's reporter, and close it afterwards."""
     reporter = Reporter(url, learner)
     try:
         yield reporter
@@ -40,13 +40,13 @@ def reporting(url: str, learner: str) -> Iterator[Reporter]:
 
 
 class Heard:
-    """A board that reads a class server's reports."""
+    """A progress board that receives the reports from a class server."""
 
     def __init__(self) -> None:
         self.board = ProgressBoard([])
 
     def results(self) -> dict[str, dict[str, Any]]:
-        """Learner → exercise → right, tries, note."""
+        """Return learner → exercise → (right, tries, note)."""
         return {row["name"]: row["results"] for row in self.board.state()["learners"]}
 
     @contextlib.asynccontextmanager
@@ -61,8 +61,10 @@ class Heard:
                 await asyncio.wait([task])
 
 
-async def test_wall_shows_learners_from_before_and_after_its_start() -> None:
-    """The newest report of each learner is on the wall, from the history or live."""
+async def test_progress_wall_shows_reports_sent_before_and_after_it_connects() -> None:
+    """Progress wall shows the newest report of each learner, whether sent before or after the wall
+    connected.
+    """
     heard = Heard()
     async with rtmon.serve(hub := Hub(), "127.0.0.1", 0) as server:
         with reporting(server.url, "ada") as ada, reporting(server.url, "ben") as ben:
@@ -80,10 +82,12 @@ async def test_wall_shows_learners_from_before_and_after_its_start() -> None:
     }
 
 
-async def test_report_waits_while_the_class_server_is_away(
+async def test_learner_results_are_sent_in_one_report_when_the_class_server_starts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A learner's results of that time are in one report, sent once the server is there."""
+    """Learner's results from before the class server starts arrive in one report once the server
+    runs.
+    """
     port = reserve_port()
     heard = Heard()
     with reporting(f"ws://127.0.0.1:{port}", "ada") as ada:
@@ -97,10 +101,10 @@ async def test_report_waits_while_the_class_server_is_away(
             assert hub.channel_stats()[f"channel:{CHANNEL}"].published == 1
 
 
-async def test_report_is_sent_again_when_the_class_server_has_restarted(
+async def test_report_is_sent_again_when_the_class_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A restarted server gets the report again, without a new check."""
+    """Learner's report is sent again without a new check when the class server has restarted."""
     port = reserve_port()
     reporter = Reporter(f"ws://127.0.0.1:{port}", "ada", again=0.2)
     for _ in range(2):
@@ -115,8 +119,10 @@ async def test_report_is_sent_again_when_the_class_server_has_restarted(
     reporter.wait_closed()
 
 
-async def test_learner_is_told_when_the_class_server_refuses() -> None:
-    """When a hub requires a token and gets none, the next check shows the problem."""
+async def test_reporter_names_the_problem_when_the_class_server_requires_a_token() -> None:
+    """Learner's reporter without a token keeps a description of the problem and raises nothing
+    when the class server requires a token.
+    """
 
     async def refuse(_: object) -> None:
         return None
@@ -126,12 +132,12 @@ async def test_learner_is_told_when_the_class_server_refuses() -> None:
             ada.send({"01-1": RIGHT})
             await until(lambda: ada.problem)
             ada.wait_closed()
-            ada.send({"01-1": RIGHT})  # it has given up, and nothing is raised
+            ada.send({"01-1": RIGHT})  # the reporter has stopped trying, and must not raise
     assert "showed no token" in ada.problem
 
 
-async def test_wall_uses_the_tokens_name_when_the_class_server_authenticates() -> None:
-    """With authentication a learner cannot report under another learner's name."""
+async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed_one() -> None:
+    """Progress wall shows the name of the learner's token when the learner claims another name."""
 
     async def known(shown: Credentials) -> User | None:
         return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105
@@ -148,11 +154,11 @@ async def test_wall_uses_the_tokens_name_when_the_class_server_authenticates() -
         reporter.close()
 
 
-async def test_notebook_goes_on_when_the_class_server_is_away(
+async def test_check_works_and_reports_later_when_the_class_server_is_away(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """A check does not wait for the server and leaves no task; the next one shows the problem,
-    and reports all once the server is there.
+    """Exercise check in a notebook works without the class server, prints the problem, and
+    sends all results once the server runs.
     """
     port = reserve_port()
     heard = Heard()
@@ -183,8 +189,10 @@ async def test_notebook_goes_on_when_the_class_server_is_away(
         assert "✓ Right: one\n  (The class server does not know of this yet: " in said
 
 
-async def test_wall_page_gets_the_state_at_each_change() -> None:
-    """Each page gets the whole wall when it connects, and again when it has changed."""
+async def test_progress_wall_page_receives_the_whole_state_at_each_change() -> None:
+    """Page of the progress wall receives the whole state when it connects, and again after
+    changes.
+    """
     state = {"learners": 1}
     async with (
         WallServer(lambda: state) as server,
@@ -197,8 +205,10 @@ async def test_wall_page_gets_the_state_at_each_change() -> None:
         assert json.loads(await page.recv()) == {"learners": 2}
 
 
-async def test_wall_refuses_pages_of_other_origins() -> None:
-    """A page of another origin cannot read the wall, under its own host name or another."""
+async def test_progress_wall_answers_403_to_other_origins_and_hosts() -> None:
+    """Progress wall answers 403 to a WebSocket from another origin and to a request for another
+    host name.
+    """
     async with WallServer(dict) as server:
         feed = server.url.replace("http", "ws") + "feed"
         with pytest.raises(InvalidStatus) as caught:

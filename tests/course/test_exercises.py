@@ -1,4 +1,4 @@
-"""Exercises read from notebooks, marked for nbgrader, and stripped of solutions."""
+"""Exercises of notebooks: read from their checks, marked for nbgrader, stripped of solutions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ answer = 1
 
 
 def calls_of_check(source: str) -> list[ast.Call]:
-    """The calls of ``check`` in a cell."""
+    """Return the calls of ``check`` in a cell's source."""
     nodes = ast.walk(ast.parse(source))
     return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "check"]
 
 
 def notebook(*checks: str) -> dict[str, Any]:
-    """A notebook with exercises in sequence."""
+    """Return a notebook with one exercise for each given check."""
     cells = []
     for source in checks:
         cells.append({"cell_type": "markdown", "metadata": {}, "source": [TEXT]})
@@ -53,8 +53,10 @@ ONE = 'await check("one", lambda: answer == 1, exercise="01-1")'
 TWO = 'facts = {}\nawait check(\n    "two",\n    found=len,\n    exercise="01-2",\n    points=5,\n)'
 
 
-def test_exercises_are_read_from_the_checks() -> None:
-    """Name, statement and points come from the call of check; one point is the default."""
+def test_exercise_name_text_and_points_come_from_its_check_call() -> None:
+    """Course exercise takes its name, text and points from the call of check, with one point by
+    default.
+    """
     found = list(exercises(notebook(ONE, TWO, 'await check("unnamed", print)')))
     assert [(each.name, each.claim, each.points, each.cell) for each in found] == [
         ("01-1", "one", 1, 2),
@@ -70,15 +72,17 @@ def test_exercises_are_read_from_the_checks() -> None:
         'await check("one", print, exercise="01-1", points=1 + 1)',
     ],
 )
-def test_exercise_is_refused_when_its_arguments_are_not_literal(source: str) -> None:
-    """Values for the table of marks must be readable without running the notebook."""
+def test_exercise_is_refused_when_its_check_has_computed_arguments(source: str) -> None:
+    """Reading course exercises raises FileFormatError when name, text or points of a check are
+    not literals.
+    """
     with pytest.raises(FileFormatError, match=r"a literal (str|int) is needed"):
         list(exercises(notebook(source)))
 
 
-def test_check_cell_is_a_locked_nbgrader_test_with_its_points() -> None:
-    """Each check of an exercise has nbgrader's metadata, and no other cell does; marking twice
-    changes nothing.
+def test_marking_for_nbgrader_makes_each_check_a_locked_graded_cell() -> None:
+    """Marking a notebook for nbgrader makes each check a locked graded cell with its points, and
+    marking again changes nothing.
     """
     marked = notebook(ONE, TWO)
     mark_for_nbgrader(marked)
@@ -109,14 +113,14 @@ def test_check_cell_is_a_locked_nbgrader_test_with_its_points() -> None:
 
 
 @pytest.mark.parametrize("checks", [(ONE, ONE), (f"{ONE}\n{TWO}",)])
-def test_exercises_that_share_a_name_or_cell_are_refused(checks: tuple[str, ...]) -> None:
-    """Points of two exercises in one cell, or under one name, cannot be told apart."""
+def test_exercises_are_refused_when_two_share_a_name_or_cell(checks: tuple[str, ...]) -> None:
+    """Marking for nbgrader raises FileFormatError when two exercises share a name or a cell."""
     with pytest.raises(FileFormatError, match="an exercise has one check"):
         mark_for_nbgrader(notebook(*checks))
 
 
-def test_only_solutions_are_removed() -> None:
-    """The text above and below a solution stays."""
+def test_removing_solutions_keeps_the_text_around_them() -> None:
+    """Removing solutions from a notebook keeps the text above and below each solution."""
     handout = notebook(ONE)
     handout["cells"][0]["source"] = [TEXT + "\n\nAfterwards.\n\n<details><summary>More</summary>"]
     without_solutions(handout)
@@ -124,8 +128,10 @@ def test_only_solutions_are_removed() -> None:
     assert text == "### Exercise 1\n\nDo it.\n\nAfterwards.\n\n<details><summary>More</summary>"
 
 
-def test_copies_are_made_with_or_without_solutions(tmp_path: Path) -> None:
-    """`rtmon notebooks` copies with solutions, --no-solutions without; both are valid notebooks."""
+def test_notebooks_command_copies_the_course_with_or_without_solutions(tmp_path: Path) -> None:
+    """`rtmon notebooks` copies the course with its solutions, and without them when --no-solutions
+    is given.
+    """
     assert main(["notebooks", str(tmp_path / "with"), "--no-start"]) == 0
     assert main(["notebooks", str(tmp_path / "without"), "--no-solutions", "--no-start"]) == 0
     for source in NOTEBOOKS:
@@ -146,8 +152,10 @@ def test_copies_are_made_with_or_without_solutions(tmp_path: Path) -> None:
         assert copied == original
 
 
-def test_copies_are_made_of_a_teachers_own_notebooks(tmp_path: Path) -> None:
-    """`rtmon notebooks --course` marks a teacher's notebooks, and removes their solutions."""
+def test_notebooks_command_copies_a_teachers_own_notebooks(tmp_path: Path) -> None:
+    """`rtmon notebooks --course` marks a teacher's own notebooks for nbgrader and removes their
+    solutions.
+    """
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "week_1.ipynb").write_text(json.dumps(notebook(ONE)))
@@ -158,8 +166,10 @@ def test_copies_are_made_of_a_teachers_own_notebooks(tmp_path: Path) -> None:
     assert "Solution" not in "".join(copied["cells"][0]["source"])
 
 
-def test_metadata_of_the_course_is_current() -> None:
-    """The notebooks' metadata is what `make docs` derives from their checks."""
+def test_nbgrader_metadata_of_the_course_matches_its_checks() -> None:
+    """Metadata for nbgrader in the course's notebooks equals what scripts/exercises.py derives from
+    their checks.
+    """
     check = [sys.executable, str(ROOT / "scripts" / "exercises.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -167,7 +177,9 @@ def test_metadata_of_the_course_is_current() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_check_of_the_course_is_graded(path: Path) -> None:
-    """Each check of a notebook names its exercise and points, and nbgrader grades its cell."""
+    """Every check in a course notebook names its exercise and points and is in a cell that nbgrader
+    grades.
+    """
     cells = json.loads(path.read_text("utf-8"))["cells"]
     graded = {each.cell for each in exercises({"cells": cells})}
     for at, cell in enumerate(cells):
@@ -178,8 +190,10 @@ def test_every_check_of_the_course_is_graded(path: Path) -> None:
             assert cell["metadata"]["nbgrader"]["grade"], at
 
 
-def test_exercises_of_the_course_have_unique_names() -> None:
-    """No two notebooks share an exercise's name, and each begins with its notebook's number."""
+def test_exercise_names_are_unique_and_begin_with_the_notebook_number() -> None:
+    """Course exercise names are unique in the course, and each begins with the number of its
+    notebook.
+    """
     names = []
     for path in NOTEBOOKS:
         for each in exercises(json.loads(path.read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Judges of learners' solutions: right ones pass, wrong ones fail for their own reason."""
+"""Judges of the course's programming exercises, run on right and wrong sample solutions."""
 
 from __future__ import annotations
 
@@ -44,19 +44,21 @@ WRONG = [
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set a longer patience, since the machine runs other tests, too."""
+    """Raise the judges' time limit, because other tests run on the machine at the same time."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 100)
 
 
 def open_sockets() -> int:
-    """Return how many TCP sockets this process listens on or has connected."""
+    """Return how many TCP sockets of this process listen or are connected."""
     states = {"LISTEN", "ESTABLISHED"}
     return sum(one.status in states for one in psutil.Process().net_connections("tcp"))
 
 
 @pytest.mark.parametrize("name", BUILDS)
-async def test_right_solution_passes_every_test(name: str) -> None:
-    """A right solution passes, and the trial leaves neither task nor socket behind."""
+async def test_judge_passes_a_right_solution_and_leaves_no_task_or_socket(name: str) -> None:
+    """Exercise judge passes a right solution in all its tests, and leaves neither task nor
+    socket open.
+    """
     module = BUILDS[name]
     before, sockets = asyncio.all_tasks(), open_sockets()
     verdict = await module.judge(module.right())
@@ -69,10 +71,12 @@ async def test_right_solution_passes_every_test(name: str) -> None:
 
 @pytest.mark.course
 @pytest.mark.parametrize(("module", "make", "story"), WRONG)
-async def test_wrong_solution_fails_for_its_own_reason(
+async def test_judge_fails_a_wrong_solution_with_its_reason_and_a_hint(
     module: Any, make: Callable[[], Any], story: str
 ) -> None:
-    """The verdict of a wrong solution has the right reason, and a hint."""
+    """Exercise judge fails each wrong solution with the reason that fits its fault, and gives a
+    hint.
+    """
     verdict = await module.judge(make())
     assert story in verdict.story, verdict
     assert verdict.hint
@@ -80,37 +84,37 @@ async def test_wrong_solution_fails_for_its_own_reason(
 
 
 async def blocks(websocket: ServerConnection) -> None:
-    """Block the event loop by time.sleep()."""
+    """Faulty chat handler: block the event loop by time.sleep()."""
     async for _ in websocket:
         time.sleep(1000)  # noqa: ASYNC251
 
 
 async def spins(websocket: ServerConnection) -> None:
-    """Loop for ever."""
+    """Faulty chat handler: loop without end at the first message."""
     async for _ in websocket:
         while True:
             pass
 
 
 async def raises(websocket: ServerConnection) -> None:
-    """Raise at the first message."""
+    """Faulty chat handler: raise KeyError at the first message."""
     async for text in websocket:
         broadcast([websocket], {}["ada"] if text else "")
 
 
 async def hangs(websocket: ServerConnection) -> None:
-    """Receive nothing and answer nothing."""
+    """Faulty chat handler: receive nothing and answer nothing."""
     await asyncio.Event().wait()
 
 
 async def leaves_a_task(websocket: ServerConnection) -> None:
-    """Start a task and never end it."""
+    """Faulty chat handler: start a task and return without ending it."""
     sleeping = asyncio.create_task(asyncio.sleep(0, asyncio.create_task(hangs(websocket))))
     await sleeping
 
 
 def is_no_coroutine_function(websocket: ServerConnection) -> int:
-    """Return at once."""
+    """Faulty chat handler: an ordinary function instead of a coroutine function."""
     return 7
 
 
@@ -126,9 +130,11 @@ def is_no_coroutine_function(websocket: ServerConnection) -> int:
         (None, "None was given"),
     ],
 )
-async def test_verdict_names_the_fault_of_broken_code(handler: Any, story: str) -> None:
-    """Code that blocks, raises, hangs or is no coroutine function fails, and leaves no task
-    behind.
+async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_async(
+    handler: Any, story: str
+) -> None:
+    """Exercise judge names the fault and leaves no task when a solution blocks, raises, hangs
+    or is not a coroutine function.
     """
     before = asyncio.all_tasks()
     began = time.monotonic()
@@ -140,15 +146,21 @@ async def test_verdict_names_the_fault_of_broken_code(handler: Any, story: str) 
     assert asyncio.all_tasks() <= before
 
 
-async def test_judge_ends_when_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial that takes too long ends with the name of the running test."""
+async def test_judge_names_the_unfinished_test_when_the_time_limit_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exercise judge ends a trial at its time limit and says that the running test was not done."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
 
 
-async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RTMON_COURSE_PATIENCE is the minimum of each wait, and the trial has as much more time."""
+async def test_judge_waits_as_long_as_the_patience_variable_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exercise judge waits at least as many seconds as RTMON_COURSE_PATIENCE says, and its
+    whole time limit grows accordingly.
+    """
     monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
     verdict = await judges.worker_pool(pool.right())
     assert "had not returned after 0.001 s" in verdict.story
@@ -158,11 +170,11 @@ async def test_judge_waits_longer_when_patience_is_set(monkeypatch: pytest.Monke
     assert verdict.holds, verdict
 
 
-async def test_judge_keeps_the_time_limits_of_an_exercise(
+async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """RTMON_COURSE_PATIENCE does not extend the time within which an exercise requires an
-    answer.
+    """Exercise judge fails an answer that is later than the exercise allows, although
+    RTMON_COURSE_PATIENCE is set.
     """
 
     async def late(urls: Sequence[str]) -> dict[str, str]:
@@ -175,8 +187,8 @@ async def test_judge_keeps_the_time_limits_of_an_exercise(
     assert "`late` had not returned after 0.1 s" in verdict.story
 
 
-async def test_judge_restores_an_earlier_alarm() -> None:
-    """A timer that was set before a trial, such as a test's time limit, still fires after it."""
+async def test_judge_restores_the_alarm_timer_that_was_set_before() -> None:
+    """Exercise judge restores the alarm timer and signal handler that were set before its trial."""
     heard: list[int] = []
     handler = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
     rest, _ = signal.setitimer(signal.ITIMER_REAL, 1000)

@@ -1,4 +1,4 @@
-"""`rtmon course grade`: the table of marks made from progress files."""
+"""`rtmon course grade`: the table of marks, computed from learners' progress files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Said = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
-    """A course of three notebooks with two exercises each, of 1 and 12 points."""
+    """Write a course of three notebooks with two exercises each, of 1 and 12 points."""
     folder = tmp_path / "course"
     folder.mkdir()
     for stem in ("00_first", "01_second_one", "02_third"):
@@ -33,7 +33,7 @@ def course(tmp_path: Path) -> Path:
 
 
 def progress(folder: Path, learner: str, *checks: tuple[str, bool], points: int = 1) -> str:
-    """Write a learner's progress file."""
+    """Write a learner's progress file, and return its path."""
     path = folder / f"{abs(hash(learner))}.jsonl"
     with path.open("w") as file:
         for exercise, right in checks:
@@ -42,11 +42,11 @@ def progress(folder: Path, learner: str, *checks: tuple[str, bool], points: int 
     return str(path)
 
 
-def test_marks_are_a_table_of_learners_and_exercises(
+def test_grade_prints_a_table_of_learners_exercises_and_points(
     tmp_path: Path, course: Path, capsys: Said
 ) -> None:
-    """Started notebooks are columns, and an exercise that was right once has the course's
-    points.
+    """`rtmon course grade` prints a table with a row per learner, a column per exercise, and
+    the points of exercises once right.
     """
     files = [
         progress(tmp_path, "Ben", ("01-1", False), ("00-2", True)),
@@ -63,8 +63,10 @@ def test_marks_are_a_table_of_learners_and_exercises(
     ]
 
 
-def test_marks_as_csv_have_no_formula(tmp_path: Path, course: Path, capsys: Said) -> None:
-    """The CSV has a row for each learner, and no name that a spreadsheet would run."""
+def test_grade_csv_has_no_spreadsheet_formula(tmp_path: Path, course: Path, capsys: Said) -> None:
+    """`rtmon course grade --csv` prints a row per learner, and a learner's name never begins a
+    spreadsheet formula.
+    """
     files = [
         progress(tmp_path, "=1+1", ("00-1", True)),
         progress(tmp_path, 'a,"b"\n\x1b[31m', ("00-2", False)),
@@ -78,8 +80,12 @@ def test_marks_as_csv_have_no_formula(tmp_path: Path, course: Path, capsys: Said
     ]
 
 
-def test_marks_report_unreadable_lines(tmp_path: Path, course: Path, capsys: Said) -> None:
-    """Malformed lines are named on standard error, and the rest is graded."""
+def test_grade_names_malformed_lines_and_grades_the_rest(
+    tmp_path: Path, course: Path, capsys: Said
+) -> None:
+    """`rtmon course grade` names malformed lines of progress files on standard error and grades the
+    rest.
+    """
     good = progress(tmp_path, "ada", ("00-1", True))
     bad = tmp_path / "bad.jsonl"
     bad.write_text("\x1b[2Jnot json\n")
@@ -90,8 +96,12 @@ def test_marks_report_unreadable_lines(tmp_path: Path, course: Path, capsys: Sai
     assert main(["course", "grade", str(tmp_path / "missing.jsonl")]) == 2
 
 
-def test_forged_exercises_do_not_fill_the_table(tmp_path: Path, course: Path, capsys: Said) -> None:
-    """A table has a hundred columns at most, those of the course first."""
+def test_grade_prints_at_most_a_hundred_exercise_columns(
+    tmp_path: Path, course: Path, capsys: Said
+) -> None:
+    """`rtmon course grade` prints at most a hundred exercise columns, those of the course first,
+    when a file names 500 unknown exercises.
+    """
     forged = [(f"x-{number}", True) for number in range(500)]
     file = progress(tmp_path, "eve", ("00-1", True), *forged)
     assert main(["course", "grade", file, "--course", str(course), "--csv"]) == 0

@@ -1,4 +1,4 @@
-"""The course in the real nbgrader, as a teacher uses it: release, collect, grade."""
+"""The course in nbgrader, as a teacher uses it: release, collect, grade."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ KERNEL = {
     "display_name": "Python 3",
     "language": "python",
 }
-"""The notebooks run where rtmon is installed, which nbgrader's own environment has not."""
+"""Kernel that runs notebooks in the environment with rtmon, which nbgrader's own
+environment lacks.
+"""
 
 CONFIG = """
 c = get_config()
@@ -51,7 +53,7 @@ class Teacher:
         (kernel / "kernel.json").write_text(json.dumps(KERNEL))
 
     def nbgrader(self, *arguments: str, **environment: str) -> None:
-        """Run an nbgrader command."""
+        """Run an nbgrader command in the course's folder; fail the test if the command fails."""
         done = subprocess.run(
             [NBGRADER, *arguments],
             cwd=self.folder,
@@ -69,7 +71,7 @@ class Teacher:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def submit(self, student: str, name: str, cells: Mapping[int, str]) -> None:
-        """Submit the released notebook, with the texts of some cells changed."""
+        """Submit a student's copy of the released notebook, with other text in the given cells."""
         handout = nbformat.read(self.folder / "release" / "ps1" / f"{name}.ipynb", 4)
         for at, source in cells.items():
             handout.cells[at].source = source
@@ -78,7 +80,7 @@ class Teacher:
         nbformat.write(handout, folder / f"{name}.ipynb")
 
     def grades(self) -> dict[str, tuple[float, float]]:
-        """Student → score and largest score."""
+        """Return student → (score, largest possible score)."""
         self.nbgrader("export")
         with (self.folder / "grades.csv").open(newline="") as file:
             return {
@@ -95,8 +97,8 @@ class Teacher:
     ],
 )
 def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name: str) -> None:
-    """Of a release without solutions a right submission has all points, an empty one none, and
-    so does a wrong one whose checks were emptied.
+    """Autograding with nbgrader gives all points to a right submission, and none to an empty or
+    wrong one.
     """
     notebook = Notebook.read(name)
     full = sum(each.points for each in exercises({"cells": notebook.cells}))
@@ -120,7 +122,7 @@ def test_nbgrader_gives_points_only_when_answers_are_right(tmp_path: Path, name:
         cells = {at: f"{exercise[at]}\n{answer}" for at, answer in answers.items()}
         if student == "zero-wrong":
             checks = [each.cell for each in exercises({"cells": notebook.cells})]
-            cells |= dict.fromkeys(checks, "pass")  # nbgrader puts them back
+            cells |= dict.fromkeys(checks, "pass")  # nbgrader restores the original checks
         teacher.submit(student, name, cells)
     for students, patience in (("zero-*", "0"), ("right", "60")):
         teacher.nbgrader(

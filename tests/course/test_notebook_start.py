@@ -1,4 +1,4 @@
-"""`rtmon.notebook.start`: the context that it enters, and its end."""
+"""`rtmon.notebook.start`: started objects are closed when stopped or replaced."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from rtmon import Monitor, notebook
 
 @pytest.fixture(autouse=True)
 def _in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An IPython shell, on which started contexts are remembered."""
+    """Provide a fake IPython shell, on which `start` stores the started objects."""
     shell: Any = SimpleNamespace()
     monkeypatch.setattr(notebook, "_shell", lambda: shell)
 
 
-async def test_monitor_closes_when_it_is_stopped_or_replaced() -> None:
-    """A started Monitor is closed by ``stop``, and by the next start under its name."""
+async def test_started_monitor_closes_when_it_is_stopped_or_replaced() -> None:
+    """Monitor started in a notebook is closed by stop(), and by the next start() under the same
+    name.
+    """
     first = await notebook.start(Monitor(), name="monitor")
     second = await notebook.start(Monitor(), name="monitor")
     assert (first.closed, second.closed) == (True, False)

@@ -1,4 +1,4 @@
-"""The progress file of a learner, and the reports made of it."""
+"""The progress file of a learner, and the reports made from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Environment = pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path: Path, monkeypatch: Environment) -> Path:
-    """A folder in which a learner named ada works."""
+    """Let the learner "ada" work in a temporary folder without other course settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RTMON_LEARNER", "ada")
     for name in ("RTMON_PROGRESS", "RTMON_CLASS"):
@@ -31,8 +31,10 @@ async def checked(*, found: int, exercise: str | None = "01-2", points: int | No
     )
 
 
-async def test_check_appends_a_line_when_it_names_its_exercise(somewhere: Path) -> None:
-    """Each check writes a line of JSON to rtmon-progress.jsonl, beside the notebook."""
+async def test_check_appends_a_json_line_to_the_progress_file(somewhere: Path) -> None:
+    """Exercise check that names its exercise appends one line of JSON to rtmon-progress.jsonl;
+    a check without a name appends none.
+    """
     await checked(found=1)
     await checked(found=2)
     await checked(found=2, exercise=None, points=None)
@@ -50,10 +52,12 @@ async def test_check_appends_a_line_when_it_names_its_exercise(somewhere: Path) 
     assert (second["right"], second["note"]) == (True, "")
 
 
-async def test_progress_file_is_set_by_the_environment(
+async def test_progress_file_is_chosen_or_turned_off_by_the_environment(
     somewhere: Path, monkeypatch: Environment
 ) -> None:
-    """RTMON_PROGRESS is the file's path, or off."""
+    """Exercise check writes its progress to the path in RTMON_PROGRESS, and writes no file when
+    the variable is "off".
+    """
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "other.jsonl"))
     await checked(found=1)
     assert (somewhere / "other.jsonl").exists()
@@ -63,10 +67,12 @@ async def test_progress_file_is_set_by_the_environment(
     assert len((somewhere / "other.jsonl").read_text("utf-8").splitlines()) == 1
 
 
-async def test_check_reports_when_progress_cannot_be_written(
+async def test_check_prints_its_result_when_the_progress_file_cannot_be_written(
     somewhere: Path, monkeypatch: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The check itself goes on, whatever is wrong with the file."""
+    """Exercise check prints its result and the problem when the progress file cannot be written
+    or is full.
+    """
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "missing" / "progress.jsonl"))
     await checked(found=2)
     said = capsys.readouterr().out
@@ -79,9 +85,9 @@ async def test_check_reports_when_progress_cannot_be_written(
     assert "is full (10 bytes)" in capsys.readouterr().out
 
 
-def test_learner_is_named_by_environment_or_login(monkeypatch: Environment) -> None:
-    """RTMON_LEARNER overrides JupyterHub's name, which overrides the login; control characters
-    are removed.
+def test_learner_name_comes_from_environment_jupyterhub_or_login(monkeypatch: Environment) -> None:
+    """Learner's name is RTMON_LEARNER, else JupyterHub's user, else the login name, shortened and
+    without control characters.
     """
     assert progress.learner() == "ada"
     monkeypatch.setenv("RTMON_LEARNER", "a\x1b[2Jda" + "x" * 200)
@@ -95,7 +101,7 @@ def test_learner_is_named_by_environment_or_login(monkeypatch: Environment) -> N
 
 
 def line(**changes: object) -> str:
-    """A line of a progress file."""
+    """Return a line of a progress file."""
     entry = {"time": 1, "learner": "ada", "exercise": "01-2", "claim": "two", "right": True}
     return json.dumps({**entry, "points": 3, **changes}) + "\n"
 
@@ -113,8 +119,12 @@ def line(**changes: object) -> str:
         '{"time": 1}\n',
     ],
 )
-def test_reading_progress_marks_malformed_lines(somewhere: Path, bad: str) -> None:
-    """A malformed line is an error in its place; the others count."""
+def test_reading_progress_returns_an_error_in_place_of_a_malformed_line(
+    somewhere: Path, bad: str
+) -> None:
+    """Reading a progress file returns an error in place of a malformed line, and the entries of all
+    other lines.
+    """
     path = somewhere / "progress.jsonl"
     path.write_text(line() + bad + "\n" + line(learner="ben"))
     first, error, last = read(path)
@@ -126,8 +136,8 @@ def test_reading_progress_marks_malformed_lines(somewhere: Path, bad: str) -> No
 
 
 def test_right_exercise_stays_right_in_reports() -> None:
-    """An exercise that was right once stays right; tries of all checks are counted, and the
-    last note is kept.
+    """Learner's report keeps an exercise right once one of its checks was right, and counts the
+    tries of all checks.
     """
     entries = [
         ProgressEntry(
@@ -139,8 +149,8 @@ def test_right_exercise_stays_right_in_reports() -> None:
     assert report_of(entries) == {"01-2": Result(right=True, tries=4, points=2)}
 
 
-def test_reports_merge_in_any_order() -> None:
-    """A late report changes nothing of a newer one."""
+def test_reports_merge_to_the_same_result_in_any_order() -> None:
+    """Merging two reports of a learner gives the same result in either order."""
     old = {"01-1": Result(right=False, tries=1, note="old")}
     new = {"01-1": Result(right=False, tries=2, note="new"), "01-2": Result(right=True, tries=1)}
     assert merge(merge({}, old), new) == merge(merge({}, new), old) == new

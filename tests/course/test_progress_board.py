@@ -1,4 +1,4 @@
-"""The board of the progress wall: its rows, from learners' reports."""
+"""The progress board: rows and columns of the progress wall, from learners' reports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COURSE = [
 
 
 def result(*, right: bool = False, tries: int = 1, **more: Any) -> dict[str, Any]:
-    """An exercise as a learner reports it."""
+    """Return an exercise's result as a learner reports it."""
     return {"right": right, "tries": tries, **more}
 
 
-def test_wall_has_a_row_for_each_learner_and_columns_of_started_notebooks() -> None:
-    """All exercises of a notebook that any learner has started are columns, with the course's
-    points.
+def test_progress_board_has_rows_of_learners_and_columns_of_started_notebooks() -> None:
+    """Progress board has a row for each learner and columns for all exercises of started notebooks,
+    with the course's points.
     """
     board = ProgressBoard(COURSE)
     assert board.state()["learners"] == []
@@ -57,16 +57,18 @@ def test_wall_has_a_row_for_each_learner_and_columns_of_started_notebooks() -> N
         {f"a-{number}": result() for number in range(201)},
     ],
 )
-def test_wall_refuses_malformed_reports(report: object) -> None:
-    """A malformed report is counted and changes nothing."""
+def test_progress_board_ignores_and_counts_malformed_reports(report: object) -> None:
+    """Progress board counts a malformed report as refused and shows nothing of it."""
     board = ProgressBoard(COURSE)
     assert not board.report("eve", report, 1.0)
     assert (board.refused, board.state()["learners"]) == (1, [])
     assert not board.report(None, {"a-1": result()}, 1.0)
 
 
-def test_wall_bounds_learners_and_exercises() -> None:
-    """Learners and exercises past the bounds are left out, and such learners are counted."""
+def test_progress_board_limits_learners_and_exercises() -> None:
+    """Progress board shows a limited number of learners and a hundred exercises, and counts further
+    learners and refused reports.
+    """
     board = ProgressBoard(COURSE)
     for number in range(ROWS_MOST + 7):
         board.report(f"forged {number}", {"a-1": result()}, 1.0)
@@ -81,8 +83,10 @@ def test_wall_bounds_learners_and_exercises() -> None:
     assert board.refused == 9
 
 
-def test_wall_shows_names_without_control_characters() -> None:
-    """A name is one line, whatever it contains."""
+def test_progress_board_replaces_control_characters_in_names() -> None:
+    """Progress board replaces line breaks, control and direction characters of a learner's name by
+    spaces.
+    """
     board = ProgressBoard(COURSE)
     board.report("a\nb\u202ec\x00", {"a-1": result()}, 1.0)
     assert [row["name"] for row in board.state()["learners"]] == ["a b c "]

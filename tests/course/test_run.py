@@ -1,6 +1,4 @@
-"""The notebooks of the course in real kernels: wrong answers, solutions, cells run twice, and
-pauses.
-"""
+"""The notebooks of the course in real kernels: wrong answers, solutions, repeated cells, pauses."""
 
 from __future__ import annotations
 
@@ -26,7 +24,9 @@ from .notebooks import NOTEBOOKS, Notebook
 pytestmark = pytest.mark.timeout(900)
 
 PICTURE_BY = {"10_your_first_server": 12}
-"""Before which cell a picture is shown, if not before the fifth: here a server is written first."""
+"""Notebook → index of the cell before which a dashboard view must appear. Other notebooks must show
+one before cell 5; this notebook first lets the learner write a server.
+"""
 
 STARTED = """
 import rtmon
@@ -38,22 +38,24 @@ server = await start(rtmon.Hub(), name="server")
 
 @pytest.fixture(params=NOTEBOOKS)
 def notebook(request: pytest.FixtureRequest) -> Notebook:
-    """Each notebook of the course in turn."""
+    """Return each notebook of the course in turn."""
     return Notebook.read(request.param)
 
 
 @pytest_asyncio.fixture
 async def kernel(notebook: Notebook) -> AsyncIterator[Kernel]:
-    """A kernel that has recorded its tasks and sockets before the notebook."""
+    """Start a kernel, and record its tasks and sockets before the notebook runs."""
     async with Kernel.start(notebook) as kernel:
         await kernel.run(COUNT_LEFT + PATIENT)
         yield kernel
 
 
 @pytest.mark.course
-async def test_right_answers_pass_after_wrong_ones_fail(notebook: Notebook, kernel: Kernel) -> None:
-    """Each wrong answer is "not yet" and the solution after it is right; a picture is shown
-    early, all runs again in the same kernel, and no task or socket remains.
+async def test_notebook_checks_fail_wrong_answers_and_pass_solutions(
+    notebook: Notebook, kernel: Kernel
+) -> None:
+    """Course notebook's checks fail each wrong answer and pass each solution, also in a second run,
+    and no task or socket remains.
     """
     exercises = list(notebook.exercises())
     await kernel.run(IMPATIENT)
@@ -72,8 +74,12 @@ async def test_right_answers_pass_after_wrong_ones_fail(notebook: Notebook, kern
 
 
 @pytest.mark.course
-async def test_cells_work_when_run_twice_in_a_row(notebook: Notebook, kernel: Kernel) -> None:
-    """Each cell works when it is run twice in a row, answers and checks too."""
+async def test_notebook_cells_work_when_each_is_run_twice_in_a_row(
+    notebook: Notebook, kernel: Kernel
+) -> None:
+    """Every cell of a course notebook works when it is run twice in a row, and no task or socket
+    remains.
+    """
     exercises = dict(notebook.exercises())
     said = await kernel.run_all(notebook, Run(answers=exercises, times=2))
     assert all(each.startswith("✓ Right") for told in said.values() for each in told), said
@@ -81,8 +87,12 @@ async def test_cells_work_when_run_twice_in_a_row(notebook: Notebook, kernel: Ke
 
 
 @pytest.mark.course
-async def test_notebook_works_with_pauses_of_an_hour(notebook: Notebook, kernel: Kernel) -> None:
-    """Every cell works with an hour's pause before each cell that follows prose."""
+async def test_notebook_works_when_the_learner_pauses_for_an_hour(
+    notebook: Notebook, kernel: Kernel
+) -> None:
+    """Course notebook works when timeouts of an hour pass before each cell that follows text, and
+    no task or socket remains.
+    """
     exercises = dict(notebook.exercises())
     await kernel.run(SHORT_HOUR)
     said = await kernel.run_all(notebook, Run(answers=exercises, pause=HOUR))
@@ -90,9 +100,9 @@ async def test_notebook_works_with_pauses_of_an_hour(notebook: Notebook, kernel:
     assert await kernel.left() == ""
 
 
-async def test_stop_button_waits_for_a_user(tmp_path: Path) -> None:
-    """With a user, the last cell shows a button and the servers go on; without one, they stop
-    at once.
+async def test_stop_button_waits_for_a_user_and_stops_at_once_without_one(tmp_path: Path) -> None:
+    """Stop button is shown and the servers keep running when a user can press it; without a user
+    the servers stop at once.
     """
     notebook = Notebook(tmp_path / "button.ipynb", [])
     async with Kernel.start(notebook) as kernel:

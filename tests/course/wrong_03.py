@@ -1,4 +1,6 @@
-"""Wrong answers to the exercises of a notebook: for each exercise, reason → answer."""
+"""Wrong answers to the exercises of course notebook 03. For each exercise: reason why it is wrong →
+code.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ class Batcher:
     async def close(self):
         await self.flush()
 """
-"""The solution, of which each wrong answer changes one thing."""
+"""The right solution. Each wrong answer below changes one thing in it."""
 
 WRONG = [
     {

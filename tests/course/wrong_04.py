@@ -1,4 +1,6 @@
-"""Wrong answers to the exercises of a notebook: for each exercise, reason → answer."""
+"""Wrong answers to the exercises of course notebook 04. For each exercise: reason why it is wrong →
+code.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ async def follow(url, receive):
         failures = min(failures + 1, 4)
         await asyncio.sleep(random.uniform(0.05, 0.1 * 2**failures))
 """
-"""The solution, of which each wrong answer changes one thing."""
+"""The right solution. Each wrong answer below changes one thing in it."""
 
 WRONG = [
     {

@@ -1,4 +1,6 @@
-"""Wrong answers to the exercises of a notebook: for each exercise, reason → answer."""
+"""Wrong answers to the exercises of course notebook 09. For each exercise: reason why it is wrong →
+code.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data of the pages of one connection, of events and of channels."""
+"""Data of the dashboard pages of one connection, of events and of channels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rtmon.testing import until
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub with an admin listener, which ticks only when the test calls it."""
+    """Start a hub with an admin listener; its monitor ticks only when the test calls tick()."""
     monitor = rtmon.Monitor(interval=1000)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor, admin=0) as serving:
         yield serving
@@ -27,7 +27,7 @@ async def server() -> AsyncIterator[rtmon.Server]:
 
 @pytest.fixture(params=["local", "remote"])
 async def feed(request: pytest.FixtureRequest, server: rtmon.Server) -> AsyncIterator[Feed]:
-    """A feed of that server, in this process or over its admin listener."""
+    """Open a feed of that server: local in this process, or remote over its admin listener."""
     feed = open_feed(server.monitor if request.param == "local" else server.admin_url)
     await feed.start()
     if isinstance(feed, RemoteFeed):
@@ -45,11 +45,11 @@ async def _ask(feed: Feed, page: str, **asked: str) -> Any:
     return await PAGES[page](feed, asked)
 
 
-async def test_connection_page_follows_a_connection_to_its_end(
+async def test_connection_page_has_rooms_and_charts_while_open_and_the_cause_once_closed(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """An open connection has rooms, headers and charts from the first request on; a closed one,
-    its end and the side that closed first.
+    """Page of a connection has rooms, charts and frames while the connection is open, and says
+    which side closed it afterwards.
     """
     async with rtmon.connect(server.url, name="ada") as ada:
         await ada.join("garden")
@@ -82,29 +82,35 @@ async def test_connection_page_follows_a_connection_to_its_end(
     assert page["missing"]["rooms"] == "the connection is closed"
 
 
-async def test_connection_page_says_that_a_connection_is_unknown(
+async def test_connection_page_has_no_data_when_the_id_is_unknown(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """The page of an unknown id has no row and no numbers."""
+    """Page of a connection has no connection data and no events when the connection id is
+    unknown.
+    """
     await _tick(server, feed)
     page = await _ask(feed, "connection", id="c99")
     assert (page["info"], page["events"]) == (None, 0)
 
 
 @pytest.mark.parametrize("grouped", [{}, {"by": "path"}])
-async def test_wrong_query_is_quoted_as_the_user_typed_it(
+async def test_query_error_quotes_only_the_text_that_the_user_typed(
     feed: Feed, grouped: dict[str, str]
 ) -> None:
-    """The condition that the page adds, such as ``state:open``, is not in the message."""
+    """Query error of the connections page quotes the user's text without the condition that the
+    page adds, such as ``state:open``.
+    """
     with pytest.raises(QueryError) as caught:
         await _ask(feed, "connections", where=" colour:red ", **grouped)
     assert caught.value.text == "colour:red"
 
 
-async def test_events_have_the_connections_latest_name_and_explained_codes(
+async def test_events_page_shows_the_latest_name_and_explains_close_codes(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """The Event of the opening has the name that the connection got later."""
+    """Events page shows the connection's latest name in all its events, and explains the close
+    code.
+    """
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
     await until(lambda: server.monitor.snapshot().open == 0)
@@ -122,10 +128,8 @@ async def test_events_have_the_connections_latest_name_and_explained_codes(
     assert (await _ask(feed, "events", cause="ping timeout"))["total"] == 0
 
 
-async def test_held_events_stay_and_newer_ones_are_counted(
-    server: rtmon.Server, feed: Feed
-) -> None:
-    """A page on hold keeps its rows, and counts the new ones."""
+async def test_events_page_on_hold_counts_newer_events(server: rtmon.Server, feed: Feed) -> None:
+    """Events page that is held at a moment keeps its rows and counts the newer events."""
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
         held = {"until": str((await _ask(feed, "events"))["newest"]), "kind": "opened"}
@@ -137,8 +141,8 @@ async def test_held_events_stay_and_newer_ones_are_counted(
             assert [row["cells"][2] for row in later["rows"]] == ["bob"]
 
 
-async def test_channel_page_lists_the_members(server: rtmon.Server, feed: Feed) -> None:
-    """A room has its totals and its connections; an unknown one has no totals."""
+async def test_channel_page_lists_totals_and_members(server: rtmon.Server, feed: Feed) -> None:
+    """Page of a room lists its totals and members, and has no totals when the room is unknown."""
     async with rtmon.connect(server.url, name="ada") as ada, rtmon.connect(server.url, name="bob"):
         await ada.join("garden")
         await _tick(server, feed)
@@ -152,20 +156,22 @@ async def test_channel_page_lists_the_members(server: rtmon.Server, feed: Feed) 
         assert (len(chat.members), chat.total, chat.missing) == (1, 2, "")
 
 
-async def test_members_of_a_channel_include_subscribers_by_pattern(
+async def test_channel_members_include_subscribers_of_a_matching_pattern(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """A subscriber of a matching pattern is listed, since it gets the channel's messages."""
+    """Members of a channel include a client that subscribed to a matching pattern."""
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news.*"):
         await _tick(server, feed)
         found = await feed.query(MembersQuery(channel="channel:news.local"))
         assert [info.name for info in found.members] == ["ada"]
 
 
-async def test_slowest_member_comes_first_when_its_last_ping_was_quick(
+async def test_latency_page_sorts_connections_by_their_p99_round_trip(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Slow members are found by the p99 of their round trips, not by the last one."""
+    """Latency page lists the connection with the highest p99 round trip first, although its last
+    round trip was short.
+    """
     async with rtmon.connect(server.url, name="ada"), rtmon.connect(server.url, name="bob"):
         collector = server.monitor.collector
         await _tick(server, feed)
@@ -178,11 +184,11 @@ async def test_slowest_member_comes_first_when_its_last_ping_was_quick(
         assert worst["sort"] == "-rtt_p99"
 
 
-async def test_busy_channel_has_a_history_before_its_page_is_opened(
+async def test_channel_history_has_the_totals_of_each_tick_with_publications(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Its totals at each tick are there at the first request; a tick without publications adds
-    none.
+    """Channel history has the channel's totals at each tick with publications before the channel's
+    page is first opened.
     """
     past = ChannelHistory()
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):

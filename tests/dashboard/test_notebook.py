@@ -1,4 +1,4 @@
-"""`rtmon.notebook`: servers of a notebook that replace each other by name."""
+"""`rtmon.notebook`: objects started in a notebook, which replace each other by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtmon.notebook import start, stop
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """An IPython shell, as a notebook's kernel has one."""
+    """Provide an IPython shell, as the kernel of a notebook has one."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     InteractiveShell.clear_instance()
@@ -31,7 +31,7 @@ async def echo(connection: ServerConnection) -> None:
 
 
 class Crowd:
-    """Another context manager."""
+    """An async context manager that records when it is entered and left."""
 
     def __init__(self) -> None:
         self.story: list[str] = []
@@ -44,8 +44,10 @@ class Crowd:
         self.story.append("left")
 
 
-async def test_start_closes_the_server_of_the_same_name(shell: InteractiveShell) -> None:
-    """When a cell runs twice, the first server is closed."""
+async def test_start_closes_the_earlier_server_of_the_same_name(shell: InteractiveShell) -> None:
+    """Function start() closes the earlier server of the same name, as when a notebook cell runs
+    twice.
+    """
     first = await start(echo, name="chat")
     async with connect(first.url) as connection:
         second = await start(echo, name="chat")
@@ -58,8 +60,8 @@ async def test_start_closes_the_server_of_the_same_name(shell: InteractiveShell)
     assert second.monitor.closed
 
 
-async def test_stop_leaves_servers_of_other_names(shell: InteractiveShell) -> None:
-    """Servers of other names go on."""
+async def test_stop_with_a_name_closes_only_that_server(shell: InteractiveShell) -> None:
+    """Function stop() with a name closes only that server, and without a name it closes all."""
     one, two = await start(echo, name="one"), await start(echo, name="two")
     await stop("one")
     assert (one.monitor.closed, two.monitor.closed) == (True, False)
@@ -67,8 +69,8 @@ async def test_stop_leaves_servers_of_other_names(shell: InteractiveShell) -> No
     assert two.monitor.closed
 
 
-async def test_stop_keeps_a_given_monitor_open(shell: InteractiveShell) -> None:
-    """A Monitor made by the user survives its server."""
+async def test_stop_does_not_close_a_monitor_that_the_user_made(shell: InteractiveShell) -> None:
+    """Function stop() closes servers but not a Monitor that the user made and passed to them."""
     with rtmon.Monitor() as monitor:
         await start(echo, monitor=monitor)
         await start(echo, monitor=monitor)
@@ -76,9 +78,11 @@ async def test_stop_keeps_a_given_monitor_open(shell: InteractiveShell) -> None:
         assert not monitor.closed
 
 
-async def test_start_accepts_any_async_context_manager(shell: InteractiveShell) -> None:
-    """Any asynchronous context manager is entered, and exited when it is stopped or its name
-    started again.
+async def test_start_enters_any_async_context_manager_and_stop_leaves_it(
+    shell: InteractiveShell,
+) -> None:
+    """Function start() enters any async context manager, which is left once when it is replaced or
+    stopped.
     """
     crowd = Crowd()
     assert await start(crowd, name="crowd") is crowd.story
@@ -89,8 +93,10 @@ async def test_start_accepts_any_async_context_manager(shell: InteractiveShell) 
     assert crowd.story == ["entered", "left"]
 
 
-async def test_stop_ends_the_latest_first(shell: InteractiveShell) -> None:
-    """Simulated users are stopped before their server."""
+async def test_stop_closes_started_objects_in_reverse_order(shell: InteractiveShell) -> None:
+    """Function stop() closes started objects in reverse order, so simulated users end before their
+    server.
+    """
     order: list[str] = []
 
     class Named(Crowd):
@@ -109,7 +115,9 @@ async def test_stop_ends_the_latest_first(shell: InteractiveShell) -> None:
     assert order == ["Users", "Server"]
 
 
-async def test_start_fails_outside_of_a_notebook() -> None:
-    """The error gives the statement to use instead."""
+async def test_start_raises_outside_a_notebook_and_names_the_alternative() -> None:
+    """Function start() raises MonitorError that names ``async with rtmon.serve`` when it is called
+    outside a notebook.
+    """
     with pytest.raises(MonitorError, match=r"async with rtmon\.serve"):
         await start(echo)

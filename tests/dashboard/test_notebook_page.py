@@ -1,4 +1,4 @@
-"""A page of the dashboard as the output of a notebook cell, with its page updater."""
+"""A dashboard page as the output of a notebook cell, with its page updater."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.synthetic import SyntheticFeed
 from .viewer import record
 
 LARGEST = 300_000
-"""Bytes of a saved view."""
+"""Largest size of a saved view in bytes."""
 
 
 class KeptComm:
-    """A comm that keeps the messages sent to it."""
+    """A fake Jupyter comm that stores the messages sent to it."""
 
     def __init__(self) -> None:
         self.comm_id = uuid.uuid4().hex
@@ -35,16 +35,16 @@ class KeptComm:
         self.messages.append(json.loads(data["text"]))
 
     def close(self, data: dict[str, Any]) -> None:
-        """Do nothing."""
+        """Do nothing when the kernel closes this comm."""
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Never called: a page's messages are given to ``hear``."""
+        """Ignore the callback: the tests pass a page's messages to ``hear`` directly."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Never called either."""
+        """Ignore the callback: the tests close no comm."""
 
     def all_of(self, part: str) -> list[Any]:
-        """That part of every message that has it."""
+        """Return this part of each message that has it."""
         return [message[part] for message in self.messages if part in message]
 
 
@@ -52,7 +52,10 @@ class KeptComm:
 async def shown(
     source: Any, page: str | None = None, *, beside: list[Content] | None = None, **given: Any
 ) -> AsyncIterator[NotebookPage]:
-    """A shown view, among others."""
+    """Show a dashboard page as a cell's output, and close it afterwards.
+
+    ``beside`` lists the views that the notebook shows already.
+    """
     cell = NotebookPage(source, parameters=address(page, given), height=400)
     cell.meet(beside or [])
     cell.begin()
@@ -64,7 +67,7 @@ async def shown(
 
 
 def attributes(html: str) -> dict[str, str]:
-    """The attributes of the view's element."""
+    """Return the attributes of the view's HTML element."""
     found: list[dict[str, str]] = []
 
     class Parser(HTMLParser):
@@ -76,8 +79,10 @@ def attributes(html: str) -> dict[str, str]:
     return found[0]
 
 
-async def test_views_of_one_source_share_an_updater() -> None:
-    """Two views of a Monitor have one updater, which ends with the later of them."""
+async def test_views_of_one_monitor_share_an_updater_until_the_last_is_closed() -> None:
+    """Two views of one Monitor share an updater, which keeps running for the remaining view when
+    one is closed.
+    """
     with rtmon.Monitor() as monitor:
         async with shown(monitor, "latency") as first:
             async with shown(monitor, "events", beside=[first]) as second:
@@ -90,8 +95,10 @@ async def test_views_of_one_source_share_an_updater() -> None:
             await until(lambda: len(comm.all_of("frame")) > frames)
 
 
-async def test_view_answers_the_requests_of_its_page() -> None:
-    """A page gets the full state when it joins, the rows of its table, and files."""
+async def test_notebook_view_sends_state_rows_and_files_to_its_page() -> None:
+    """Notebook view sends its page the full state when the page connects, and rows and CSV files on
+    request.
+    """
     clock = FakeClock()
     with rtmon.Monitor(interval=3600, clock=clock) as monitor:
         meter = monitor.collector.meter()
@@ -116,8 +123,10 @@ async def test_view_answers_the_requests_of_its_page() -> None:
             assert (file["name"][-4:], file["text"]) == (".csv", "name\r\nada\r\n")
 
 
-async def test_silent_page_gets_no_frames_until_it_answers() -> None:
-    """A page that stops answering gets no frames; when it answers again, it gets the full state."""
+async def test_notebook_view_sends_no_frames_to_a_silent_page() -> None:
+    """Notebook view sends no frames to a page that has stopped answering, and the full state when
+    the page answers again.
+    """
     now = 0.0
     with rtmon.Monitor() as monitor:
         async with shown(monitor) as cell, shown(monitor, beside=[cell]) as other:
@@ -134,8 +143,10 @@ async def test_silent_page_gets_no_frames_until_it_answers() -> None:
             assert silent.all_of("frame")[1]["anew"]
 
 
-async def test_given_feed_stays_open_when_the_view_closes() -> None:
-    """A view closes a feed that it has opened itself, and leaves a given one open."""
+async def test_notebook_view_closes_only_the_feed_that_it_opened() -> None:
+    """Notebook view that closes leaves a given feed open, and closes a feed that it opened
+    itself.
+    """
     feed = SyntheticFeed(ago=1)
     async with shown(feed):
         pass
@@ -146,8 +157,8 @@ async def test_given_feed_stays_open_when_the_view_closes() -> None:
         assert opened.status.state == "closed"
 
 
-async def test_views_of_a_recording_have_a_desk_each(tmp_path: Path) -> None:
-    """Two views of a recording can show different moments; their rows are those of the
+async def test_views_of_one_recording_have_separate_updaters(tmp_path: Path) -> None:
+    """Two views of one recording have separate updaters, and the saved rows are those of the
     recording.
     """
     await record(tmp_path / "run.rtmon", ticks=30)
@@ -164,8 +175,10 @@ async def test_views_of_a_recording_have_a_desk_each(tmp_path: Path) -> None:
         assert "ada" in str(saved["pane"]["rows"])
 
 
-async def test_saved_view_is_small_and_loads_nothing() -> None:
-    """A saved view has its last numbers in less than 300 kB, and names no other host."""
+async def test_saved_view_has_its_last_rows_in_less_than_300_kb() -> None:
+    """Saved notebook view holds its last frame and rows in less than 300 kB and names no other
+    host.
+    """
     async with shown(SyntheticFeed(ago=310), "connections", query="rtt>1ms") as cell:
         await cell.prepare()
         html = cell.output(view="v1", kernel="k1")["text/html"]
@@ -179,16 +192,18 @@ async def test_saved_view_is_small_and_loads_nothing() -> None:
     assert saved["pane"]["rows"]
 
 
-async def test_saved_view_is_readable_without_scripts() -> None:
-    """Without scripts, the output has the time since which it is not live, and its charts."""
+async def test_saved_view_shows_its_time_and_a_chart_without_scripts() -> None:
+    """Saved notebook view shows without scripts since when it is not live, and its chart as an
+    image.
+    """
     async with shown(SyntheticFeed(ago=30), chart="rtt") as cell:
         html = cell.output(view="v1", kernel="k1")["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
     assert html.count("<img ") == 1
 
 
-async def test_texts_are_never_markup() -> None:
-    """A server's hostile name is text everywhere in the saved view."""
+async def test_saved_view_escapes_a_hostile_server_name() -> None:
+    """Saved notebook view escapes markup in a server's name and in the query."""
     evil = "</script><img src=x onerror=alert(1)>"
     feed = SyntheticFeed(ago=5)
     feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')

@@ -1,4 +1,4 @@
-"""The page updater: it queries a feed once and sends frames to all viewers."""
+"""The page updater queries a feed once and sends the result to all viewers of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .viewer import KeptViewer
 
 
 class CountedFeed(LocalFeed):
-    """A feed that counts its queries."""
+    """A local feed that counts the queries it answers."""
 
     asked = 0
 
@@ -33,7 +33,9 @@ class CountedFeed(LocalFeed):
 
 @pytest_asyncio.fixture
 async def updater() -> AsyncIterator[PageUpdater]:
-    """A running updater of a Monitor with one connection, which ticks when the test calls it."""
+    """Run an updater of a Monitor with one connection, which ticks only when the test calls
+    tick().
+    """
     monitor = Monitor(interval=3600, node="n", clock=FakeClock())
     monitor.connection_opened(monitor.collector.meter())
     monitor.tick()
@@ -45,10 +47,12 @@ async def updater() -> AsyncIterator[PageUpdater]:
         await task
 
 
-async def test_viewer_gets_all_points_first_and_then_the_common_frames(
+async def test_page_updater_sends_a_new_viewer_all_points_and_then_common_frames(
     updater: PageUpdater,
 ) -> None:
-    """A viewer gets all points when it joins, then the same frames as every other."""
+    """Dashboard page updater sends a new viewer all chart points first, and then the same
+    frames as all other viewers.
+    """
     one, other = KeptViewer(), KeptViewer()
     updater.join(one)
     await until(lambda: len(one.all_of("frame")) >= 2)
@@ -61,8 +65,12 @@ async def test_viewer_gets_all_points_first_and_then_the_common_frames(
     assert other.all_of("frame")[0]["counts"]["connections"] == 1
 
 
-async def test_slow_viewer_gets_all_points_when_it_is_ready_again(updater: PageUpdater) -> None:
-    """A viewer that is not ready gets no frame; the first one after that has all points."""
+async def test_page_updater_sends_all_points_when_a_slow_viewer_is_ready_again(
+    updater: PageUpdater,
+) -> None:
+    """Dashboard page updater sends no frame to a viewer that is not ready, and all chart points
+    once the viewer is ready again.
+    """
     viewer = KeptViewer()
     updater.join(viewer)
     await until(lambda: len(viewer.all_of("frame")) >= 2)
@@ -77,8 +85,10 @@ async def test_slow_viewer_gets_all_points_when_it_is_ready_again(updater: PageU
     assert viewer.all_of("frame")[held]["anew"]
 
 
-async def test_same_query_of_several_viewers_runs_once_a_tick(updater: PageUpdater) -> None:
-    """Rows that several viewers show are queried once, and come with the frame."""
+async def test_page_updater_runs_a_query_once_for_several_viewers(updater: PageUpdater) -> None:
+    """Dashboard page updater runs a query that five viewers show fewer than five times, and
+    sends the rows with the frame.
+    """
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:
         updater.join(viewer)
@@ -93,8 +103,12 @@ async def test_same_query_of_several_viewers_runs_once_a_tick(updater: PageUpdat
     await until(lambda: any("pane" in m and "frame" in m for m in viewers[0].messages))
 
 
-async def test_wrong_query_is_answered_with_the_position_of_its_error(updater: PageUpdater) -> None:
-    """A mistake in the query language is answered with a message and a character position."""
+async def test_page_updater_answers_a_wrong_query_with_the_position_of_its_error(
+    updater: PageUpdater,
+) -> None:
+    """Dashboard page updater answers a wrong query with an error message and the position of
+    the mistake.
+    """
     viewer = KeptViewer()
     updater.join(viewer)
     updater.ask(viewer, 7, "connections", {"where": "rtt>fast"})
@@ -105,8 +119,12 @@ async def test_wrong_query_is_answered_with_the_position_of_its_error(updater: P
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x"])
-async def test_bound_that_is_no_number_is_ignored(updater: PageUpdater, number: str) -> None:
-    """A bound or a count that is no finite number counts as not given."""
+async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
+    updater: PageUpdater, number: str
+) -> None:
+    """Dashboard page updater ignores the bound or point count of a range request when it is not
+    a finite number.
+    """
     viewer = KeptViewer()
     updater.join(viewer)
     updater.ask(viewer, 1, "range", {"since": number, "points": number})
@@ -114,8 +132,10 @@ async def test_bound_that_is_no_number_is_ignored(updater: PageUpdater, number: 
     assert "error" not in viewer.all_of("value")[0]
 
 
-async def test_page_beyond_the_limit_is_refused() -> None:
-    """One process feeds a bounded number of pages; the next one is told to close some."""
+async def test_page_updaters_refuse_a_page_above_the_limit() -> None:
+    """Dashboard process raises FeedError that asks the user to close pages when its number of pages
+    is at the limit.
+    """
     monitor = Monitor(interval=3600, clock=FakeClock())
     updaters = PageUpdaters(lambda: LocalFeed(monitor))
     for _ in range(CROWD):

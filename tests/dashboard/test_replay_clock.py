@@ -1,4 +1,4 @@
-"""Replay of a recording: each viewer has its own moment."""
+"""Replay of a recording on dashboard pages: each viewer sees its own moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .viewer import BEGIN, KeptViewer, record
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let updaters tick ten times a second."""
+    """Let page updaters tick ten times a second."""
     monkeypatch.setattr(updaters, "PERIOD", 0.1)
     monkeypatch.setattr(updaters, "SHORTEST", 0.05)
     monkeypatch.setattr(updaters, "LATE", 0.0)
@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
-    """Yield the updater of a viewer that has the end of the recording."""
+    """Open a recording for one viewer; yield the page updater and the viewer."""
     viewer = KeptViewer()
     updater = PageUpdaters(lambda: RecordingFeed(path))()
     updater.join(viewer)
@@ -40,12 +40,16 @@ async def looking(path: Path) -> AsyncIterator[tuple[PageUpdater, KeptViewer]]:
 
 
 async def turned(viewer: KeptViewer, turn: int) -> None:
-    """Wait until the requested moment is shown."""
+    """Wait until the viewer has a frame of this request to show another moment."""
     await until(lambda: any(f["replay"]["turn"] == turn for f in viewer.all_of("frame")))
 
 
-async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -> None:
-    """Frame and rows are of that moment, also of one earlier than the last."""
+async def test_viewer_of_a_recording_gets_frame_and_rows_of_the_requested_moment(
+    tmp_path: Path,
+) -> None:
+    """Viewer of a recording gets the frame and the rows of the requested moment, also of an earlier
+    one.
+    """
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (updater, viewer):
         last = viewer.all_of("frame")[-1]
@@ -68,8 +72,12 @@ async def test_viewer_of_a_recording_gets_the_requested_moment(tmp_path: Path) -
         assert viewer.all_of("frame")[-1]["replay"]["at"] is None
 
 
-async def test_recording_plays_to_its_end(tmp_path: Path) -> None:
-    """Time passes at the requested speed, and stops while the page is hidden."""
+async def test_recording_plays_to_its_end_and_waits_while_the_page_is_hidden(
+    tmp_path: Path,
+) -> None:
+    """Recording on a dashboard page plays at the requested speed to its end, and stands still
+    while the viewer's page is not ready.
+    """
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (updater, viewer):
         updater.seek(BEGIN + 20, 1)
@@ -90,8 +98,8 @@ async def test_recording_plays_to_its_end(tmp_path: Path) -> None:
 
 
 async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> None:
-    """One viewer's moment does not change another's, and the file is closed when its viewer
-    leaves.
+    """Viewer of a recording keeps its own moment when another viewer moves, and the recording is
+    closed when its viewer leaves.
     """
     path = tmp_path / "run.rtmon"
     await record(path, ticks=30)
@@ -103,8 +111,10 @@ async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> 
     assert {updater.feed.status.state for updater in (first, second)} == {"closed"}
 
 
-async def test_recording_has_marks_at_its_events(tmp_path: Path) -> None:
-    """Marks bundle Events of parts of the recording, errors first; openings are left out."""
+async def test_time_bar_of_a_recording_marks_errors_and_restarts(tmp_path: Path) -> None:
+    """Time bar of a recording has marks at errors and restarts, with the connection's name, and
+    none at opened connections.
+    """
     await record(tmp_path / "run.rtmon")
     await record(tmp_path / "run.rtmon", ticks=3, begin=BEGIN + 300)
     async with looking(tmp_path / "run.rtmon") as (updater, viewer):

@@ -1,4 +1,4 @@
-"""The dashboard's script and style sheets."""
+"""The dashboard's bundled script and style sheets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rtmon.dashboard.script_bundle import BUILD, script, style
 from rtmon.views.charts import CHARTS
 
 
-def test_script_has_every_chart_of_the_table() -> None:
-    """The page draws each chart with all its series, event-loop lag and CPU included."""
+def test_dashboard_script_contains_every_chart_with_all_its_series() -> None:
+    """Dashboard script contains every chart of the chart table with all its series."""
     text, _ = script()
     found = re.search(r"^const CHARTS = (.*)$", text, re.MULTILINE)
     assert found is not None
@@ -22,15 +22,17 @@ def test_script_has_every_chart_of_the_table() -> None:
     assert {"Event-loop lag", "CPU of the server"} < set(drawn)
 
 
-def test_page_loads_nothing_from_other_hosts() -> None:
-    """Neither script nor style sheet names an address of another host."""
+def test_dashboard_script_and_style_sheet_name_no_other_host() -> None:
+    """Dashboard script and style sheet contain no URL of another host."""
     text, _ = script()
     assert re.findall(r"https?://(?!www\.w3\.org)[\w.]+", text + style()) == []
     assert "@import" not in style()
 
 
-def test_script_is_small() -> None:
-    """The compressed script is a small part of the 1.5 MB that a first visit may cost."""
+def test_compressed_dashboard_script_is_smaller_than_60_kb() -> None:
+    """Compressed dashboard script is smaller than 60 kB, a small part of the 1.5 MB that a first
+    visit may load.
+    """
     _, packed = script()
     assert len(packed) < 60_000
     assert re.fullmatch("[0-9a-f]{12}", BUILD)

@@ -1,4 +1,4 @@
-"""Tables of the dashboard as files."""
+"""Tables of the dashboard saved as CSV and JSON files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from rtmon.testing import FakeClock
 from .viewer import BEGIN, record
 
 
-async def test_file_has_the_requested_rows_columns_and_order() -> None:
-    """A file has all rows of the query, and no text is a formula for a spreadsheet."""
+async def test_table_file_has_the_requested_rows_columns_and_order() -> None:
+    """Dashboard table file has all rows of the query in the requested columns and order, and
+    CSV text never begins a spreadsheet formula.
+    """
     monitor = Monitor(interval=3600, node='../"n\r\n', clock=FakeClock(time=BEGIN))
     for number in range(300):
         meter = monitor.collector.meter()
@@ -58,8 +60,10 @@ async def test_file_has_the_requested_rows_columns_and_order() -> None:
     monitor.close()
 
 
-async def test_file_of_groups_has_their_sums(tmp_path: Path) -> None:
-    """Groups are saved as the page shows them, also at a moment of a recording."""
+async def test_table_file_of_groups_has_their_counts_at_the_shown_moment(tmp_path: Path) -> None:
+    """Dashboard table file of grouped connections has the groups' open and closed counts at the
+    shown moment of a recording.
+    """
     await record(tmp_path / "run.rtmon", ticks=30)
     feed = RecordingFeed(tmp_path / "run.rtmon")
     await feed.seek(BEGIN + 15)

@@ -29,7 +29,7 @@ PACKAGE = Path(rtmon.__file__).parent
 
 
 def luminance(color: str) -> float:
-    """Relative luminance of #rrggbb, by WCAG 2."""
+    """Return the relative luminance of a colour #rrggbb, as defined by WCAG 2."""
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
@@ -38,38 +38,43 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """Contrast ratio of two colours, from 1 to 21."""
+    """Return the contrast ratio of two colours, from 1 to 21."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("text", ["text", "soft", "good", "bad", "warn", "accent"])
-def test_text_has_contrast_on_every_surface(theme: Mapping[str, str], text: str) -> None:
-    """Every text colour has a contrast of 4.5:1 (WCAG AA) to cards, background and hovered rows."""
+def test_text_colours_have_a_contrast_of_4_5_on_every_background(
+    theme: Mapping[str, str], text: str
+) -> None:
+    """Text colours have a contrast of 4.5:1 (WCAG AA) to cards, page background and hovered rows in
+    both themes.
+    """
     for ground in ("card", "ground", "hover"):
         assert contrast(theme[text], theme[ground]) >= 4.5, ground
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_series_have_contrast_on_cards(theme: Mapping[str, str]) -> None:
-    """The hues of the charts have a contrast of 3:1 to their cards (WCAG AA, 1.4.11)."""
+def test_chart_colours_have_a_contrast_of_3_on_cards(theme: Mapping[str, str]) -> None:
+    """Chart colours have a contrast of 3:1 (WCAG AA, 1.4.11) to cards in both themes."""
     for hue in HUES:
         assert contrast(hue, theme["card"]) >= 3.0, hue
 
 
-def test_saved_images_have_contrast_on_both_backgrounds() -> None:
-    """The text of saved images has a contrast of 4:1 to light and dark cards."""
+def test_text_of_saved_images_has_a_contrast_of_4_in_both_themes() -> None:
+    """Text of saved images has a contrast of 4:1 to light and to dark cards."""
     for theme in (LIGHT, DARK):
         assert contrast(EITHER, theme["card"]) >= 4.0
 
 
-def test_charts_use_hues_of_the_palette() -> None:
-    """Each series has a hue of the palette, whose contrast is tested."""
+def test_charts_use_only_colours_of_the_palette() -> None:
+    """Charts use only chart colours of the palette, whose contrast other tests check."""
     assert {series.color for chart in CHARTS for series in chart.series} <= set(HUES)
 
 
-# Simulation of full deuteranopia and protanopia: Machado, Oliveira and Fernandes, 2009, table 1.
+# Matrices that simulate full deuteranopia and protanopia: Machado, Oliveira and Fernandes, 2009,
+# table 1.
 BLINDNESS = {
     "deuteranopia": (
         (0.367322, 0.860646, -0.227968),
@@ -85,13 +90,13 @@ BLINDNESS = {
 
 
 def linear(color: str) -> list[float]:
-    """Linear red, green and blue of #rrggbb, from 0 to 1."""
+    """Return the linear red, green and blue of a colour #rrggbb, each from 0 to 1."""
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
 
 
 def lab(rgb: list[float]) -> tuple[float, float, float]:
-    """CIE L*a*b* of linear sRGB, by D65."""
+    """Return the CIE L*a*b* values of a linear sRGB colour for the white point D65."""
     rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
     xyz = [sum(a * b for a, b in zip(row, rgb, strict=True)) for row in rows]
     x, y, z = (
@@ -102,8 +107,10 @@ def lab(rgb: list[float]) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("kind", BLINDNESS)
-def test_percentiles_are_distinct_for_the_color_blind(kind: str) -> None:
-    """Every two percentiles differ by 35 or more in CIE76 (2.3 is just noticeable)."""
+def test_percentile_colours_are_distinct_for_colour_blind_viewers(kind: str) -> None:
+    """Percentile colours differ by at least 35 in CIE76 for viewers with deuteranopia or protanopia
+    (2.3 is just noticeable).
+    """
 
     def seen(color: str) -> tuple[float, float, float]:
         rgb = linear(color)
@@ -117,8 +124,10 @@ def test_percentiles_are_distinct_for_the_color_blind(kind: str) -> None:
 COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b|%23[0-9a-fA-F]{6}\b|\brgba?\(|\bhsla?\(")
 
 
-def test_colors_are_in_the_palette_only() -> None:
-    """No style sheet, script or module of a view has its own colour."""
+def test_colours_are_defined_only_in_the_palette() -> None:
+    """Colour values occur in views/palette.py and in no other style sheet, script or module of a
+    view.
+    """
     rooms = ("views", "dashboard", "display", "reporting", "terminal", "lab", "cli")
     files = [path for room in rooms for path in (PACKAGE / room).rglob("*.*")]
     texts = {
@@ -129,8 +138,10 @@ def test_colors_are_in_the_palette_only() -> None:
     assert [name for name, text in texts.items() if COLOR.search(text)] == ["views/palette.py"]
 
 
-def test_every_custom_property_has_a_value() -> None:
-    """Each colour that a style sheet uses is defined, on the page and in a notebook."""
+def test_every_colour_of_the_style_sheets_is_defined() -> None:
+    """Every colour that a style sheet uses is defined, both on the dashboard page and in a
+    notebook.
+    """
     sheets = {
         room: "".join(path.read_text("utf-8") for path in (PACKAGE / room).rglob("*.css"))
         for room in ("views", "dashboard", "display")

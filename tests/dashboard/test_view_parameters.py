@@ -1,4 +1,4 @@
-"""Parameters of views in a notebook, and errors for wrong ones."""
+"""Parameters of dashboard views in a notebook, and errors for wrong parameters."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from .viewer import record
         ("connection", {"id": "c1"}, "?page=connection&id=c1"),
     ],
 )
-def test_parameters_become_the_query_of_the_address(
+def test_view_parameters_become_url_parameters(
     page: str | None, given: dict[str, Any], expected: str
 ) -> None:
-    """Python names of parameters become the app's names in the address."""
+    """Python parameters of a notebook view become the URL parameters of the dashboard page."""
     assert search(address(page, given)) == expected
 
 
@@ -54,28 +54,30 @@ def test_parameters_become_the_query_of_the_address(
         ("overview", {"seconds": 7}, "60, 300, 3600, 86400"),
     ],
 )
-def test_unknown_page_parameter_or_value_is_refused(
+def test_view_raises_and_lists_valid_choices_for_a_wrong_parameter(
     page: str | None, given: dict[str, Any], told: str
 ) -> None:
-    """The error is immediate and lists the existing ones."""
+    """Notebook view raises OptionError that lists the valid choices when page, parameter or value
+    is wrong.
+    """
     with pytest.raises(OptionError) as refused:
         address(page, given)
     assert told in str(refused.value)
 
 
-def test_every_page_can_be_a_view() -> None:
-    """A notebook can show each page of the dashboard, or one chart."""
+def test_every_dashboard_page_can_be_a_notebook_view() -> None:
+    """Notebook view can show every page of the dashboard, or one chart."""
     assert set(PARAMETERS) == {*PAGES, "overview", "chart"}
 
 
-def test_wrong_query_is_refused_when_the_view_is_made() -> None:
-    """The error points at the mistake before the view is shown."""
+def test_view_raises_when_its_query_is_wrong() -> None:
+    """Notebook view raises QueryError when it is created with a wrong query."""
     with rtmon.Monitor() as monitor, pytest.raises(QueryError, match="rtt"):
         monitor.view("connections", query="rtt>fast")
 
 
-async def test_recording_makes_views(tmp_path: Path) -> None:
-    """A recording that is read makes views of itself, with the same checks."""
+async def test_recording_makes_views_and_refuses_an_unknown_page(tmp_path: Path) -> None:
+    """Recording makes notebook views of its pages, and raises OptionError for an unknown page."""
     await record(tmp_path / "run.rtmon", ticks=3)
     with rtmon.read(tmp_path / "run.rtmon") as run:
         assert re.search(
@@ -85,7 +87,7 @@ async def test_recording_makes_views(tmp_path: Path) -> None:
             run.view("nowhere")
 
 
-def test_height_has_bounds() -> None:
-    """A height too small to show anything is refused."""
+def test_view_raises_when_its_height_is_too_small() -> None:
+    """Notebook view raises OptionError when its height is too small."""
     with rtmon.Monitor() as monitor, pytest.raises(OptionError, match="height"):
         monitor.view(height=10)

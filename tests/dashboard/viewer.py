@@ -1,4 +1,4 @@
-"""A viewer of an updater, and a recording that it can look at."""
+"""A fake viewer of a page updater, and a recording for it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from rtmon.metrics.records import Ending
 from rtmon.testing import FakeClock, until
 
 BEGIN = 1_700_000_000.0
-"""When recordings begin, Unix seconds."""
+"""Begin of the recordings in Unix seconds."""
 
 
 @dataclass(eq=False)
 class KeptViewer:
-    """A viewer that keeps the messages sent to it.
+    """A fake viewer that stores the messages sent to it.
 
     Attributes:
-        ready: True while it takes messages.
-        hidden: True while its page is out of sight.
+        ready: True while the viewer can take messages.
+        hidden: True while the viewer's page is not visible.
     """
 
     ready: bool = True
@@ -32,15 +32,15 @@ class KeptViewer:
         self.messages.append(json.loads(text))
 
     def all_of(self, part: str) -> list[Any]:
-        """That part of every message that has it."""
+        """Return this part of each message that has it."""
         return [message[part] for message in self.messages if part in message]
 
 
 async def record(path: Path, *, ticks: int = 200, begin: float = BEGIN) -> None:
-    """Record a server with one connection, and a second one in the middle third.
+    """Record a server with one connection, and a second connection in the middle third of the time.
 
-    Round trips take 1 ms, and 100 ms in the middle third; at its end the second connection
-    fails.
+    Round trips take 1 ms, but 100 ms in the middle third. The second connection fails at the end of
+    that third.
     """
     clock = FakeClock(time=begin)
     monitor = Monitor(interval=3600, node="n", clock=clock)

@@ -1,4 +1,4 @@
-"""The files of deploy/ fit together, and the server works behind the real nginx with them."""
+"""The files of deploy/ are consistent, and the server works behind nginx with them."""
 
 from __future__ import annotations
 
@@ -29,35 +29,41 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def mounted(service: str) -> dict[str, Path]:
-    """Path in the container → file in the repository, of a service's mounts."""
+    """Return the files that a service mounts: path in the container → file in the repository."""
     volumes = [volume.split(":") for volume in SERVICES[service].get("volumes", [])]
     return {parts[1]: DEPLOY / parts[0] for parts in volumes if parts[0].startswith(".")}
 
 
-def test_compose_mounts_only_existing_files() -> None:
-    """Docker makes a folder for a missing file of a mount."""
+def test_compose_file_mounts_only_existing_files() -> None:
+    """Compose file mounts six files, all of which exist, because Docker would create a folder for a
+    missing one.
+    """
     files = [path for service in SERVICES for path in mounted(service).values()]
     assert len(files) == 6
     assert [path for path in files if not path.is_file()] == []
 
 
-def test_compose_publishes_ports_on_this_machine_only() -> None:
-    """No port is open to a network until the operator changes that."""
+def test_compose_file_publishes_its_ports_on_127_0_0_1_only() -> None:
+    """Compose file publishes its three ports on 127.0.0.1 only."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == 3
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
-def test_compose_names_image_versions_and_known_services() -> None:
-    """Images change only with a commit, and every service that another one waits for exists."""
+def test_compose_file_pins_image_versions_and_depends_on_its_own_services() -> None:
+    """Compose file gives every image a version, and its services depend only on services of the
+    file.
+    """
     images = {service["image"] for service in SERVICES.values()} - {"rtmon"}
     assert all(re.search(r":v?\d+\.\d+", image) for image in images), images
     awaited = {name for service in SERVICES.values() for name in service.get("depends_on", [])}
     assert awaited <= SERVICES.keys()
 
 
-def test_dockerfile_copies_existing_paths_and_installs_known_extras() -> None:
-    """Each copied path exists and is not ignored; each extra is one of rtmon's."""
+def test_dockerfile_copies_existing_paths_and_installs_extras_of_rtmon() -> None:
+    """Dockerfile copies only paths that exist and are not ignored, and installs only extras that
+    rtmon has.
+    """
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     copied = [
         path
@@ -72,8 +78,10 @@ def test_dockerfile_copies_existing_paths_and_installs_known_extras() -> None:
     assert set(extras) <= project["optional-dependencies"].keys()
 
 
-def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
-    """`promtool check config` finds the rules; rules and scrape have the same job name."""
+def test_promtool_accepts_the_prometheus_configuration(tmp_path: Path) -> None:
+    """`promtool check config` accepts the Prometheus configuration, and its alert rules name the
+    configured scrape job.
+    """
     if shutil.which("promtool") is None:
         pytest.skip("there is no promtool")
     for path in mounted("prometheus").values():
@@ -91,8 +99,10 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
     assert {job["job_name"] for job in jobs} == set(named)
 
 
-def test_grafana_finds_its_board_and_data_source() -> None:
-    """The board is in the provider's folder; Prometheus is at its container's address."""
+def test_grafana_files_name_an_existing_dashboard_and_the_prometheus_address() -> None:
+    """Grafana's files point to the mounted dashboard and to the address of the Prometheus
+    container.
+    """
     files = mounted("grafana")
     folder = "/etc/grafana/provisioning"
     provider = yaml.safe_load(files[f"{folder}/dashboards/rtmon.yml"].read_text())["providers"][0]
@@ -118,7 +128,7 @@ async def process(*command: str, **environment: str) -> AsyncIterator[asyncio.su
 
 
 async def answers(port: int, path: str = "/") -> str:
-    """Request until a server answers with 200; return the beginning of its answer."""
+    """Send requests until a server answers with status 200; return the beginning of the answer."""
     async with asyncio.timeout(60):
         while True:
             with suppress(OSError, asyncio.IncompleteReadError):
@@ -133,10 +143,12 @@ async def answers(port: int, path: str = "/") -> str:
             await asyncio.sleep(0.05)
 
 
-async def test_server_works_behind_nginx_as_composed(
+async def test_server_works_behind_nginx_with_the_deployed_configuration(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Page, WebSocket and event stream work, and the server gets each client's own address."""
+    """Server behind nginx with the configuration of deploy/ serves page, WebSocket and event
+    stream, and records the client's own address.
+    """
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx")

@@ -1,4 +1,4 @@
-"""Pages that show a notebook's output, and their messages to the kernel over comms."""
+"""Messages between the kernel and the pages that show a notebook's output, over Jupyter comms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rtmon.display.saved_output import MARK
 from tests.synthetic import SyntheticFeed
 
 PATIENCE = 60.0
-"""Seconds after which a message is taken never to come."""
+"""Seconds to wait for a message before a test fails."""
 
 START = """
 import sys, time
@@ -36,11 +36,11 @@ print(time.thread_time() - began, "panel" in sys.modules)
 """
 
 CHEAP = 0.1
-"""Seconds of CPU that the first picture may take. Panel took 2."""
+"""CPU seconds that showing the first view may take. With Panel it took two seconds."""
 
 
 class Recorder:
-    """A comm whose page is this test."""
+    """A fake Jupyter comm that stores what the kernel sends."""
 
     def __init__(self) -> None:
         self.comm_id = uuid.uuid4().hex
@@ -48,19 +48,19 @@ class Recorder:
         self.closed: list[dict[str, Any]] = []
 
     def send(self, data: dict[str, Any]) -> None:
-        """Keep the frames."""
+        """Store the message if it is a frame."""
         if "frame" in data:
             self.frames.append(json.loads(data["frame"]))
 
     def close(self, data: dict[str, Any]) -> None:
-        """Keep the closing message."""
+        """Store the closing message."""
         self.closed.append(data)
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Never called: a page's messages are given to ``hear``."""
+        """Ignore the callback: the tests pass a page's messages to ``hear`` directly."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Never called either."""
+        """Ignore the callback: the tests close no comm."""
 
 
 class Clock:
@@ -74,14 +74,16 @@ class Clock:
 
 
 def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
-    """A shown view that has the whole feed so far."""
+    """Return a shown view that has received all points of the feed."""
     content = PictureContent(FeedPicture(feed))
     content.begin()
     return _Shown(content, lambda: None, ("", ""), now)
 
 
-def test_silent_page_gets_no_frames_until_it_answers() -> None:
-    """A page that stops answering gets no frames; when it answers again, it gets the full state."""
+def test_live_output_sends_no_frames_to_a_silent_page() -> None:
+    """Dashboard view in a notebook sends no frames to a page that has stopped answering, and
+    the full state when the page answers again.
+    """
     feed, clock, page = SyntheticFeed(ago=10), Clock(), Recorder()
     view = shown(feed, clock)
     view.join(page)
@@ -98,8 +100,10 @@ def test_silent_page_gets_no_frames_until_it_answers() -> None:
     assert len(page.frames[-1]["columns"]["time"]) == 1
 
 
-def test_oldest_page_is_closed_when_there_are_too_many() -> None:
-    """The number of pages is bounded; the one that was silent longest is closed."""
+def test_live_output_closes_the_page_silent_longest_above_the_limit() -> None:
+    """Dashboard view in a notebook closes the page that was silent longest when more pages than
+    the limit have connected.
+    """
     clock = Clock()
     view = shown(SyntheticFeed(ago=1), clock)
     pages = [Recorder() for _ in range(PAGES + 1)]
@@ -110,19 +114,19 @@ def test_oldest_page_is_closed_when_there_are_too_many() -> None:
 
 
 class Page:
-    """A page of Jupyter, as a kernel sees it: it opens a comm and gets messages."""
+    """A page of JupyterLab as the kernel sees it: it opens a comm and exchanges messages."""
 
     def __init__(self, client: AsyncKernelClient) -> None:
         self._client = client
         self.comm = uuid.uuid4().hex
 
     def say(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Send a message of a comm."""
+        """Send a comm message of this kind to the kernel."""
         content = {"comm_id": self.comm, "target_name": "rtmon", "data": data}
         self._client.shell_channel.send(self._client.session.msg(kind, content))
 
     async def next(self, fits: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        """The next matching message of the kernel."""
+        """Return the kernel's next message that matches."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 message: dict[str, Any] = await self._client.get_iopub_msg()
@@ -130,7 +134,7 @@ class Page:
                     return message
 
     async def frame(self) -> dict[str, Any]:
-        """The next frame of this page's comm."""
+        """Return the next frame that the kernel sends to this page's comm."""
         message = await self.next(
             lambda each: (
                 each["content"].get("comm_id") == self.comm and "frame" in each["content"]["data"]
@@ -140,7 +144,7 @@ class Page:
         return frame
 
     async def shows(self, code: str, cell: str) -> tuple[str, str]:
-        """Run a cell that shows a view: the view's id, and the cell's output."""
+        """Run a cell that shows a view; return the view's id and the cell's printed output."""
         request = self._client.session.msg("execute_request", {"code": code, "silent": False})
         request["metadata"]["cellId"] = cell
         self._client.shell_channel.send(request)
@@ -159,7 +163,7 @@ class Page:
 
 @pytest_asyncio.fixture
 async def page() -> AsyncIterator[Page]:
-    """A page of a kernel with a running server."""
+    """Start a kernel with a running server, and yield a page connected to it."""
     manager = AsyncKernelManager(kernel_name="python3")
     await manager.start_kernel()
     client: AsyncKernelClient = manager.client()
@@ -174,9 +178,9 @@ async def page() -> AsyncIterator[Page]:
         await manager.shutdown_kernel(now=True)
 
 
-async def test_page_gets_the_full_state_then_updates(page: Page) -> None:
-    """A page that opens a comm gets the full state, new points at each tick, and tables on
-    request; the saved output follows; and the first picture does not block the event loop.
+async def test_page_receives_full_state_updates_and_tables_from_the_kernel(page: Page) -> None:
+    """Page that opens a comm to the kernel receives the full state, then new points, and tables
+    on request.
     """
     view, said = await page.shows(SHOW, "show")
     cost, panel = said.split()
@@ -194,9 +198,11 @@ async def test_page_gets_the_full_state_then_updates(page: Page) -> None:
     assert update["content"]["data"][MARK] == {"view": view}
 
 
-async def test_page_is_told_when_its_cell_ran_again(page: Page) -> None:
-    """When a cell runs again, the pages of its first view are told; so are pages of a view that
-    the kernel does not know.
+async def test_comm_of_a_replaced_view_is_closed_and_that_of_the_new_view_is_served(
+    page: Page,
+) -> None:
+    """Kernel closes the comm of a page whose view was replaced by running its cell again, and
+    serves the new view.
     """
     first, _ = await page.shows("server.monitor", "show")
     page.say("comm_open", {"view": first})

@@ -1,4 +1,4 @@
-"""A dashboard as a notebook's output: its charts, updates and tables."""
+"""The dashboard view in a notebook: its charts, updates, tables and files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from tests.synthetic import SyntheticFeed
 
 
 @pytest.mark.parametrize("shown", [["messages", "colour"], "messages", []])
-def test_dashboard_lists_the_charts_when_show_is_wrong(shown: list[str]) -> None:
-    """The error for a wrong ``show`` lists every chart."""
+def test_dashboard_raises_and_lists_the_charts_when_show_is_wrong(shown: list[str]) -> None:
+    """Dashboard raises OptionError that lists all charts when the argument ``show`` is wrong."""
     with pytest.raises(OptionError, match=r"show=.* open, messages, .*, errors"):
         rtmon.Dashboard(SyntheticFeed(ago=1), show=shown)
 
 
-def test_dashboard_shows_the_chosen_charts_in_order() -> None:
-    """The charts of ``show`` are visible; the others can be opened."""
+def test_dashboard_view_shows_the_chosen_charts_in_their_order() -> None:
+    """Dashboard view shows the chosen charts in the chosen order, and offers all others to be
+    opened.
+    """
     chosen = [chart for chart in CHARTS if chart.key in {"lag", "bandwidth"}][::-1]
     layout = FeedPicture(SyntheticFeed(ago=1), shown=chosen).layout
     assert [chart.key for chart in layout.charts] == ["lag", "bandwidth"]
     assert {chart.key for chart in (*layout.charts, *layout.more)} == {c.key for c in CHARTS}
 
 
-def test_update_has_only_new_points() -> None:
-    """Updates have each point once; the full state has all points of its window."""
+def test_dashboard_update_contains_only_new_points() -> None:
+    """Dashboard view's update contains each point once, and its full state contains all points of
+    the window.
+    """
     feed = SyntheticFeed(ago=100)
     picture = FeedPicture(feed)
     assert len(picture.update().columns["time"]) == 100
@@ -41,8 +45,8 @@ def test_update_has_only_new_points() -> None:
     assert len(picture.whole(60).columns["time"]) == 61
 
 
-def test_update_starts_anew_when_the_server_restarts() -> None:
-    """After a restart of the server the page drops earlier points."""
+def test_dashboard_update_replaces_all_points_when_the_server_restarts() -> None:
+    """Dashboard view's update replaces all earlier points when the server has restarted."""
     feed = SyntheticFeed(ago=10)
     picture = FeedPicture(feed)
     picture.update()
@@ -53,16 +57,18 @@ def test_update_starts_anew_when_the_server_restarts() -> None:
     assert len(frame.columns["time"]) == 1
 
 
-def test_unknown_values_are_null() -> None:
-    """Unknown values are sent as null, not as 0 or NaN."""
+def test_dashboard_update_sends_null_for_an_unknown_value() -> None:
+    """Dashboard view's update contains null, not 0 or NaN, for a value that is unknown."""
     feed = SyntheticFeed(ago=1, users=0)
     frame = msgspec.json.decode(msgspec.json.encode(FeedPicture(feed).update()))
     assert frame["columns"]["rtt_p50"] == [None]
 
 
 @pytest.mark.parametrize("key", ["connections", "channels", "socketio", "events", "closes", ""])
-def test_tables_and_files_are_sent_on_request(key: str) -> None:
-    """Each table of the layout can be requested and downloaded; so can the Samples."""
+def test_dashboard_view_sends_each_table_and_its_csv_file_on_request(key: str) -> None:
+    """Dashboard view returns each of its tables and a CSV file of each, and a CSV file of the
+    samples.
+    """
     picture = FeedPicture(SyntheticFeed(ago=30))
     picture.update()
     name, text = picture.csv(key, {})
@@ -73,8 +79,8 @@ def test_tables_and_files_are_sent_on_request(key: str) -> None:
         assert picture.table(key, {})
 
 
-def test_ended_feed_has_the_time_of_its_last_numbers() -> None:
-    """A closed feed is shown as ended, with the time of its last numbers."""
+def test_dashboard_view_says_since_when_it_is_not_live_when_its_feed_is_closed() -> None:
+    """Dashboard view of a closed feed is marked as ended and says since when it is not live."""
     feed = SyntheticFeed(ago=10)
     picture = FeedPicture(feed)
     feed.state = replace(feed.state, state="closed")

@@ -1,4 +1,4 @@
-"""The saved output of a notebook's cell."""
+"""The saved output of a notebook cell that shows a dashboard view."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rtmon.display.saved_output import MARK, of_picture
 from tests.synthetic import SyntheticFeed
 
 LARGEST = 300_000
-"""Bytes of a saved picture."""
+"""Largest size of a saved output in bytes."""
 
 
 class Parts(HTMLParser):
-    """The elements of an output, with their attributes."""
+    """Parser that collects the elements of an HTML output with their attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -31,20 +31,22 @@ class Parts(HTMLParser):
 
 @pytest.fixture(scope="module")
 def feed() -> SyntheticFeed:
-    """A feed with more numbers than an output shows."""
+    """Return a feed with more points than an output shows."""
     return SyntheticFeed(ago=310)
 
 
 def output(feed: SyntheticFeed) -> dict[str, str]:
-    """The output of a view that has the whole feed."""
+    """Return the output of a view that has received the whole feed."""
     picture = FeedPicture(feed)
     picture.update()
     data: dict[str, str] = of_picture(picture, view="v1", kernel="k1")
     return data
 
 
-def test_saved_output_is_small_and_loads_nothing(feed: SyntheticFeed) -> None:
-    """A saved output is below 300 kB, and names no other host."""
+def test_saved_output_is_smaller_than_300_kb_and_names_no_other_host(feed: SyntheticFeed) -> None:
+    """Saved notebook output of a dashboard view is smaller than 300 kB and contains no URL of
+    another host.
+    """
     html = output(feed)["text/html"]
     assert len(html.encode()) < LARGEST
     outside = set(re.findall(r"(?:https?|wss?)://[^\s\"'&<]+", html))
@@ -53,8 +55,10 @@ def test_saved_output_is_small_and_loads_nothing(feed: SyntheticFeed) -> None:
     assert all(source.startswith("data:image/svg+xml") for source in sources if source)
 
 
-def test_saved_output_is_readable_without_scripts(feed: SyntheticFeed) -> None:
-    """Without scripts, the output has the time since which it is not live, and its charts."""
+def test_saved_output_shows_its_time_and_four_charts_without_scripts(feed: SyntheticFeed) -> None:
+    """Saved notebook output of a dashboard view shows without scripts since when it is not
+    live, and four charts as SVG images with a text.
+    """
     html = output(feed)["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)
     images = [attrs for tag, attrs in Parts(html).found if tag == "img"]
@@ -62,11 +66,11 @@ def test_saved_output_is_readable_without_scripts(feed: SyntheticFeed) -> None:
     for image in images:
         assert image["alt"]
         data = base64.b64decode((image["src"] or "").partition(",")[2])
-        assert ET.fromstring(data).tag.endswith("svg")  # noqa: S314 - our own
+        assert ET.fromstring(data).tag.endswith("svg")  # noqa: S314 - SVG that rtmon has drawn
 
 
-def test_texts_are_never_markup() -> None:
-    """A server's hostile name is text everywhere in the saved output."""
+def test_saved_output_escapes_a_hostile_server_name() -> None:
+    """Saved notebook output of a dashboard view escapes markup in a server's name."""
     feed = SyntheticFeed(ago=5)
     evil = "</script><img src=x onerror=alert(1)>"
     feed.state = type(feed.state)(state="live", source=evil, node=f'"{evil}')
@@ -76,8 +80,10 @@ def test_texts_are_never_markup() -> None:
     assert html.count("</script>") == 1
 
 
-def test_output_has_a_text_and_a_mime_type_of_its_own(feed: SyntheticFeed) -> None:
-    """Beside the HTML there is a line of text, and a MIME type for programs."""
+def test_saved_output_has_a_text_line_and_its_own_mime_type(feed: SyntheticFeed) -> None:
+    """Saved notebook output of a dashboard view has, beside HTML, a line of plain text and data
+    under rtmon's own MIME type.
+    """
     data = output(feed)
     assert data["text/plain"].startswith("rtmon: ")
     assert data[MARK] == {"view": "v1"}

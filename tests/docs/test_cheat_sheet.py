@@ -1,4 +1,4 @@
-"""docs/cheat-sheet.md has a row for each name of a common cheat sheet, and its examples run."""
+"""docs/cheat-sheet.md has a row for each name of common cheat sheets, and its examples run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ const connect = (...given) => {{
 
 
 def blocks(language: str) -> list[Any]:
-    """The examples in a language, named by section and number."""
+    """Return the page's examples in a language, each named by its section and number."""
     examples = []
     for section in re.split(r"^##+ ", PAGE, flags=re.MULTILINE)[1:]:
         title = section.partition("\n")[0]
@@ -54,7 +54,10 @@ def blocks(language: str) -> list[Any]:
 
 
 def rows(section: str) -> set[str]:
-    """The texts in backticks in the first column of a section's tables; of all sections if None."""
+    """Return the texts in backticks, and plain numbers, in the first column of a section's tables.
+
+    An empty section name means all tables of the page.
+    """
     text = PAGE.partition(f"\n{section}\n")[2] if section else PAGE
     text = re.split(r"^## ", text, flags=re.MULTILINE)[0] if section else text
     cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
@@ -63,8 +66,8 @@ def rows(section: str) -> set[str]:
     }
 
 
-def test_each_class_method_and_function_has_a_row() -> None:
-    """Every class, method and function of the sheet is on the page."""
+def test_cheat_sheet_has_a_row_for_each_class_method_and_function() -> None:
+    """Cheat sheet has a row for each class, method and function that common cheat sheets list."""
     wanted = {*NAMES["classes"], *NAMES["functions"]}
     for name, methods in NAMES["classes"].items():
         wanted |= {f"{name}.{method}" for method in methods}
@@ -75,20 +78,24 @@ def test_each_class_method_and_function_has_a_row() -> None:
     ("kind", "section"),
     [("types", "## Message types and events"), ("options", "## Options"), ("tips", "## Tips")],
 )
-def test_each_type_option_and_tip_has_a_row(kind: str, section: str) -> None:
-    """Every message type, event, option and tip of the sheet is on the page."""
+def test_cheat_sheet_has_a_row_for_each_message_type_option_and_tip(
+    kind: str, section: str
+) -> None:
+    """Cheat sheet has a row for each message type, event, option and tip that common cheat sheets
+    list.
+    """
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 
 
 def sections() -> list[Any]:
-    """The sections that have a table."""
+    """Return the sections of the page that have a table."""
     found = [part for part in re.split(r"^##+ ", PAGE, flags=re.MULTILINE) if "\n|---" in part]
     return [pytest.param(part, id=part.partition("\n")[0]) for part in found]
 
 
 @pytest.mark.parametrize("section", sections())
-def test_each_row_has_lines_that_run(section: str) -> None:
-    """A comment in the examples of a section names each row of its table."""
+def test_each_row_of_the_cheat_sheet_is_named_in_an_example(section: str) -> None:
+    """Each row of the cheat sheet's tables is named by a comment in the examples of its section."""
     code = "\n".join(re.findall(r"^```\w+\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
     comments = re.findall(r"^ *(?://|#) (.*)$", code, re.MULTILINE)
     named = {name for comment in comments for name in re.split(r", |: ", comment)}
@@ -101,7 +108,7 @@ def test_each_row_has_lines_that_run(section: str) -> None:
 
 @contextlib.asynccontextmanager
 async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
-    """The environment of the examples: a hub, its addresses, and two clients."""
+    """Start a hub with two clients, and yield the names that the examples use."""
     hub = rtmon.Hub(files=files)
     async with (
         serve(hub, "127.0.0.1", 0) as server,
@@ -114,17 +121,17 @@ async def served(files: Path) -> AsyncIterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-async def test_example_in_python_runs(code: str, tmp_path: Path) -> None:
-    """The example works as shown and raises nothing."""
+async def test_python_example_of_the_cheat_sheet_runs(code: str, tmp_path: Path) -> None:
+    """Each Python example of the cheat sheet runs without an exception."""
     program = compile(code, "docs/cheat-sheet.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with served(tmp_path) as names, asyncio.timeout(30):
-        awaited = eval(program, names)  # noqa: S307 - of the docs
+        awaited = eval(program, names)  # noqa: S307 - code from the project's docs
         if awaited is not None:
             await awaited
 
 
-async def test_examples_in_javascript_run(tmp_path: Path) -> None:
-    """All examples for browsers run in Node in sequence."""
+async def test_javascript_examples_of_the_cheat_sheet_run(tmp_path: Path) -> None:
+    """All JavaScript examples of the cheat sheet run in Node without an error."""
     peers = install()
     parts = [PRELUDE.format(peers=peers, web=CLONE / "rtmon" / "web")]
     parts += [f"{{\n{param.values[0]}}}\n" for param in blocks("js")]

@@ -1,4 +1,4 @@
-"""Programs and commands of the tutorials work as the pages say."""
+"""The programs and commands of the tutorials work as the pages say."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ COMMANDS = sorted(
 )
 
 NAMES = ("before", "after")
-"""Recordings that are compared in a tutorial."""
+"""Names of the recordings that a tutorial compares."""
 
 
 def programs(page: str) -> list[str]:
-    """The Python examples of a tutorial, in order."""
+    """Return the Python examples of a tutorial in their order."""
     return re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
 
 
 class Program:
-    """A running program; ``lines`` has its output."""
+    """A running program; ``lines`` contains its output so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -55,12 +55,12 @@ class Program:
             self.lines.append(line.decode().strip())
 
     async def ended(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the program has ended."""
         await self._reading
         await self._process.wait()
 
     async def stop(self) -> None:
-        """End it if it is running."""
+        """End the program if it still runs."""
         if self._process.returncode is None:
             self._process.terminate()
         await self.ended()
@@ -68,7 +68,7 @@ class Program:
 
 @asynccontextmanager
 async def running(*arguments: str) -> AsyncIterator[Program]:
-    """Run Python with arguments in its own process."""
+    """Run Python with these arguments in its own process; end the process afterwards."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-u", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -82,7 +82,7 @@ async def running(*arguments: str) -> AsyncIterator[Program]:
 
 
 def changed(text: str, changes: dict[str, object]) -> str:
-    """Return an example with other ports or files than those on the page."""
+    """Replace ports or file names in an example."""
     for written, other in changes.items():
         text = text.replace(written, str(other))
     return text
@@ -100,17 +100,17 @@ async def listens(port: int) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_of_a_tutorial_has_its_options(command: str) -> None:
-    """The command and its options exist; --help alone runs."""
+def test_every_rtmon_command_of_the_tutorials_exists_with_its_options(command: str) -> None:
+    """Every rtmon command in the tutorials exists and accepts the options shown."""
     done = CliRunner().invoke(app, [*command.split(), "--help"])
     assert done.exit_code == 0, done.output
 
 
-async def test_server_of_tutorial_shows_its_bug_when_a_command_is_unknown(
+async def test_tutorial_server_fails_on_an_unknown_command_and_rtmon_shows_the_error(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """The server of "I have a server" echoes, tells the time, fails on /dance, and rtmon shows
-    the error.
+    """Server of the tutorial "I have a server" answers messages, fails on the command /dance, and
+    rtmon exports the exception.
     """
     port, admin = reserve_port(), reserve_port()
     code = changed(programs("my-server")[0], {"8765": port, "8766": admin})
@@ -134,11 +134,11 @@ async def test_server_of_tutorial_shows_its_bug_when_a_command_is_unknown(
     assert "the handler raised KeyError: '/dance'" in (tmp_path / "events.csv").read_text()
 
 
-async def test_client_of_tutorial_loses_nothing_when_its_connection_is_cut(
+async def test_tutorial_client_receives_each_price_once_when_its_connection_is_cut(
     reserve_port: Callable[[], int],
 ) -> None:
-    """In "I build an app" each price comes once, in order, through a proxy that cuts the
-    connection.
+    """Client of the tutorial "I build an app" receives each price once and in order through a proxy
+    that cuts the connection.
     """
     server_port, proxy_port = reserve_port(), reserve_port()
     ports: dict[str, object] = {"8765": server_port, "8766": reserve_port(), "8760": proxy_port}
@@ -163,17 +163,17 @@ async def test_client_of_tutorial_loses_nothing_when_its_connection_is_cut(
 
 
 @pytest.mark.matrix
-async def test_recordings_of_tutorial_differ_when_users_drop(
+async def test_tutorial_commands_record_and_compare_two_loads(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """In "I run a server" `rtmon diff` distinguishes many users that come and go from few that
-    stay.
+    """Commands of the tutorial "I run a server" record 50 and 150 users, and `rtmon diff` shows
+    different message rates.
     """
     port, admin = reserve_port(), reserve_port()
     changes = {"8765": port, "8766": admin, **{f"{name}.rtmon": tmp_path / name for name in NAMES}}
 
     def command(start: str) -> list[str]:
-        """The arguments of the tutorial's command with that beginning."""
+        """Return the arguments of the tutorial's command that begins with this text."""
         found = next(each for each in COMMANDS if each.startswith(start))
         return ["-m", "rtmon", *changed(found, changes).split()]
 
@@ -193,10 +193,12 @@ async def test_recordings_of_tutorial_differ_when_users_drop(
     assert any("opened" in line for line in shown.lines), shown.lines
 
 
-async def test_cell_of_tutorial_joins_the_class_server_when_it_is_run(
+async def test_tutorial_notebook_cell_connects_to_the_class_server(
     reserve_port: Callable[[], int],
 ) -> None:
-    """In "I teach" the learner's cell connects to the class server, and sends hello."""
+    """Notebook cell of the tutorial "I teach" connects to the class server and sends "hello" to the
+    teacher.
+    """
     port = reserve_port()
     hub = rtmon.Hub()
     cell = nbformat.v4.new_code_cell(programs("classroom")[0].replace("8765", str(port)))

@@ -1,4 +1,4 @@
-"""Examples run as a reader runs them: one command, in its own process."""
+"""Run the examples as a reader does: one command, in its own process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.ports import reserved_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE = 120.0
-"""Seconds after which something that should have happened has not."""
+"""Seconds to wait for an example before a test fails."""
 
 
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples with Node's packages beside them, as after `npm install`."""
+    """Return a copy of the examples that has Node's packages installed beside them."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(EXAMPLES, folder / "examples")
     shutil.copytree(EXAMPLES.parent / "rtmon" / "web", folder / "rtmon" / "web")
@@ -33,7 +33,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(path: Path) -> list[str]:
-    """The command that runs an example."""
+    """Return the command that runs an example."""
     node = shutil.which("node")
     assert node is not None
     return [node if path.suffix == ".mjs" else sys.executable, str(path)]
@@ -41,7 +41,7 @@ def command(path: Path) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[tuple[int, int]]:
-    """A server of the examples while it runs: its port, and its admin port."""
+    """Run a server of the examples; yield its port and its admin port."""
     with reserved_port() as port, reserved_port() as admin:
         async with _running(path, port, admin):
             yield port, admin
@@ -59,7 +59,7 @@ async def _running(path: Path, port: int, admin: int) -> AsyncIterator[None]:
         async with asyncio.timeout(PATIENCE):
             line = (await process.stdout.readline()).decode()
             assert str(port) in line, line
-            # Some say so while they begin to listen.
+            # Some servers print their port just before they listen.
             while True:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -76,7 +76,7 @@ async def _running(path: Path, port: int, admin: int) -> AsyncIterator[None]:
 
 
 async def run(path: Path, *arguments: str) -> str:
-    """The output of a client of the examples."""
+    """Run a client of the examples, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *command(path), *arguments, stdout=asyncio.subprocess.PIPE
     )

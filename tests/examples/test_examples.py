@@ -1,4 +1,4 @@
-"""The examples for servers and clients."""
+"""The example servers and clients in examples/."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLIENTS = sorted(path.name for path in (EXAMPLES / "clients").glob("with_*"))
 
 @contextlib.asynccontextmanager
 async def watching(admin: int) -> AsyncIterator[Feed]:
-    """A feed of the example, as a dashboard reads it."""
+    """Open a feed of an example's admin listener, as a dashboard does."""
     feed = open_feed(f"ws://127.0.0.1:{admin}")
     await feed.start()
     try:
@@ -55,12 +55,12 @@ async def seen(feed: Feed, **wanted: Any) -> None:
 
 
 async def say(connection: ClientConnection, kind: str, **payload: Any) -> None:
-    """Send a message in the format of the chats."""
+    """Send a message in the JSON format of the chat examples."""
     await connection.send(json.dumps({"type": kind, "payload": payload}))
 
 
 async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Return the payload of the next message of this type."""
     async with asyncio.timeout(PATIENCE):
         while True:
             message = json.loads(await connection.recv())
@@ -78,8 +78,12 @@ async def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
         ("tornado_app.py", "/echo"),
     ],
 )
-async def test_plain_server_is_visible_with_one_argument_or_call(server: str, path: str) -> None:
-    """The dashboard shows the example's echo server."""
+async def test_example_echo_server_reports_its_connection_and_messages(
+    server: str, path: str
+) -> None:
+    """Example echo server answers a message, and its admin listener reports the connection and the
+    message counts.
+    """
     async with (
         serving(EXAMPLES / "servers" / server) as (port, admin),
         watching(admin) as feed,
@@ -91,8 +95,10 @@ async def test_plain_server_is_visible_with_one_argument_or_call(server: str, pa
 
 
 @pytest.mark.parametrize("server", ["chat_class.py", "fastapi_manager.py", "node_ws.mjs"])
-async def test_classic_chat_works_in_all_three_frameworks(server: str, examples: Path) -> None:
-    """Each chat has a welcome, joins and leaves, messages to all, and error answers."""
+async def test_example_chat_server_works_in_three_frameworks(server: str, examples: Path) -> None:
+    """Example chat server sends welcome, joins, leaves and messages to all clients, and answers
+    malformed messages with an error.
+    """
     place = "/ws/{}" if server == "fastapi_manager.py" else ""
     async with serving(examples / "servers" / server) as (port, admin):
         url = f"ws://127.0.0.1:{port}{place}"
@@ -100,7 +106,8 @@ async def test_classic_chat_works_in_all_three_frameworks(server: str, examples:
             await hear(ada, "welcome")
             async with connect(url.format("bo")) as bo:
                 joined = await hear(ada, "user_joined")
-                if server == "fastapi_manager.py":  # it announces a join to the joining client, too
+                # The FastAPI chat also announces a join to the joining client.
+                if server == "fastapi_manager.py":
                     joined = await hear(ada, "user_joined")
                 assert {joined.get("user_count"), joined.get("userCount")} == {None, 2}
                 await say(bo, "chat_message", text="hi 🙂")
@@ -125,8 +132,12 @@ async def test_classic_chat_works_in_all_three_frameworks(server: str, examples:
         pytest.param("fastapi_manager.py", marks=pytest.mark.matrix),
     ],
 )
-async def test_plain_client_works_with_the_classic_chat(server: str, examples: Path) -> None:
-    """With ``protocol="plain"`` rtmon's client works with a server written without rtmon."""
+async def test_rtmon_client_with_the_plain_protocol_works_with_example_chats(
+    server: str, examples: Path
+) -> None:
+    """Python client with ``protocol="plain"`` exchanges messages with a chat server written without
+    rtmon.
+    """
     place = "/ws/ada" if server == "fastapi_manager.py" else ""
     async with (
         serving(examples / "servers" / server) as (port, _),
@@ -142,8 +153,10 @@ async def test_plain_client_works_with_the_classic_chat(server: str, examples: P
         assert client.stats.rtt is not None
 
 
-async def test_connection_manager_delivers_private_messages_to_one_client() -> None:
-    """A name is taken once, and a private message reaches one client."""
+async def test_fastapi_example_delivers_a_private_message_and_refuses_a_taken_name() -> None:
+    """FastAPI chat example delivers a private message to the named client, and answers 403 to a
+    second client with the same name.
+    """
     async with serving(EXAMPLES / "servers" / "fastapi_manager.py") as (port, _):
         url = f"ws://127.0.0.1:{port}/ws"
         async with connect(f"{url}/ada") as ada, connect(f"{url}/bo") as bo:
@@ -154,8 +167,10 @@ async def test_connection_manager_delivers_private_messages_to_one_client() -> N
                 await connect(f"{url}/ada")
 
 
-async def test_hub_mounted_in_fastapi_works() -> None:
-    """An ordinary route publishes through the hub, and the Monitor counts both."""
+async def test_fastapi_route_publishes_to_a_client_of_the_mounted_hub() -> None:
+    """Route of the FastAPI example publishes a message to a subscriber of the mounted hub, and the
+    Monitor counts the connection.
+    """
     async with (
         serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, admin),
         watching(admin) as feed,
@@ -170,11 +185,11 @@ async def test_hub_mounted_in_fastapi_works() -> None:
         await seen(feed, open=1)
 
 
-async def test_hub_with_authentication_checks_tokens_and_limits(
+async def test_secured_example_accepts_tokens_and_enforces_their_permissions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A client with a token has the token's permissions; one without a token, or with too many
-    connections, is refused.
+    """Secured example accepts a client with a valid token, refuses actions beyond the token's
+    permissions, and closes a wrong audience with code 4500.
     """
     monkeypatch.setenv("JWT_SECRET", KEY)
     shown = {"token": token("u1", aud="chat", scope="prices:write"), "proxy": None}
@@ -195,13 +210,13 @@ async def test_hub_with_authentication_checks_tokens_and_limits(
         assert output.splitlines()[-1] == "chat_message hello"
 
 
-async def test_starlette_websocket_and_event_stream_are_visible() -> None:
-    """Both are in one table, each with its transport; the server ends on a signal, although the
-    stream does not.
+async def test_starlette_example_reports_its_websocket_and_event_stream() -> None:
+    """Starlette example reports a WebSocket and an event stream in one table, and ends on a signal
+    while the stream is open.
     """
     async with (
         httpx.AsyncClient() as web,
-        contextlib.AsyncExitStack() as streams,  # which end after the server
+        contextlib.AsyncExitStack() as streams,  # the streams end after the server
         serving(EXAMPLES / "servers" / "starlette_app.py") as (port, admin),
         watching(admin) as feed,
         connect(f"ws://127.0.0.1:{port}/echo") as client,
@@ -217,8 +232,12 @@ async def test_starlette_websocket_and_event_stream_are_visible() -> None:
 
 
 @pytest.mark.parametrize("server", ["socketio_app.py", "node_socketio.mjs"])
-async def test_rooms_over_socketio_reach_members_only(server: str, examples: Path) -> None:
-    """Members of a room get its messages; other clients neither receive nor send there."""
+async def test_socketio_example_delivers_room_messages_to_members_only(
+    server: str, examples: Path
+) -> None:
+    """Socket.IO example delivers a room's messages to members of the room only, and ignores
+    messages of other clients.
+    """
     async with serving(examples / "servers" / server) as (port, admin):
         heard: dict[str, list[str]] = {"ada": [], "bo": [], "cy": []}
         clients = {}
@@ -226,7 +245,7 @@ async def test_rooms_over_socketio_reach_members_only(server: str, examples: Pat
             client = clients[name] = socketio.AsyncClient()
             client.on("chat message", lambda m, texts=texts: texts.append(m["text"]))
             await client.connect(f"http://127.0.0.1:{port}", wait_timeout=PATIENCE)
-        # The room may be named by itself, or in an object.
+        # Clients may give the room as a string or in an object.
         for number, (name, room) in enumerate((("ada", "lobby"), ("bo", {"roomId": "lobby"})), 1):
             assert await clients[name].call("join room", room, timeout=PATIENCE) == number
         await clients["cy"].emit("chat message", {"roomId": "lobby", "text": "let me in"})
@@ -243,8 +262,10 @@ async def test_rooms_over_socketio_reach_members_only(server: str, examples: Pat
             await client.disconnect()
 
 
-async def test_every_client_joins_the_same_chat(examples: Path) -> None:
-    """Six clients in two languages, over three transports, each send hello and receive it."""
+async def test_six_example_clients_send_and_receive_hello(examples: Path) -> None:
+    """Each of six example clients in two languages connects to a hub, sends "hello" and receives
+    it.
+    """
     async with serve_asgi(rtmon.Hub(), "127.0.0.1", 0) as server:
         for name in CLIENTS:
             scheme = "http" if "socketio" in name or "eventsource" in name else "ws"
@@ -255,8 +276,10 @@ async def test_every_client_joins_the_same_chat(examples: Path) -> None:
     assert len(CLIENTS) == 6
 
 
-async def test_two_nodes_are_one_chat() -> None:
-    """Two servers that share a Redis are one chat; the program ends its Redis when it ends."""
+async def test_two_node_example_delivers_messages_between_its_nodes() -> None:
+    """Example with two nodes and Redis delivers a message from a client of one node to a client
+    of the other.
+    """
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on the PATH")
     path = EXAMPLES / "servers" / "two_nodes.py"
@@ -288,8 +311,10 @@ async def test_two_nodes_are_one_chat() -> None:
                 assert await process.wait() == 0
 
 
-def test_readme_lists_every_example(examples: Path) -> None:
-    """The README of the examples names each of them, and the tested versions of Node packages."""
+def test_readme_of_the_examples_lists_every_example(examples: Path) -> None:
+    """README of the examples names every example, and package.json has the tested versions of Node
+    packages.
+    """
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     for folder in ("servers", "clients"):
         for path in (EXAMPLES / folder).iterdir():

@@ -1,4 +1,4 @@
-"""A recording that is hard to export: two epochs, hostile texts, nulls."""
+"""A recording that is hard to export: two server runs, hostile texts, null values."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HOSTILE = (
 BEGIN = 1_700_000_000.0
 
 TICKS = 70
-"""Ticks of each of the two epochs."""
+"""Ticks of each of the two server runs in the recording."""
 
 
 def busy_monitor(clock: FakeClock) -> Monitor:
-    """A Monitor with hostile connections and a hub, before its first tick."""
+    """Return a Monitor with hostile connections and a hub, before its first tick."""
     monitor, hub = Monitor(interval=3600, node="n", clock=clock), Hub()
     monitor.measure(hub)
     hub._parts.broadcast.stats["room:=1+1"].published = 3
@@ -48,7 +48,7 @@ def busy_monitor(clock: FakeClock) -> Monitor:
 
 
 async def run(monitor: Monitor, clock: FakeClock, ticks: int = TICKS) -> None:
-    """Tick once a second, and wait for the sinks each time."""
+    """Tick once per second, and wait after each tick until the sinks have caught up."""
     for _ in range(ticks):
         clock.advance(1.0)
         monitor.tick()
@@ -64,7 +64,7 @@ async def _record(path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording that tests only read."""
+    """Return a recording that tests read but do not change."""
     path = tmp_path_factory.mktemp("recording") / "run.rtmon"
     asyncio.run(_record(path))
     return path

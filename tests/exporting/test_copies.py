@@ -1,4 +1,4 @@
-"""Copies of recordings, even of one that is being written."""
+"""Copies of recordings, also of a recording that is being written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from .conftest import BEGIN, busy_monitor, run
 
 
 async def test_copy_is_complete_while_the_recording_is_written(tmp_path: Path) -> None:
-    """Each copy is one intact file with all that was written before the copy began."""
+    """Copy of a recording that is being written is one intact file with all ticks written before
+    the copy began.
+    """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     with busy_monitor(clock) as monitor, monitor.attach(Recording(path, clock=clock)):
         await run(monitor, clock, 20)
@@ -42,7 +44,7 @@ async def test_copy_is_complete_while_the_recording_is_written(tmp_path: Path) -
 
 
 async def test_copy_of_a_closed_recording_is_equal(recording: Path, tmp_path: Path) -> None:
-    """The copy has every row of every table, and replaces an earlier file."""
+    """Copy of a closed recording has every row of every table, and replaces an earlier file."""
     copy = tmp_path / "copy.rtmon"
     copy.write_bytes(b"before")
     await rtmon.export(recording, copy, format="rtmon")
@@ -60,15 +62,19 @@ async def test_copy_of_a_closed_recording_is_equal(recording: Path, tmp_path: Pa
 async def test_copy_into_a_missing_folder_raises_and_leaves_nothing(
     recording: Path, tmp_path: Path
 ) -> None:
-    """The error names the file."""
+    """Copying a recording into a missing folder raises OSError that names the folder, and creates
+    nothing.
+    """
     copy = tmp_path / "away" / "copy.rtmon"
     with pytest.raises(OSError, match="away"):
         await rtmon.export(recording, copy, format="rtmon")
     assert not copy.parent.exists()
 
 
-async def test_copy_of_a_running_server_is_refused(tmp_path: Path) -> None:
-    """The message says how to record the server."""
+async def test_export_of_a_monitor_as_rtmon_file_is_refused(tmp_path: Path) -> None:
+    """Exporting a running Monitor with format="rtmon" raises OptionError that names `rtmon record`,
+    and writes no file.
+    """
     with Monitor(interval=3600) as monitor, pytest.raises(OptionError, match="rtmon record"):
         await rtmon.export(monitor, tmp_path / "copy.rtmon", format="rtmon")
     assert not (tmp_path / "copy.rtmon").exists()

@@ -1,4 +1,4 @@
-"""Fixtures for tests of feeds."""
+"""Fixtures for tests of feeds, which read the data of a Monitor."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.feeds.rigs import RIGS, Rig
 
 @pytest.fixture(params=RIGS.values(), ids=RIGS)
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """A rig of each kind of feed."""
+    """Provide a Monitor with a feed, for each kind of feed in turn."""
     async with request.param() as rig:
         yield rig

@@ -1,4 +1,4 @@
-"""A Monitor with a feed of it, for each kind of feed."""
+"""A Monitor with a feed that reads it, for each kind of feed: local, remote, recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from rtmon.testing import FakeClock, until
 
 @dataclass
 class Rig:
-    """A Monitor, a Feed of it, and a way to bring the last tick to the Feed."""
+    """A Monitor, a feed that reads it, and a method that ticks and waits until the feed has the
+    tick.
+    """
 
     monitor: Monitor
     feed: Feed
@@ -40,7 +42,7 @@ class Rig:
 
 
 async def ready(rig: Rig) -> None:
-    """Start the rig's feed, twice, and wait until it has the history."""
+    """Start the feed twice, and wait until it has the Monitor's history."""
     await rig.feed.start()
     await rig.feed.start()
     if isinstance(rig.feed, RemoteFeed):
@@ -63,7 +65,7 @@ async def local_rig() -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def remote_rig() -> AsyncIterator[Rig]:
-    """Yield a Monitor and the feed that reads its admin listener."""
+    """Yield a Monitor and the feed that reads it over an admin listener."""
     clock = FakeClock()
     monitor = Monitor(interval=1000, node="n", clock=clock)
     async with serve_admin(monitor, port=0) as admin:
@@ -77,7 +79,7 @@ async def remote_rig() -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def recording_rig() -> AsyncIterator[Rig]:
-    """Yield a Monitor and the feed that reads its recording while it is written."""
+    """Yield a Monitor and the feed that reads its recording while the recording is written."""
     clock = FakeClock()
     monitor = Monitor(interval=1000, node="n", clock=clock)
     with TemporaryDirectory() as folder:

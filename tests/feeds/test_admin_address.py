@@ -1,4 +1,4 @@
-"""Addresses of admin listeners as users write them."""
+"""Addresses of admin listeners, as users write them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from rtmon.feeds.admin_address import AdminAddress
         ("https://host/rt/admin/feed", "wss://host/rt/admin"),
     ],
 )
-def test_address_keeps_host_port_and_path_in_every_spelling(written: str, url: str) -> None:
-    """HTTP schemes, a missing scheme and a final ``/feed`` mean the same."""
+def test_admin_address_is_the_same_in_every_spelling(written: str, url: str) -> None:
+    """Admin address is the same with an HTTP scheme, without a scheme, or with a final
+    ``/feed``.
+    """
     assert AdminAddress.parse(written) == AdminAddress(url)
 
 
 @pytest.mark.parametrize("written", ["", "ftp://host", "ws://", "ws://host:port", "run.csv://"])
-def test_address_is_refused_when_it_is_malformed(written: str) -> None:
-    """A malformed address raises before any connection is tried."""
+def test_malformed_admin_address_is_refused(written: str) -> None:
+    """Malformed admin address raises OptionError when it is parsed."""
     with pytest.raises(OptionError, match="is not the address of an admin listener"):
         AdminAddress.parse(written)
 
 
-def test_address_gives_its_token_when_the_query_has_one() -> None:
-    """The token is decoded, and no repr shows it."""
+def test_admin_address_decodes_its_token_and_hides_it_in_its_repr() -> None:
+    """Admin address decodes the token in its query, and its repr does not contain the token."""
     address = AdminAddress.parse("wss://host/admin?token=a%2Bb")
     assert (address.url, address.token) == ("wss://host/admin", "a+b")
     assert "a+b" not in repr(address)
@@ -43,15 +45,19 @@ def test_address_gives_its_token_when_the_query_has_one() -> None:
     "written",
     ["ws://host?tokn=secret", "ws://host?token=a&since=3", "ws://host#top", "ws://me:secret@host"],
 )
-def test_address_is_refused_when_a_part_would_be_ignored(written: str) -> None:
-    """The error message contains neither tokens nor passwords."""
+def test_admin_address_with_unsupported_parts_is_refused(written: str) -> None:
+    """Admin address with an unknown parameter, a fragment or a password raises OptionError that
+    does not contain the secret.
+    """
     with pytest.raises(OptionError, match="has parts that") as told:
         AdminAddress.parse(written)
     assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("written", ["ws://host?token=", "ws://host?token=%C3%A9"])
-def test_token_in_the_address_is_refused_when_no_header_can_carry_it(written: str) -> None:
-    """An empty token, or one with characters other than visible ASCII, raises at once."""
+def test_admin_address_with_an_empty_or_non_ascii_token_is_refused(written: str) -> None:
+    """Admin address with an empty token, or a token with non-ASCII characters, raises
+    OptionError.
+    """
     with pytest.raises(OptionError, match="the token in the address is empty or"):
         AdminAddress.parse(written)

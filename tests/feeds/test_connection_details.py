@@ -1,4 +1,4 @@
-"""Details of one connection, which a feed collects while a view shows it."""
+"""Details of one connection, which a feed collects while a page shows that connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rtmon.testing import FakeClock, until
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub with an admin listener, which ticks only when the test calls it."""
+    """Start a hub with an admin listener; its monitor ticks only when the test calls tick()."""
     monitor = rtmon.Monitor(interval=1000)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, monitor=monitor, admin=0) as serving:
         yield serving
@@ -26,7 +26,7 @@ async def server() -> AsyncIterator[rtmon.Server]:
 
 @pytest.fixture(params=["local", "remote"])
 async def feed(request: pytest.FixtureRequest, server: rtmon.Server) -> AsyncIterator[Feed]:
-    """A feed of that server, in this process or over its admin listener."""
+    """Open a feed of that server: local in this process, or remote over its admin listener."""
     source = server.monitor if request.param == "local" else server.admin_url
     feed = open_feed(source)
     await feed.start()
@@ -42,15 +42,17 @@ async def _tick(server: rtmon.Server, feed: Feed) -> None:
 
 
 async def _ada(server: rtmon.Server, feed: Feed) -> DetailAnswer:
-    """The details of the only connection, requested by its id each time."""
+    """Return the details of the connection named "ada", looked up by its id."""
     row = (await feed.query(RowsQuery(where="name:ada"))).rows[0]
     return await feed.query(DetailQuery(connection=row.record.id))
 
 
-async def test_detail_has_headers_rooms_frames_and_series_of_an_open_connection(
+async def test_connection_details_have_headers_rooms_frames_and_chart_points(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Headers are redacted, and the series holds each tick since the first request."""
+    """Connection details have redacted headers, rooms, frames and chart points while the connection
+    is open, and no rooms after it has closed.
+    """
     headers = {"Authorization": "Bearer secret", "X-Team": "<b>blue</b>"}
     async with rtmon.connect(server.url, name="ada", additional_headers=headers) as ada:
         await ada.join("garden")
@@ -81,8 +83,8 @@ async def test_detail_has_headers_rooms_frames_and_series_of_an_open_connection(
     assert closed.headers == first.headers
 
 
-async def test_secret_headers_are_redacted_in_details() -> None:
-    """The values of secret headers are never in the details; options add further headers."""
+async def test_connection_details_redact_secret_headers() -> None:
+    """Connection details show "…" for the Cookie header and for headers named in the redaction."""
     monitor = rtmon.Monitor(interval=1000)
     headers = {"X-Team": "blue", "Cookie": "a=b"}
     async with (
@@ -95,9 +97,9 @@ async def test_secret_headers_are_redacted_in_details() -> None:
         assert (shown["X-Team"], shown["Cookie"]) == ("…", "…")
 
 
-def test_details_follow_a_bounded_number_of_connections() -> None:
-    """The busiest connections are followed always, others for a minute after a request, with
-    bounded points.
+def test_chart_points_are_kept_for_busy_and_recently_requested_connections() -> None:
+    """Collector keeps chart points of the busiest connections always, of a requested one for a
+    minute, and never more than the limit.
     """
     clock = FakeClock()
     monitor = rtmon.Monitor(interval=1000, clock=clock)

@@ -1,4 +1,4 @@
-"""The contract of a Feed, tested on each kind."""
+"""The contract that every kind of feed meets: local, remote and recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.feeds.rigs import Rig, ready
 
 
 async def test_feed_is_empty_before_the_first_tick(rig: Rig) -> None:
-    """A feed that has received nothing answers with empty values and raises nothing."""
+    """Monitor feed before the first tick answers with empty values, raises nothing, and has the
+    status "connecting".
+    """
     await ready(rig)
     assert rig.feed.latest() is None
     assert rig.feed.snapshot() is None
@@ -22,8 +24,10 @@ async def test_feed_is_empty_before_the_first_tick(rig: Rig) -> None:
     assert rig.feed.status.state == "connecting"
 
 
-async def test_feed_has_history_from_before_its_start(rig: Rig) -> None:
-    """History, events and connections from before the feed's start are in it."""
+async def test_feed_has_samples_events_and_connections_from_before_its_start(rig: Rig) -> None:
+    """Monitor feed has the samples, events and connections that the Monitor measured before the
+    feed started.
+    """
     rig.connection("ada", messages_in=3)
     rig.monitor.tick()
     rig.monitor.tick()
@@ -34,8 +38,10 @@ async def test_feed_has_history_from_before_its_start(rig: Rig) -> None:
     assert (row.name, row.messages_in) == ("ada", 3)
 
 
-async def test_feed_equals_the_monitor_exactly(rig: Rig) -> None:
-    """Samples, events, rows and totals equal the Monitor's: hostile names, nulls, large numbers."""
+async def test_feed_has_exactly_the_values_of_the_monitor(rig: Rig) -> None:
+    """Monitor feed has exactly the Monitor's samples, events, rows and totals, with hostile
+    names, nulls and large numbers.
+    """
     await ready(rig)
     name = "<img src=x onerror=alert(1)>\u2028\x00"
     meter = rig.connection(name, messages_in=1, bytes_in=2**52 + 1)
@@ -55,10 +61,8 @@ async def test_feed_equals_the_monitor_exactly(rig: Rig) -> None:
     assert rig.feed.snapshot() == rig.monitor.collector.published()
 
 
-async def test_unknown_columns_are_null_in_the_feed(rig: Rig) -> None:
-    """Columns that no probe of the server knows, histograms included, are null in Samples and
-    totals.
-    """
+async def test_feed_has_null_in_columns_that_no_probe_measures(rig: Rig) -> None:
+    """Monitor feed has null in the columns and histograms that no probe of the server measures."""
     await ready(rig)
     rig.monitor.connection_opened(rig.monitor.collector.meter(probe="asgi"))
     await rig.tick()
@@ -76,8 +80,10 @@ async def test_unknown_columns_are_null_in_the_feed(rig: Rig) -> None:
     )
 
 
-async def test_since_gives_only_newer_samples(rig: Rig) -> None:
-    """A view can ask for the Samples that it does not have yet."""
+async def test_feed_returns_only_newer_samples_and_events_when_since_is_given(rig: Rig) -> None:
+    """Monitor feed returns only the samples and events after the sequence number given as
+    ``since``.
+    """
     await ready(rig)
     for _ in range(3):
         rig.connection()
@@ -86,8 +92,10 @@ async def test_since_gives_only_newer_samples(rig: Rig) -> None:
     assert [event.seq for event in rig.feed.events(since=2)] == [3]
 
 
-async def test_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> None:
-    """The status is live with a tick and closed after the close, and earlier values stay."""
+async def test_feed_status_is_live_after_a_tick_and_closed_after_aclose(rig: Rig) -> None:
+    """Monitor feed's status is "live" after a tick and "closed" after aclose(), and its last
+    sample stays available.
+    """
     await ready(rig)
     await rig.tick()
     assert rig.feed.status.state == "live"
@@ -98,8 +106,8 @@ async def test_status_is_live_while_ticks_come_and_closed_after(rig: Rig) -> Non
     assert rig.feed.latest() is not None
 
 
-async def test_now_follows_the_servers_clock(rig: Rig) -> None:
-    """The feed's clock agrees with the label of the newest Sample."""
+async def test_feed_clock_follows_the_clock_of_the_server(rig: Rig) -> None:
+    """Monitor feed's clock is less than a minute ahead of the newest sample's time."""
     await ready(rig)
     await rig.tick()
     latest = rig.feed.latest()
@@ -120,10 +128,12 @@ async def test_now_follows_the_servers_clock(rig: Rig) -> None:
         (ConnectionQuery(state=None, sort="name", descending=False, limit=9, offset=3), ["dora"]),
     ],
 )
-async def test_table_is_filtered_sorted_and_cut(
+async def test_feed_filters_sorts_and_pages_connections(
     rig: Rig, query: ConnectionQuery, names: list[str]
 ) -> None:
-    """A query returns the matching rows in order, with nulls last in both directions."""
+    """Monitor feed returns the matching connections in the requested order and page, with nulls
+    last in both directions.
+    """
     rig.connection("ada", messages_in=1)
     bob = rig.connection("bob", messages_in=2)
     rig.monitor.collector.rtt(bob, 0.5)
@@ -137,8 +147,8 @@ async def test_table_is_filtered_sorted_and_cut(
     assert page.total == (1 if query.contains else by_state[query.state])
 
 
-async def test_changed_row_replaces_the_old_one(rig: Rig) -> None:
-    """The table has one row for each connection, the newest."""
+async def test_feed_has_one_row_per_connection_with_its_newest_values(rig: Rig) -> None:
+    """Monitor feed has one row per connection, with the connection's newest values."""
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()
@@ -149,8 +159,8 @@ async def test_changed_row_replaces_the_old_one(rig: Rig) -> None:
     assert row.messages_in == 7
 
 
-async def test_channels_equal_the_hubs_after_a_tick(rig: Rig) -> None:
-    """The hub's channels are in the feed, unchanged, with the next tick."""
+async def test_feed_has_the_channels_of_the_hub_after_each_tick(rig: Rig) -> None:
+    """Monitor feed has the hub's channels with their counts after each tick."""
     hub = Hub()
     rig.monitor.measure(hub)
     stats = hub._parts.broadcast.stats["room:<b>"]

@@ -1,4 +1,4 @@
-"""Percentiles by path, room and type, and connections by address, in every feed."""
+"""Percentiles by path, room and message type, and connections by address, in every kind of feed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ async def _rows(rig: Rig, table: str, where: str = "") -> list[object]:
     return [row.record for row in (await rig.feed.query(query)).rows]
 
 
-async def test_latencies_are_grouped_by_path_room_and_type(rig: Rig) -> None:
-    """Each label has its own percentiles, and the Sample those of all messages."""
+async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> None:
+    """Monitor feed gives percentiles of the last minute by path, room and message type, and the
+    sample counts all measurements together.
+    """
     hub = Hub()
     rig.monitor.measure(hub)
     ada, bob = rig.connection("ada"), rig.connection("bob")
@@ -58,8 +60,8 @@ async def test_latencies_are_grouped_by_path_room_and_type(rig: Rig) -> None:
     assert await _rows(rig, "latencies") == []
 
 
-async def test_labels_past_the_limit_are_grouped_together(rig: Rig) -> None:
-    """A client that chooses random paths fills no memory."""
+async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
+    """Monitor feed groups the latencies of all paths above the limit under the label "other"."""
     for number in range(LABELS + 20):
         meter = rig.monitor.collector.meter()
         meter.path = f"/{number}"
@@ -72,8 +74,10 @@ async def test_labels_past_the_limit_are_grouped_together(rig: Rig) -> None:
     assert {row.label: row.count for row in found}["other"] == 20
 
 
-async def test_reconnects_are_counted_by_address(rig: Rig) -> None:
-    """A connection within a minute after another from the same address ended is a reconnect."""
+async def test_feed_counts_reconnects_of_an_address_within_a_minute(rig: Rig) -> None:
+    """Monitor feed counts a connection as a reconnect when another one from its address ended
+    within the minute before.
+    """
     for wait in (1.0, 1.0, 100.0):
         meter = rig.monitor.collector.meter()
         meter.remote = "192.0.2.7:5000"
@@ -93,8 +97,10 @@ async def test_reconnects_are_counted_by_address(rig: Rig) -> None:
     assert 0 < row.reconnect_rate < 2 / 60
 
 
-async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
-    """The causes in a Sample add up to the connections closed in it."""
+async def test_sample_counts_closed_connections_by_cause(rig: Rig) -> None:
+    """Monitor's sample counts the connections closed in its tick by cause, such as ping timeout
+    and reset.
+    """
     await ready(rig)
     for cause in ("ping timeout", "ping timeout", "reset", None):
         rig.monitor.connection_closed(rig.connection("x"), Ending(close_code=1006, cause=cause))  # type: ignore[arg-type]
@@ -110,7 +116,9 @@ async def test_causes_of_ends_are_counted_in_each_sample(rig: Rig) -> None:
 
 
 async def test_remote_feed_says_why_latencies_are_missing() -> None:
-    """Without a connection to the server a remote feed gives the reason instead of numbers."""
+    """Remote feed without a connection to the server raises FeedError that says why latencies are
+    missing.
+    """
     from rtmon.feeds.remote_feed import RemoteFeed
 
     feed = RemoteFeed("ws://127.0.0.1:1")

@@ -1,4 +1,4 @@
-"""A paused feed: what a view reads while its user has paused it."""
+"""A paused feed: what a page reads while its viewer has paused it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from rtmon.feeds.queries import DetailQuery, GroupQuery, RowsQuery, SeriesQuery
 from tests.feeds.rigs import Rig, ready
 
 
-async def test_paused_feed_keeps_its_values_while_its_source_goes_on(rig: Rig) -> None:
-    """Live half and queries answer as of the moment of the pause."""
+async def test_paused_feed_keeps_its_values_while_its_source_changes(rig: Rig) -> None:
+    """Paused Monitor feed keeps all values and query answers as of the pause while its source
+    feed goes on.
+    """
     await ready(rig)
     rig.connection("ada", messages_in=1)
     rig.clock.advance(1)
@@ -50,8 +52,10 @@ async def test_paused_feed_keeps_its_values_while_its_source_goes_on(rig: Rig) -
     assert rig.feed.status.state == "live"
 
 
-async def test_paused_feed_has_the_status_and_details_of_its_source(rig: Rig) -> None:
-    """The status says that the feed is not live; details are requested from the server."""
+async def test_paused_feed_has_status_and_details_of_its_source_but_is_not_live(rig: Rig) -> None:
+    """Paused Monitor feed has its source's status and connection details, is marked as not
+    live, and calls no listener.
+    """
     await ready(rig)
     meter = rig.connection("ada")
     await rig.tick()

@@ -1,4 +1,4 @@
-"""Queries, tested on each kind of feed."""
+"""Queries for chart points, rows, groups and details, on every kind of feed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.feeds.rigs import Rig, ready
 
 
 async def _run(rig: Rig, ticks: int) -> None:
-    """Tick once a second, with different traffic each time."""
+    """Tick once per second, with different traffic in each second."""
     meter = rig.connection("ada")
     for number in range(ticks):
         for _ in range(number % 7):
@@ -37,8 +37,10 @@ async def _run(rig: Rig, ticks: int) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_series_points_equal_merged_samples_at_each_resolution(rig: Rig, level: int) -> None:
-    """Every column and quantile of a point is that of its merged ticks; none is averaged."""
+async def test_chart_points_equal_the_merged_samples_of_their_ticks(rig: Rig, level: int) -> None:
+    """Every column and quantile of a chart point equals that of its ticks' merged samples, at each
+    resolution.
+    """
     await ready(rig)
     await _run(rig, 125)
     answer = await rig.feed.query(SeriesQuery(level=level))
@@ -56,11 +58,11 @@ async def test_series_points_equal_merged_samples_at_each_resolution(rig: Rig, l
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_series_has_the_extremes_of_single_ticks_within_its_points(
+async def test_chart_points_have_the_lowest_and_highest_value_of_their_ticks(
     rig: Rig, level: int
 ) -> None:
-    """A point has the extremes of counters per second and of gauges, so that a burst of one
-    second shows.
+    """Chart points of several ticks have the lowest and the highest rate or gauge of a
+    single tick.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -80,8 +82,10 @@ async def test_series_has_the_extremes_of_single_ticks_within_its_points(
     assert list((await rig.feed.query(asked)).extremes) == ["peak"]
 
 
-async def test_series_has_the_requested_columns_and_range(rig: Rig) -> None:
-    """A range includes both its ends."""
+async def test_series_query_returns_only_the_requested_columns_and_time_range(rig: Rig) -> None:
+    """Feed query for chart points returns only the requested columns, and the points from the
+    first to the last second of the range.
+    """
     await ready(rig)
     await _run(rig, 30)
     begin = rig.monitor.collector.history.samples()[9].time
@@ -93,18 +97,22 @@ async def test_series_has_the_requested_columns_and_range(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("points", "level"), [(1000, 1), (125, 1), (124, 10), (12, 10), (5, 60)])
-async def test_series_has_the_finest_resolution_that_fits_the_requested_points(
+async def test_series_query_uses_the_finest_resolution_within_the_requested_points(
     rig: Rig, points: int, level: int
 ) -> None:
-    """The coarsest resolution is the limit, however few points are requested."""
+    """Feed query for chart points uses the finest resolution that needs no more points than
+    requested, and otherwise the coarsest.
+    """
     await ready(rig)
     await _run(rig, 125)
     answer = await rig.feed.query(SeriesQuery(points=points))
     assert answer.level == level
 
 
-async def test_merged_series_is_one_point_with_exact_quantiles(rig: Rig) -> None:
-    """A range as one point has the quantiles of all values measured in it."""
+async def test_merged_series_query_returns_one_point_of_the_whole_range(rig: Rig) -> None:
+    """Feed query for chart points with ``merge`` returns one point whose quantiles are those of
+    all values in the range.
+    """
     await ready(rig)
     await _run(rig, 47)
     since = rig.monitor.collector.history.samples()[6].time
@@ -147,10 +155,12 @@ async def _people(rig: Rig) -> None:
         (RowsQuery(node="another"), []),
     ],
 )
-async def test_rows_are_filtered_sorted_and_cut(
+async def test_rows_query_filters_sorts_and_pages_connections(
     rig: Rig, query: RowsQuery, names: list[str]
 ) -> None:
-    """Every column can be sorted by and filtered on; nulls come last."""
+    """Feed query for rows returns the matching connections in the requested order and page,
+    with nulls last.
+    """
     await _people(rig)
     answer = await rig.feed.query(query)
     assert [row.record.name for row in answer.rows] == names
@@ -159,8 +169,10 @@ async def test_rows_are_filtered_sorted_and_cut(
         assert answer.total == 4
 
 
-async def test_rows_of_a_time_range_were_open_in_it(rig: Rig) -> None:
-    """A connection that ended before the range, or was opened after it, is left out."""
+async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Rig) -> None:
+    """Feed query for rows with a time range leaves out connections that ended before it or were
+    opened after it.
+    """
     await _people(rig)
     closed = rig.clock.time()
     for query, names in (
@@ -172,8 +184,10 @@ async def test_rows_of_a_time_range_were_open_in_it(rig: Rig) -> None:
         assert {row.record.name for row in answer.rows} == names
 
 
-async def test_closed_connections_and_events_have_the_number_forgotten(rig: Rig) -> None:
-    """The answer counts rows that a bounded table no longer holds."""
+async def test_rows_query_says_how_many_rows_were_discarded(rig: Rig) -> None:
+    """Feed query for rows's answer says how many closed connections the bounded table has
+    discarded.
+    """
     rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
     for number in range(5):
         meter = rig.connection(f"n{number}")
@@ -189,9 +203,9 @@ async def test_closed_connections_and_events_have_the_number_forgotten(rig: Rig)
     assert [row.record.name for row in events.rows] == ["n4", "n3"]
 
 
-async def test_groups_add_up_the_counts_of_their_connections(rig: Rig) -> None:
-    """Sums are exact, null where all values are unknown, and groups past the limit are one
-    group.
+async def test_group_query_sums_the_counts_of_connections_in_each_group(rig: Rig) -> None:
+    """Feed query for groups sums counts and takes the greatest latency per group, and merges
+    groups above the limit into one.
     """
     await _people(rig)
     users = await rig.feed.query(GroupQuery(by="user"))
@@ -214,8 +228,10 @@ async def test_groups_add_up_the_counts_of_their_connections(rig: Rig) -> None:
     assert [(g.key, g.closed) for g in causes.groups] == [("ping timeout", 1)]
 
 
-async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> None:
-    """The detail of a connection has its row and Events; an unknown id has none."""
+async def test_detail_query_returns_the_row_and_events_of_a_connection(rig: Rig) -> None:
+    """Feed query for details returns a connection's row and events, and no row when the id or
+    server run is unknown.
+    """
     await _people(rig)
     found = await rig.feed.query(RowsQuery(where="name:dora"))
     identity = found.rows[0].record.id
@@ -243,8 +259,12 @@ async def test_detail_has_the_row_and_the_events_of_a_connection(rig: Rig) -> No
         (GroupQuery(by="path", where="("), None),
     ],
 )
-async def test_wrong_query_raises_query_error(rig: Rig, query: Any, problem: str | None) -> None:
-    """The error lists the existing names; a search text is never an error."""
+async def test_wrong_query_raises_query_error_that_names_the_fault(
+    rig: Rig, query: Any, problem: str | None
+) -> None:
+    """Feed query with a wrong column, level, limit or group raises QueryError that names the
+    fault, and any search text is accepted.
+    """
     await _people(rig)
     if problem is None:
         assert (await rig.feed.query(query)).total == 0
@@ -253,8 +273,8 @@ async def test_wrong_query_raises_query_error(rig: Rig, query: Any, problem: str
         await rig.feed.query(query)
 
 
-async def test_queries_answer_empty_before_the_first_tick(rig: Rig) -> None:
-    """No query raises when there is no data."""
+async def test_queries_return_empty_answers_before_the_first_tick(rig: Rig) -> None:
+    """Feed queries return empty answers and raise nothing before the first tick."""
     await ready(rig)
     series: SeriesAnswer = await rig.feed.query(SeriesQuery())
     assert (len(series), series.source.seq) == (0, 0)
@@ -265,8 +285,8 @@ async def test_queries_answer_empty_before_the_first_tick(rig: Rig) -> None:
     assert rig.feed.capabilities.since is None
 
 
-async def test_listener_gets_each_new_sample_until_it_ends(rig: Rig) -> None:
-    """A listener of the live half is called for each tick."""
+async def test_listener_is_called_with_each_new_sample_until_it_is_removed(rig: Rig) -> None:
+    """Listener of a Monitor feed is called with each new sample until the listener is removed."""
     await ready(rig)
     seqs: list[int] = []
     end = rig.feed.listen(lambda sample: seqs.append(sample.seq))
@@ -276,3 +296,16 @@ async def test_listener_gets_each_new_sample_until_it_ends(rig: Rig) -> None:
     end()
     await rig.tick()
     assert seqs == [1, 2]
+
+
+async def test_groups_of_equal_rank_are_in_the_order_of_their_keys(rig: Rig) -> None:
+    """Every feed returns groups with equal sort values in the order of their keys."""
+    for path in ("/b", "/d", "/a", "/c"):
+        rig.connection("ada", path=path)
+    rig.connection("bob", path="/d")
+    rig.monitor.tick()
+    await ready(rig)
+    for descending, first in ((True, ["/d"]), (False, [])):
+        answer = await rig.feed.query(GroupQuery(by="path", descending=descending))
+        last = [] if first else ["/d"]
+        assert [group.key for group in answer.groups] == [*first, "/a", "/b", "/c", *last]

@@ -1,4 +1,4 @@
-"""The query language: its meaning and the positions of its errors."""
+"""The query language of tables: which rows a condition selects, and where its errors are."""
 
 from __future__ import annotations
 
@@ -66,8 +66,10 @@ ADA = ConnectionInfo(
         ("subprotocol:*", False),
     ],
 )
-def test_condition_selects_rows_that_meet_all_its_terms(text: str, *, holds: bool) -> None:
-    """Terms are joined by "and"; a null column meets no comparison."""
+def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: bool) -> None:
+    """Table query text selects a row that meets all its terms, and a null column meets no
+    comparison.
+    """
     assert parse(text)(ADA) is holds
 
 
@@ -86,16 +88,22 @@ def test_condition_selects_rows_that_meet_all_its_terms(text: str, *, holds: boo
         ('a"b"', "a quote that is not closed, or one within a word", 0),
     ],
 )
-def test_error_points_at_the_character(text: str, problem: str, position: int) -> None:
-    """The message shows the text, and below it where the error begins."""
+def test_query_error_shows_the_position_of_the_mistake(
+    text: str, problem: str, position: int
+) -> None:
+    """Table query error shows the query text with a mark below the character where the mistake
+    begins.
+    """
     with pytest.raises(QueryError, match="(?s)" + problem) as caught:
         parse(text)
     assert caught.value.position == position
     assert str(caught.value).splitlines()[-1] == f"  {' ' * position}^"
 
 
-def test_condition_on_a_column_of_another_table_is_refused() -> None:
-    """Each table has its own columns, and a condition may name only those."""
+def test_query_on_a_column_of_another_table_is_refused() -> None:
+    """Table query on channels or events uses that table's columns, and raises QueryError for a
+    column of another table.
+    """
     event = Event(seq=1, time=5.0, kind="closed", code=1006, detail="ping timeout, by this side")
     assert parse("kind:closed code:1006 reason:ping*", "events")(event)
     assert parse("subscribers>=3 room", "channels")(ChannelInfo(channel="room:x", subscribers=3))
@@ -104,15 +112,17 @@ def test_condition_on_a_column_of_another_table_is_refused() -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_condition_or_raises_query_error(text: str) -> None:
-    """Parsing an arbitrary text raises no other exception."""
+def test_any_query_text_is_valid_or_raises_query_error(text: str) -> None:
+    """Parsing any text as a query raises no other exception than QueryError."""
     with contextlib.suppress(QueryError):
         parse(text)(ADA)
 
 
 @given(st.text(max_size=20))
-def test_any_quoted_text_matches_itself(text: str) -> None:
-    """Quotes, backslashes and any other character can be searched for; only the star is special."""
+def test_quoted_query_text_matches_the_same_text(text: str) -> None:
+    """Quoted table query text with any characters except the star matches a column with the
+    same text.
+    """
     if "*" in text:
         return
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')

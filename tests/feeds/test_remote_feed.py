@@ -1,4 +1,4 @@
-"""The remote feed and the admin listener that it reads."""
+"""The remote feed, and the admin listener that it reads."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from rtmon import Backoff, Monitor, open_feed, serve_admin
 from rtmon.errors import FeedError, OptionError, PortInUse
 from rtmon.feeds import remote_feed, wire_format
 from rtmon.feeds.remote_feed import RemoteFeed
-from rtmon.servers.admin import ROWS, WATCHER_BYTES, Admin
+from rtmon.servers.admin_listener import ROWS, WATCHER_BYTES, Admin
 from rtmon.testing import FakeClock, until
 
 QUICK = Backoff(base=0.01, max=0.02)
 
 
 @pytest.mark.parametrize("source", [None, 8766, object()])
-def test_open_feed_refuses_an_unknown_source(source: Any) -> None:
-    """A source is a Monitor, a Feed or an address; anything else raises."""
+def test_open_feed_raises_when_its_source_has_a_wrong_type(source: Any) -> None:
+    """Function open_feed() raises OptionError when its source is not a Monitor, feed, address or
+    recording.
+    """
     with pytest.raises(OptionError, match="cannot be watched"):
         open_feed(source)
 
 
-async def test_remote_feed_has_no_gap_after_the_listener_was_away(
+async def test_remote_feed_has_every_sample_after_the_listener_was_away(
     reserve_port: Callable[[], int],
 ) -> None:
-    """While the listener is away the last values stay and the status says so; afterwards the
-    feed has every Sample of that time, once.
+    """Remote feed says that it is disconnected while the admin listener is away, and afterwards has
+    each sample once.
     """
     monitor, port = Monitor(interval=1000), reserve_port()
     async with serve_admin(monitor, port=port) as admin:
@@ -60,10 +62,12 @@ async def test_remote_feed_has_no_gap_after_the_listener_was_away(
         await feed.aclose()
 
 
-async def test_remote_feed_forgets_old_rows_when_the_server_restarts(
+async def test_remote_feed_drops_samples_and_rows_when_the_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A restarted server has another epoch; Samples and rows of the old one are dropped."""
+    """Remote feed drops the samples and rows of the earlier server run when the server has
+    restarted.
+    """
     first, second = Monitor(interval=1000), Monitor(interval=1000)
     first.connection_opened(first.collector.meter())
     port = reserve_port()
@@ -80,8 +84,10 @@ async def test_remote_feed_forgets_old_rows_when_the_server_restarts(
         await feed.aclose()
 
 
-async def test_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
-    """The history comes in bounded pieces, and ticks of the meantime follow it."""
+async def test_admin_listener_sends_history_in_pieces_and_each_tick_once() -> None:
+    """Admin listener sends its history in pieces of limited size, and ticks meanwhile arrive once
+    and in order.
+    """
     monitor = Monitor(interval=1000)
     for _ in range(3000):
         monitor.tick()
@@ -104,8 +110,10 @@ async def test_tick_during_the_history_is_neither_lost_nor_doubled() -> None:
     assert max(pieces) <= wire_format.PIECE_BYTES
 
 
-async def test_reader_is_cut_when_it_does_not_read() -> None:
-    """A reader that stops reading is disconnected at its bound; other readers go on."""
+async def test_admin_listener_disconnects_a_reader_that_stops_reading() -> None:
+    """Admin listener disconnects a reader that stops reading, and other readers continue to receive
+    ticks.
+    """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         feed = RemoteFeed(admin.url)
@@ -128,8 +136,10 @@ async def test_reader_is_cut_when_it_does_not_read() -> None:
         await feed.aclose()
 
 
-async def test_tick_builds_no_frame_without_readers() -> None:
-    """Frames for readers are built only while at least one is connected."""
+async def test_monitor_builds_no_feed_frames_without_readers() -> None:
+    """Monitor builds feed frames only while at least one reader is connected to the admin
+    listener.
+    """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
         assert not monitor._measurement.outputs.listening
@@ -138,19 +148,24 @@ async def test_tick_builds_no_frame_without_readers() -> None:
         await until(lambda: not monitor._measurement.outputs.listening)
 
 
-async def test_listener_refuses_requests_with_an_origin() -> None:
-    """A request with an Origin header is refused, so no web page can read the feed."""
+async def test_admin_listener_answers_403_to_a_request_with_an_origin_header() -> None:
+    """Admin listener answers 403 to a request with an Origin header, so that no web page can read
+    the feed.
+    """
     async with serve_admin(Monitor(), port=0) as admin:
         with pytest.raises(InvalidStatus, match="403"):
             await connect(f"{admin.url}/feed", origin="http://127.0.0.1")  # type: ignore[arg-type]
 
 
-async def test_listener_beyond_loopback_requires_a_token() -> None:
-    """Listening beyond loopback needs a token, and readers have to send it."""
+async def test_admin_listener_beyond_loopback_requires_a_token() -> None:
+    """Admin listener refuses to listen beyond loopback without a token, and refuses readers whose
+    token is wrong.
+    """
     monitor = Monitor(interval=1000)
     with pytest.raises(OptionError, match="token"):
-        serve_admin(monitor, host="0.0.0.0", port=0)  # noqa: S104 - it is refused
-    async with serve_admin(monitor, port=0, token="s3cret") as admin:  # noqa: S106 - a test's
+        serve_admin(monitor, host="0.0.0.0", port=0)  # noqa: S104 - must be refused
+    # Token of this test.
+    async with serve_admin(monitor, port=0, token="s3cret") as admin:  # noqa: S106
         for wrong in (None, "guess"):
             feed = RemoteFeed(admin.url, token=wrong, backoff=QUICK)
             await feed.start()
@@ -158,14 +173,14 @@ async def test_listener_beyond_loopback_requires_a_token() -> None:
             with pytest.raises(FeedError, match="needs a token"):
                 await feed.complete(timeout=0.3)
             await feed.aclose()
-        feed = RemoteFeed(admin.url, token="s3cret")  # noqa: S106 - a test's
+        feed = RemoteFeed(admin.url, token="s3cret")  # noqa: S106 - token of this test
         await feed.start()
         await feed.complete()
         await feed.aclose()
 
 
-async def test_listener_names_the_address_when_the_port_is_in_use() -> None:
-    """The error names the listener, the address and the remedy."""
+async def test_admin_listener_names_its_address_when_the_port_is_in_use() -> None:
+    """Admin listener raises PortInUse with its address and a remedy when its port is in use."""
     async with serve_admin(Monitor(), port=0) as admin:
         port = admin.port
         with pytest.raises(PortInUse) as caught:
@@ -176,8 +191,10 @@ async def test_listener_names_the_address_when_the_port_is_in_use() -> None:
     )
 
 
-async def test_healthz_answers_plain_http() -> None:
-    """A load balancer gets JSON with the server's health."""
+async def test_admin_listener_answers_healthz_with_json() -> None:
+    """Admin listener answers an HTTP request for /healthz with JSON: status, open connections and
+    readers.
+    """
     monitor = Monitor(interval=1000)
     monitor.connection_opened(monitor.collector.meter())
     async with serve_admin(monitor, port=0) as admin:
@@ -190,10 +207,10 @@ async def test_healthz_answers_plain_http() -> None:
     assert (health["status"], health["open"], health["watchers"]) == ("ok", 1, 0)
 
 
-async def test_feed_says_what_to_check_when_nothing_listens(
+async def test_remote_feed_says_what_to_check_when_nothing_listens(
     reserve_port: Callable[[], int],
 ) -> None:
-    """The status names the address, the usual port and how to start a listener."""
+    """Remote feed's status and error say that nothing listens at the address and what to check."""
     port = reserve_port()
     feed = RemoteFeed(f"ws://127.0.0.1:{port}", backoff=QUICK)
     await feed.start()
@@ -219,10 +236,12 @@ async def test_feed_says_what_to_check_when_nothing_listens(
         ),
     ],
 )
-async def test_feed_gives_reason_and_retries_when_the_server_is_no_feed(
+async def test_remote_feed_gives_a_reason_and_retries_when_messages_are_wrong(
     message: bytes, complaint: str
 ) -> None:
-    """A foreign server's messages give the status a reason, and the feed connects again."""
+    """Remote feed gives the reason in its status and reconnects when the server's messages are not
+    those of a feed.
+    """
     greeted: list[int] = []
 
     async def other(connection: ServerConnection) -> None:
@@ -240,8 +259,10 @@ async def test_feed_gives_reason_and_retries_when_the_server_is_no_feed(
         await feed.aclose()
 
 
-def test_columns_unknown_to_the_other_release_are_null() -> None:
-    """Releases may differ: unknown columns are ignored, missing ones are null."""
+def test_feed_decoder_ignores_unknown_columns_and_sets_missing_ones_to_null() -> None:
+    """Feed decoder ignores columns that this release does not know, and sets columns that the
+    server does not send to null.
+    """
     monitor = Monitor()
     sample = monitor.tick().sample
     hello = msgspec.json.decode(
@@ -259,7 +280,9 @@ def test_columns_unknown_to_the_other_release_are_null() -> None:
 
 
 async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[int]]:
-    """The seqs of the Samples and Events that a returning reader gets."""
+    """Connect a reader again that has seen this tick; return the sequence numbers of the samples
+    and events that it gets.
+    """
     samples: list[int] = []
     events: list[int] = []
     decoder = wire_format.Decoder()
@@ -274,9 +297,11 @@ async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[
 
 
 @pytest.mark.parametrize("jump", [0.0, 3600.0, -3600.0])
-async def test_returning_reader_gets_what_it_missed_when_the_wall_clock_jumped(jump: float) -> None:
-    """A reader that returns gets exactly the later Samples and Events, even if the wall clock
-    was set meanwhile.
+async def test_reconnected_reader_gets_the_missed_ticks_when_the_wall_clock_jumped(
+    jump: float,
+) -> None:
+    """Reader that reconnects gets exactly the samples and events it missed, even when the server's
+    wall clock was set meanwhile.
     """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
@@ -300,8 +325,10 @@ async def test_returning_reader_gets_what_it_missed_when_the_wall_clock_jumped(j
     monitor.close()
 
 
-async def test_feed_status_is_silent_when_ticks_stop() -> None:
-    """A feed whose ticks have stopped says so, and since when, though its connection is open."""
+async def test_remote_feed_is_disconnected_when_ticks_stop() -> None:
+    """Remote feed's status is "disconnected" with the time of silence when no tick arrives,
+    although the connection is open.
+    """
     clock = FakeClock()
     monitor = Monitor(interval=0.2)
     async with serve_admin(monitor, port=0) as admin:
@@ -317,8 +344,10 @@ async def test_feed_status_is_silent_when_ticks_stop() -> None:
         await feed.aclose()
 
 
-async def test_many_changed_rows_arrive_over_several_ticks() -> None:
-    """A frame has a bounded number of rows, and after a few ticks all changed rows have arrived."""
+async def test_changed_rows_above_the_limit_arrive_with_the_next_ticks() -> None:
+    """Admin listener sends a limited number of changed rows per tick, and the rest with the
+    following ticks.
+    """
     monitor = Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(3 * ROWS)]
     for meter in meters:
@@ -343,8 +372,10 @@ def _messages(feed: RemoteFeed) -> int:
     return sum(row.messages_in or 0 for row in feed.connections().rows)
 
 
-async def test_feed_asks_below_the_path_of_a_proxy_when_the_address_has_one() -> None:
-    """The token of the address travels in a header, not in the request target."""
+async def test_remote_feed_keeps_the_path_of_its_address_and_sends_the_token_in_a_header() -> None:
+    """Remote feed requests /feed below the path of its address, and sends the address's token in
+    the Authorization header.
+    """
     asked: list[tuple[str, str | None]] = []
 
     def process(connection: ServerConnection, request: Request) -> Response:
@@ -361,8 +392,10 @@ async def test_feed_asks_below_the_path_of_a_proxy_when_the_address_has_one() ->
     assert asked[0] == ("/admin/feed", "Bearer t0ken")
 
 
-async def test_feed_says_what_to_check_when_the_address_is_a_hubs_public_port() -> None:
-    """The hub refuses the reader, which never joins it as a guest."""
+async def test_remote_feed_says_that_its_address_is_the_public_port_of_a_hub() -> None:
+    """Remote feed says that its address is a hub's public port, and the hub counts a rejected and
+    no opened connection.
+    """
     hub = rtmon.Hub()
     async with rtmon.serve(hub, port=0) as server:
         feed = RemoteFeed(server.url, backoff=QUICK)
@@ -375,10 +408,12 @@ async def test_feed_says_what_to_check_when_the_address_is_a_hubs_public_port() 
 
 
 @pytest.mark.parametrize("sends", ["welcome", "nothing"])
-async def test_feed_says_what_to_check_when_another_server_answers(
+async def test_remote_feed_says_that_another_server_answers(
     monkeypatch: pytest.MonkeyPatch, sends: str
 ) -> None:
-    """A WebSocket server sends another first message than ``hello``, or none."""
+    """Remote feed's status says "no admin listener" when a WebSocket server sends another first
+    message or none.
+    """
     monkeypatch.setattr(remote_feed, "HELLO_TIMEOUT", 0.2)
 
     async def handle(connection: ServerConnection) -> None:

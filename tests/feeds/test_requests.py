@@ -1,4 +1,4 @@
-"""Requests of a reader to a server, and the reader's memory after a restart."""
+"""Requests of a remote feed to its server, and the feed's memory after a server restart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK = Backoff(base=0.01, max=0.02)
 
 
 def _ticked(ticks: int, *, clock: FakeClock | None = None) -> Monitor:
-    """A Monitor that has ticked that often, once a second, with a message each time."""
+    """Return a Monitor that has ticked this often, once per second, with one message each time."""
     clock = clock or FakeClock()
     monitor = Monitor(interval=1000, node="n", clock=clock)
     meter = monitor.collector.meter()
@@ -47,9 +47,9 @@ async def _reading(url: str) -> AsyncIterator[RemoteFeed]:
         await feed.aclose()
 
 
-async def test_reader_has_the_hours_before_its_start_when_a_query_needs_them() -> None:
-    """The server keeps a day at a resolution of ten ticks; a reader requests it once, when
-    needed.
+async def test_remote_feed_requests_older_points_when_a_query_needs_them() -> None:
+    """Remote feed answers queries about the time before its start with the same points as the
+    server's own feed.
     """
     monitor = _ticked(3700)
     local = open_feed(monitor)
@@ -67,11 +67,11 @@ async def test_reader_has_the_hours_before_its_start_when_a_query_needs_them() -
     monitor.close()
 
 
-async def test_reader_keeps_its_history_when_the_server_restarts(
+async def test_remote_feed_keeps_old_chart_points_when_the_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """A restart ends an epoch: series continue after a gap, and open connections are closed
-    with a mark.
+    """Remote feed keeps the chart points of the earlier server run, shows a gap, and marks its
+    connections as closed by a restart.
     """
     clock, port = FakeClock(), reserve_port()
     first = _ticked(25, clock=clock)
@@ -105,8 +105,10 @@ async def test_reader_keeps_its_history_when_the_server_restarts(
     second.close()
 
 
-async def test_details_say_why_they_are_missing_when_the_server_is_away() -> None:
-    """The row comes from the reader's memory; the rest is known to the server only."""
+async def test_connection_details_say_that_the_server_is_away() -> None:
+    """Remote feed without its server gives a connection's row, and says for all other details that
+    the server is away.
+    """
     monitor = _ticked(2)
     async with serve_admin(monitor, port=0) as admin:
         feed = RemoteFeed(admin.url, backoff=Backoff(base=30))
@@ -120,8 +122,10 @@ async def test_details_say_why_they_are_missing_when_the_server_is_away() -> Non
     monitor.close()
 
 
-async def test_older_server_is_read_without_requests() -> None:
-    """A reader sends no request to a server of an older release, and reports the limits."""
+async def test_remote_feed_sends_no_request_to_an_older_server() -> None:
+    """Remote feed sends no request to a server of an older release, and says which details that
+    server cannot give.
+    """
     monitor = _ticked(3)
     collector = monitor.collector
     heard: list[object] = []
@@ -167,10 +171,12 @@ async def test_older_server_is_read_without_requests() -> None:
         b"\xff",
     ],
 )
-async def test_server_closes_with_1003_when_a_reader_sends_an_unknown_message(
+async def test_admin_listener_closes_with_1003_when_a_request_is_malformed(
     request_text: str | bytes,
 ) -> None:
-    """Other readers and the server go on."""
+    """Admin listener closes a reader with code 1003 when its request is malformed, and goes on
+    serving other readers.
+    """
     monitor = _ticked(1)
     async with serve_admin(monitor, port=0) as admin, _reading(admin.url) as feed:
         async with connect(f"{admin.url}/feed") as stranger:
@@ -182,8 +188,10 @@ async def test_server_closes_with_1003_when_a_reader_sends_an_unknown_message(
     monitor.close()
 
 
-async def test_request_fails_when_the_connection_is_lost_before_the_answer() -> None:
-    """The view gets the failure at once, not after a timeout."""
+async def test_query_fails_when_the_server_disconnects_before_its_answer() -> None:
+    """Table query of a remote feed raises FeedError when the server disconnects before it has
+    answered.
+    """
     monitor = _ticked(3)
     asked = asyncio.Event()
 

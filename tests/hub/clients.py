@@ -1,4 +1,4 @@
-"""Clients of a hub in tests, over each transport and in each codec."""
+"""Test clients for a hub: one class per transport, all with the same methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.transports.links import SocketIOLink, Stream
 
 
 class MemoryPeer(Peer):
-    """A transport in memory: what the hub sends waits in a queue."""
+    """A transport without a socket: messages that the hub sends are put in an ``asyncio.Queue``."""
 
     transport = "memory"
     codec = JSON
@@ -53,7 +53,7 @@ class MemoryPeer(Peer):
 
 
 class Client(abc.ABC):
-    """A client of a hub over any transport."""
+    """A test client of a hub, the same over every transport."""
 
     def __init__(self, codec: Codec) -> None:
         self.codec = codec
@@ -63,34 +63,38 @@ class Client(abc.ABC):
 
     @property
     def id(self) -> str:
-        """The client id of the welcome."""
+        """The client id that the hub assigned in its welcome message."""
         found: str = self.welcome["payload"]["client_id"]
         return found
 
     async def send(self, kind: str, payload: Any = None, **envelope: Any) -> None:
-        """Send a message."""
+        """Encode a message with the client's codec, and send it to the hub."""
         message = {"type": kind, "payload": {} if payload is None else payload, **envelope}
         module = msgspec.msgpack if self.codec.binary else msgspec.json
         data = module.encode(message)
         await self.raw(data if self.codec.binary else data.decode())
 
     async def ask(self, kind: str, payload: Any = None, **envelope: Any) -> dict[str, Any]:
-        """Send a message and wait for its answer."""
+        """Send a message, and return the hub's reply to it."""
         self._asked += 1
         envelope.setdefault("id", f"ask-{self._asked}")
         await self.send(kind, payload, **envelope)
         return await self.wait(lambda message: message.get("reply_to") == envelope["id"])
 
     async def next(self, kind: str) -> dict[str, Any]:
-        """Wait for the next message of a type; earlier ones are kept in ``heard``."""
+        """Wait for the next message of this type; messages received before it are added to
+        ``heard``.
+        """
         return await self.wait(lambda message: message["type"] == kind)
 
     async def published(self, count: int) -> list[Any]:
-        """Wait for publications, and return their data."""
+        """Wait for this many publications, and return their data."""
         return [(await self.next("publication"))["payload"]["data"] for _ in range(count)]
 
     async def wait(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait for the next message that ``wanted`` accepts; earlier ones are kept in ``heard``."""
+        """Return the next message for which ``wanted`` is true; messages before it are added to
+        ``heard``.
+        """
         async with asyncio.timeout(60):
             while True:
                 data = await self.receive()
@@ -106,12 +110,12 @@ class Client(abc.ABC):
                 self.heard.append(message)
 
     def decode(self, data: str | bytes) -> dict[str, Any]:
-        """Decode a message of the server."""
+        """Decode a message that the hub sent."""
         module = msgspec.msgpack if self.codec.binary else msgspec.json
         return module.decode(data)  # type: ignore[no-any-return]
 
     async def quiet(self) -> list[dict[str, Any]]:
-        """Return all messages that arrive before the answer to a ping sent now."""
+        """Send a ping, and return all messages that arrive before its reply."""
         self.heard.clear()
         await self.ask("ping")
         heard, self.heard = self.heard, []
@@ -119,15 +123,15 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     async def raw(self, data: str | bytes) -> None:
-        """Send data as it is."""
+        """Send data without encoding it."""
 
     @abc.abstractmethod
     async def receive(self) -> str | bytes:
-        """Wait for the next message, and return it as it was sent."""
+        """Wait for the next message from the hub, and return it without decoding it."""
 
     @abc.abstractmethod
     async def leave(self) -> None:
-        """End the connection."""
+        """Close the client's connection."""
 
     @abc.abstractmethod
     async def close_code(self) -> int:
@@ -135,7 +139,7 @@ class Client(abc.ABC):
 
 
 class SocketClient(Client):
-    """A client over a real socket."""
+    """A test client over a WebSocket."""
 
     def __init__(self, connection: ClientConnection, codec: Codec) -> None:
         super().__init__(codec)
@@ -149,7 +153,7 @@ class SocketClient(Client):
 
     async def leave(self) -> None:
         closing = asyncio.ensure_future(self.connection.close())
-        # Unread messages hold up the close frame behind them.
+        # The close frame arrives behind unread messages, so read those first.
         await self.close_code()
         await closing
 
@@ -165,7 +169,7 @@ class SocketClient(Client):
 
 
 class MemoryClient(Client):
-    """A client without a socket."""
+    """A test client that calls the hub directly, without a socket."""
 
     def __init__(self, hub: Hub, peer: MemoryPeer) -> None:
         super().__init__(JSON)
@@ -195,7 +199,7 @@ class MemoryClient(Client):
 
 
 class StreamClient(Client):
-    """A client over an event stream, which sends by POST."""
+    """A test client that receives Server-Sent Events and sends by HTTP POST."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(JSON)
@@ -223,7 +227,7 @@ class StreamClient(Client):
 
 
 class SocketIOClient(Client):
-    """A Socket.IO client that emits and receives whole messages."""
+    """A Socket.IO test client that sends and receives protocol messages as ``message`` events."""
 
     def __init__(self, link: SocketIOLink) -> None:
         super().__init__(MSGPACK)

@@ -1,4 +1,4 @@
-"""A hub behind real sockets, and clients that speak to it in each codec and over each transport."""
+"""Fixtures that serve a hub on real sockets, and connect clients over each transport and codec."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ TRANSPORTS = (
 )
 
 ONE_EACH = ("websocket-msgpack", "memory", "sse", "socketio-polling")
-"""One transport of each kind, for tests that need not run in each codec and on each server."""
+"""One transport of each kind, for tests that need not run in every codec and on every server."""
 
 
 class Place:
-    """A served hub, and the clients that connected to it."""
+    """A hub with its running server, and the test clients that are connected to it."""
 
     def __init__(self, hub: Hub, server: Server) -> None:
         self.hub = hub
@@ -57,7 +57,7 @@ class Place:
         self.stack = AsyncExitStack()
 
     async def connect(self, name: str | None = None, **how: Any) -> Any:
-        """Connect a client as :meth:`come` does, and wait for its welcome."""
+        """Connect a client with the arguments of :meth:`come`, and wait for its welcome message."""
         client = await self.come(name, **how)
         client.welcome = await client.next("welcome")
         return client
@@ -73,7 +73,9 @@ class Place:
         token: str | None = None,
         **options: Any,
     ) -> Any:
-        """Connect a client; it sends its token as early as the transport allows."""
+        """Connect a client without waiting for its welcome; a token is sent as early as
+        possible.
+        """
         client: Client
         pairs = {"name": name, "user": user, "client_id": client_id, **(since or {})}
         query = "&".join(f"{key}={value}" for key, value in pairs.items() if value is not None)
@@ -98,7 +100,7 @@ class Place:
         return client
 
     async def asgi(self) -> str:
-        """Return the address of the hub's ASGI application; the first call serves it."""
+        """Return the ``host:port`` of the hub's ASGI application, which the first call starts."""
         if self.app is None:
             self.app = app(self.hub)
             self._where = await self.stack.enter_async_context(
@@ -118,7 +120,7 @@ class Place:
         return client
 
     async def aclose(self) -> None:
-        """Disconnect the clients, then close the server and the hub."""
+        """Disconnect all clients, then close the server and the hub."""
         for client in self.clients:
             await client.leave()
         self.server.close()
@@ -128,7 +130,7 @@ class Place:
 
     @classmethod
     async def open(cls, **options: Any) -> Self:
-        """Serve a hub with these options."""
+        """Create a hub with these options, and serve it."""
         hub = Hub(**options)
         server = await serve(handler(hub), "127.0.0.1", 0, **serve_arguments(hub))
         return cls(hub, server)
@@ -140,7 +142,7 @@ def _bearer(token: str | None) -> dict[str, str]:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Awaitable[Place]]]:
-    """A function that serves a hub with the given options."""
+    """A function that creates a hub with the given options, and serves it."""
     places: list[Place] = []
 
     async def begin(**options: Any) -> Place:
@@ -155,7 +157,7 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Place]]]:
 
 @pytest.fixture
 async def place(start: Callable[..., Awaitable[Place]]) -> Place:
-    """A hub with default options, except for quicker announcements."""
+    """A served hub with default options, except that joins are announced after 0.02 s."""
     return await start()
 
 
@@ -166,14 +168,14 @@ async def place(start: Callable[..., Awaitable[Place]]) -> Place:
     ]
 )
 def over(request: pytest.FixtureRequest) -> str:
-    """Each transport in turn; of its codecs and servers those beside the first are a matrix."""
+    """The name of each transport in turn; those outside ``ONE_EACH`` run only in the matrix."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis that the tests of a module share; each has a prefix of its own."""
+    """A Redis server that all tests of a module share; each test uses its own key prefix."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.close()
@@ -181,7 +183,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis for one test, which may stop it."""
+    """A Redis server for one test, which may stop it."""
     server = RedisServer(tmp_path)
     yield server
     server.close()

@@ -1,4 +1,4 @@
-"""Several hubs that share one Redis, each behind a real server."""
+"""Hub nodes that share one Redis server, each behind a WebSocket server of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUICK = Backoff(base=0.01, max=0.05)
 
 
 class Nodes:
-    """The nodes of one test, which share a Redis prefix."""
+    """The hub nodes of one test, which share a Redis key prefix."""
 
     def __init__(self) -> None:
         self.prefix = secrets.token_hex(4)
@@ -27,7 +27,7 @@ class Nodes:
     async def open(
         self, url: str, *, timeout: float = 60.0, expires: float = 600.0, **options: Any
     ) -> Place:
-        """Serve one more node, and wait until it has reached Redis."""
+        """Serve another hub node, and wait until it is connected to Redis."""
         broker = RedisBroker(
             url, prefix=self.prefix, timeout=timeout, expires=expires, backoff=QUICK
         )
@@ -41,7 +41,7 @@ class Nodes:
     @classmethod
     @asynccontextmanager
     async def opened(cls) -> AsyncIterator[Nodes]:
-        """Yield a test's nodes, and close them at its end."""
+        """Yield an empty ``Nodes``, and close all its hub nodes at the end of the test."""
         nodes = cls()
         yield nodes
         for place in nodes.places:

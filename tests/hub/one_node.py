@@ -1,4 +1,4 @@
-"""A node in a process of its own, which prints its URL."""
+"""Program that serves one hub node with Redis, and prints its URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtmon.hub.brokers.redis import RedisBroker
 
 
 async def main(url: str, prefix: str, expires: str = "1") -> None:
-    """Serve until killed."""
+    """Serve a hub that is connected to this Redis, until the process is killed."""
     broker = RedisBroker(url, prefix=prefix, expires=float(expires))
     hub = rtmon.Hub(broker=broker, announce=0.02)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server:

@@ -1,4 +1,4 @@
-"""Clients that stop reading, over real sockets with small buffers."""
+"""WebSocket clients that stop reading, with socket buffers so small that they fill at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUNT = 100
 
 
 def small(server: WebSocketServer) -> str:
-    """Make the send buffers of a server's later connections small, and return its URL."""
+    """Give later connections of a server small send buffers, and return the server's URL."""
     for listening in server.sockets:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
     host, port = next(iter(server.sockets)).getsockname()[:2]
@@ -32,14 +32,14 @@ def small(server: WebSocketServer) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(target: Any, **options: Any) -> AsyncIterator[Server]:
-    """Serve with small send buffers."""
+    """Serve a hub or handler with small socket send buffers."""
     async with rtmon.serve(target, "127.0.0.1", 0, compression=None, **options) as server:
         small(server.websockets)
         yield server
 
 
 async def come(url: str, name: str = "slow") -> ClientConnection:
-    """Connect a client with a small receive buffer."""
+    """Connect a WebSocket client with a small socket receive buffer."""
     host, port = url.removeprefix("ws://").rstrip("/").split(":")
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
@@ -49,13 +49,13 @@ async def come(url: str, name: str = "slow") -> ClientConnection:
 
 
 async def subscribe(client: ClientConnection, channel: str = "c") -> None:
-    """Subscribe a client, and wait for the ack."""
+    """Subscribe a client to a channel, and wait for the hub's ack."""
     await client.send(json.dumps({"type": "subscribe", "payload": {"channel": channel}, "id": "s"}))
     await wait(client, lambda message: message.get("reply_to") == "s")
 
 
 async def wait(client: ClientConnection, wanted: Any) -> Any:
-    """Wait for the next message that ``wanted`` accepts."""
+    """Return the next message for which ``wanted`` is true."""
     async with asyncio.timeout(LONG):
         while True:
             message = json.loads(await client.recv())
@@ -64,7 +64,7 @@ async def wait(client: ClientConnection, wanted: Any) -> Any:
 
 
 async def publications(client: ClientConnection, *, last: Any) -> list[dict[str, Any]]:
-    """Wait for all publications up to the one whose ``n`` is ``last``."""
+    """Return all publications that a client receives, up to the one whose ``n`` is ``last``."""
     found: list[dict[str, Any]] = []
     while not found or found[-1]["data"]["n"] != last:
         message = await wait(client, lambda message: message["type"] == "publication")
@@ -73,13 +73,15 @@ async def publications(client: ClientConnection, *, last: Any) -> list[dict[str,
 
 
 def row(server: Server, name: str = "slow") -> Any:
-    """Tick the Monitor, and return a client's row."""
+    """Tick the server's Monitor, and return the connections-table row of the client with this
+    name.
+    """
     server.monitor.tick()
     return next(r for r in server.monitor.collector.connections() if r.name == name)
 
 
 async def fill(hub: Hub) -> Any:
-    """Publish droppable messages until the only client's queue is full, and return its peer."""
+    """Publish until 20 messages to the hub's only client were dropped, and return its peer."""
     peer = next(iter(hub.connections.values())).peer
     assert peer.meter is not None
     refused = 0

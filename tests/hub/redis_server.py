@@ -1,4 +1,4 @@
-"""A real Redis that a test starts, stops and disturbs."""
+"""A real Redis server that a test can start, stop and pause."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PATIENCE = 60.0
 
 
 class RedisServer:
-    """``redis-server`` on a port of its own, with nothing in it.
+    """An empty ``redis-server`` process on a free port.
 
     Attributes:
-        port: the port it listens on, the same after a restart.
+        port: the TCP port that the server listens on; a restart keeps it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,11 +40,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """URL of its first database."""
+        """URL of database 0 of this server."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, *options: str) -> None:
-        """Start the server, empty."""
+        """Start the server without any data."""
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         self._process = subprocess.Popen(
             ["redis-server", *words, "--save", "", "--appendonly", "no", *options],
@@ -65,13 +65,13 @@ class RedisServer:
                 return
 
     def stop(self) -> None:
-        """Kill the server; its data is lost."""
+        """Kill the server, which loses its data."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE)
 
     def pause(self) -> None:
-        """Stop the process: it answers nothing, and connections stay open."""
+        """Suspend the process: connections stay open, but commands get no answer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -81,16 +81,16 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop the server, and free its port."""
+        """Stop the server, and release its reserved port."""
         self.resume()
         self.stop()
         self._held.close()
 
     def client(self) -> Any:
-        """Return a client for commands of a test."""
+        """Return a Redis client with which a test runs its own commands."""
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0))
 
     def ask(self, *words: Any) -> Any:
-        """Run a command, and return its answer."""
+        """Run a Redis command, and return its answer."""
         with self.client() as client:
             return client.execute_command(*words)

@@ -1,4 +1,4 @@
-"""Authentication over every transport."""
+"""Authentication of clients by token, over every transport."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.hub.tokens import login, token
 Start = Callable[..., Awaitable[Place]]
 
 LATER = ("websocket-json", "websocket-msgpack", "asgi-json", "asgi-msgpack", "memory")
-"""Transports on which the first message may carry the token."""
+"""Transports on which a client may send its token in its first message."""
 
 
 async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]:
-    """Return the error and close code of a client with this token; a code of 0 is unknown."""
+    """Connect with this token, and return the hub's error and close code (0 when it is unknown)."""
     try:
         client = await place.come(over=over, token=shown)
     except ProtocolError as error:
@@ -49,9 +49,11 @@ async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]
     return error["payload"]["code"], await client.close_code()
 
 
-async def test_client_is_the_user_of_its_token(start: Start, over: str) -> None:
-    """Over each transport, a client's user is its token's, whatever else it says; others see that
-    in presence and private messages.
+async def test_client_gets_user_and_name_of_its_token_whatever_it_claims(
+    start: Start, over: str
+) -> None:
+    """Client gets the user and name of its token even when it claims others, and presence and
+    private messages show them.
     """
     place = await start(auth=login())
     ada = await place.connect("eve", over=over, user="eve", token=token("ada", name="Ada"))
@@ -77,11 +79,11 @@ async def test_client_is_the_user_of_its_token(start: Start, over: str) -> None:
     ],
     ids=["nothing", "nonsense", "expired"],
 )
-async def test_hub_refuses_client_without_a_valid_token(
+async def test_hub_refuses_client_when_its_token_is_missing_invalid_or_expired(
     start: Start, over: str, shown: str | None, error: str, code: int
 ) -> None:
-    """Over each transport, a client without a valid token receives nothing but the reason, in the
-    transport's own way, and whether to come back.
+    """Hub refuses a client with ``unauthorized``, ``invalid_token`` or ``token_expired`` when
+    its token is missing, malformed or expired.
     """
     place = await start(auth=login(), auth_timeout=60)
     found = await refused(place, over, shown)
@@ -92,9 +94,11 @@ async def test_hub_refuses_client_without_a_valid_token(
 
 
 @pytest.mark.parametrize("over", LATER)
-async def test_client_authenticates_with_its_first_message(start: Start, over: str) -> None:
-    """Where a header cannot be sent, the first message carries the token; the welcome comes after
-    it, and its other fields count.
+async def test_client_is_authenticated_when_its_first_message_has_the_token(
+    start: Start, over: str
+) -> None:
+    """Hub authenticates a client by the token in its first ``connect`` message, then sends the
+    welcome and applies the message's other fields.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.come("eve", over=over)
@@ -121,11 +125,11 @@ async def test_client_authenticates_with_its_first_message(start: Start, over: s
     ],
     ids=["huge", "nonsense", "without", "early", "nothing"],
 )
-async def test_hub_closes_client_whose_first_message_has_no_valid_token(
+async def test_hub_closes_client_with_4500_when_its_first_message_has_no_valid_token(
     start: Start, over: str, first: Any
 ) -> None:
-    """A client has one attempt, and later messages are ignored, so that tokens cannot be tried
-    in bulk.
+    """Hub closes a client with 4500 when its first message has no valid token, and ignores a
+    valid token sent after it.
     """
     place = await start(auth=login(), auth_timeout=60)
     eve = await place.come(over=over)
@@ -140,11 +144,11 @@ async def test_hub_closes_client_whose_first_message_has_no_valid_token(
 
 
 @pytest.mark.parametrize("says", [None, "40", '40{"token":"nonsense"}'])
-async def test_socketio_client_without_a_namespace_is_closed(
+async def test_socketio_client_is_closed_when_it_connects_to_no_namespace_in_time(
     start: Start, says: str | None
 ) -> None:
-    """A Socket.IO client that enters no namespace is closed, as no hub would count it; one that
-    enters stays.
+    """Hub closes a Socket.IO client that has connected to no namespace when ``auth_timeout``
+    ends, and keeps one that has.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.connect(over="socketio-websocket", token=token())
@@ -164,9 +168,11 @@ async def test_socketio_client_without_a_namespace_is_closed(
 
 
 @pytest.mark.parametrize("over", LATER)
-async def test_hub_closes_with_4002_when_no_token_comes_in_time(start: Start, over: str) -> None:
-    """A client that sends no token in time is closed with 4002, and is present
-    nowhere until then.
+async def test_hub_closes_client_with_4002_when_it_sends_no_token_before_the_timeout(
+    start: Start, over: str
+) -> None:
+    """Hub closes a client with 4002 when it sends no token within ``auth_timeout``, and does not
+    keep it among its connections.
     """
     place = await start(auth=login(), auth_timeout=0.05)
     silent = await place.come(over=over)
@@ -177,11 +183,11 @@ async def test_hub_closes_with_4002_when_no_token_comes_in_time(start: Start, ov
 
 @pytest.mark.parametrize("over", ["websocket-json", "asgi-json"])
 @pytest.mark.parametrize(("where", "ignored"), [("ada", False), ("ada&token=SECRET", True)])
-async def test_client_without_token_in_time_is_told_how_to_show_one(
+async def test_error_before_close_4002_explains_how_to_send_a_token(
     start: Start, over: str, where: str, *, ignored: bool
 ) -> None:
-    """Before 4002 an error says how to show a token, and what became of one in the address; the
-    close reason does in short.
+    """Hub sends an error that explains how to send a token before it closes with 4002, and
+    mentions ``token_in_query`` when a token in the URL was ignored.
     """
     place = await start(auth=login(), auth_timeout=0.05)
     silent = await place.come(where, over=over)
@@ -197,10 +203,12 @@ async def test_client_without_token_in_time_is_told_how_to_show_one(
 
 
 @pytest.mark.parametrize("over", ["sse", "socketio-websocket"])
-async def test_refusal_says_that_a_token_in_the_address_was_ignored(
+async def test_sse_and_socketio_refusal_says_that_the_token_in_the_url_was_ignored(
     start: Start, over: str
 ) -> None:
-    """Transports that refuse at once say how to show a token, and that this one was ignored."""
+    """Hub's refusal over Server-Sent Events or Socket.IO says that the token in the URL was
+    ignored, and does not repeat the token.
+    """
     place = await start(auth=login())
     told: list[str] = []
     answer = place.hub._parts.refusals.count
@@ -217,19 +225,23 @@ async def test_refusal_says_that_a_token_in_the_address_was_ignored(
 
 
 @pytest.mark.parametrize("shown", [None, "nonsense"])
-async def test_refused_client_is_closed_with_1008_where_the_server_asks_for_it(
+async def test_hub_refuses_client_with_1008_when_auth_close_is_1008(
     start: Start, over: str, shown: str | None
 ) -> None:
-    """With ``auth_close=1008`` each refusal has this code, which no client comes back after."""
+    """Hub refuses a client that has no valid token with close code 1008 when the option
+    ``auth_close`` is 1008.
+    """
     place = await start(auth=login(), auth_close=1008)
     error, code = await refused(place, over, shown)
     assert error in {"unauthorized", "invalid_token"}
     assert code in {1008, 0}
 
 
-async def test_auth_close_also_replaces_the_code_of_the_timeout(start: Start) -> None:
-    """With ``auth_close=1008`` a client without a token in time is closed with it; the hub's
-    other codes stay, and other values are refused.
+async def test_auth_close_1008_applies_to_the_timeout_but_not_to_expired_tokens(
+    start: Start,
+) -> None:
+    """Hub with ``auth_close=1008`` closes with 1008 after the authentication timeout, still
+    closes with 4001 for an expired token, and rejects ``auth_close=4000``.
     """
     place = await start(auth=login(), auth_close=1008, auth_timeout=0.05)
     assert await (await place.come()).close_code() == 1008
@@ -238,10 +250,10 @@ async def test_auth_close_also_replaces_the_code_of_the_timeout(start: Start) ->
         Hub(auth_close=4000)
 
 
-async def test_hub_reads_token_in_the_address_only_when_options_allow_it(
-    start: Start, over: str
-) -> None:
-    """A token in the address is read only where the hub's options say so."""
+async def test_hub_reads_token_in_the_url_only_with_token_in_query(start: Start, over: str) -> None:
+    """Hub accepts a token in the URL's query when ``token_in_query`` is true, and refuses the
+    client otherwise.
+    """
     if over == "memory":
         return
     for allowed in (False, True):
@@ -261,9 +273,11 @@ async def test_hub_reads_token_in_the_address_only_when_options_allow_it(
                 assert await client.close_code() == 4002
 
 
-async def test_auth_function_gets_the_credentials_and_may_be_a_coroutine(start: Start) -> None:
-    """The function gets token, headers, address and transport; None refuses, and so does an
-    exception or a timeout, after which a client may retry.
+async def test_hub_calls_auth_coroutine_with_token_headers_address_and_transport(
+    start: Start,
+) -> None:
+    """Hub calls the application's ``auth`` coroutine with token, headers, address and transport,
+    and refuses the client when it returns None, raises or times out.
     """
     asked: list[Credentials] = []
 
@@ -289,8 +303,8 @@ async def test_auth_function_gets_the_credentials_and_may_be_a_coroutine(start: 
         assert await refused(place, "websocket-json", trouble) == ("internal", 1011)
 
 
-async def test_token_that_is_too_long_never_reaches_the_auth_function(start: Start) -> None:
-    """A token longer than the limit is refused before the function sees it."""
+async def test_hub_refuses_token_above_its_length_limit_without_calling_auth(start: Start) -> None:
+    """Hub refuses a token longer than 7168 characters without calling the ``auth`` function."""
     asked: list[str | None] = []
 
     def check(shown: Credentials) -> User | None:
@@ -305,8 +319,10 @@ async def test_token_that_is_too_long_never_reaches_the_auth_function(start: Sta
     assert asked == [most]
 
 
-async def test_auth_function_accepts_a_client_by_a_header_alone(start: Start) -> None:
-    """A function that knows a user by a header welcomes the client without a token."""
+async def test_client_is_authenticated_by_a_cookie_when_auth_accepts_it(start: Start) -> None:
+    """Hub welcomes a client without a token when the ``auth`` function accepts its Cookie
+    header.
+    """
 
     def check(shown: Credentials) -> User | None:
         return User(id="ada") if shown.headers.get("cookie") == "session=1" else None
@@ -317,8 +333,10 @@ async def test_auth_function_accepts_a_client_by_a_header_alone(start: Start) ->
     assert "ttl" not in ada.welcome["payload"]
 
 
-async def test_monitor_records_refused_clients_without_their_tokens(start: Start) -> None:
-    """A refused client is an Event with reason and address, and never with its token."""
+async def test_monitor_records_refused_client_as_event_with_code_and_address(start: Start) -> None:
+    """Monitor records one ``refused`` event with close code, reason and address when the hub
+    refuses a client for too many connections.
+    """
     with rtmon.Monitor(interval=1000) as monitor:
         hub = Hub(auth=login(), connections_per_address=1)
         async with (
@@ -334,10 +352,12 @@ async def test_monitor_records_refused_clients_without_their_tokens(start: Start
         assert (event.remote or "").startswith("127.0.0.1")
 
 
-async def test_refusal_carries_code_and_message_when_the_application_raises_them(
+async def test_client_receives_the_error_that_the_auth_function_raises(
     start: Start,
 ) -> None:
-    """A client is closed with the application's own error, which is counted as ``other``."""
+    """Hub sends a client the ProtocolError that the ``auth`` function raises, and counts the
+    refusal as ``other``.
+    """
 
     def check(shown: Credentials) -> User | None:
         raise ProtocolError(f"banned_{shown.token}", "You are not welcome here.")
@@ -349,8 +369,12 @@ async def test_refusal_carries_code_and_message_when_the_application_raises_them
     assert place.hub.refused == {"other": 3}
 
 
-async def test_hub_closes_unauthenticated_client_with_1001_when_it_ends(start: Start) -> None:
-    """When the hub ends, a client that has not authenticated yet is closed with 1001, too."""
+async def test_hub_closes_unauthenticated_client_with_1001_when_the_hub_is_closed(
+    start: Start,
+) -> None:
+    """Hub closes a client that has not authenticated yet with 1001 when the hub itself is
+    closed.
+    """
     place = await start(auth=login(), auth_timeout=60)
     silent = await place.come()
     await until(lambda: place.hub._parts.connection_limits.connections)
@@ -360,10 +384,12 @@ async def test_hub_closes_unauthenticated_client_with_1001_when_it_ends(start: S
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_logs_hold_no_token(
+async def test_log_records_contain_no_token(
     start: Start, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether a token is accepted, refused or refreshed, no log record holds it."""
+    """Log records contain no token, whether the hub accepts, refuses or refreshes it or the
+    ``auth`` function raises with it.
+    """
     good, fresh, bad, broken = (f"T0KEN-{what}" for what in ("good", "fresh", "bad", "broken"))
     caplog.set_level(logging.DEBUG, logger="rtmon")
 
@@ -384,18 +410,20 @@ async def test_logs_hold_no_token(
     assert not [line for line in said if "T0KEN" in line]
 
 
-def test_hub_refuses_limits_per_user_without_authentication() -> None:
-    """Without authentication, limits per user are an OptionError."""
+def test_hub_rejects_per_user_limits_when_auth_is_not_set() -> None:
+    """Hub raises OptionError for ``connections_per_user`` and ``user_rate`` when ``auth`` is not
+    set.
+    """
     for options in ({"connections_per_user": 2}, {"user_rate": 5.0}):
         with pytest.raises(OptionError, match="need auth"):
             Hub(**options)  # type: ignore[arg-type]
         Hub(auth=login(), **options)  # type: ignore[arg-type]
 
 
-async def test_client_that_leaves_while_permissions_are_checked_enters_nothing(
+async def test_client_is_not_subscribed_when_it_disconnects_during_the_permission_check(
     start: Start,
 ) -> None:
-    """A client that disconnects during a permission check is entered into nothing afterwards."""
+    """Hub does not subscribe a client that disconnects while the ``allow`` function still runs."""
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def allow(*_: Any) -> bool:
@@ -413,7 +441,9 @@ async def test_client_that_leaves_while_permissions_are_checked_enters_nothing(
     assert not place.hub.registry.subscriptions.receivers("news.x")
 
 
-async def test_hub_refuses_user_that_has_expired(start: Start) -> None:
-    """A user whose expiry has passed is refused with token_expired."""
+async def test_hub_refuses_client_when_its_user_has_expired(start: Start) -> None:
+    """Hub refuses a client with ``token_expired`` and 4001 when ``auth`` returns a user whose
+    expiry has passed.
+    """
     place = await start(auth=lambda _: User(id="ada", expires=1.0))
     assert await refused(place, "websocket-json", "any") == ("token_expired", 4001)

@@ -1,4 +1,4 @@
-"""Malformed messages: each is answered with an error code, and the connection stays."""
+"""Malformed messages: the hub answers each with an error, and keeps the connection open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 
 Place = Any
 
 
 def publish(data: str) -> str:
-    """Return a publication with this JSON as its data."""
+    """Return the JSON text of a publish message with this JSON text as its data."""
     return f'{{"type": "publish", "id": "x", "payload": {{"channel": "c", "data": {data}}}}}'
 
 
@@ -91,10 +91,12 @@ BAD_TEXT = {
 
 
 @pytest.mark.parametrize("what", BAD_TEXT)
-async def test_hub_answers_malformed_text_and_takes_the_next_message(
+async def test_hub_answers_malformed_text_message_with_error_and_keeps_the_connection(
     place: Place, what: str
 ) -> None:
-    """Each malformed message is answered with its error, and the next message is handled."""
+    """Hub answers a malformed text message with the right error code, keeps the connection and
+    publishes nothing.
+    """
     ada = await place.connect("ada", max_size=None)
     text, code = BAD_TEXT[what]
     if text is None:
@@ -112,7 +114,7 @@ async def test_hub_answers_malformed_text_and_takes_the_next_message(
 
 
 def packed(data: bytes) -> bytes:
-    """Return a publication with this MessagePack as its data."""
+    """Return a MessagePack publish message with these bytes as its data."""
     head = b"\x82\xa4type\xa7publish\xa7payload\x82\xa7channel\xa1c\xa4data"
     return head + data
 
@@ -148,10 +150,12 @@ BAD_BINARY = {
 
 
 @pytest.mark.parametrize("what", BAD_BINARY)
-async def test_hub_answers_malformed_messagepack_and_takes_the_next_message(
+async def test_hub_answers_malformed_messagepack_with_error_and_keeps_the_connection(
     place: Place, what: str
 ) -> None:
-    """Each malformed MessagePack message is answered with its error, and the next is handled."""
+    """Hub answers a malformed MessagePack message with the right error code, keeps the
+    connection and publishes nothing.
+    """
     ada = await place.connect("ada", over="websocket-msgpack")
     data, code = BAD_BINARY[what]
     await ada.raw(data)
@@ -161,8 +165,10 @@ async def test_hub_answers_malformed_messagepack_and_takes_the_next_message(
     assert (await ada.ask("history", {"channel": "c"}))["payload"]["messages"] == []
 
 
-async def test_hub_reads_json_in_a_binary_message(place: Place) -> None:
-    """UTF-8 JSON in a binary message is an envelope; bytes that are not UTF-8 are an error."""
+async def test_hub_reads_json_from_binary_message_and_refuses_invalid_utf8(place: Place) -> None:
+    """Hub reads JSON from a binary WebSocket message, and answers with an error when the bytes
+    are not valid UTF-8.
+    """
     ada = await place.connect("ada")
     await ada.raw(b'{"type": "ping", "id": "b"}')
     assert (await ada.next("pong"))["reply_to"] == "b"
@@ -172,8 +178,10 @@ async def test_hub_reads_json_in_a_binary_message(place: Place) -> None:
     assert (await ada.next("error"))["payload"]["code"] == "invalid_message"
 
 
-async def test_codec_takes_the_last_of_two_equal_keys(place: Place) -> None:
-    """Where a key stands twice, the last one counts, in the envelope and in the data."""
+async def test_hub_uses_the_last_value_when_a_json_key_is_repeated(place: Place) -> None:
+    """Hub uses the last value of a JSON key that occurs twice, in the message's fields and in
+    its data.
+    """
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "c"})
     await ada.raw(
@@ -183,8 +191,10 @@ async def test_codec_takes_the_last_of_two_equal_keys(place: Place) -> None:
     assert (await ada.next("publication"))["payload"]["data"] == {"a": 2}
 
 
-async def test_hostile_names_and_texts_arrive_unchanged(place: Place) -> None:
-    """Names and texts with markup or control characters arrive as they were sent."""
+async def test_names_and_texts_with_markup_arrive_unchanged(place: Place) -> None:
+    """Client receives names and chat texts with HTML markup or control characters exactly as
+    they were sent.
+    """
     ada = await place.connect("ada")
     name = "<img src=x onerror=alert(1)>\u202e'\""
     await ada.ask("connect", {"name": name})
@@ -193,24 +203,26 @@ async def test_hostile_names_and_texts_arrive_unchanged(place: Place) -> None:
     assert (said["name"], said["text"]) == (name, "</script>\u2028")
 
 
-async def test_client_with_an_invalid_name_in_the_address_is_a_guest(place: Place) -> None:
-    """An invalid name in the address is answered with an error, and the client stays a guest."""
+async def test_client_becomes_a_guest_when_the_name_in_its_url_is_invalid(place: Place) -> None:
+    """Client gets the error ``invalid_name`` and a guest name when the name in its URL is too
+    long.
+    """
     ada = await place.connect("x" * 200)
     assert (await ada.next("error"))["payload"]["code"] == "invalid_name"
     assert ada.welcome["payload"]["name"].startswith("guest-")
 
 
-async def test_hub_reads_the_query_of_an_address_that_parsers_disagree_on(place: Place) -> None:
-    """Of an address that not all parsers take for a URL, the text after the question
-    mark counts.
+async def test_hub_reads_the_query_when_the_url_path_is_malformed(place: Place) -> None:
+    """Hub reads the client's name from the query even when the path before it is malformed
+    (``/[?name=ada``).
     """
     async with connect(f"{place.url}/[?name=ada") as client:
         welcome = json.loads(await client.recv())
     assert (welcome["type"], welcome["payload"]["name"]) == ("welcome", "ada")
 
 
-async def test_meter_counts_each_error_answered(start: Any) -> None:
-    """Each error answered is counted on the connection's meter."""
+async def test_hub_reports_each_error_reply_to_the_transport(start: Any) -> None:
+    """Hub reports each error reply to the client's transport, where it is counted."""
     place = await start()
     ada = await place.connect("ada", over="memory")
     for _ in range(3):
@@ -218,8 +230,10 @@ async def test_meter_counts_each_error_answered(start: Any) -> None:
     assert ada.peer.errors == 3
 
 
-async def test_hub_refuses_messages_above_the_rate_then_closes_a_flood(start: Any) -> None:
-    """Above its rate a client is told to wait; one that never pauses is closed with 1008."""
+async def test_hub_answers_rate_limited_then_closes_a_flooding_client_with_1008(start: Any) -> None:
+    """Hub answers messages above the rate limit with ``rate_limited``, and closes a client that
+    keeps sending with 1008.
+    """
     place = await start(rate=0.1, burst=5)
     ada = await place.connect("ada")
     for number in range(7):
@@ -239,16 +253,20 @@ async def test_hub_refuses_messages_above_the_rate_then_closes_a_flood(start: An
     assert await ada.close_code() == 1008
 
 
-async def test_server_closes_with_1009_when_a_message_is_too_large(place: Place) -> None:
-    """A message larger than the server's limit closes the connection with 1009."""
+async def test_server_closes_client_with_1009_when_its_message_is_too_large(place: Place) -> None:
+    """Server closes a client with 1009 (message too big) when it sends a message above the size
+    limit.
+    """
     ada = await place.connect("ada")
     await ada.raw("x" * (limits.MESSAGE_SIZE + 1))
     assert await ada.close_code() == 1009
 
 
-async def test_largest_message_stays_below_a_mebibyte_in_every_codec(place: Place) -> None:
-    """The message that grows most between codecs stays below the 1 MiB that libraries take by
-    default.
+async def test_largest_messagepack_message_reaches_a_json_client_below_one_mebibyte(
+    place: Place,
+) -> None:
+    """Client with JSON and the usual 1 MiB limit receives the MessagePack publication that grows
+    most when converted to JSON.
     """
     ada = await place.connect("ada", over="websocket-msgpack")
     bo = await place.connect("bo")
@@ -258,8 +276,10 @@ async def test_largest_message_stays_below_a_mebibyte_in_every_codec(place: Plac
     assert (await bo.next("publication"))["payload"]["data"] == data
 
 
-async def test_hub_disconnects_a_slow_consumer_and_the_others_miss_nothing(start: Any) -> None:
-    """A client that reads nothing is disconnected when too much waits for it; the others get every
+async def test_hub_closes_slow_consumer_with_1013_and_other_clients_miss_nothing(
+    start: Any,
+) -> None:
+    """Hub closes a client that stops reading with 1013, while another subscriber receives every
     message.
     """
     place = await start(max_waiting=262_144, max_size=131_072, history=0)

@@ -1,4 +1,4 @@
-"""Batches: of a client, of a channel, and of both."""
+"""Batches that a client requests, that a channel's options set, and that clients send."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions
 
 Place = Any
 
 
-async def test_client_receives_batches_of_its_size_and_delay(place: Place) -> None:
-    """Messages are collected up to the size, or for the delay, in order; one alone is no batch."""
+async def test_client_receives_batches_of_the_size_and_delay_that_it_requests(place: Place) -> None:
+    """Client that requests batches of 4 receives nine messages as two batches and a single one,
+    in order, until it turns batches off.
+    """
     ada = await place.connect("ada")
     await ada.next("user_joined")
     await ada.ask("subscribe", {"channel": "ticks"})
@@ -36,9 +38,11 @@ async def test_client_receives_batches_of_its_size_and_delay(place: Place) -> No
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack"])
-async def test_channel_with_batches_sends_whole_messages_in_one(start: Any, over: str) -> None:
-    """A channel's batches are the same for all subscribers; a new subscriber gets only later
-    messages.
+async def test_channel_batches_exclude_messages_from_before_the_subscription(
+    start: Any, over: str
+) -> None:
+    """Subscribers of a channel with ``batch`` receive the same batches, without messages
+    published before they subscribed.
     """
     rules = {"ticks.*": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
@@ -61,8 +65,10 @@ async def test_channel_with_batches_sends_whole_messages_in_one(start: Any, over
     assert place.hub.channel_stats()["channel:ticks.a"].published == 5
 
 
-async def test_batch_never_holds_a_batch(start: Any) -> None:
-    """Where both a channel and a client have batches, the client's hold messages only."""
+async def test_client_batch_contains_messages_when_its_channel_batches_too(start: Any) -> None:
+    """Client's own batches contain publications, not nested batches, when the channel batches
+    too.
+    """
     rules = {"ticks": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
     ada = await place.connect("ada")
@@ -79,8 +85,10 @@ async def test_batch_never_holds_a_batch(start: Any) -> None:
     assert (stats.published, stats.delivered) == (6, 6)
 
 
-async def test_hub_answers_each_message_of_a_client_batch(place: Place) -> None:
-    """Each message of a batch is handled and answered by itself; a batch inside one is refused."""
+async def test_hub_handles_each_message_of_a_client_batch_separately(place: Place) -> None:
+    """Hub handles each message of a client's batch separately, and answers an unknown type or a
+    nested batch with an error.
+    """
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "c"})
     inner = [

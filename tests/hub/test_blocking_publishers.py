@@ -1,4 +1,4 @@
-"""Publishers that wait for room at a slow consumer: ``slow="block"``."""
+"""Publishers that wait for room in a slow consumer's send queue: ``slow="block"``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from tests.hub.readers import (
 )
 
 
-async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> None:
-    """With ``block``, publish() waits for room, and no subscriber misses a message."""
+async def test_publish_waits_for_a_slow_subscriber_when_slow_is_block() -> None:
+    """Hub's ``publish()`` waits while a subscriber's queue is full with ``slow="block"``, and no
+    message is dropped.
+    """
     hub = Hub(max_waiting_messages=10, channels={"c": ChannelOptions(slow="block")})
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -42,7 +44,7 @@ async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> 
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
-        for n in range(3):  # their answers find room behind the publications
+        for n in range(3):  # The queue keeps room for their replies.
             await client.send(json.dumps({"type": "ping", "id": f"p{n}"}))
         client.transport.resume_reading()
         got = await publications(client, last=COUNT - 1)
@@ -53,7 +55,9 @@ async def test_blocking_publisher_keeps_the_pace_of_the_slowest_subscriber() -> 
 
 
 class FarBroker(MemoryBroker):
-    """A broker that delivers some turns of the loop later, as one on another machine."""
+    """A broker that delivers a publication three event-loop iterations later, like a remote
+    broker.
+    """
 
     async def publish(self, *args: Any, **kwargs: Any) -> Any:
         for _ in range(3):
@@ -62,9 +66,11 @@ class FarBroker(MemoryBroker):
 
 
 @pytest.mark.parametrize("broker", [MemoryBroker, FarBroker])
-async def test_many_blocking_publishers_share_the_room_in_order(broker: type[MemoryBroker]) -> None:
-    """However many publishers wait, they go on as room comes: the subscriber stays and gets
-    everything in order.
+async def test_concurrent_blocking_publishers_deliver_everything_in_order(
+    broker: type[MemoryBroker],
+) -> None:
+    """Concurrent publishers with ``slow="block"`` wait for a subscriber that pauses, which then
+    receives all messages in order.
     """
     hub = Hub(max_waiting_messages=10, slow="block", announce=60.0, broker=broker())
     async with serving(hub) as server, await come(server.url) as client:
@@ -84,8 +90,10 @@ async def test_many_blocking_publishers_share_the_room_in_order(broker: type[Mem
         assert row(server).dropped == 0
 
 
-async def test_blocking_publisher_goes_on_when_the_subscriber_leaves() -> None:
-    """A publisher that waits for a subscriber goes on when that one leaves, or is cut."""
+async def test_blocking_publisher_continues_when_the_hub_disconnects_the_subscriber() -> None:
+    """Publisher that waits with ``slow="block"`` continues when the hub disconnects the
+    subscriber that stopped reading.
+    """
     hub = Hub(max_waiting_messages=5, slow="block", stalled=0.2, max_waiting_age=3_600.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

@@ -1,4 +1,4 @@
-"""The contract that every broker keeps."""
+"""Contract of every broker: offsets, history, recovery, deduplication and presence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rtmon.hub.brokers.base import Broker, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.protocol.catalog import Member
-from rtmon.protocol.data import decode_data, encode_data
+from rtmon.protocol.data_encoding import decode_data, encode_data
 from tests.hub.redis_server import RedisServer
 
 KEEP = {"size": 5, "age": 60.0}
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock whose time the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -31,13 +31,13 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The broker's clock."""
+    """The clock that the broker reads."""
     return Clock()
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def broker(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Broker]:
-    """Each broker in turn."""
+    """A memory broker and a Redis broker in turn."""
     made: Broker
     if request.param == "memory":
         made = MemoryBroker(clock=clock, channels=3)
@@ -49,10 +49,10 @@ async def broker(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[
 
 
 async def forget_idle(broker: Broker, redis: RedisServer) -> None:
-    """Make a broker forget all channels that it may forget."""
+    """Make a broker evict all channels that no subscriber holds."""
     if isinstance(broker, RedisBroker):
         await broker.keep_held()
-        # Expire the keys that were not renewed just now, as time would.
+        # Delete the keys that keep_held() did not renew, as their expiry would.
         for key in redis.ask("KEYS", f"{broker.prefix}at:*"):
             assert 0 < redis.ask("PTTL", key) <= 86_400_000
             if not key.endswith(b"held"):
@@ -63,20 +63,22 @@ async def forget_idle(broker: Broker, redis: RedisServer) -> None:
 
 
 def draft(number: int, own_id: str | None = None) -> Draft:
-    """Return a draft of a publication."""
+    """Return an unpublished message whose data is this number."""
     return Draft(
         type="publication", id=own_id or f"m{number}", timestamp=1, data=encode_data(number)
     )
 
 
 def data(published: list[Published]) -> list[Any]:
-    """Return the data of publications."""
+    """Return the decoded data of each publication."""
     return [decode_data(each.draft.data) for each in published]
 
 
-async def test_broker_stores_and_delivers_publications_in_order(broker: Broker) -> None:
-    """A publication is delivered in order with the position of its receipt, and is in
-    the history.
+async def test_broker_delivers_publications_in_order_and_stores_them_in_history(
+    broker: Broker,
+) -> None:
+    """Broker delivers publications in order with offsets 1, 2, 3, and returns the same ones from
+    history.
     """
     delivered: list[tuple[str, Published]] = []
     broker.attach(lambda key, published: delivered.append((key, published)))
@@ -93,8 +95,10 @@ async def test_broker_stores_and_delivers_publications_in_order(broker: Broker) 
     assert recovery.recovered is True
 
 
-async def test_broker_gives_dense_offsets_to_concurrent_publishers(broker: Broker) -> None:
-    """Offsets are dense and deliveries in their order, however many publish at once."""
+async def test_broker_assigns_consecutive_offsets_to_concurrent_publishers(broker: Broker) -> None:
+    """Broker assigns the offsets 1 to 50 without gaps, and delivers in that order, when 50
+    publishers publish at once.
+    """
     offsets: list[int] = []
     broker.attach(lambda key, published: offsets.append(published.offset))
     receipts = await asyncio.gather(*[broker.publish("a", draft(n), **KEEP) for n in range(50)])
@@ -102,8 +106,8 @@ async def test_broker_gives_dense_offsets_to_concurrent_publishers(broker: Broke
     assert sorted(r.offset for r in receipts) == offsets
 
 
-async def test_broker_counts_each_channel_by_itself(broker: Broker) -> None:
-    """Each channel has its own offsets, which grow by one with each of its publications."""
+async def test_broker_counts_offsets_separately_for_each_channel(broker: Broker) -> None:
+    """Broker counts offsets separately for each channel."""
     first = await broker.publish("a", draft(0), **KEEP)
     other = await broker.publish("b", draft(0), **KEEP)
     second = await broker.publish("a", draft(0), **KEEP)
@@ -111,8 +115,12 @@ async def test_broker_counts_each_channel_by_itself(broker: Broker) -> None:
     assert (await broker.recover("b", since=None, age=60.0)).offset == other.offset
 
 
-async def test_history_drops_the_oldest_beyond_its_size(broker: Broker) -> None:
-    """Beyond the size the oldest publications go, and a subscriber that missed them is told so."""
+async def test_history_drops_oldest_publications_when_full_and_reports_the_gap(
+    broker: Broker,
+) -> None:
+    """History keeps the five latest publications, and recovery reports ``recovered=False`` when
+    one that was missed is gone.
+    """
     for number in range(8):
         receipt = await broker.publish("a", draft(number), **KEEP)
     epoch = receipt.epoch
@@ -124,8 +132,12 @@ async def test_history_drops_the_oldest_beyond_its_size(broker: Broker) -> None:
     assert (none.published, none.recovered, none.offset) == ([], True, 8)
 
 
-async def test_history_drops_publications_beyond_their_age(broker: Broker, clock: Clock) -> None:
-    """Publications that are too old go, and only subscribers that missed them are told so."""
+async def test_history_drops_publications_older_than_their_age_limit(
+    broker: Broker, clock: Clock
+) -> None:
+    """History drops publications older than 60 s, and recovery reports ``recovered=False`` only
+    from a position before them.
+    """
     receipt = await broker.publish("a", draft(0), **KEEP)
     clock.now += 61
     late = await broker.recover("a", since=(receipt.epoch, 0), age=60.0)
@@ -133,27 +145,31 @@ async def test_history_drops_publications_beyond_their_age(broker: Broker, clock
     assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
 
 
-async def test_broker_does_not_recover_a_position_of_another_epoch(broker: Broker) -> None:
-    """A position of another epoch is not recovered."""
+async def test_broker_does_not_recover_when_the_epoch_differs(broker: Broker) -> None:
+    """Broker recovers nothing and reports ``recovered=False`` when the position has another
+    epoch.
+    """
     await broker.publish("a", draft(0), **KEEP)
     strange = await broker.recover("a", since=("another", 1), age=60.0)
     assert (strange.published, strange.recovered, strange.offset) == ([], False, 1)
     assert (await broker.recover("a", since=None, age=60.0)).recovered is None
 
 
-async def test_channel_without_history_still_counts_offsets(broker: Broker) -> None:
-    """A channel that keeps nothing counts offsets, and says that it cannot recover."""
+async def test_channel_without_history_counts_offsets_but_cannot_recover(broker: Broker) -> None:
+    """Broker counts offsets in a channel with history size 0, but recovers only the latest
+    position.
+    """
     receipt = await broker.publish("a", draft(0), size=0, age=60.0)
     assert receipt.offset == 1
     assert (await broker.recover("a", since=(receipt.epoch, 0), age=60.0)).recovered is False
     assert (await broker.recover("a", since=(receipt.epoch, 1), age=60.0)).recovered is True
 
 
-async def test_broker_never_forgets_a_channel_that_is_held(
+async def test_broker_keeps_history_of_subscribed_channels_and_evicts_idle_ones(
     broker: Broker, redis: RedisServer
 ) -> None:
-    """Only a channel without subscribers may be forgotten; when it comes back, its offsets are
-    higher than before.
+    """Broker keeps the history of a channel with subscribers; an idle channel may be evicted,
+    after which its offsets still increase.
     """
     first = await broker.publish("held", draft(0), **KEEP)
     missed = await broker.publish("idle", draft(0), **KEEP)
@@ -174,9 +190,11 @@ async def test_broker_never_forgets_a_channel_that_is_held(
         assert held.recovered is False
 
 
-async def test_broker_publishes_a_repeated_id_once(broker: Broker, clock: Clock) -> None:
-    """A sender's id is published once within five minutes; ids of other senders, and later ones,
-    are new.
+async def test_broker_publishes_a_message_id_once_per_sender_within_five_minutes(
+    broker: Broker, clock: Clock
+) -> None:
+    """Broker publishes a message id once per sender within five minutes, and again after that or
+    from another sender.
     """
     delivered: list[str] = []
     broker.attach(lambda key, published: delivered.append(key))
@@ -193,9 +211,9 @@ async def test_broker_publishes_a_repeated_id_once(broker: Broker, clock: Clock)
     assert not (await broker.publish("a", draft(0, "x"), **KEEP)).duplicate, "has no sender"
 
 
-async def test_broker_lists_the_clients_present_in_a_channel(broker: Broker) -> None:
-    """Clients in a channel are counted and listed in order, with their latest name
-    and info.
+async def test_broker_lists_and_counts_the_clients_present_in_a_channel(broker: Broker) -> None:
+    """Broker lists clients present in a channel in the order of joining, with their latest name
+    and info, and counts them.
     """
     ada, bo = Member(client_id="1", name="ada"), Member(client_id="2", name="bo")
     assert await broker.join("a", ada) == 1

@@ -1,3 +1,5 @@
+"""Chat, private messages, typing indicators, notifications, joins, and custom message types."""
+
 from __future__ import annotations
 
 import asyncio
@@ -11,8 +13,10 @@ from rtmon.errors import OptionError
 Place = Any
 
 
-async def test_publisher_gets_its_own_message_unless_echo_is_off(place: Place) -> None:
-    """A client gets its own message unless the message, or else the hub, has echo off."""
+async def test_publisher_receives_its_own_message_unless_it_sets_echo_to_false(
+    place: Place,
+) -> None:
+    """Publisher receives its own chat message, except when the message has ``echo`` false."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.send("chat_message", {"text": "not to me", "echo": False})
     await ada.send("chat_message", {"text": "to all"})
@@ -20,8 +24,10 @@ async def test_publisher_gets_its_own_message_unless_echo_is_off(place: Place) -
     assert (await ada.next("chat_message"))["payload"]["text"] == "to all"
 
 
-async def test_hub_handles_a_message_that_came_with_the_close_frame(place: Place) -> None:
-    """A message is published although its sender's close frame came in the same read."""
+async def test_hub_delivers_message_that_arrives_together_with_the_close_frame(
+    place: Place,
+) -> None:
+    """Hub delivers a chat message when the sender's close frame arrives in the same read."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     protocol = ada.connection.protocol
     protocol.send_text(b'{"type": "chat_message", "payload": {"text": "bye"}}')
@@ -30,8 +36,10 @@ async def test_hub_handles_a_message_that_came_with_the_close_frame(place: Place
     assert (await bo.next("chat_message"))["payload"]["text"] == "bye"
 
 
-async def test_publisher_gets_its_own_message_when_it_requests_echo(start: Any) -> None:
-    """With echo off by default, a message can still request it."""
+async def test_publisher_receives_its_own_message_when_it_requests_echo(start: Any) -> None:
+    """Publisher on a hub with ``echo=False`` receives only the messages that it sends with
+    ``echo`` true.
+    """
     place = await start(echo=False)
     ada = await place.connect("ada")
     await ada.send("chat_message", {"text": "quiet"})
@@ -39,8 +47,10 @@ async def test_publisher_gets_its_own_message_when_it_requests_echo(start: Any) 
     assert (await ada.next("chat_message"))["payload"]["text"] == "loud"
 
 
-async def test_private_message_reaches_only_its_target(place: Place) -> None:
-    """A private message reaches its target with its sender, and no other client."""
+async def test_private_message_reaches_only_its_recipient(place: Place) -> None:
+    """Private message reaches its recipient and no other client, and an unknown recipient is
+    answered with ``unknown_client``.
+    """
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     answer = await ada.ask("private_message", {"to": bo.id, "text": "psst", "ack": True})
     assert answer["type"] == "ack"
@@ -51,8 +61,10 @@ async def test_private_message_reaches_only_its_target(place: Place) -> None:
     assert unknown["payload"]["code"] == "unknown_client"
 
 
-async def test_typing_ends_after_the_timeout(start: Any) -> None:
-    """Typing is announced once, however often it is sent, and ends after the timeout."""
+async def test_typing_indicator_ends_after_its_timeout(start: Any) -> None:
+    """Typing indicator is announced once to other clients, however often it is sent, and ends
+    after ``typing_timeout``.
+    """
     place = await start(typing_timeout=0.3)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     for _ in range(4):
@@ -63,8 +75,8 @@ async def test_typing_ends_after_the_timeout(start: Any) -> None:
     assert [m for m in await ada.quiet() if m["type"].startswith("typing")] == []
 
 
-async def test_typing_ends_with_the_message_and_with_the_client(place: Place) -> None:
-    """The message that was typed ends the indicator, and so does a client that leaves."""
+async def test_typing_indicator_ends_when_the_client_sends_or_disconnects(place: Place) -> None:
+    """Typing indicator ends when the client sends its message, and when the client disconnects."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.send("typing_start")
     await ada.send("chat_message", {"text": "done"})
@@ -77,8 +89,10 @@ async def test_typing_ends_with_the_message_and_with_the_client(place: Place) ->
     await bo.next("typing_end")
 
 
-async def test_typing_in_a_room_is_announced_to_its_members_only(place: Place) -> None:
-    """Only the room's members are told that a client types in it."""
+async def test_typing_indicator_of_a_room_reaches_only_its_members(place: Place) -> None:
+    """Typing indicator of a room reaches only the room's members, and ends when the client sends
+    a message or leaves the room.
+    """
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     for client in (ada, bo):
         await client.ask("join_room", {"room": "r"})
@@ -95,8 +109,10 @@ async def test_typing_in_a_room_is_announced_to_its_members_only(place: Place) -
     assert answer["payload"]["code"] == "not_in_room"
 
 
-async def test_notification_reaches_all_connections_of_its_user(place: Place) -> None:
-    """A notification reaches each connection of its user, and no other."""
+async def test_notification_reaches_every_connection_of_the_user(place: Place) -> None:
+    """Hub's ``notify()`` reaches every connection of the user and no other, and returns how many
+    it reached.
+    """
     one = await place.connect("phone", user="ada")
     two = await place.connect("desk")
     await two.ask("connect", {"user": "ada"})
@@ -111,8 +127,12 @@ async def test_notification_reaches_all_connections_of_its_user(place: Place) ->
         place.hub.notify("ada", "Hello", data=[float("nan")])
 
 
-async def test_user_is_announced_online_and_offline_once(place: Place) -> None:
-    """A user is online with its first connection, and offline with its last."""
+async def test_user_is_announced_online_at_first_and_offline_at_last_connection(
+    place: Place,
+) -> None:
+    """Hub announces a user online at its first connection, and offline when its last connection
+    ends.
+    """
     watcher = await place.connect("watcher")
     first = await place.connect("phone", user="ada")
     online = (await watcher.next("user_online"))["payload"]
@@ -125,9 +145,9 @@ async def test_user_is_announced_online_and_offline_once(place: Place) -> None:
     assert (await watcher.next("user_offline"))["payload"]["user_count"] == 0
 
 
-async def test_joins_of_one_interval_are_one_message(start: Any) -> None:
-    """Clients that connect at once are announced in one message, with their number and a hundred
-    names.
+async def test_clients_that_join_in_one_interval_are_announced_in_one_message(start: Any) -> None:
+    """Hub announces 150 clients that join in one interval in one ``user_joined`` message with
+    their count and 100 names.
     """
     place = await start(announce=60.0)
     tell_all = place.hub._parts.join_leave.flush
@@ -143,9 +163,9 @@ async def test_joins_of_one_interval_are_one_message(start: Any) -> None:
     assert joined["users"][0]["name"] == joined["name"]
 
 
-async def test_thousand_joins_cost_each_client_a_few_messages(start: Any) -> None:
-    """When a thousand clients connect at once, each is sent a few messages, and again when they
-    leave.
+async def test_thousand_joins_cost_each_client_one_message(start: Any) -> None:
+    """Hub sends each client one message when a thousand clients join in one interval, and fewer
+    than 30 when they leave.
     """
     place = await start(history=0, announce=60.0)
     tell_all = place.hub._parts.join_leave.flush
@@ -161,7 +181,7 @@ async def test_thousand_joins_cost_each_client_a_few_messages(start: Any) -> Non
 
 
 async def test_client_is_announced_before_its_first_message(start: Any) -> None:
-    """A client that publishes right after connecting is announced first."""
+    """Hub announces that a client has joined before it delivers the client's first chat message."""
     place = await start(announce=60.0)
     watcher, ada = await place.connect("watcher"), await place.connect("ada")
     await ada.send("chat_message", {"text": "hi"})
@@ -169,8 +189,10 @@ async def test_client_is_announced_before_its_first_message(start: Any) -> None:
     assert "ada" in [u["name"] for u in watcher.heard[-1]["payload"]["users"]]
 
 
-async def test_publisher_announces_no_other_client_early(start: Any) -> None:
-    """In a busy room, joins of other clients are still collected for the interval."""
+async def test_chat_message_does_not_announce_other_clients_early(start: Any) -> None:
+    """Hub still collects joins for the whole interval when other clients send chat messages
+    meanwhile.
+    """
     place = await start(announce=60.0)
     ada = await place.connect("ada")
     await ada.send("chat_message", {"text": "hi"})
@@ -182,7 +204,9 @@ async def test_publisher_announces_no_other_client_early(start: Any) -> None:
 
 
 async def test_client_changes_name_and_info_when_it_sends_connect(place: Place) -> None:
-    """Name and info can be changed at any time; omitted ones stay."""
+    """Client changes its name or info with a ``connect`` message, which keeps the fields that it
+    omits.
+    """
     ada = await place.connect("ada")
     answer = await ada.ask("connect", {"info": {"mood": "fine"}})
     assert answer["type"] == "welcome"
@@ -194,8 +218,8 @@ async def test_client_changes_name_and_info_when_it_sends_connect(place: Place) 
     ]
 
 
-async def test_hub_closes_with_1013_when_full(start: Any) -> None:
-    """Beyond max_connections a connection is closed with 1013."""
+async def test_hub_closes_connection_with_1013_above_max_connections(start: Any) -> None:
+    """Hub closes a connection with 1013 when it already has ``max_connections`` clients."""
     from websockets.asyncio.client import connect
 
     place = await start(max_connections=1)
@@ -206,8 +230,10 @@ async def test_hub_closes_with_1013_when_full(start: Any) -> None:
         assert "full" in late.close_reason
 
 
-async def test_custom_message_type_has_payload_answer_and_errors(place: Place) -> None:
-    """A custom message type has a typed payload, an answer, and errors like all others."""
+async def test_custom_message_type_has_typed_payload_reply_and_errors(place: Place) -> None:
+    """Custom message type gets a typed payload, a reply and error replies, and cannot take the
+    name of a built-in type.
+    """
     import msgspec
 
     from rtmon.errors import ProtocolError
@@ -241,8 +267,12 @@ async def test_custom_message_type_has_payload_answer_and_errors(place: Place) -
 
 
 @pytest.mark.parametrize("codec", ["json", "msgpack"])
-async def test_request_is_answered_when_the_handler_returns_none(place: Place, codec: str) -> None:
-    """A client that asks gets an ack without data; one that only sends gets none."""
+async def test_request_gets_ack_without_data_when_the_handler_returns_none(
+    place: Place, codec: str
+) -> None:
+    """Client that sends a request gets an ack without data when the custom handler returns None;
+    a plain send gets no ack.
+    """
     called: list[str] = []
 
     async def note(session: Any, payload: Any) -> None:
@@ -265,7 +295,9 @@ async def test_request_is_answered_when_the_handler_returns_none(place: Place, c
 
 @pytest.mark.parametrize("payload", [Any, dict[str, list[float]]])
 async def test_custom_message_refuses_nan_and_infinity(place: Place, payload: Any) -> None:
-    """NaN and infinities are refused in custom messages, too, with any payload type."""
+    """Hub answers a custom message that contains NaN or infinity with ``invalid_payload``, for
+    any payload type.
+    """
 
     async def mean(session: Any, payload: Any) -> float:
         return sum(payload["of"]) / len(payload["of"])

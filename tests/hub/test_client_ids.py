@@ -1,4 +1,4 @@
-"""Client ids chosen by clients."""
+"""Client ids that clients choose in their URL (option ``client_ids``)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.hub.redis_server import RedisServer
 
 
 async def by_token(credentials: Any) -> User | None:
-    """Take each token as the id of its user."""
+    """Authenticate a client as the user whose id is its token."""
     return None if credentials.token is None else User(id=credentials.token)
 
 
 async def arrive(place: Any, path: str, *, asgi: bool = False, token: str | None = None) -> Any:
-    """Connect to a path, and return the client with its first message as its welcome."""
+    """Connect to this URL path, and return the client with its first message as its welcome."""
     base = f"ws://{await place.asgi()}" if asgi else place.url.rstrip("/")
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     client = SocketClient(
@@ -37,8 +37,12 @@ async def arrive(place: Any, path: str, *, asgi: bool = False, token: str | None
 
 @pytest.mark.parametrize("asgi", [False, True])
 @pytest.mark.parametrize("path", ["/ws/ada", "/ws?client_id=ada"])
-async def test_client_has_the_id_that_it_asks_for(start: Any, path: str, *, asgi: bool) -> None:
-    """A client's id is the one in its address: on the wire, for others and for the program."""
+async def test_client_gets_the_id_in_its_url_when_client_ids_is_true(
+    start: Any, path: str, *, asgi: bool
+) -> None:
+    """Client gets the id in its URL with ``client_ids=True``, and other clients and the
+    application see it under this id.
+    """
     place = await start(client_ids=True)
     bo = await place.connect("bo")
     ada = await arrive(place, path, asgi=asgi)
@@ -52,15 +56,17 @@ async def test_client_has_the_id_that_it_asks_for(start: Any, path: str, *, asgi
 
 
 @pytest.mark.parametrize("over", [name for name in ONE_EACH if name != "memory"])
-async def test_id_is_chosen_over_every_transport(start: Any, over: str) -> None:
-    """A client asks for its id in its address, over every transport that has one."""
+async def test_client_chooses_its_id_over_every_transport(start: Any, over: str) -> None:
+    """Client gets the id in its URL over WebSocket, Server-Sent Events and Socket.IO."""
     place = await start(client_ids=True)
     ada = await place.connect(over=over, client_id="ada")
     assert ada.id == "ada"
 
 
-async def test_id_in_use_is_refused(start: Any) -> None:
-    """A client that asks for an id in use is refused; the id is free once the first has gone."""
+async def test_hub_refuses_client_whose_id_is_in_use(start: Any) -> None:
+    """Hub closes a client with 1013 when its id is in use, and accepts the id after the first
+    client has disconnected.
+    """
     place = await start(client_ids=True)
     ada = await arrive(place, "/ws/ada")
     second = await arrive(place, "/ws/ada")
@@ -73,8 +79,10 @@ async def test_id_in_use_is_refused(start: Any) -> None:
     assert (await arrive(place, "/ws/ada")).id == "ada"
 
 
-async def test_id_belongs_to_its_user(start: Any) -> None:
-    """With authentication a client gets only ids that belong to its user."""
+async def test_authenticated_client_gets_only_ids_of_its_user(start: Any) -> None:
+    """Hub accepts a client id that is the user's id, or starts with it and a colon, and closes
+    others with 4500 (forbidden).
+    """
     place = await start(client_ids=True, auth=by_token)
     for client_id, user in [("ada", "ada"), ("ada:phone", "ada"), ("a:b:phone", "a:b")]:
         assert (await arrive(place, f"/ws/{client_id}", token=user)).id == client_id
@@ -85,16 +93,20 @@ async def test_id_belongs_to_its_user(start: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws/a%20b", "/ws/-a", "/ws/" + "a" * 65, "/ws/%00", "/ws/a%2Fb"])
-async def test_malformed_id_is_refused(start: Any, path: str) -> None:
-    """An id with other characters, or too many, is refused."""
+async def test_hub_refuses_malformed_client_id(start: Any, path: str) -> None:
+    """Hub closes a client with 4500 and ``invalid_client_id`` when the id in its URL is too long
+    or has a forbidden character.
+    """
     place = await start(client_ids=True)
     client = await arrive(place, path)
     assert client.welcome["payload"]["code"] == "invalid_client_id"
     assert await client.close_code() == 4500
 
 
-async def test_id_is_not_chosen_unless_the_hub_allows_it(start: Any) -> None:
-    """Without the option a client has an id of the hub's, whatever its address says."""
+async def test_hub_ignores_client_id_in_the_url_without_client_ids(start: Any) -> None:
+    """Hub gives a client an id of its own and ignores the one in the URL when ``client_ids`` is
+    not set.
+    """
     place = await start()
     first, second = await arrive(place, "/ws/ada"), await arrive(place, "/ws?client_id=ada")
     assert {first.id, second.id} & {"ada"} == set()
@@ -105,13 +117,17 @@ async def test_id_is_not_chosen_unless_the_hub_allows_it(start: Any) -> None:
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """The nodes of one test."""
+    """The hub nodes of one test."""
     async with Nodes.opened() as opened:
         yield opened
 
 
-async def test_id_in_use_on_another_node_is_refused(redis: RedisServer, nodes: Nodes) -> None:
-    """An id is used once on all nodes; once its client has gone, it is free on all."""
+async def test_hub_refuses_client_whose_id_is_in_use_on_another_node(
+    redis: RedisServer, nodes: Nodes
+) -> None:
+    """Hub refuses a client whose id is in use on another node, and accepts the id after that
+    client has disconnected.
+    """
     one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
     ada = await arrive(one, "/ws/ada")
     await ada.ask("ping")
@@ -127,10 +143,12 @@ async def test_id_in_use_on_another_node_is_refused(redis: RedisServer, nodes: N
 
 
 @pytest.mark.parametrize("back", ["on the same node", "on the node that asks"])
-async def test_client_that_has_gone_does_not_act_on_the_next_with_its_id(
+async def test_stale_client_object_does_not_act_on_a_new_client_with_the_same_id(
     redis: RedisServer, nodes: Nodes, back: str
 ) -> None:
-    """A Client found on another node raises unknown_client once another client has its id."""
+    """Client object of a disconnected client on another node raises ``unknown_client``, and does
+    not act on a new client with the same id.
+    """
     one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
     ada = await arrive(two, "/ws/ada")
     await ada.ask("ping")

@@ -1,4 +1,4 @@
-"""Clients as the program sees them, over every transport."""
+"""Methods by which an application finds, messages and closes clients, over every transport."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_object_has_the_clients_names_and_places(place: Place, over: str) -> None:
-    """A client of this node is found by the id in its welcome, with its names and its places."""
+async def test_client_object_has_the_clients_id_name_user_rooms_and_subscriptions(
+    place: Place, over: str
+) -> None:
+    """Hub's ``client()`` returns an object with the client's id, name, user, transport, rooms
+    and subscriptions, or None for an unknown id.
+    """
     ada = await place.connect("ada", user="u1", over=over)
     await ada.ask("join_room", {"room": "red"})
     await ada.ask("subscribe", {"channel": "news.*"})
@@ -32,16 +36,22 @@ async def test_client_object_has_the_clients_names_and_places(place: Place, over
         assert client.path.startswith("/")
 
 
-async def test_program_sends_to_one_client(place: Place, over: str) -> None:
-    """A client gets a message of the program's own type, and no other client does."""
+async def test_client_send_reaches_only_that_client(place: Place, over: str) -> None:
+    """Client object's ``send()`` sends a message of the application's own type to that client
+    and no other.
+    """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await place.hub.client(ada.id).send("score", {"points": [1, 2.5, "é"]})
     assert (await ada.next("score"))["payload"] == {"points": [1, 2.5, "é"]}
     assert "score" not in [message["type"] for message in await bo.quiet()]
 
 
-async def test_program_closes_a_client(place: Place, over: str) -> None:
-    """A client that the program closes ends with the program's code."""
+async def test_client_close_closes_the_connection_with_the_given_code(
+    place: Place, over: str
+) -> None:
+    """Client object's ``close(4600)`` closes the connection with 4600, after which ``send()``
+    raises ``unknown_client``.
+    """
     ada = await place.connect("ada", over=over)
     client = place.hub.client(ada.id)
     await client.send("last", {})
@@ -52,13 +62,15 @@ async def test_program_closes_a_client(place: Place, over: str) -> None:
     await until(lambda: place.hub.client(ada.id) is None)
     await client.close(4600, "kicked")
     assert not client.open
-    with pytest.raises(ProtocolError, match="is gone") as caught:
+    with pytest.raises(ProtocolError, match="has disconnected") as caught:
         await client.send("more", {})
     assert caught.value.code == "unknown_client"
 
 
-async def test_program_moves_a_client_between_rooms(place: Place, over: str) -> None:
-    """A client that the program adds to a room gets its messages until the program removes it."""
+async def test_client_join_and_leave_change_the_clients_rooms(place: Place, over: str) -> None:
+    """Client object's ``join()`` and ``leave()`` add the client to a room and remove it, and
+    return whether this changed anything.
+    """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await bo.ask("join_room", {"room": "red"})
     client = place.hub.client(ada.id)
@@ -93,8 +105,12 @@ async def test_program_moves_a_client_between_rooms(place: Place, over: str) -> 
         ("mine", "x" * 1_000_000),
     ],
 )
-async def test_message_that_cannot_be_sent_is_refused(start: Any, kind: Any, payload: Any) -> None:
-    """A message that is invalid for a program raises OptionError, and reaches no client."""
+async def test_client_send_raises_option_error_for_invalid_type_or_payload(
+    start: Any, kind: Any, payload: Any
+) -> None:
+    """Client object's ``send()`` raises OptionError and sends nothing when the message type or
+    payload is invalid.
+    """
     place = await start()
     ada = await place.connect("ada")
     with pytest.raises(OptionError):
@@ -102,8 +118,10 @@ async def test_message_that_cannot_be_sent_is_refused(start: Any, kind: Any, pay
     assert {message["type"] for message in await ada.quiet()} <= {"user_joined"}
 
 
-async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, over: str) -> None:
-    """A broadcast reaches every client but those excluded, as ids or as clients, and is counted."""
+async def test_broadcast_reaches_all_clients_except_excluded_ones(place: Place, over: str) -> None:
+    """Hub's ``broadcast()`` reaches all clients except those in ``exclude``, and its receipt
+    counts them.
+    """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     cy = await place.connect("cy", over=over)
     receipt = await place.hub.broadcast("tick", {"n": 1})
@@ -120,9 +138,11 @@ async def test_broadcast_reaches_all_clients_but_those_excluded(place: Place, ov
         assert "tick" not in [message["type"] for message in client.heard]
 
 
-async def test_server_sends_to_a_room(place: Place, over: str) -> None:
-    """A message of the server to a room reaches its members but the excluded ones, with a
-    position.
+async def test_say_sends_a_room_message_to_members_except_excluded_ones(
+    place: Place, over: str
+) -> None:
+    """Hub's ``say()`` sends text or data to a room's members except those in ``exclude``, and
+    its receipt counts them.
     """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await place.connect("cy")
@@ -149,8 +169,8 @@ async def test_server_sends_to_a_room(place: Place, over: str) -> None:
             await place.hub.say(where, what)
 
 
-async def test_publish_and_notify_count_their_receivers(place: Place, over: str) -> None:
-    """A publication and a notification say how many clients they were sent to."""
+async def test_publish_and_notify_return_the_number_of_receivers(place: Place, over: str) -> None:
+    """Hub's ``publish()`` and ``notify()`` return how many clients the message was sent to."""
     ada, bo = await place.connect("ada", user="u", over=over), await place.connect("bo")
     await ada.ask("subscribe", {"channel": "news"})
     await bo.ask("subscribe", {"channel": "news"})
@@ -162,8 +182,10 @@ async def test_publish_and_notify_count_their_receivers(place: Place, over: str)
     assert not place.hub.notify("nobody", "Hello")
 
 
-async def test_program_sends_to_a_client_by_id(place: Place, over: str) -> None:
-    """A message reaches the client with this id; without such a client it is an error."""
+async def test_hub_send_reaches_the_client_with_the_given_id(place: Place, over: str) -> None:
+    """Hub's ``send()`` reaches the client with the given id, and raises ``unknown_client`` when
+    there is none.
+    """
     ada = await place.connect("ada", over=over)
     receipt = await place.hub.send(ada.id, "direct", {"n": 1})
     assert (receipt.local, receipt.total) == (1, 1)
@@ -178,8 +200,12 @@ async def test_program_sends_to_a_client_by_id(place: Place, over: str) -> None:
     assert caught.value.code == "unknown_client"
 
 
-async def test_program_closes_idle_clients(place: Place, over: str) -> None:
-    """Clients that have sent nothing but heartbeats for long enough are closed with 4502."""
+async def test_close_idle_closes_clients_that_were_idle_for_long_enough(
+    place: Place, over: str
+) -> None:
+    """Hub's ``close_idle(seconds)`` closes clients that have been idle for this long with 4502,
+    and returns their number.
+    """
     ada = await place.connect("ada", over=over)
     await ada.ask("ping")
     assert place.hub.close_idle(3600) == 0

@@ -1,4 +1,4 @@
-"""Message shapes of common examples, which the hub takes as they are."""
+"""Message shapes from widespread WebSocket examples, which the hub accepts besides its own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ Place = Any
 
 
 @pytest.mark.parametrize("field", ["targetClientId", "target_client_id"])
-async def test_hub_takes_both_spellings_of_a_private_target(place: Place, field: str) -> None:
-    """Both spellings name the client that a private message is for."""
+async def test_hub_accepts_both_spellings_of_a_private_message_recipient(
+    place: Place, field: str
+) -> None:
+    """Hub accepts ``targetClientId`` and ``target_client_id`` as the recipient of a private
+    message.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.raw(json.dumps({"type": "private_message", "payload": {field: bo.id, "text": "hi"}}))
     assert (await bo.next("private_message"))["payload"]["text"] == "hi"
 
 
-async def test_hub_takes_room_id_for_a_room(place: Place) -> None:
-    """``roomId`` names a room, and a chat message with it is published there."""
+async def test_hub_accepts_room_id_as_the_name_of_a_room(place: Place) -> None:
+    """Hub accepts ``roomId`` as the room's name, and publishes a chat message that has it in
+    that room.
+    """
     ada = await place.connect("ada")
     await ada.raw('{"type":"join_room","payload":{"roomId":"general"}}')
     assert (await ada.next("ack"))["payload"]["room"] == "general"
@@ -40,15 +46,17 @@ async def test_hub_takes_room_id_for_a_room(place: Place) -> None:
 
 
 async def test_hub_ignores_a_timestamp_inside_the_payload(place: Place) -> None:
-    """A timestamp inside the payload is ignored: the server's clock counts."""
+    """Hub ignores a timestamp in a chat message's payload, and publishes the message with its
+    own time.
+    """
     ada = await place.connect("ada")
     await ada.raw('{"type":"chat_message","payload":{"text":"hi","timestamp":1627891234567}}')
     assert (await ada.next("chat_message"))["payload"]["timestamp"] > 1_700_000_000_000
 
 
 async def test_hub_answers_pings_with_or_without_a_timestamp(place: Place) -> None:
-    """A ping without a payload is answered with the server's time, one with a timestamp with the
-    same.
+    """Hub answers a ping with the ping's own timestamp, or with the server's time when the ping
+    has none.
     """
     ada = await place.connect("ada")
     await ada.raw('{"type":"ping"}')
@@ -57,8 +65,10 @@ async def test_hub_answers_pings_with_or_without_a_timestamp(place: Place) -> No
     assert (await ada.next("pong"))["payload"]["timestamp"] == 1627891234567
 
 
-async def test_hub_takes_pubsub_with_the_channel_beside_the_payload(place: Place) -> None:
-    """``pubsub`` has its channel beside the payload, which is the data."""
+async def test_hub_publishes_pubsub_message_with_channel_beside_the_payload(place: Place) -> None:
+    """Hub publishes the payload of a ``pubsub`` message in the channel beside it, and answers
+    with an error when the channel is missing.
+    """
     ada = await place.connect("ada")
     await ada.raw('{"type":"subscribe","payload":{"channel":"news"}}')
     await ada.raw('{"type":"publish","payload":{"channel":"news","data":{"n":1}}}')
@@ -72,7 +82,9 @@ async def test_hub_takes_pubsub_with_the_channel_beside_the_payload(place: Place
 
 
 async def test_hub_answers_unknown_types_in_a_batch(place: Place) -> None:
-    """Each message of a batch is handled; an unknown type is answered with an error."""
+    """Hub answers an unknown message type in a batch with ``unknown_type``, and handles the next
+    message of the batch.
+    """
     ada = await place.connect("ada")
     await ada.raw(
         '{"type":"batch","payload":{"messages":[{"type":"chat","text":"Hello"},'
@@ -82,8 +94,10 @@ async def test_hub_answers_unknown_types_in_a_batch(place: Place) -> None:
     assert (await ada.next("chat_message"))["payload"]["text"] == "World"
 
 
-async def test_hub_takes_files_as_arrays_of_numbers(start: Any, tmp_path: Path) -> None:
-    """``file_metadata`` and chunks as arrays of numbers make a file."""
+async def test_hub_stores_file_sent_as_arrays_of_numbers(start: Any, tmp_path: Path) -> None:
+    """Hub stores a file whose chunks are sent after ``file_metadata`` as JSON arrays of byte
+    values.
+    """
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
     data = bytes(range(256)) * 150
@@ -100,8 +114,8 @@ async def test_hub_takes_files_as_arrays_of_numbers(start: Any, tmp_path: Path) 
     assert (tmp_path / "picture.png").read_bytes() == data
 
 
-async def test_empty_file_is_complete_with_its_metadata(start: Any, tmp_path: Path) -> None:
-    """``file_metadata`` of an empty file is all of it."""
+async def test_hub_stores_empty_file_after_its_metadata(start: Any, tmp_path: Path) -> None:
+    """Hub stores an empty file at once when ``file_metadata`` has size 0."""
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
     await ada.send("file_metadata", {"name": "empty.txt", "type": "text/plain", "size": 0})
@@ -109,8 +123,12 @@ async def test_empty_file_is_complete_with_its_metadata(start: Any, tmp_path: Pa
     assert (tmp_path / "empty.txt").read_bytes() == b""
 
 
-async def test_hub_refuses_a_numbered_chunk_out_of_turn(start: Any, tmp_path: Path) -> None:
-    """Numbered chunks must come in turn, after their metadata, and hold bytes."""
+async def test_hub_refuses_numbered_chunk_out_of_order_or_with_invalid_bytes(
+    start: Any, tmp_path: Path
+) -> None:
+    """Hub refuses a numbered chunk that comes before its metadata, out of order, or with values
+    that are no bytes.
+    """
     place = await start(files=tmp_path)
     ada = await place.connect("ada")
     chunk: dict[str, Any] = {"chunkIndex": 1, "totalChunks": 3, "data": [1]}

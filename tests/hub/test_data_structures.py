@@ -1,4 +1,4 @@
-"""Data structures of the hub, and its options, each by itself."""
+"""Unit tests of the hub's data structures and options."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.core.batching import Batch, BatchBuffer
+from rtmon.core.batch_buffer import Batch, BatchBuffer
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, ChannelStats, Hub, HubOptions
-from rtmon.hub.admission.connection_rate import ConnectionRate
+from rtmon.hub.admission.connection_rate_limit import ConnectionRate
 from rtmon.hub.brokers.deduplication import SeenIds
-from rtmon.hub.encoding import fitting
-from rtmon.hub.join_leave import JoinLeaveBatch
+from rtmon.hub.join_leave_announcements import JoinLeaveBatch
+from rtmon.hub.outgoing_messages import fitting
 from rtmon.hub.stats import StatsTable
 from rtmon.hub.subscriptions import Subscriptions
 from rtmon.hub.typing_indicator import TypingState
 from rtmon.metrics.records import ChannelInfo
 from rtmon.protocol import limits
 from rtmon.protocol.catalog import Member
-from rtmon.protocol.channels import matches
+from rtmon.protocol.channel_patterns import matches
 
 _names = st.sampled_from(["a", "a.b", "a.c", "b.c", "a.*", "*.c", "**"])
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), _names), max_size=40))
 def test_subscriptions_return_each_subscriber_once(steps: list[tuple[bool, int, str]]) -> None:
-    """A channel's receivers are its subscribers and those of its patterns, each once."""
+    """Subscriptions return each subscriber of a channel once, whether it subscribed by name, by
+    pattern or both.
+    """
     subscriptions: Subscriptions[int] = Subscriptions()
     model: set[tuple[int, str]] = set()
     for add, member, name in steps:
@@ -48,13 +50,13 @@ def test_subscriptions_return_each_subscriber_once(steps: list[tuple[bool, int, 
 
 
 def matches_pattern(name: str, channel: str) -> bool:
-    """Return True if a name is a pattern that matches a channel."""
+    """Return True if ``name`` is a pattern that matches ``channel``."""
     return "*" in name and matches(name, channel)
 
 
-def test_seen_ids_forget_the_heaviest_sender_first() -> None:
-    """Past the capacity the sender with the most ids forgets its older half, and no other sender
-    does.
+def test_seen_ids_evict_ids_of_the_sender_with_the_most_ids() -> None:
+    """Table of seen message ids evicts the oldest ids of the sender with the most when full, and
+    all ids after their lifetime.
     """
     seen: SeenIds[int] = SeenIds(seconds=300, capacity=100)
     seen.add("modest", "m", 1, now=0)
@@ -69,10 +71,12 @@ def test_seen_ids_forget_the_heaviest_sender_first() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.floats(0, 40)), max_size=60))
-def test_seen_id_is_known_for_as_long_as_it_is_remembered(
+def test_seen_id_is_known_for_exactly_its_lifetime(
     steps: list[tuple[str, int, float]],
 ) -> None:
-    """An id is known for as long as it is remembered, never longer, however it is repeated."""
+    """Table of seen message ids knows an id for exactly 60 s after it was added, however often
+    it is looked up.
+    """
     seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
     model: dict[tuple[str, str], float] = {}
     now = 0.0
@@ -88,13 +92,17 @@ def test_seen_id_is_known_for_as_long_as_it_is_remembered(
 
 
 def member(number: int) -> Member:
-    """Return a member with this number as its id."""
+    """Return a presence member with this number as its client id."""
     return Member(client_id=str(number), name=f"n{number}")
 
 
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 10))
-def test_announcements_keep_the_order_of_each_member(moves: list[int], every: int) -> None:
-    """Each join and leave is announced once, and those of one member in their order."""
+def test_join_leave_batch_keeps_the_order_of_each_members_changes(
+    moves: list[int], every: int
+) -> None:
+    """Batch of joins and leaves contains each change once, and the changes of one member in
+    their order.
+    """
     announcer = JoinLeaveBatch()
     here: set[int] = set()
     done: dict[int, list[str]] = {}
@@ -117,8 +125,8 @@ def test_announcements_keep_the_order_of_each_member(moves: list[int], every: in
     assert not announcer
 
 
-def test_thousand_joins_are_one_announcement() -> None:
-    """However many members join, they are one group, and so are those that leave after."""
+def test_join_leave_batch_groups_a_thousand_joins_in_one_announcement() -> None:
+    """Batch of 1,000 joins and then 500 leaves is announced as two groups."""
     announcer = JoinLeaveBatch()
     for number in range(1_000):
         announcer.add("joined", str(number), member(number))
@@ -131,8 +139,8 @@ def test_thousand_joins_are_one_announcement() -> None:
 
 
 def test_typing_state_expires_and_is_bounded() -> None:
-    """A client that does not repeat itself has stopped typing after the timeout; places are
-    bounded.
+    """Typing state of a client ends 5 s after its last repetition, and starting a third ends the
+    oldest when two are allowed.
     """
     typists: TypingState[str] = TypingState(timeout=5.0, places=2)
     assert typists.start("ada", "x", now=0) == (True, [])
@@ -148,8 +156,10 @@ def test_typing_state_expires_and_is_bounded() -> None:
     assert typists.drop("ada") == ["b", "c"]
 
 
-def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
-    """A burst is taken, then the rate; a client that never pauses is closed in the end."""
+def test_rate_limiter_reports_a_flood_only_for_a_client_that_never_pauses() -> None:
+    """Rate limiter allows a burst and then the rate, and reports a flood only for a client that
+    never pauses.
+    """
     limiter = ConnectionRate(rate=10, burst=5, now=0)
     assert [limiter.take(0.0) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
     assert limiter.take(0.1) == 0.0
@@ -169,15 +179,17 @@ def test_flood_limiter_refuses_above_the_rate_and_closes_in_the_end() -> None:
 
 @given(st.lists(st.integers(0, 300_000), max_size=50))
 def test_fitting_groups_keep_order_and_size(sizes: list[int]) -> None:
-    """Groups keep the order, hold everything, and pass the bound only with a single item."""
+    """Items split into groups keep their order, and no group of several items exceeds the byte
+    limit.
+    """
     groups = fitting(list(zip(range(len(sizes)), sizes, strict=True)))
     assert [item for group in groups for item in group] == list(range(len(sizes)))
     for group in groups:
         assert len(group) == 1 or sum(sizes[item] for item in group) <= limits.REPLY_BYTES
 
 
-def test_channel_stats_forget_channels_without_subscribers_first() -> None:
-    """Past the capacity, channels without subscribers are forgotten, those with them never."""
+def test_channel_stats_evict_only_channels_without_subscribers() -> None:
+    """Table of channel statistics evicts only channels without subscribers when it is full."""
     table = StatsTable(10, labels=2)
     busy = table["busy"]
     busy.subscribers = 1
@@ -194,9 +206,11 @@ def test_channel_stats_forget_channels_without_subscribers_first() -> None:
         st.tuples(st.sampled_from("abcdefghij"), st.floats(0, 100), st.integers(0, 3)), max_size=60
     )
 )
-def test_channel_series_never_fall(publications: list[tuple[str, float, int]]) -> None:
-    """The first channels have a series each, all others are counted together, and no counter ever
-    falls.
+def test_channel_metrics_counters_never_decrease(
+    publications: list[tuple[str, float, int]],
+) -> None:
+    """Channel metrics have one series for each of the first three channels and one for all
+    others, and no counter decreases.
     """
     table = StatsTable(5, labels=3)
     told: dict[str, ChannelInfo] = {}
@@ -219,8 +233,10 @@ def test_channel_series_never_fall(publications: list[tuple[str, float, int]]) -
         assert list(told) == [*first, "other"]
 
 
-def test_hub_options_are_checked_by_name() -> None:
-    """Options are checked, named in the error, and come from a record, fields or both."""
+def test_hub_raises_option_error_that_names_the_invalid_option() -> None:
+    """Hub accepts options as a record, as keywords or both, and raises OptionError with the name
+    of an invalid one.
+    """
     assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
     with pytest.raises(OptionError, match="history"):
         Hub(history=-1)
@@ -231,8 +247,8 @@ def test_hub_options_are_checked_by_name() -> None:
     with pytest.raises(OptionError, match="max_waiting"):
         HubOptions(max_waiting=1)
     for channels, wrong in (
-        ({"a*b": ChannelOptions()}, "no pattern"),
-        ({"news.**.x": ChannelOptions()}, "no pattern"),
+        ({"a*b": ChannelOptions()}, "not a valid pattern"),
+        ({"news.**.x": ChannelOptions()}, "not a valid pattern"),
         ({"news": {"slow": "block"}}, "ChannelOptions"),
         ({1: ChannelOptions()}, "as str"),
         (None, "give a dict"),

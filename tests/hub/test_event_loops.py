@@ -1,4 +1,4 @@
-"""A hub over several event loops: notebooks end one and begin another."""
+"""One hub used in several event loops, one after another, as notebooks do."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rtmon.hub import Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 
 
-def test_hub_goes_on_when_another_loop_begins() -> None:
-    """Announcements, history and callbacks go on when the loop ended and another one begins."""
+def test_hub_works_again_in_a_second_event_loop() -> None:
+    """Hub delivers announcements, publications and subscribe callbacks in a second event loop
+    after the first one has ended.
+    """
     hub = Hub(announce=0.02)
     heard: list[Any] = []
 

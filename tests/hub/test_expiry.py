@@ -1,4 +1,4 @@
-"""Expiry of tokens and idle timeouts, over every transport."""
+"""Expiry of tokens and idle timeouts of clients, over every transport."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ Start = Callable[..., Awaitable[Place]]
 
 
 class Timed:
-    """A hub whose clock the test moves, and its connections."""
+    """Serves a hub whose clock is set by the test."""
 
     def __init__(self, start: Start) -> None:
         self.clock = FakeClock(time=time.time())
         self._start = start
 
     async def place(self, **options: Any) -> Place:
-        """Serve a hub with this clock."""
+        """Serve a hub that reads the test's clock."""
         self.here = await self._start(clock=self.clock.monotonic, wall=self.clock.time, **options)
         return self.here
 
     def pass_time(self, seconds: float) -> None:
-        """Advance the clock, and check the expiry of each connection."""
+        """Advance the clock, and make the hub check the expiry of each connection."""
         self.clock.advance(seconds)
         for session in self.here.hub._parts.connection_limits.connections:
             self.here.hub._parts.expiry.check(session)
 
 
-async def test_hub_warns_once_then_closes_when_a_token_expires(start: Start, over: str) -> None:
-    """Before a token expires its client is told, once; then the connection is closed with a code
-    that says to reconnect.
+async def test_hub_sends_one_notice_before_a_token_expires_then_closes_with_4001(
+    start: Start, over: str
+) -> None:
+    """Hub sends one ``token_expiring`` message before a client's token expires, and closes the
+    client with 4001 when it does.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -55,9 +57,9 @@ async def test_hub_warns_once_then_closes_when_a_token_expires(start: Start, ove
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_fresh_token_keeps_a_connection_open(start: Start, over: str) -> None:
-    """A fresh token moves the expiry, and its own is announced again; one that is refused changes
-    nothing.
+async def test_refresh_with_a_valid_token_extends_the_connection(start: Start, over: str) -> None:
+    """Client that sends a fresh token stays connected until that one expires; a token of another
+    user is refused and changes nothing.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -79,9 +81,11 @@ async def test_fresh_token_keeps_a_connection_open(start: Start, over: str) -> N
     assert await ada.close_code() == 4001
 
 
-async def test_hub_closes_connection_when_a_fresh_token_has_fewer_permissions(start: Start) -> None:
-    """A client that shows a token that allows less is closed to reconnect with it: its
-    subscriptions were allowed by the one before.
+async def test_hub_closes_client_when_its_refreshed_token_has_fewer_permissions(
+    start: Start,
+) -> None:
+    """Hub closes a client with 4001 when it refreshes its token with one that has fewer scopes,
+    and acknowledges one with more.
     """
     place = await start(auth=login())
     ada = await place.connect(token=token(scope="a b"))
@@ -90,8 +94,8 @@ async def test_hub_closes_connection_when_a_fresh_token_has_fewer_permissions(st
     assert await ada.close_code() == 4001
 
 
-async def test_token_expires_by_the_real_clock(start: Start) -> None:
-    """By the real clock, too, a connection is closed when its token expires."""
+async def test_hub_closes_client_when_its_user_expires_by_the_real_clock(start: Start) -> None:
+    """Hub closes a client with 4001 at the expiry of its user, measured by the system clock."""
     place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
     ada = await place.connect()
     (session,) = place.hub._parts.connection_limits.connections
@@ -101,9 +105,11 @@ async def test_token_expires_by_the_real_clock(start: Start) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_hub_closes_an_idle_client(start: Start, over: str) -> None:
-    """A client that sends nothing but heartbeats is closed with a code that keeps it from
-    reconnecting; one that sends anything else is not.
+async def test_hub_closes_client_that_sends_only_pings_for_the_idle_timeout(
+    start: Start, over: str
+) -> None:
+    """Hub closes a client with 4502 when it sends only pings for ``idle_timeout``, and keeps one
+    that sends other messages.
     """
     timed = Timed(start)
     place = await timed.place(idle_timeout=60)
@@ -118,8 +124,8 @@ async def test_hub_closes_an_idle_client(start: Start, over: str) -> None:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_idle_timeout_changes_for_clients_that_are_connected(start: Start, over: str) -> None:
-    """An idle timeout that is set or lifted while the hub runs holds for all connections."""
+async def test_changed_idle_timeout_applies_to_connected_clients(start: Start, over: str) -> None:
+    """Hub applies a changed ``idle_timeout`` to clients that are already connected."""
     place = await start()
     ada, bo = await place.connect(over=over), await place.connect()
     place.hub.change(idle_timeout=3_600)
@@ -132,17 +138,19 @@ async def test_idle_timeout_changes_for_clients_that_are_connected(start: Start,
     assert (await bo.ask("ping"))["type"] == "pong"
 
 
-async def test_idle_timeout_set_later_closes_by_the_real_clock(start: Start) -> None:
-    """A client that is connected already is closed when the new timeout has passed."""
+async def test_idle_timeout_set_later_closes_a_connected_client(start: Start) -> None:
+    """Hub closes a connected client with 4502 when an idle timeout set later has passed by the
+    system clock.
+    """
     place = await start()
     ada = await place.connect()
     place.hub.change(idle_timeout=0.1)
     assert await ada.close_code() == 4502
 
 
-async def test_heartbeats_in_a_batch_do_not_count_as_activity(start: Start) -> None:
-    """A client that sends nothing but heartbeats is idle, in a batch, too; one that sends more in a
-    batch is not.
+async def test_pings_in_a_batch_do_not_count_as_activity(start: Start) -> None:
+    """Hub counts a batch of only pings as no activity, and a batch with another message as
+    activity.
     """
     clock = FakeClock()
     place = await start(idle_timeout=3_600, clock=clock.monotonic)

@@ -1,4 +1,4 @@
-"""What uploads may hold of the server's folder: room reserved, number of files, a user's share."""
+"""Limits on what clients' uploads may use of the hub's folder: bytes, files, and share per user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import Hub
 from rtmon.hub.files.store import FileStore
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_chunk
+from rtmon.protocol.binary_messages import encode_chunk
 from rtmon.testing import FakeClock
 from tests.hub.conftest import TRANSPORTS
 from tests.hub.tokens import login, token
@@ -29,21 +29,23 @@ LATER = limits.FILE_RESERVED + 0.1
 
 
 async def offer(client: Any, size: int, name: str = "a") -> dict[str, Any]:
-    """Offer a file. Returns the answer."""
+    """Offer a file of this size to the hub, and return the hub's reply."""
     answer: dict[str, Any] = await client.ask("file_offer", {"name": name, "size": size})
     return answer
 
 
 def code(answer: dict[str, Any]) -> str:
-    """Return the code of an error, or the type of another answer."""
+    """Return the error code of a reply, or its message type when the reply is no error."""
     return str(answer["payload"].get("code", answer["type"]))
 
 
 @pytest.mark.parametrize("over", EVERYWHERE)
-async def test_offers_without_bytes_block_nobody_after_seconds(
+async def test_reserved_space_of_an_upload_without_bytes_is_freed_after_its_timeout(
     start: Any, tmp_path: Path, over: str
 ) -> None:
-    """Ten offers of 100 MiB without a byte following fill the quota for ten seconds, and once."""
+    """Hub frees the space reserved for an offered file when no bytes arrive before the timeout,
+    so that other clients can upload.
+    """
     clock = FakeClock()
     place = await start(files=tmp_path, clock=clock.monotonic)
     ada, eve = await place.connect("ada", over=over), await place.connect("eve", over=over)
@@ -53,17 +55,20 @@ async def test_offers_without_bytes_block_nobody_after_seconds(
     assert code(await offer(bo, MIB)) == "file_quota"
     clock.advance(LATER)
     assert code(await offer(bo, 100 * MIB)) == "ack"
-    # A client that offered for nothing has room reserved once bytes come; an empty file has none.
+    # After an unused offer, a client's later offers reserve space only when bytes arrive.
+    # Completing an empty file does not change this.
     await ada.ask("file_done", {"file": (await offer(ada, 0, "empty"))["payload"]["file"]})
     for client in (ada, eve):
         assert [code(await offer(client, 100 * MIB)) for _ in range(5)] == ["ack"] * 5
     assert code(await offer(bo, 100 * MIB)) == "ack"
 
 
-async def test_offers_without_bytes_free_their_places_after_seconds(
+async def test_offers_without_bytes_stop_counting_as_uploads_after_their_timeout(
     start: Any, tmp_path: Path
 ) -> None:
-    """Uploads that never begin do not keep others from sending, though they are many."""
+    """Hub refuses an upload when too many are under way, and stops counting offers without bytes
+    after their timeout.
+    """
     clock = FakeClock()
     place = await start(files=tmp_path, clock=clock.monotonic, rate=1e6, burst=10_000)
     ada, bo = await place.connect("ada"), await place.connect("bo")
@@ -77,11 +82,11 @@ async def test_offers_without_bytes_free_their_places_after_seconds(
     assert len(list((tmp_path / ".partial").iterdir())) == 1
 
 
-async def test_upload_that_pauses_gives_back_its_room_and_goes_on(
+async def test_paused_upload_releases_its_reserved_space_and_can_continue(
     start: Any, tmp_path: Path
 ) -> None:
-    """Received bytes stay; the room for the rest goes to other uploads meanwhile, and is
-    reserved again after.
+    """Hub gives the reserved space of a paused upload to another client, and lets the upload
+    continue once there is space again.
     """
     clock = FakeClock()
     place = await start(files=tmp_path, file_size=90, file_quota=100, clock=clock.monotonic)
@@ -105,8 +110,12 @@ async def test_upload_that_pauses_gives_back_its_room_and_goes_on(
     assert (tmp_path / "a").read_bytes() == b"x" * 90
 
 
-async def test_user_takes_no_more_than_a_share_of_the_folder(start: Any, tmp_path: Path) -> None:
-    """A user's files count together over all connections; other users have room all the same."""
+async def test_user_cannot_exceed_half_of_the_file_quota_over_all_connections(
+    start: Any, tmp_path: Path
+) -> None:
+    """Hub refuses a user's files above half of the file quota, counted over all connections of
+    the user, and accepts another user's.
+    """
     place = await start(files=tmp_path, file_size=400, file_quota=1_000, auth=login())
     ada, again = [await place.connect(token=token("ada")) for _ in range(2)]
     bo = await place.connect(token=token("bo"))
@@ -119,8 +128,12 @@ async def test_user_takes_no_more_than_a_share_of_the_folder(start: Any, tmp_pat
     assert code(await offer(bo, 400)) == "ack"
 
 
-async def test_files_are_counted_and_bounded(start: Any, tmp_path: Path) -> None:
-    """Empty files count: those that were there, those that came, and those under way."""
+async def test_hub_refuses_files_above_file_count_even_when_empty(
+    start: Any, tmp_path: Path
+) -> None:
+    """Hub refuses a file above ``file_count``, which counts earlier, stored and unfinished
+    files, even empty ones.
+    """
     (tmp_path / "was here").write_bytes(b"")
     place = await start(files=tmp_path, file_count=4)
     ada = await place.connect("ada")
@@ -133,8 +146,8 @@ async def test_files_are_counted_and_bounded(start: Any, tmp_path: Path) -> None
     assert code(await offer(ada, 0)) == "ack"
 
 
-async def test_user_takes_no_more_than_a_share_of_the_number(start: Any, tmp_path: Path) -> None:
-    """Of four files, one user may have two."""
+async def test_user_cannot_exceed_half_of_the_file_count(start: Any, tmp_path: Path) -> None:
+    """Hub with ``file_count=4`` accepts two files of each user, and refuses the third."""
     place = await start(files=tmp_path, file_count=4, auth=login())
     ada, bo = [await place.connect(token=token(user)) for user in ("ada", "bo")]
     assert [code(await offer(ada, 0)) for _ in range(3)] == ["ack", "ack", "file_quota"]
@@ -142,14 +155,16 @@ async def test_user_takes_no_more_than_a_share_of_the_number(start: Any, tmp_pat
 
 
 def stored(store: FileStore, name: str, data: bytes = b"") -> str:
-    """Store a file. Returns the name that it was given."""
+    """Store a file, and return the name that the store gave it."""
     upload = store.begin(name, len(data), None)
     upload.write(0, data)
     return upload.finish(None).path.name
 
 
-def test_name_is_free_after_few_attempts_when_it_was_given_often(tmp_path: Path) -> None:
-    """The tenth file of a name and all later ones get random marks: nothing is searched."""
+def test_file_store_adds_random_suffix_after_nine_files_of_one_name(tmp_path: Path) -> None:
+    """File store numbers the second to ninth file of one name, and gives later ones a random
+    hexadecimal suffix.
+    """
     store = FileStore(tmp_path, size=100, quota=100)
     names = [stored(store, "n.txt") for _ in range(30)]
     assert names[:9] == ["n.txt", *(f"n ({number}).txt" for number in range(2, 10))]
@@ -158,8 +173,12 @@ def test_name_is_free_after_few_attempts_when_it_was_given_often(tmp_path: Path)
 
 
 @pytest.mark.matrix
-def test_three_thousandth_file_of_a_name_takes_no_longer(tmp_path: Path) -> None:
-    """2,985 empty files of one name slow down none that follows."""
+def test_file_store_takes_no_longer_for_the_three_thousandth_file_of_one_name(
+    tmp_path: Path,
+) -> None:
+    """File store takes less than three times as long for a file when 2,985 files have the same
+    name.
+    """
     store = FileStore(tmp_path, size=100, quota=100)
     times = []
     for _ in range(2_985):
@@ -170,8 +189,10 @@ def test_three_thousandth_file_of_a_name_takes_no_longer(tmp_path: Path) -> None
     assert last[150] < 3 * first[150]
 
 
-def test_store_refuses_and_forgets_file_when_the_disk_takes_no_more(tmp_path: Path) -> None:
-    """A disk that is full at the last byte is told as such, and the room is free again."""
+def test_file_store_raises_file_quota_error_when_the_disk_is_full(tmp_path: Path) -> None:
+    """File store raises ProtocolError with ``file_quota`` when a file cannot be written, and an
+    aborted upload leaves no file.
+    """
     store = FileStore(tmp_path, size=8_000, quota=8_000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     upload = store.begin("a", 8_000, None)
@@ -189,7 +210,7 @@ def test_store_refuses_and_forgets_file_when_the_disk_takes_no_more(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("option", "value"), [("file_count", -1), ("file_share", 0)])
-def test_hub_refuses_bound_of_files_that_makes_no_sense(option: str, value: float) -> None:
-    """A number of files below zero, and a share of nothing, are an OptionError that names it."""
+def test_hub_rejects_invalid_file_count_and_file_share(option: str, value: float) -> None:
+    """Hub raises OptionError that names the option for ``file_count=-1`` and ``file_share=0``."""
     with pytest.raises(OptionError, match=option):
         Hub(**{option: value})

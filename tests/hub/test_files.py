@@ -1,3 +1,5 @@
+"""File transfer: uploads, downloads, resuming, limits, and safe file names."""
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from rtmon.errors import ProtocolError
 from rtmon.hub.files.store import FileStore, safe_name
 from rtmon.protocol import limits
-from rtmon.protocol.binary import decode_chunk, encode_chunk
+from rtmon.protocol.binary_messages import decode_chunk, encode_chunk
 from rtmon.testing import FakeClock
 from tests.hub.tokens import login, token
 
@@ -21,12 +23,12 @@ Place = Any
 
 
 def digest(data: bytes) -> str:
-    """Return the SHA-256 of data in hexadecimal."""
+    """Return the SHA-256 of the data in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 async def upload(client: Any, name: str, data: bytes, **offer: Any) -> dict[str, Any]:
-    """Send a whole file, and return the payload of the last answer."""
+    """Upload a whole file, and return the payload of the hub's last reply."""
     offer = {"name": name, "size": len(data), "sha256": digest(data), **offer}
     answer = (await client.ask("file_offer", offer))["payload"]
     await chunks(client, answer["file"], data)
@@ -36,13 +38,13 @@ async def upload(client: Any, name: str, data: bytes, **offer: Any) -> dict[str,
 async def chunks(
     client: Any, file: str, data: bytes, start: int = 0, end: int | None = None
 ) -> None:
-    """Send a part of a file in binary chunks."""
+    """Send the bytes of a file from ``start`` to ``end`` in binary chunks."""
     for offset in range(start, len(data) if end is None else end, 16_384):
         await client.raw(encode_chunk(file, offset, data[offset : offset + 16_384]))
 
 
 async def download(client: Any, file: str, size: int, have: bytes = b"") -> bytes:
-    """Download an offered file after the bytes already received."""
+    """Download an offered file, starting after the bytes in ``have``."""
     data, told = have, len(have)
     await client.send("ack", {"file": file, "offset": len(data)})
     while len(data) < size:
@@ -61,7 +63,7 @@ async def download(client: Any, file: str, size: int, have: bytes = b"") -> byte
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
-    """The receiving folder."""
+    """The folder in which the hub stores files."""
     return tmp_path / "received"
 
 
@@ -71,8 +73,12 @@ def visible(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "websocket-msgpack"])
-async def test_file_reaches_the_members_of_a_room(start: Any, folder: Path, over: str) -> None:
-    """A file of megabytes, sent in binary chunks, reaches the other members byte for byte."""
+async def test_uploaded_file_reaches_the_other_members_of_a_room(
+    start: Any, folder: Path, over: str
+) -> None:
+    """Hub offers an uploaded file of 3 MB to the room's other members, who download the same
+    bytes.
+    """
     place = await start(files=folder)
     ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=over)
     for client in (ada, bo):
@@ -96,8 +102,8 @@ async def test_file_reaches_the_members_of_a_room(start: Any, folder: Path, over
 
 
 async def test_upload_resumes_after_a_reconnect(start: Any, folder: Path) -> None:
-    """After a reconnect an upload goes on where it was, and the file appears only
-    when it is whole.
+    """Client that reconnects resumes its upload after the bytes received, and the file appears
+    only when it is complete.
     """
     place = await start(files=folder)
     ada = await place.connect("ada")
@@ -118,7 +124,7 @@ async def test_upload_resumes_after_a_reconnect(start: Any, folder: Path) -> Non
 
 
 async def test_download_resumes_after_a_reconnect(start: Any, folder: Path) -> None:
-    """A client that reconnects gets the rest of a file."""
+    """Client that reconnects resumes its download after the bytes that it already has."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     data = os.urandom(200_000)
@@ -130,8 +136,10 @@ async def test_download_resumes_after_a_reconnect(start: Any, folder: Path) -> N
     assert await download(bo, file, len(data), have=part) == data
 
 
-async def test_download_stays_within_the_window_of_its_receiver(start: Any, folder: Path) -> None:
-    """The server is never more than its window ahead of what was acknowledged."""
+async def test_download_is_never_more_than_one_mebibyte_ahead_of_the_acks(
+    start: Any, folder: Path
+) -> None:
+    """Hub sends at most 1 MiB of a file beyond what the downloading client has acknowledged."""
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     data = bytes(2_000_000)
@@ -146,7 +154,9 @@ async def test_download_stays_within_the_window_of_its_receiver(start: Any, fold
 
 
 async def test_upload_that_differs_from_its_offer_is_removed(start: Any, folder: Path) -> None:
-    """A wrong hash, too few or too many bytes end the upload, and nothing of it stays."""
+    """Hub answers ``file_mismatch`` and removes the upload when its size or SHA-256 differs from
+    the offer.
+    """
     place = await start(files=folder)
     ada = await place.connect("ada")
     answer = await ada.ask("file_offer", {"name": "a", "size": 4, "sha256": "0" * 64})
@@ -165,8 +175,10 @@ async def test_upload_that_differs_from_its_offer_is_removed(start: Any, folder:
     assert list((folder / ".partial").iterdir()) == []
 
 
-async def test_aborted_upload_gives_its_space_back(start: Any, folder: Path) -> None:
-    """Aborting removes what came and frees its share of the quota."""
+async def test_aborted_upload_frees_its_quota_and_its_partial_file(
+    start: Any, folder: Path
+) -> None:
+    """Hub deletes the partial file of an aborted upload, and frees its share of the quota."""
     place = await start(files=folder, file_quota=100)
     ada = await place.connect("ada")
     for _ in range(3):
@@ -176,9 +188,9 @@ async def test_aborted_upload_gives_its_space_back(start: Any, folder: Path) -> 
     assert list((folder / ".partial").iterdir()) == []
 
 
-async def test_files_are_bounded_in_size_number_and_quota(start: Any, folder: Path) -> None:
-    """One file, all files and the number of transfers are bounded; without a folder files are
-    refused.
+async def test_hub_refuses_file_offers_above_size_quota_or_number(start: Any, folder: Path) -> None:
+    """Hub refuses a file offer above the file size, the quota or the number of transfers, and
+    any offer without a folder.
     """
     place = await start(files=folder, file_size=50, file_quota=100)
     ada, bo = await place.connect("ada"), await place.connect("bo")
@@ -197,9 +209,9 @@ async def test_files_are_bounded_in_size_number_and_quota(start: Any, folder: Pa
     assert refused["payload"]["code"] == "files_refused"
 
 
-async def test_uploads_are_bounded_over_all_senders(start: Any, folder: Path) -> None:
-    """A client that claims to be another sender for each file is bounded all the same; transfers
-    that end make room.
+async def test_hub_limits_unfinished_uploads_over_all_sessions(start: Any, folder: Path) -> None:
+    """Hub refuses an upload when too many are unfinished over all sessions, and accepts one
+    again after another is aborted.
     """
     place = await start(files=folder, rate=1e6, burst=10_000)
     ada = await place.connect("ada")
@@ -217,11 +229,11 @@ async def test_uploads_are_bounded_over_all_senders(start: Any, folder: Path) ->
     assert (await ada.ask("file_offer", {"name": "a", "size": 0}))["type"] == "ack"
 
 
-async def test_chunks_of_a_file_cost_no_rate_unless_they_are_empty(
+async def test_file_chunks_do_not_count_against_rate_limits_unless_empty(
     start: Any, folder: Path
 ) -> None:
-    """A file's chunks do not count against the rates of client, user or address;
-    empty chunks do.
+    """Hub does not count file chunks against the rate limits of client, user or address, except
+    empty ones.
     """
     clock = FakeClock()
     place = await start(
@@ -242,8 +254,12 @@ async def test_chunks_of_a_file_cost_no_rate_unless_they_are_empty(
     assert (await ada.ask("ping"))["payload"]["code"] == "rate_limited"
 
 
-async def test_client_cannot_touch_a_transfer_of_another(start: Any, folder: Path) -> None:
-    """A client can neither add to, finish nor abort another client's transfer."""
+async def test_client_cannot_continue_finish_or_abort_another_clients_upload(
+    start: Any, folder: Path
+) -> None:
+    """Hub answers ``unknown_file`` when a client adds to, finishes or aborts another client's
+    upload.
+    """
     place = await start(files=folder)
     ada, bo = await place.connect("ada"), await place.connect("bo")
     file = (await ada.ask("file_offer", {"name": "a", "size": 2}))["payload"]["file"]
@@ -257,10 +273,8 @@ async def test_client_cannot_touch_a_transfer_of_another(start: Any, folder: Pat
     assert (await ada.next("error"))["payload"]["code"] == "too_large"
 
 
-async def test_client_sends_chunks_as_base64_when_it_cannot_send_binary(
-    start: Any, folder: Path
-) -> None:
-    """Over a text transport, chunks travel as base64 in an envelope."""
+async def test_hub_stores_file_sent_as_base64_chunks(start: Any, folder: Path) -> None:
+    """Hub stores a file whose chunks are sent as base64 in JSON messages."""
     place = await start(files=folder)
     ada = await place.connect("ada")
     file = (await ada.ask("file_offer", {"name": "a", "size": 4}))["payload"]["file"]
@@ -270,8 +284,10 @@ async def test_client_sends_chunks_as_base64_when_it_cannot_send_binary(
     assert (folder / "a").read_bytes() == bytes(range(4))
 
 
-async def test_second_file_of_a_name_gets_a_number(start: Any, folder: Path) -> None:
-    """A name that is taken gets a number, also when two uploads finish at once."""
+async def test_files_of_the_same_name_get_numbers(start: Any, folder: Path) -> None:
+    """Hub stores three files of the same name that finish at once under different, numbered
+    names.
+    """
     place = await start(files=folder)
     people = [await place.connect(str(number)) for number in range(3)]
     done = await asyncio.gather(*[upload(c, "n.tar.gz", c.id.encode()) for c in people])
@@ -298,15 +314,15 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_name_becomes_one_plain_file(name: str) -> None:
-    """A hostile name becomes the name of one plain file inside the folder."""
+def test_safe_name_turns_hostile_file_name_into_a_plain_one(name: str) -> None:
+    """Hostile file name, such as ``../../etc/passwd``, becomes a plain file name without a path."""
     assert safe_name(name) == HOSTILE[name]
 
 
 @given(st.text(max_size=300))
 def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
-    """Any text becomes one visible name in the folder, and stays what it is when made
-    safe again.
+    """Any text becomes the name of a visible file inside the folder, and stays unchanged when it
+    is sanitized again.
     """
     safe = safe_name(name)
     path = Path("/folder") / safe
@@ -317,8 +333,10 @@ def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
     assert safe_name(safe) == safe
 
 
-def test_store_removes_leftovers_and_counts_complete_files(tmp_path: Path) -> None:
-    """Partial files of an earlier run are removed, and complete ones count against the quota."""
+def test_file_store_removes_partial_files_and_counts_complete_ones_at_start(tmp_path: Path) -> None:
+    """File store deletes partial files of an earlier run, and counts complete files against the
+    quota.
+    """
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".partial" / "old").write_bytes(b"x")
     (tmp_path / "kept").write_bytes(b"x" * 60)

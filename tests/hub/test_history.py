@@ -1,4 +1,4 @@
-"""History: read page by page, and replayed to clients that return."""
+"""Channel history: read in pages, and sent to clients that subscribe again."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions
 from rtmon.testing import until
 
 Place = Any
 WAITING = 1_048_576
-"""Bytes that may wait for one: with a quarter of them, no more is sent of what it missed."""
+"""Send queue limit of a client in bytes; history is paused while a quarter of it is queued."""
 
 
 async def test_client_reads_history_in_pages_without_subscribing(place: Place) -> None:
-    """History is read without subscribing, page by page, as whole messages."""
+    """Client reads a channel's history page by page without subscribing, and ``recovered`` is
+    false for a position of another epoch.
+    """
     ada = await place.connect("ada")
     for number in range(7):
         await place.hub.publish("news", number)
@@ -35,11 +37,11 @@ async def test_client_reads_history_in_pages_without_subscribing(place: Place) -
 
 
 @pytest.mark.parametrize("batching", [None, Batch(size=3, delay=0.05)])
-async def test_returning_client_gets_more_history_than_may_wait_for_it(
+async def test_client_recovers_more_history_than_its_send_queue_holds(
     start: Any, batching: Batch | None
 ) -> None:
-    """A client that missed more than may wait for one connection gets all of it as fast as it
-    reads, then what was published meanwhile, once.
+    """Client that missed more bytes than its send queue holds receives all of them, then newer
+    publications, each once and in order.
     """
     rules = {"c": ChannelOptions(batch=batching)}
     place = await start(max_waiting=WAITING, channels=rules)
@@ -65,11 +67,13 @@ async def test_returning_client_gets_more_history_than_may_wait_for_it(
     assert [d[0] for d in await ada.published(1)] == [70]
 
 
-async def test_hub_closes_client_that_does_not_read_its_history(
+async def test_hub_closes_client_with_1013_when_it_does_not_read_its_history(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that asks for history and reads nothing is closed, and holds up no other client."""
-    monkeypatch.setattr("rtmon.hub.recovery._PATIENCE", 0.2)
+    """Hub closes a client with 1013 when it requests history and reads nothing, while other
+    clients can still publish.
+    """
+    monkeypatch.setattr("rtmon.hub.history_recovery._PATIENCE", 0.2)
     place = await start(max_waiting=WAITING)
     first = await place.hub.publish("c", 0)
     for _ in range(60):

@@ -1,4 +1,6 @@
-"""Hooks: functions of the program that are called when clients come, act and leave."""
+"""Hooks: functions of the application that the hub calls when clients connect, act and
+disconnect.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ Place = Any
 
 
 def record(hub: Hub) -> list[tuple[Any, ...]]:
-    """Return a growing list of the hooks called: the client's name, the hook, its arguments."""
+    """Return a list that grows by each hook call: client name, hook name, and arguments."""
     seen: list[tuple[Any, ...]] = []
     for hook in ("on_connect", "on_disconnect", "on_join", "on_leave"):
         _register(hub, hook, seen)
@@ -42,11 +44,13 @@ def _register(hub: Hub, hook: str, seen: list[tuple[Any, ...]]) -> None:
 
 
 async def test_hooks_are_called_in_the_order_of_a_clients_actions(place: Place, over: str) -> None:
-    """Each hook is called once, sync or async, with its arguments, in order, over any transport."""
+    """Hub calls each hook once with its arguments, in the order of the client's actions, whether
+    it is sync or async.
+    """
     seen = record(place.hub)
     ada = await place.connect("ada", over=over)
     await ada.ask("join_room", {"room": "r"})
-    await ada.ask("join_room", {"room": "r"})  # it is in there: nothing happens
+    await ada.ask("join_room", {"room": "r"})  # Already a member, so no hook is called.
     await ada.ask("subscribe", {"channel": "c"})
     await ada.ask("subscribe", {"channel": "news.*"})
     await ada.ask("publish", {"channel": "c", "data": {"x": [1]}, "ack": True}, id="once")
@@ -77,9 +81,11 @@ async def test_hooks_are_called_in_the_order_of_a_clients_actions(place: Place, 
         assert (code, cause) == (1000, "closed")
 
 
-async def test_hook_refuses_a_client_before_its_welcome(place: Place, over: str) -> None:
-    """A client that on_connect refuses gets the error and no welcome, and no other hook is
-    called.
+async def test_client_gets_error_and_no_welcome_when_on_connect_raises(
+    place: Place, over: str
+) -> None:
+    """Client gets the error that ``on_connect`` raises instead of a welcome, and
+    ``on_disconnect`` is not called.
     """
     seen: list[Any] = []
     place.hub.on_disconnect(lambda *arguments: seen.append(arguments))
@@ -107,8 +113,10 @@ async def test_hook_refuses_a_client_before_its_welcome(place: Place, over: str)
     assert seen == []
 
 
-async def test_slow_hook_holds_up_its_own_client_alone(place: Place, over: str) -> None:
-    """While a hook of one client runs, its next message waits, and other clients go on."""
+async def test_slow_hook_delays_only_the_client_it_was_called_for(place: Place, over: str) -> None:
+    """Hub delays a client's next message while its ``on_join`` hook runs, and handles other
+    clients' messages meanwhile.
+    """
     begun, go = asyncio.Event(), asyncio.Event()
     seen: list[str] = []
 
@@ -126,7 +134,7 @@ async def test_slow_hook_holds_up_its_own_client_alone(place: Place, over: str) 
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
 
     async def send() -> None:
-        # Over some transports, sending ends when the message was handled.
+        # Over some transports, send() returns only when the hub has handled the message.
         await ada.send("join_room", {"room": "r"})
         await ada.send("note")
 
@@ -147,7 +155,7 @@ async def _hang(*_: Any) -> None:
 
 
 async def _stubborn(*_: Any) -> None:
-    """Take no cancellation for an answer."""
+    """Continue when canceled."""
     while True:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.2)
@@ -177,10 +185,12 @@ FAILING = {
 
 @pytest.mark.parametrize("how", FAILING)
 @pytest.mark.parametrize("hook", ["on_connect", "on_join", "on_subscribe", "on_publish"])
-async def test_failing_hook_harms_its_own_message_only(
+async def test_failing_hook_is_answered_with_internal_and_logged(
     start: Callable[..., Awaitable[Place]], caplog: Any, hook: str, how: str
 ) -> None:
-    """A hook that fails is told to its client as an error, and to the operator; others go on."""
+    """Hub answers ``internal`` to the client whose hook fails, logs, reports and counts the
+    failure, and serves other clients.
+    """
     place = await start(hook_timeout=0.05)
     reported: list[tuple[str, str]] = []
     place.hub.report_to(lambda what, detail: reported.append((what, detail)))
@@ -213,10 +223,12 @@ async def test_failing_hook_harms_its_own_message_only(
     assert (await bo.ask("join_room", {"room": "r"}))["type"] == "ack"
 
 
-async def test_welcome_comes_before_the_effects_of_the_connect_hook(
+async def test_welcome_arrives_before_messages_that_on_connect_sends(
     place: Place, over: str
 ) -> None:
-    """Messages and joins of on_connect reach the client after the welcome."""
+    """Client receives its welcome before messages that ``on_connect`` sends, and is in the rooms
+    that ``on_connect`` joined.
+    """
     joined: list[str] = []
 
     @place.hub.on_connect
@@ -240,8 +252,8 @@ async def test_welcome_comes_before_the_effects_of_the_connect_hook(
 
 
 @pytest.mark.parametrize("code", [1000, 4321])
-async def test_connect_hook_may_close_the_client_with_a_code(place: Place, code: int) -> None:
-    """A client that on_connect closes gets that code and reason, and no welcome."""
+async def test_client_is_closed_with_the_code_that_on_connect_uses(place: Place, code: int) -> None:
+    """Client that ``on_connect`` closes gets that close code and reason."""
 
     @place.hub.on_connect
     async def close(client: Any) -> None:
@@ -253,8 +265,8 @@ async def test_connect_hook_may_close_the_client_with_a_code(place: Place, code:
     await until(lambda: not place.hub.connections)
 
 
-async def test_failures_of_one_hook_are_logged_once_a_minute(place: Place, caplog: Any) -> None:
-    """A hook that fails for each of many messages is counted each time and logged once."""
+async def test_twenty_failures_of_one_hook_are_logged_once(place: Place, caplog: Any) -> None:
+    """Hub counts 20 failures of one hook, and logs only the first."""
     place.hub.on_publish(_raises)
     ada = await place.connect("ada")
     with caplog.at_level(logging.ERROR, "rtmon.hub"):
@@ -265,8 +277,10 @@ async def test_failures_of_one_hook_are_logged_once_a_minute(place: Place, caplo
     assert len(caplog.records) == 1
 
 
-async def test_failures_of_two_functions_are_told_apart(place: Place, caplog: Any) -> None:
-    """Each function that fails is named in the log, in one line whatever its name is."""
+async def test_log_names_each_hook_function_that_fails(place: Place, caplog: Any) -> None:
+    """Hub logs the failure of each hook function with its name, on one line even when the name
+    contains a line break.
+    """
 
     def other(client: Any, channel: str, data: Any) -> None:
         raise RuntimeError
@@ -283,8 +297,10 @@ async def test_failures_of_two_functions_are_told_apart(place: Place, caplog: An
     assert second.startswith(f"on_publish ({__name__}.other line) failed: ")
 
 
-async def test_disconnect_hook_follows_the_hooks_before_it(place: Place) -> None:
-    """on_disconnect waits for hooks of the same client that still run when the connection ends."""
+async def test_on_disconnect_waits_for_running_hooks_of_the_same_client(place: Place) -> None:
+    """Hub calls ``on_leave`` and ``on_disconnect`` only after a hook of the same client that was
+    still running.
+    """
     seen: list[str] = []
     go = asyncio.Event()
 
@@ -310,10 +326,12 @@ async def test_disconnect_hook_follows_the_hooks_before_it(place: Place) -> None
 @pytest.mark.parametrize(
     ("code", "cause"), [(1001, "closed"), (1013, "slow consumer"), (4321, "closed")]
 )
-async def test_disconnect_hook_is_told_code_reason_and_cause(
+async def test_on_disconnect_gets_the_close_code_reason_and_cause(
     place: Place, code: int, cause: str
 ) -> None:
-    """on_disconnect gets the hub's close code, reason and cause."""
+    """Hub calls ``on_disconnect`` with the close code, reason and cause of a connection that it
+    closes.
+    """
     seen: list[Any] = []
     place.hub.on_disconnect(lambda client, *rest: seen.append(rest))
     ada = await place.connect("ada")
@@ -326,8 +344,12 @@ async def test_disconnect_hook_is_told_code_reason_and_cause(
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 @pytest.mark.parametrize("how", ["closes", "vanishes", "is closed", "server ends"])
-async def test_disconnect_hook_agrees_with_the_connections_table(over: str, how: str) -> None:
-    """Code and cause that on_disconnect is told are those that a Monitor has of the connection."""
+async def test_on_disconnect_gets_the_same_code_and_cause_as_the_monitor(
+    over: str, how: str
+) -> None:
+    """Hub calls ``on_disconnect`` with the close code and cause that the Monitor records,
+    however the connection ends.
+    """
     hub, seen = rtmon.Hub(), []
     hub.on_disconnect(lambda client, code, reason, cause: seen.append((code, cause)))
     serving: Any = rtmon.serve if over == "native" else rtmon.asgi.serve
@@ -352,8 +374,10 @@ async def test_disconnect_hook_agrees_with_the_connections_table(over: str, how:
     assert seen == [(ending.close_code, ending.cause)]
 
 
-async def test_failing_hook_is_an_event_of_the_monitor() -> None:
-    """The operator finds a failed hook among the Events."""
+async def test_monitor_records_failing_hook_as_an_event() -> None:
+    """Monitor records a ``hook failed`` event with hook, function and exception when a hook
+    raises.
+    """
     hub = rtmon.Hub()
     hub.on_join(_raises)
     async with (
@@ -370,8 +394,10 @@ async def test_failing_hook_is_an_event_of_the_monitor() -> None:
     await hub.aclose()
 
 
-async def test_disconnect_hook_is_told_how_it_ended_without_a_monitor(place: Place) -> None:
-    """Where no Monitor counts the connections, the transport gives the code and cause."""
+async def test_on_disconnect_gets_code_and_cause_without_a_monitor(place: Place) -> None:
+    """Hub calls ``on_disconnect`` with close code, reason and cause when no Monitor observes the
+    server.
+    """
     seen: list[Any] = []
     place.hub.on_disconnect(lambda client, *rest: seen.append(rest))
     ada, bo, eve = [await place.connect() for _ in range(3)]
@@ -386,8 +412,12 @@ async def test_disconnect_hook_is_told_how_it_ended_without_a_monitor(place: Pla
     assert seen[2][::2] == (1001, "server shutdown")
 
 
-async def test_hub_ends_although_a_hook_hangs(start: Callable[..., Awaitable[Place]]) -> None:
-    """A hook that hangs holds up the end of the hub for its time limit at most."""
+async def test_hub_closes_within_the_hook_timeout_when_a_hook_hangs(
+    start: Callable[..., Awaitable[Place]],
+) -> None:
+    """Hub closes although an ``on_disconnect`` hook hangs, because ``hook_timeout`` ends the
+    hook.
+    """
     place = await start(hook_timeout=0.05)
     place.hub.on_disconnect(_hang)
     place.hub.on_disconnect(_stubborn)
@@ -397,8 +427,8 @@ async def test_hub_ends_although_a_hook_hangs(start: Callable[..., Awaitable[Pla
         await place.hub.aclose()
 
 
-async def test_connection_costs_nothing_for_hooks_that_there_are_not(place: Place) -> None:
-    """Without hooks a connection has no queue of them, and no attribute of its own for them."""
+async def test_connection_has_no_hook_state_when_no_hooks_are_registered(place: Place) -> None:
+    """Connection keeps no hook queue when no hooks are registered."""
     ada = await place.connect("ada")
     await ada.ask("join_room", {"room": "r"})
     await ada.ask("publish", {"channel": "c", "data": 1, "ack": True})
@@ -406,15 +436,15 @@ async def test_connection_costs_nothing_for_hooks_that_there_are_not(place: Plac
     assert not {"hooks", "held"} & {name for name, value in own.items() if value is not None}
 
 
-def test_wrong_hooks_are_refused_when_they_are_registered() -> None:
-    """A hook is a function that takes the arguments it is called with."""
+def test_hub_rejects_hooks_with_wrong_arguments() -> None:
+    """Hub raises OptionError when a registered hook is no function or takes the wrong arguments."""
     hub = Hub()
     with pytest.raises(OptionError, match="without parentheses"):
         hub.on_connect(None)  # type: ignore[type-var]
     with pytest.raises(OptionError, match="client, room"):
         hub.on_join(lambda client: None)
     for forgotten in (hub.check, hub.on):
-        with pytest.raises(OptionError, match="in parentheses"):
+        with pytest.raises(OptionError, match="is not a message type"):
             forgotten(print)
     with pytest.raises(OptionError, match="client, payload"):
         hub.check("chat_message")(lambda payload: payload)

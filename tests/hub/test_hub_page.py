@@ -1,4 +1,4 @@
-"""The examples of docs/hub.md, run as they stand."""
+"""Runs the examples of docs/hub.md."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "hub.md").read_text(encoding="utf-8
 PROGRAM, *EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.partition("\n## Hooks")[0], re.DOTALL)
 
 
-async def test_program_of_the_page_is_a_chat(
+async def test_chat_program_of_the_hub_docs_filters_text_kicks_and_announces(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """The program of the page filters words, takes private messages, kicks and announces."""
+    """Chat program in docs/hub.md replaces a filtered word, delivers private messages, kicks a
+    client and announces it.
+    """
     port = reserve_port()
     program = tmp_path / "chat.py"
     program.write_text(PROGRAM.replace("8765", str(port)))
@@ -58,8 +60,8 @@ async def test_program_of_the_page_is_a_chat(
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_example_of_the_page_runs(place: Any, example: str) -> None:
-    """Each further example of the page runs with a hub and a client."""
+async def test_python_example_of_the_hub_docs_runs(place: Any, example: str) -> None:
+    """Each further Python example in docs/hub.md runs with a hub and a connected client."""
     ada = await place.connect("ada")
     names = {"rtmon": rtmon, "hub": place.hub, "client": place.hub.client(ada.id)}
     code: CodeType = compile(example, "hub.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -69,7 +71,7 @@ async def test_example_of_the_page_runs(place: Any, example: str) -> None:
 
 
 async def _client(port: int, name: str) -> SocketClient:
-    """Connect to the program, as soon as it listens."""
+    """Connect a client to the program's port as soon as the program listens."""
     while True:
         try:
             connection = await connect(f"ws://127.0.0.1:{port}/?name={name}", proxy=None)

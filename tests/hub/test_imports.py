@@ -1,3 +1,5 @@
+"""Which packages of rtmon an import of the hub loads."""
+
 from __future__ import annotations
 
 import subprocess
@@ -5,7 +7,9 @@ import sys
 
 
 def loaded(code: str) -> set[str]:
-    """Return the packages of rtmon that are loaded after some code ran in a fresh process."""
+    """Run code in a new Python process, and return the names of the rtmon packages that it
+    loaded.
+    """
     script = f"{code}; import sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -15,8 +19,8 @@ def loaded(code: str) -> set[str]:
 
 
 def test_importing_the_hub_loads_no_server_probe_monitor_feed_or_dashboard() -> None:
-    """The hub and its transports need what is below them; only a handler of ``websockets`` loads
-    what shares frames.
+    """Import of ``rtmon.hub`` and its transports loads no servers, probes, monitor, feeds or
+    dashboard package; creating a WebSocket handler loads servers.
     """
     above = {"servers", "probes", "monitor", "feeds", "dashboard"}
     everything = "import rtmon.hub.transports.asgi, rtmon.hub.transports.websocket as w"

@@ -1,4 +1,4 @@
-"""Authentication by tokens: PyJWT's own tokens, without a socket."""
+"""Authentication by JSON Web Tokens: ``JWT``, ``User``, ``Credentials``, without a socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1())
 
 
 def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
-    """Return a public key in the PEM format of a file."""
+    """Return a public key as PEM text."""
     return key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
@@ -35,23 +35,25 @@ SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 
 
 
 def refusal(auth: JWT, shown: str) -> str:
-    """Return the code of the error that refuses a token."""
+    """Return the error code with which ``auth`` refuses this token."""
     with pytest.raises(ProtocolError) as caught:
         auth(Credentials(token=shown))
     assert shown not in str(caught.value)
-    # A log prints the cause of an exception: PyJWT's, which may quote the token, is suppressed.
+    # PyJWT's exception may quote the token, so it must not be logged as the cause.
     assert caught.value.__suppress_context__
     return caught.value.code
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: str = "") -> str:
-    """Return a token with any header, claims and signature."""
+    """Return a token with this header, these claims and this signature, without signing it."""
     parts = [base64.urlsafe_b64encode(json.dumps(each).encode()) for each in (header, claims)]
     return ".".join([*(part.decode().rstrip("=") for part in parts), signature])
 
 
-def test_jwt_returns_the_user_of_a_token() -> None:
-    """Id, name, permissions and expiry are the token's, however permissions are written."""
+def test_jwt_returns_user_with_id_name_permissions_and_expiry_of_the_token() -> None:
+    """JWT authentication returns a user with the id, name, permissions and expiry that the token
+    contains.
+    """
     shown = token("u1", name="Ada", scope="read write", exp=2_000_000_000)
     user = login()(Credentials(token=shown))
     assert user is not None
@@ -66,7 +68,7 @@ def test_jwt_returns_the_user_of_a_token() -> None:
 
 
 def soon() -> int:
-    """Return the time in an hour; computed late, as tests may run long after their collection."""
+    """Return the Unix time in one hour, computed at the call because tests may run late."""
     return int(time.time()) + 3_600
 
 
@@ -99,12 +101,16 @@ REFUSED: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_jwt_refuses_an_invalid_token_without_quoting_it(what: str) -> None:
-    """Each invalid token is refused with the same error, which does not quote it."""
+    """JWT authentication refuses an invalid token with ``invalid_token``, and does not quote it
+    in the error.
+    """
     assert refusal(login(), REFUSED[what]()) == "invalid_token"
 
 
-def test_jwt_names_expiry_only_for_a_token_that_was_valid() -> None:
-    """Only a token that was valid until it expired gets token_expired, as a fresh one helps."""
+def test_jwt_reports_token_expired_only_when_the_signature_is_valid() -> None:
+    """JWT authentication refuses an expired token with ``token_expired``, but with
+    ``invalid_token`` when its signature is wrong too.
+    """
     assert refusal(login(), token(exp=int(time.time()) - 1)) == "token_expired"
     assert refusal(login(), token(exp=1, key="another secret of more than 32 bytes")) == (
         "invalid_token"
@@ -115,15 +121,17 @@ def test_jwt_names_expiry_only_for_a_token_that_was_valid() -> None:
 @example("a.b.c")
 @example("\ud800")
 def test_jwt_refuses_any_text_with_a_protocol_error(noise: str) -> None:
-    """No text at all makes it raise anything but ProtocolError."""
+    """JWT authentication raises ProtocolError ``invalid_token``, and nothing else, for any
+    random text.
+    """
     with pytest.raises(ProtocolError) as caught:
         login()(Credentials(token=noise))
     assert caught.value.code == "invalid_token"
 
 
 def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
-    """A token signed with the public key as a secret is refused, one of the private key accepted
-    (RFC 8725, 2.1).
+    """JWT authentication accepts a token signed with the private key, and refuses one signed by
+    HMAC with the public key as secret (RFC 8725, 2.1).
     """
     auth = JWT(PUBLIC, algorithms=["ES256"])
     claims = {"sub": "ada", "exp": soon()}
@@ -136,7 +144,9 @@ def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
 
 
 def test_jwt_accepts_only_its_audience_and_issuer() -> None:
-    """Only tokens for this audience, of this issuer, are accepted."""
+    """JWT authentication with ``audience`` and ``issuer`` refuses tokens that lack them or have
+    others.
+    """
     auth = login(audience="chat", issuer="https://login.example")
     assert auth(Credentials(token=token(aud=["mail", "chat"], iss="https://login.example")))
     assert refusal(auth, token(aud="chat", iss="https://elsewhere.example")) == "invalid_token"
@@ -145,8 +155,8 @@ def test_jwt_accepts_only_its_audience_and_issuer() -> None:
 
 
 def test_jwt_accepts_expired_token_within_the_leeway() -> None:
-    """A token that has just expired is accepted within the leeway, and the user disconnected after
-    it.
+    """JWT authentication accepts a token that expired 10 s ago when ``leeway`` is an hour, and
+    the user expires after the leeway.
     """
     auth = JWT(KEY, algorithms=["HS256"], leeway=3_600)
     now = int(time.time())
@@ -174,9 +184,11 @@ def test_jwt_accepts_expired_token_within_the_leeway() -> None:
         ("", ["HS256"]),
     ],
 )
-def test_jwt_refuses_key_when_others_could_sign_with_it(key: Any, algorithms: Any) -> None:
-    """A key and algorithms with which others could sign are an OptionError that does not quote the
-    key.
+def test_jwt_rejects_unsafe_keys_and_algorithms_without_quoting_the_key(
+    key: Any, algorithms: Any
+) -> None:
+    """JWT raises OptionError without quoting the key for a weak or missing key, or algorithms
+    that do not fit it.
     """
     with pytest.raises(OptionError) as caught:
         JWT(key, algorithms=algorithms)
@@ -184,7 +196,7 @@ def test_jwt_refuses_key_when_others_could_sign_with_it(key: Any, algorithms: An
 
 
 def test_repr_hides_tokens_keys_headers_and_claims() -> None:
-    """The representations that logs and tracebacks print hold no token, key, header or claim."""
+    """``repr()`` of Credentials, User and JWT contains no token, header, claim or key."""
     shown = Credentials(token="T" + "0KEN", headers={"cookie": "C00KIE"}, transport="sse")
     user = User(id="ada", claims={"card": "CL41M"})
     for text in map(repr, (shown, user, login())):
@@ -202,8 +214,10 @@ def test_repr_hides_tokens_keys_headers_and_claims() -> None:
         {"id": "a", "name": "\ud800"},
     ],
 )
-def test_user_refuses_id_or_name_when_it_is_invalid(wrong: Any) -> None:
-    """A user whose id or name cannot be sent to clients is an OptionError."""
+def test_user_raises_option_error_for_invalid_id_or_name(wrong: Any) -> None:
+    """User raises OptionError when its id or name is empty, has a control character or is not
+    valid Unicode.
+    """
     with pytest.raises(OptionError):
         User(**wrong)
 
@@ -218,24 +232,28 @@ def test_user_refuses_id_or_name_when_it_is_invalid(wrong: Any) -> None:
         {"expires": "tomorrow"},
     ],
 )
-def test_user_refuses_permissions_and_expiry_of_the_wrong_type(wrong: Any) -> None:
-    """Permissions in one text, where one would be found within another, and an expiry that is no
-    time are OptionErrors.
+def test_user_raises_option_error_for_permissions_or_expiry_of_the_wrong_type(wrong: Any) -> None:
+    """User raises OptionError when permissions are not a collection of texts or the expiry is
+    not a number.
     """
     with pytest.raises(OptionError):
         User(id="ada", **wrong)
 
 
 def test_user_that_expires_at_infinity_never_expires() -> None:
-    """A user whose expiry is infinite, or nearly so, never expires; permissions may be a list."""
+    """User with an expiry of infinity or 1e306 never expires, and permissions may be given as a
+    list.
+    """
     for expires in (float("inf"), 1e306):
         assert seconds_left(User(id="ada", expires=expires), 0.0) is None
     assert seconds_left(User(id="ada", expires=float("-inf")), 0.0) == 0.0
     assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
 
 
-def test_bearer_token_is_found_in_any_spelling_of_the_scheme() -> None:
-    """The scheme may be in any case; of two headers, or another scheme, there is no token."""
+def test_bearer_token_is_found_whatever_the_case_of_the_scheme() -> None:
+    """Bearer token is read from the Authorization header in any letter case of the scheme, and
+    not with another scheme.
+    """
     assert bearer([("Authorization", "bearer  abc ")])[0] == "abc"
     assert bearer([("AUTHORIZATION", "Basic abc")])[0] is None
     assert bearer([("authorization", "Bearer")])[0] is None

@@ -1,4 +1,4 @@
-"""Connection and rate limits over every transport."""
+"""Connection limits, rate limits and the byte rate, over every transport."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Start = Callable[..., Awaitable[Place]]
 
 
 async def turned_away(place: Place, over: str, **options: Any) -> str | int:
-    """Return the error of a client above a limit; over an event stream, its close code."""
+    """Return the error code with which a client is refused; over SSE its close code."""
     try:
         client = await place.come(over=over, **options)
     except (ProtocolError, socketio.exceptions.ConnectionError):
@@ -35,9 +35,9 @@ async def turned_away(place: Place, over: str, **options: Any) -> str | int:
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_hub_refuses_one_connection_too_many_of_a_user(start: Start, over: str) -> None:
-    """Over each transport, one connection too many of a user is refused, other users are not; a
-    connection that ends makes room.
+async def test_hub_refuses_connections_above_connections_per_user(start: Start, over: str) -> None:
+    """Hub refuses a user's third connection with ``connections_per_user=2``, and accepts another
+    user, or the same user after a disconnect.
     """
     place = await start(auth=login(), connections_per_user=2)
     first = await place.connect(token=token("ada"))
@@ -52,16 +52,16 @@ async def test_hub_refuses_one_connection_too_many_of_a_user(start: Start, over:
     await place.connect(over=over, token=token("ada"))
 
 
-async def test_hub_counts_connections_of_an_address_before_authentication(start: Start) -> None:
-    """Connections of one address are bounded for all users together, those not yet authenticated
-    included.
+async def test_connections_per_address_counts_unauthenticated_connections(start: Start) -> None:
+    """Hub counts unauthenticated connections and those of all users in
+    ``connections_per_address``.
     """
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
     silent = await place.come()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
-    await place.connect(over="memory", token=token("bo"))  # another address
+    await place.connect(over="memory", token=token("bo"))  # Has another IP address.
     await silent.leave()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     await place.connect(token=token("bo"))
@@ -71,8 +71,8 @@ async def test_hub_counts_connections_of_an_address_before_authentication(start:
 async def test_hub_closes_the_oldest_connection_when_a_user_has_too_many(
     start: Start, over: str
 ) -> None:
-    """With close_oldest, the user's oldest connection is closed with a code that keeps it from
-    reconnecting.
+    """Hub closes a user's oldest connection with 4501 when the user exceeds
+    ``connections_per_user`` and ``at_limit`` is ``close_oldest``.
     """
     place = await start(auth=login(), connections_per_user=2, at_limit="close_oldest")
     oldest = await place.connect(over=over, token=token("ada"))
@@ -83,7 +83,9 @@ async def test_hub_closes_the_oldest_connection_when_a_user_has_too_many(
 
 
 async def test_hub_closes_unauthenticated_connections_first_when_at_the_limit(start: Start) -> None:
-    """Of one address, connections that have not authenticated are closed before those that have."""
+    """Hub with ``at_limit="close_oldest"`` closes unauthenticated connections of an address
+    before an older authenticated one.
+    """
     place = await start(
         auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
     )
@@ -95,8 +97,8 @@ async def test_hub_closes_unauthenticated_connections_first_when_at_the_limit(st
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_rate_limit_of_a_user_counts_all_its_connections(start: Start, over: str) -> None:
-    """Messages of a user's connections share one limit; the answer says when to try again, and then
-    the message is taken.
+    """Hub counts the messages of all connections of a user against ``user_rate``, and accepts
+    messages again after ``retry_after``.
     """
     clock = FakeClock()
     place = await start(auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic, rate=1_000)
@@ -115,8 +117,12 @@ async def test_rate_limit_of_a_user_counts_all_its_connections(start: Start, ove
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_client_gets_the_rest_of_its_rate_limit(start: Start, over: str) -> None:
-    """``rate_limit`` answers with the scarcest of all limits, and so does a refused message."""
+async def test_rate_limit_request_returns_the_tightest_limit_of_the_client(
+    start: Start, over: str
+) -> None:
+    """Hub answers a ``rate_limit`` request with limit, remaining messages and reset time of the
+    client's tightest limit.
+    """
     clock = FakeClock()
     place = await start(
         rate=2, burst=10, auth=login(), user_rate=1, user_burst=4, clock=clock.monotonic
@@ -137,8 +143,10 @@ async def test_client_gets_the_rest_of_its_rate_limit(start: Start, over: str) -
     assert (await ada.ask("rate_limit"))["payload"]["remaining"] == 3
 
 
-async def test_python_client_requests_the_rest_of_its_rate_limit() -> None:
-    """``request("rate_limit")`` of the Python client has the answer."""
+async def test_python_client_requests_its_remaining_rate_limit() -> None:
+    """Python client's ``request("rate_limit")`` returns its limit, remaining messages and reset
+    time.
+    """
     async with (
         rtmon.serve(rtmon.Hub(rate=1, burst=50), "127.0.0.1", 0) as server,
         rtmon.connect(server.url) as client,
@@ -151,7 +159,9 @@ async def test_python_client_requests_the_rest_of_its_rate_limit() -> None:
 
 
 async def test_reconnect_does_not_reset_the_rate_limit_of_an_address(start: Start) -> None:
-    """A new connection has what is left of its address's rate, and costs one message of it."""
+    """Hub counts each connection attempt against ``address_rate``, so that a client does not
+    reset its rate limit by reconnecting.
+    """
     clock = FakeClock()
     place = await start(address_rate=1, address_burst=3, clock=clock.monotonic)
     for _ in range(3):
@@ -168,8 +178,8 @@ async def test_reconnect_does_not_reset_the_rate_limit_of_an_address(start: Star
 async def test_hub_stops_checking_tokens_of_an_address_above_its_rate(
     start: Start, over: str
 ) -> None:
-    """An address that shows token after token is soon refused unchecked, over streams too, and
-    unchecked attempts cost no more.
+    """Hub refuses connections of an address above ``address_rate`` without calling the ``auth``
+    function.
     """
     asked: list[Any] = []
     clock = FakeClock()
@@ -182,7 +192,7 @@ async def test_hub_stops_checking_tokens_of_an_address_above_its_rate(
 
 
 async def test_client_closed_during_authentication_is_never_welcomed(start: Start) -> None:
-    """A client that is closed to make room while it is being authenticated is neither welcomed nor
+    """Client that is closed to make room while ``auth`` still runs gets no welcome and is not
     announced.
     """
     known = asyncio.Event()
@@ -205,8 +215,8 @@ async def test_client_closed_during_authentication_is_never_welcomed(start: Star
 
 
 async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start: Start) -> None:
-    """The rest of a batch behind the message that closes a client is ignored, and so is what was
-    still being checked.
+    """Hub ignores messages that follow the one for which it closes the client, and one whose
+    ``allow`` check was still running.
     """
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -236,7 +246,9 @@ async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start:
 
 
 async def test_streams_being_authenticated_count_against_max_connections(start: Start) -> None:
-    """Over event streams, no more clients are being authenticated at once than may be connected."""
+    """Hub counts event streams that are still being authenticated against ``max_connections``,
+    and refuses others.
+    """
     asked, answer = 0, asyncio.Event()
 
     async def check(_: Credentials) -> User:
@@ -256,7 +268,7 @@ async def test_streams_being_authenticated_count_against_max_connections(start: 
 
 
 async def check_byte_rate(start: Start, over: str) -> None:
-    """Send 300 KB at 100 KB a second, with 131 KB at once."""
+    """Check that 300 KB at 100 KB/s and a burst of 131 KB take as long as they should."""
     place = await start(byte_rate=100_000.0)
     client = await place.connect(over=over)
     taken: list[int] = []
@@ -267,7 +279,7 @@ async def check_byte_rate(start: Start, over: str) -> None:
             "publish", {"channel": "c", "data": f"{number}".ljust(60_000), "ack": True}
         )
         assert answer["type"] == "ack", answer
-    # The fifth is taken when what the four before it have above the burst is paid for.
+    # The hub reads the fifth message when the bytes of the first four, less the burst, are due.
     least = (4 * 60_000 - place.hub.options.max_size) / 100_000
     assert asyncio.get_running_loop().time() - began >= 0.95 * least
     await until(lambda: taken == [*range(5)])
@@ -275,21 +287,25 @@ async def check_byte_rate(start: Start, over: str) -> None:
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_hub_delays_messages_above_the_byte_rate(start: Start, over: str) -> None:
-    """Over each transport, messages above the byte rate are read later, in order, none refused."""
+    """Hub reads messages above ``byte_rate`` later and in order, and refuses none."""
     await check_byte_rate(start, over)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("over", sorted(set(TRANSPORTS) - set(ONE_EACH)))
-async def test_hub_reads_later_over_every_other_transport(start: Start, over: str) -> None:
-    """The byte rate holds in every codec and over every transport."""
+async def test_hub_delays_messages_above_the_byte_rate_over_the_other_transports(
+    start: Start, over: str
+) -> None:
+    """Hub reads messages above ``byte_rate`` later and in order over the remaining transports
+    and codecs.
+    """
     await check_byte_rate(start, over)
 
 
-async def test_hub_does_not_wait_for_the_byte_rate_of_a_connection_that_ended(start: Start) -> None:
-    """A client that has sent two minutes' worth of its byte rate holds up neither its own end nor
-    the server's.
-    """
+async def test_hub_closes_without_waiting_for_a_connection_above_its_byte_rate(
+    start: Start,
+) -> None:
+    """Hub closes within 30 s although a client has sent two minutes' worth of its byte rate."""
     place = await start(byte_rate=1_024.0)
     client = await place.connect()
     await client.ask("publish", {"channel": "c", "data": "x" * 130_000, "ack": True})
@@ -299,8 +315,8 @@ async def test_hub_does_not_wait_for_the_byte_rate_of_a_connection_that_ended(st
         await place.aclose()
 
 
-async def test_limits_keep_nothing_of_connections_that_ended(start: Start) -> None:
-    """Hundreds of connections, refused and unauthenticated ones too, leave nothing behind."""
+async def test_limits_keep_no_state_of_closed_connections(start: Start) -> None:
+    """Hub's limits keep no state of hundreds of closed, refused and unauthenticated connections."""
     place = await start(
         auth=login(), connections_per_user=50, connections_per_address=50, user_rate=1e6
     )
@@ -319,9 +335,9 @@ async def test_limits_keep_nothing_of_connections_that_ended(start: Start) -> No
     assert len(hub._parts.rate_limits._by_user or ()) <= 3
 
 
-async def test_limits_hold_when_many_clients_authenticate_at_once(start: Start) -> None:
-    """Of many clients that connect at once while authentication takes time, no more are welcomed
-    than may be.
+async def test_connection_limit_holds_when_many_clients_authenticate_at_once(start: Start) -> None:
+    """Hub accepts three of 20 clients of one user that authenticate at the same time with
+    ``connections_per_user=3``.
     """
     check = login()
 
@@ -336,8 +352,8 @@ async def test_limits_hold_when_many_clients_authenticate_at_once(start: Start) 
     assert (len(refused), len(place.hub.connections)) == (17, 3)
 
 
-def test_hub_options_refuse_limit_when_out_of_range() -> None:
-    """A limit out of range is an OptionError at once."""
+def test_hub_raises_option_error_for_limits_out_of_range() -> None:
+    """Hub raises OptionError for a limit, rate or timeout that is out of range."""
     for wrong in (
         {"at_limit": "refuse_all"},
         {"connections_per_address": 0},

@@ -1,4 +1,4 @@
-"""A hub's connections as a Monitor shows them."""
+"""Connections of a hub as a Monitor shows them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.probes.serving import serving
 
 
 async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    """Wait for the next message of a type."""
+    """Return the next message of this type."""
     async with asyncio.timeout(60):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
@@ -28,15 +28,15 @@ async def answer(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 def beat(hub: Hub) -> None:
-    """Send a heartbeat to the only client."""
+    """Make the hub send a ping message to its only client."""
     (session,) = hub.connections.values()
     session.heartbeat.start(3_600)
     session.heartbeat._beat()
 
 
 async def test_monitor_shows_names_errors_and_round_trips_of_clients() -> None:
-    """A Monitor shows a client under its name and id, counts its error answers, and measures
-    round trips by ping messages.
+    """Monitor's connections table shows a hub client's name, client id, error replies and
+    round-trip time.
     """
     hub = Hub()
     async with (
@@ -63,11 +63,13 @@ async def test_monitor_shows_names_errors_and_round_trips_of_clients() -> None:
         assert 0 < row()["rtt"] < 60
 
 
-async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
-    """Where the server hides its own pings, those of the hub show in row, Sample and totals."""
+async def test_monitor_measures_round_trips_by_hub_pings_under_an_asgi_server() -> None:
+    """Monitor measures round-trip times by the hub's ping messages when the hub runs under an
+    ASGI server.
+    """
     monitor = rtmon.Monitor(interval=1000)
     hub = Hub()
-    # Without a Socket.IO probe, which would measure round trips, too.
+    # No Socket.IO probe here, because that would measure round-trip times too.
     where = serving(rtmon.ASGIProbe(app(hub), monitor=monitor))
     async with where as address, connect(f"ws://{address}/") as client:
         welcome = await answer(client, "welcome")
@@ -86,8 +88,10 @@ async def test_monitor_measures_round_trips_under_an_asgi_server() -> None:
     assert 0 < row.rtt < 60
 
 
-async def test_client_has_one_id_on_the_wire_in_events_in_tables_and_in_the_api() -> None:
-    """The id of the welcome finds a client in the hub, its connection and its Events."""
+async def test_client_id_is_the_same_in_welcome_hub_events_and_connections_table() -> None:
+    """Client id of the welcome message finds the client in the hub, in the Events and in the
+    connections table.
+    """
     monitor = rtmon.Monitor(interval=1000)
     hub = Hub()
     async with (

@@ -1,4 +1,4 @@
-"""Clients of other nodes, through a real Redis."""
+"""Clients that are connected to other hub nodes, with a real Redis server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from rtmon.errors import OptionError, ProtocolError
-from rtmon.hub import node_calls
+from rtmon.hub import node_requests
 from rtmon.protocol.codecs import JSON
 from rtmon.testing import until
 from tests.hub.clients import SocketClient
@@ -21,13 +21,17 @@ from tests.hub.redis_server import RedisServer
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """The nodes of one test."""
+    """The hub nodes of one test."""
     async with Nodes.opened() as opened:
         yield opened
 
 
-async def test_program_acts_on_a_client_of_another_node(redis: RedisServer, nodes: Nodes) -> None:
-    """A client of another node is found, sent to, moved and closed; each is acknowledged."""
+async def test_hub_finds_sends_to_moves_and_closes_a_client_of_another_node(
+    redis: RedisServer, nodes: Nodes
+) -> None:
+    """Hub finds a client of another node, sends to it, adds it to a room, removes it and closes
+    it.
+    """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await two.connect("ada", user="u1")
     await ada.ask("subscribe", {"channel": "news"})
@@ -61,10 +65,10 @@ async def test_program_acts_on_a_client_of_another_node(redis: RedisServer, node
     assert caught.value.code == "unknown_client"
 
 
-async def test_client_joins_once_when_it_and_two_programs_request_it(
+async def test_client_is_in_a_room_once_when_two_nodes_and_the_client_join_at_once(
     redis: RedisServer, nodes: Nodes
 ) -> None:
-    """A client that joins by itself, and that programs of two nodes add at once, is in the room
+    """Client that joins a room itself, while applications on two nodes add it, is in the room
     once.
     """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
@@ -82,8 +86,12 @@ async def test_client_joins_once_when_it_and_two_programs_request_it(
     assert "room:red" not in one.hub.context.broker._delivery._held
 
 
-async def test_receipts_count_the_clients_of_all_nodes(redis: RedisServer, nodes: Nodes) -> None:
-    """A receipt has the exact number of clients on this node and, once all answered, on all."""
+async def test_receipt_counts_receivers_on_this_node_and_on_all_nodes(
+    redis: RedisServer, nodes: Nodes
+) -> None:
+    """Receipt of a message counts its receivers on this node (``local``) and on all nodes
+    (``total``).
+    """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada, bo, cy = await one.connect("ada"), await two.connect("bo"), await two.connect("cy")
     receipt = await one.hub.broadcast("tick", {"n": 1}, exclude=cy.id)
@@ -115,11 +123,11 @@ async def test_receipts_count_the_clients_of_all_nodes(redis: RedisServer, nodes
         assert titles == ["Hello", "Hello again"]
 
 
-async def test_program_learns_that_a_node_was_killed(
+async def test_receipt_has_no_total_until_a_killed_node_is_removed(
     redis: RedisServer, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a node killed, receipts have no total and acts on its clients fail, until the other
-    nodes give it up; clients of living nodes are reached all the time.
+    """Receipts have no total, and messages to clients of a killed node fail, until the other
+    nodes remove that node.
     """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await two.connect("ada")
@@ -131,7 +139,7 @@ async def test_program_learns_that_a_node_was_killed(
         async with connect(url, proxy=None) as connection:
             bo = SocketClient(connection, JSON)
             bo.welcome = await bo.next("welcome")
-            await bo.ask("ping")  # by now the other nodes know it
+            await bo.ask("ping")  # After the reply, the other nodes know this client.
             client: Any = await one.hub.find(bo.id)
             await client.send("mine")
             await bo.next("mine")
@@ -142,7 +150,7 @@ async def test_program_learns_that_a_node_was_killed(
             killed.kill()
         await killed.wait()
     with monkeypatch.context() as patch:
-        patch.setattr(node_calls, "ACT_TIMEOUT", 0.1)
+        patch.setattr(node_requests, "ACT_TIMEOUT", 0.1)
         with pytest.raises(ProtocolError) as caught:
             await client.send("mine")
     assert caught.value.code == "no_answer"
@@ -160,7 +168,7 @@ async def test_program_learns_that_a_node_was_killed(
 
 
 async def give_up_the_dead(redis: RedisServer, *living: Any) -> None:
-    """End the time of all other nodes, and have the living ones notice it."""
+    """Expire all nodes in Redis except ``living``, and make the living nodes remove them."""
     brokers = [place.hub.context.broker for place in living]
     names = f"{brokers[0].prefix}nodes"
     for name in redis.ask("ZRANGE", names, 0, -1):
@@ -171,12 +179,14 @@ async def give_up_the_dead(redis: RedisServer, *living: Any) -> None:
             await broker.beat()
 
 
-async def test_broadcast_reaches_this_node_while_redis_is_away(
+async def test_broadcast_reaches_clients_of_this_node_when_redis_is_unreachable(
     own_redis: RedisServer, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While Redis is frozen or away, broadcasts reach this node's clients, and have no total."""
-    monkeypatch.setattr(node_calls, "ACT_TIMEOUT", 0.3)
-    monkeypatch.setattr(node_calls, "COUNT_TIMEOUT", 0.3)
+    """Hub's ``broadcast()`` reaches the clients of this node, without a total, when Redis is
+    suspended or stopped.
+    """
+    monkeypatch.setattr(node_requests, "ACT_TIMEOUT", 0.3)
+    monkeypatch.setattr(node_requests, "COUNT_TIMEOUT", 0.3)
     one = await nodes.open(own_redis.url)
     ada = await one.connect("ada")
     await ada.ask("ping")
@@ -201,15 +211,19 @@ async def test_broadcast_reaches_this_node_while_redis_is_away(
     assert caught.value.code == "unavailable"
 
 
-async def test_action_ends_as_unknown_when_the_client_leaves_before_its_node_gets_it(
+async def test_send_raises_unknown_client_when_the_client_disconnects_meanwhile(
     redis: RedisServer, nodes: Nodes
 ) -> None:
-    """Redis still had the client at the request, and its node does not have it any more."""
+    """Client object's ``send()`` raises ``unknown_client`` when the client disconnects before
+    its node has handled the request.
+    """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await two.connect("ada")
     client: Any = await one.hub.find(ada.id)
     heard = asyncio.Event()
-    two.hub._parts.calls.act = lambda _: heard.set()  # as a node without the client does
+    two.hub._parts.calls.act = lambda _: (
+        heard.set()
+    )  # A node that does not have the client ignores the request.
     asking = asyncio.create_task(client.send("mine"))
     await heard.wait()
     await ada.leave()

@@ -1,3 +1,5 @@
+"""Several hub nodes that share one Redis server: delivery, presence, recovery and dead nodes."""
+
 from __future__ import annotations
 
 import asyncio
@@ -17,19 +19,19 @@ from tests.hub.redis_server import RedisServer
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """Hubs that share a Redis."""
+    """Hub nodes that share one Redis server."""
     async with Nodes.opened() as opened:
         yield opened
 
 
 @pytest.fixture
 async def two(nodes: Nodes, redis: RedisServer) -> tuple[Place, Place]:
-    """Two hubs that share a Redis."""
+    """Two hub nodes that share one Redis server."""
     return await nodes.open(redis.url), await nodes.open(redis.url)
 
 
 async def subscribed(place: Place, channel: str, **since: Any) -> Any:
-    """Connect a client that subscribes to a channel."""
+    """Connect a client, and subscribe it to a channel."""
     client = await place.connect()
     answer = await client.ask("subscribe", {"channel": channel, **since})
     assert answer["type"] == "ack", answer
@@ -37,14 +39,14 @@ async def subscribed(place: Place, channel: str, **since: Any) -> Any:
 
 
 async def arrived(*clients: Any) -> None:
-    """Wait for answers to pings: what the clients asked before is done, and sent to Redis."""
+    """Wait until the clients' earlier messages are handled and their effects are in Redis."""
     for client in clients:
         await client.ask("ping")
 
 
 @contextlib.asynccontextmanager
 async def beating(place: Place) -> AsyncIterator[None]:
-    """Make a node look for dead nodes every 20 ms."""
+    """Make a node check every 20 ms whether other nodes have died."""
     broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
 
@@ -59,16 +61,16 @@ async def beating(place: Place) -> AsyncIterator[None]:
 
 
 def said(message: dict[str, Any]) -> tuple[int, Any]:
-    """Return the offset and the content of a publication."""
+    """Return the offset of a publication, and its data or text."""
     payload = message["payload"]
     return payload["offset"], payload.get("data", payload.get("text"))
 
 
-async def test_subscribers_of_all_nodes_get_publications_in_one_order(
+async def test_subscribers_on_two_nodes_receive_the_same_order_without_gaps(
     two: tuple[Place, Place],
 ) -> None:
-    """Publications of clients of two nodes at once reach the subscribers of both, once, in one
-    order without holes.
+    """Subscribers on two nodes receive the publications of clients on both nodes once, in the
+    same order and without gaps.
     """
     readers = [await subscribed(place, "news") for place in two]
     writers = [await place.connect() for place in two]
@@ -86,9 +88,11 @@ async def test_subscribers_of_all_nodes_get_publications_in_one_order(
         assert not [each for each in await reader.quiet() if each["type"] == "publication"]
 
 
-async def test_chat_rooms_and_patterns_span_nodes(two: tuple[Place, Place]) -> None:
-    """The chat, rooms and patterns span all nodes; only a publisher without echo does not get its
-    own message.
+async def test_chat_rooms_and_channel_patterns_reach_clients_of_other_nodes(
+    two: tuple[Place, Place],
+) -> None:
+    """Chat messages, room messages and publications that match a channel pattern reach clients
+    of another node.
     """
     ada, bo = await two[0].connect("ada"), await two[1].connect("bo")
     await bo.ask("subscribe", {"channel": "news.*"})
@@ -105,10 +109,10 @@ async def test_chat_rooms_and_patterns_span_nodes(two: tuple[Place, Place]) -> N
     assert not [each for each in ada.heard if each["type"] == "chat_message"]
 
 
-async def test_clients_are_counted_and_listed_over_all_nodes(two: tuple[Place, Place]) -> None:
-    """Clients of all nodes are counted and listed in the welcome, in joins and leaves, in rooms,
-    and by presence.
-    """
+async def test_user_counts_and_presence_include_clients_of_all_nodes(
+    two: tuple[Place, Place],
+) -> None:
+    """User counts, member counts and presence include the clients of all nodes."""
     ada = await two[0].connect("ada")
     await arrived(ada)
     bo = await two[1].connect("bo")
@@ -137,14 +141,16 @@ async def test_clients_are_counted_and_listed_over_all_nodes(two: tuple[Place, P
 
 
 def people(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the users that a message announces."""
+    """Return the users in a message that announces joins or leaves."""
     users: list[dict[str, Any]] = message["payload"]["users"]
     return users
 
 
-async def test_user_on_two_nodes_is_online_once(two: tuple[Place, Place]) -> None:
-    """However many connections a user opens on both nodes, it comes online once, and goes offline
-    with the last.
+async def test_user_with_connections_on_two_nodes_is_announced_online_once(
+    two: tuple[Place, Place],
+) -> None:
+    """User with six connections on two nodes is announced online once, and offline once after
+    the last disconnect.
     """
     watcher = await two[0].connect()
     mine = await asyncio.gather(*[two[n % 2].connect(f"c{n}", user="ada") for n in range(6)])
@@ -166,9 +172,9 @@ async def test_user_on_two_nodes_is_online_once(two: tuple[Place, Place]) -> Non
     assert sorted(came) == sorted([watcher.id, *left])
 
 
-async def test_private_message_finds_a_client_on_another_node(two: tuple[Place, Place]) -> None:
-    """Private messages, typing and notifications reach a client on any node; a client on none is
-    unknown_client.
+async def test_private_message_reaches_a_client_of_another_node(two: tuple[Place, Place]) -> None:
+    """Private messages, typing indicators and notifications reach a client of another node, and
+    an unknown client id is an error.
     """
     ada, bo = await two[0].connect("ada"), await two[1].connect("bo", user="bo")
     await arrived(ada, bo)
@@ -192,7 +198,9 @@ async def test_private_message_finds_a_client_on_another_node(two: tuple[Place, 
 async def test_client_is_announced_on_other_nodes_before_its_first_message(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """A client that publishes right after connecting is announced first on other nodes, too."""
+    """Clients of another node are told that a client has joined before they receive its first
+    message.
+    """
     places = [await nodes.open(redis.url, announce=5.0) for _ in range(2)]
     watcher = await places[0].connect()
     ada = await places[1].connect("ada")
@@ -202,9 +210,11 @@ async def test_client_is_announced_on_other_nodes_before_its_first_message(
     assert ada.id in [user["client_id"] for message in joined for user in people(message)]
 
 
-async def test_client_recovers_on_another_node(two: tuple[Place, Place]) -> None:
-    """A client that reconnects to another node gets what it missed, and what it sends again under
-    the same id is published once.
+async def test_client_recovers_missed_publications_on_another_node(
+    two: tuple[Place, Place],
+) -> None:
+    """Client that reconnects to another node receives what it missed, and a message id that it
+    repeats is published once.
     """
     ada = await subscribed(two[0], "news")
     session = ada.welcome["payload"]["session"]
@@ -227,9 +237,7 @@ async def test_client_recovers_on_another_node(two: tuple[Place, Place]) -> None
 async def test_subscriber_misses_nothing_while_another_node_publishes(
     two: tuple[Place, Place],
 ) -> None:
-    """A client that subscribes while another node publishes gets each publication after its
-    position, once.
-    """
+    """Client that subscribes while another node publishes receives every later publication once."""
     writer = asyncio.create_task(publishing(two[0], 200))
     readers = [await subscribed(two[1], "news") for _ in range(5)]
     await writer
@@ -242,16 +250,16 @@ async def test_subscriber_misses_nothing_while_another_node_publishes(
 
 
 async def publishing(place: Place, count: int) -> None:
-    """Publish numbers to a channel, one after the other."""
+    """Publish this many numbers to the channel ``news``, one after another."""
     for number in range(count):
         await place.hub.publish("news", number)
 
 
-async def test_clients_of_a_dead_node_are_announced_as_left(
+async def test_clients_of_an_expired_node_are_announced_as_left_and_rejoin_later(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Clients of a node that died are announced as left, once, and no longer counted; if it was
-    only cut off, they are announced again.
+    """Clients of a node that expired in Redis are announced as left, and as joined again when
+    the node is still alive.
     """
     alive = await nodes.open(redis.url)
     dead = await nodes.open(redis.url)
@@ -277,8 +285,8 @@ async def test_clients_of_a_dead_node_are_announced_as_left(
     assert (await bo.ask("presence"))["payload"]["count"] == 2
 
 
-async def test_hubs_with_other_prefixes_share_nothing(redis: RedisServer) -> None:
-    """Two prefixes in one Redis, or two databases, are hubs that share nothing."""
+async def test_hubs_with_different_prefixes_or_databases_share_nothing(redis: RedisServer) -> None:
+    """Hubs with different Redis prefixes or databases share neither publications nor presence."""
     async with Nodes.opened() as mine, Nodes.opened() as others:
         here, there = await mine.open(redis.url), await others.open(redis.url)
         await (await mine.open(redis.url.replace("/0", "/1"))).hub.publish("news", 1)
@@ -288,10 +296,10 @@ async def test_hubs_with_other_prefixes_share_nothing(redis: RedisServer) -> Non
         assert not [m for m in await ada.quiet() if m["type"] == "publication"]
 
 
-async def test_node_that_stops_leaves_nothing_in_redis(nodes: Nodes, redis: RedisServer) -> None:
-    """When a node stops, its clients are announced as left at once, and Redis holds
-    nothing of it.
-    """
+async def test_node_that_is_closed_leaves_nothing_in_redis(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Node that is closed announces its clients as left, and leaves none of its keys in Redis."""
     here, there = await nodes.open(redis.url), await nodes.open(redis.url)
     ada, bo = await here.connect("ada"), await there.connect("bo")
     broker = there.hub.context.broker
@@ -306,8 +314,8 @@ async def test_node_that_stops_leaves_nothing_in_redis(nodes: Nodes, redis: Redi
 async def test_clients_of_a_killed_node_are_announced_as_left(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """When a node's process is killed, clients of other nodes are told that its
-    clients have left.
+    """Clients of other nodes are told that a node's clients have left when its process is
+    killed.
     """
     here = await nodes.open(redis.url)
     ada = await here.connect("ada")

@@ -1,4 +1,4 @@
-"""Origins compared by scheme, host and port: the rule, and handshakes with both servers."""
+"""Comparison of the Origin header by scheme, host and port: the function, and real handshakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def allows(headers: dict[str, str], named: Any = None) -> bool:
 
 
 OWN = [
-    # A proxy that adds its port to Host, and clients that add the default one to Origin.
+    # A proxy adds its port to Host, or a client adds the default port to Origin.
     {"Host": "chat.example:443", "Origin": "https://chat.example"},
     {"Host": "chat.example:80", "Origin": "http://chat.example"},
     {"Host": "b:1", "X-Forwarded-Host": "chat.example:443", "Origin": "https://chat.example"},
@@ -37,17 +37,17 @@ OWN = [
     {"Host": "chat.example", "Origin": "https://chat.example:443"},
     {"Host": "chat.example", "Origin": "http://chat.example:80"},
     {"Host": "chat.example", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8443"},
-    # A proxy that speaks TLS for the server.
+    # A proxy terminates TLS for the server.
     {"Host": "chat.example", "X-Forwarded-Proto": "https", "Origin": "https://chat.example"},
     {"Host": "chat.example", "X-Forwarded-Proto": "https, http", "Origin": "https://chat.example"},
     {"Host": "chat.example", "X-Forwarded-Proto": "http", "Origin": "https://chat.example"},
-    # Native clients, which send the address that they connect to.
+    # Native clients send the URL that they connect to as their Origin.
     {"Host": "chat.example", "Origin": "wss://chat.example"},
     {"Host": "chat.example", "Origin": "ws://chat.example"},
     {"Host": "chat.example:443", "Origin": "wss://chat.example"},
     {"Host": "chat.example:8765", "Origin": "ws://chat.example:8765"},
     {"Host": "127.0.0.1:8765", "Origin": "ws://127.0.0.1:8765"},
-    # Other spellings of a host.
+    # The same host is spelled in another way.
     {"Host": "Chat.Example", "Origin": "https://chat.EXAMPLE"},
     {"Host": "chat.example.", "Origin": "https://chat.example."},
     {"Host": "xn--mnchen-3ya.example", "Origin": "https://XN--mnchen-3ya.example"},
@@ -55,7 +55,7 @@ OWN = [
     {"Host": "[2001:db8:0:0:0:0:0:1]:8765", "Origin": "http://[2001:db8::1]:8765"},
     {"Host": "[2001:DB8::0:1]", "Origin": "wss://[2001:0db8::1]"},
 ]
-"""Requests of the server's own pages and clients."""
+"""Request headers of the server's own pages and clients."""
 
 
 OTHERS = [
@@ -114,23 +114,27 @@ OTHERS = [
     {"Host": "chat.example", "Origin": "https://chat.example, https://chat.example"},
     {"Host": "chat.example", "Origin": "https://chat.example https://evil.com"},
 ]  # fmt: skip
-"""Requests of pages that are not the server's own."""
+"""Request headers of pages from other servers."""
 
 
 @pytest.mark.parametrize("headers", OWN, ids=str)
 def test_server_allows_its_own_origin_in_every_spelling(headers: dict[str, str]) -> None:
-    """A server allows a page whose scheme, host and port are its own, in every spelling of them."""
+    """Server allows a page whose origin has the server's own scheme, host and port, however
+    these are spelled.
+    """
     assert allows(headers)
 
 
 @pytest.mark.parametrize("headers", OTHERS, ids=str)
-def test_server_refuses_other_origins(headers: dict[str, str]) -> None:
-    """A server refuses a page when scheme, host or port differs, or its Origin is none."""
+def test_server_refuses_origin_with_another_scheme_host_or_port(headers: dict[str, str]) -> None:
+    """Server refuses a page whose origin has another scheme, host or port, or is malformed."""
     assert not allows(headers)
 
 
-def test_server_reads_few_values_of_a_header() -> None:
-    """A server that is sent thousands of forwarded hosts reads only the first of them."""
+def test_server_reads_only_the_first_forwarded_hosts() -> None:
+    """Server ignores a matching host at the end of an ``X-Forwarded-Host`` header with 100,000
+    values.
+    """
     for before, fine in ((10, True), (100_000, False)):
         hosts = "x.example," * before + "chat.example"
         assert (
@@ -163,8 +167,8 @@ def test_server_reads_few_values_of_a_header() -> None:
         (re.compile(r"null|file://"), "null"),
     ],
 )
-def test_server_allows_named_origin_in_every_spelling(named: Any, sent: str) -> None:
-    """An origin that is named matches what browsers send for it."""
+def test_server_allows_configured_origin_in_every_spelling(named: Any, sent: str) -> None:
+    """Server allows an origin from its ``origins`` option however a browser spells it."""
     assert allows({"Host": "b.example", "Origin": sent}, [named])
 
 
@@ -183,8 +187,10 @@ def test_server_allows_named_origin_in_every_spelling(named: Any, sent: str) -> 
         (re.compile(r"https://.*@chat\.example"), "https://a@chat.example"),
     ],
 )
-def test_server_refuses_origin_when_it_only_resembles_a_named_one(named: Any, sent: str) -> None:
-    """An origin that is named matches no other scheme, host or port, and no path or user part."""
+def test_server_refuses_origin_that_only_resembles_a_configured_one(named: Any, sent: str) -> None:
+    """Server refuses an origin that differs from the one in ``origins`` by scheme, host or port,
+    or contains it in a path or user part.
+    """
     assert not allows({"Host": "b.example", "Origin": sent}, [named])
 
 
@@ -195,11 +201,13 @@ ENDPOINTS = {
     "/socket.io/?EIO=4&transport=polling": 200,
     "/events": 200,
 }
-"""Where the ASGI application takes clients, and the status that one is answered with."""
+"""Paths of the ASGI application, and the HTTP status of a successful request."""
 
 
 async def status(port: int, path: str, headers: dict[str, str], **options: Any) -> int:
-    """Return the status that answers a request, which the path makes a handshake or a plain one."""
+    """Send a request, with WebSocket handshake headers where the path needs them; return the
+    status.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
     lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if not path.startswith("/events") and "polling" not in path:
@@ -211,9 +219,9 @@ async def status(port: int, path: str, headers: dict[str, str], **options: Any) 
     return int(answer.split()[1])
 
 
-async def test_native_server_compares_origins_by_their_parts() -> None:
-    """A handshake with rtmon.serve(hub) succeeds for each spelling of the server's own origin,
-    and is answered with 403 for others.
+async def test_native_server_accepts_its_own_origin_and_answers_others_with_403() -> None:
+    """WebSocket server of ``rtmon.serve(hub)`` accepts each spelling of its own origin, and
+    answers other origins with 403.
     """
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         for cases, wanted in ((OWN, 101), (OTHERS, 403)):
@@ -221,9 +229,9 @@ async def test_native_server_compares_origins_by_their_parts() -> None:
                 assert await status(server.port, "/", headers) == wanted, headers
 
 
-async def test_asgi_server_compares_origins_by_their_parts() -> None:
-    """Each transport of the application is open to each spelling of the server's own origin, and
-    answers others with 403.
+async def test_asgi_server_accepts_its_own_origin_and_answers_others_with_403() -> None:
+    """ASGI server of a hub accepts each spelling of its own origin on every path, and answers
+    other origins with 403.
     """
     async with serve(rtmon.Hub(), port=0) as server:
         for path, fine in ENDPOINTS.items():
@@ -240,13 +248,13 @@ SECURE = {
     "https://chat.example:80": False,
     "https://chat.example.evil.com": False,
 }
-"""Origins, and whether a server ``chat.example`` with TLS allows them. A page that came without TLS
-could have been written by an attacker on the network."""
+"""Origins, and whether a TLS server ``chat.example`` allows them. An attacker on the network could
+have changed a page that was loaded without TLS."""
 
 
 @contextlib.asynccontextmanager
 async def secure_server(kind: str, context: ssl.SSLContext) -> AsyncIterator[int]:
-    """Serve a hub with TLS, and give the port; ``rtmon.asgi.serve`` has none, a uvicorn has."""
+    """Serve a hub with TLS by rtmon or by uvicorn, and yield its port."""
     hub = rtmon.Hub()
     if kind == "native":
         async with rtmon.serve(hub, "127.0.0.1", 0, ssl=context) as server:
@@ -260,11 +268,11 @@ async def secure_server(kind: str, context: ssl.SSLContext) -> AsyncIterator[int
 
 
 @pytest.mark.parametrize("kind", ["native", "uvicorn"])
-async def test_server_with_tls_refuses_page_when_it_came_without(
+async def test_tls_server_refuses_its_own_host_name_when_the_page_has_no_tls(
     kind: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
-    """A server that speaks TLS refuses its own name when the page came without, over each
-    transport; pages of this machine need none.
+    """TLS server refuses an ``http://`` origin with its own host name, but allows
+    ``http://localhost``.
     """
     async with secure_server(kind, tls[0]) as port:
         for path, fine in ENDPOINTS.items() if kind == "uvicorn" else {"/": 101}.items():

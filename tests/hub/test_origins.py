@@ -1,4 +1,4 @@
-"""Origins: the rule, and each transport that keeps it."""
+"""Origin checks: the rule, the ``origins`` option, and all transports that apply them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def allows(others: Any = None, **headers: str) -> bool:
 @pytest.mark.parametrize(
     ("headers", "fine"),
     [
-        # Programs.
+        # Programs that are no browser send no Origin.
         ({"Host": "chat.example"}, True),
-        # Pages of the server's own.
+        # Pages from the server itself.
         ({"Host": "chat.example", "Origin": "https://chat.example"}, True),
         ({"Host": "chat.example:8443", "Origin": "https://chat.example:8443"}, True),
         ({"Host": "Chat.Example", "Origin": "http://chat.example"}, True),
@@ -39,7 +39,7 @@ def allows(others: Any = None, **headers: str) -> bool:
         ({"Host": "127.0.0.1:8765", "Origin": "http://localhost:8888"}, True),
         ({"Host": "localhost:8765", "Origin": "http://[::1]:5173"}, True),
         ({"Host": "[::1]:8765", "Origin": "http://app.localhost:5173"}, True),
-        # Others.
+        # Pages from other servers.
         ({"Host": "chat.example", "Origin": FOREIGN}, False),
         ({"Host": "127.0.0.1:8765", "Origin": FOREIGN}, False),
         ({"Host": "chat.example", "Origin": "http://localhost:8888"}, False),
@@ -53,22 +53,26 @@ def allows(others: Any = None, **headers: str) -> bool:
         ({"Host": "chat.example", "Origin": ""}, False),
         ({"Host": "abc", "Origin": "chrome-extension://abc"}, False),
         ({"Origin": FOREIGN}, False),
-        # Requests of images and links, which have no Origin.
+        # Browsers send no Origin for images and links, but Sec-Fetch-Site.
         ({"Host": "chat.example", "Sec_Fetch_Site": "cross-site"}, False),
         ({"Host": "chat.example", "Sec_Fetch_Site": "same-site"}, False),
         ({"Host": "chat.example", "Sec_Fetch_Site": "same-origin"}, True),
         ({"Host": "chat.example", "Sec_Fetch_Site": "none"}, True),
     ],
 )  # fmt: skip
-def test_origins_allow_own_pages_loopback_and_programs(headers: dict[str, str], fine: bool) -> None:  # noqa: FBT001 - a parameter of the case
-    """Programs, the server's own pages and this machine's are allowed; pages of other origins are
-    not.
+def test_origin_check_allows_own_pages_loopback_pages_and_non_browsers(
+    headers: dict[str, str], *, fine: bool
+) -> None:
+    """Origin check allows the server's own pages, pages from this machine, and clients without
+    an Origin, and refuses other pages.
     """
     assert allows(**headers) is fine
 
 
-def test_origins_option_allows_named_origins_only() -> None:
-    """Named origins, by a pattern too, are allowed beside the server's own, and no others."""
+def test_origins_option_allows_only_listed_origins_and_patterns() -> None:
+    """Option ``origins`` allows the listed origins and patterns besides the server's own, and
+    ``"*"`` allows all.
+    """
     named = [FOREIGN, re.compile(r"https://\w+\.sub\.example"), "null", None]
     for origin in (FOREIGN, "https://a.sub.example", "null", "http://chat.example"):
         assert allows(named, Host="chat.example", Origin=origin)
@@ -82,17 +86,19 @@ def test_origins_option_allows_named_origins_only() -> None:
     "chat.example", "https://chat.example/", "HTTPS://A", "", 5, [], "https://", "file://:1",
     "https://chat.example:port", "https://chat.example:65536", "https://a@chat.example",
     "https://*.chat.example", "https://[::1", "https://[chat]", "https://münchen.example/",
-    # Browsers and Python's codec differ on these.
+    # Browsers and Python's IDNA codec encode these hosts differently.
     "https://straße.example", "https://λόγος.example", "https://a\u200db.example",
 ])  # fmt: skip
-def test_origins_option_refuses_name_when_it_is_no_origin(wrong: Any) -> None:
-    """A name that no browser's Origin could equal is an OptionError."""
+def test_origins_option_raises_option_error_for_an_invalid_origin(wrong: Any) -> None:
+    """Option ``origins`` raises OptionError for a value that no browser sends as Origin."""
     with pytest.raises(OptionError, match="origins has"):
         Origins([wrong])
 
 
 async def statuses(where: str, origin: str | None, site: str | None = None) -> dict[str, int]:
-    """Return the status of each endpoint for a page of an origin."""
+    """Return the HTTP status of each endpoint for a page with this Origin and Sec-Fetch-Site
+    header.
+    """
     headers = {"Origin": origin} if origin else {}
     headers |= {"Sec-Fetch-Site": site} if site else {}
     found = {}
@@ -118,9 +124,9 @@ async def statuses(where: str, origin: str | None, site: str | None = None) -> d
 ENDPOINTS = ["ws /", "ws /ws/", "ws /soc", "events", "post", "poll", "jsonp"]
 
 
-async def test_application_refuses_pages_of_other_origins_over_every_transport() -> None:
-    """A page of another origin is refused everywhere, even an image's address, while links to the
-    chat page work; the server's own page, and programs, are allowed.
+async def test_asgi_application_refuses_foreign_origins_over_every_transport() -> None:
+    """ASGI application of a hub answers pages of other origins with 403 on every transport, but
+    still serves its chat page and health check.
     """
     async with serve(rtmon.Hub(), port=0) as server:
         where = f"127.0.0.1:{server.port}"
@@ -140,9 +146,9 @@ async def test_application_refuses_pages_of_other_origins_over_every_transport()
             assert "access-control-allow-origin" not in words.headers
 
 
-async def test_named_origin_is_allowed_over_every_transport() -> None:
-    """A named origin is allowed over all transports, and browsers get the CORS headers they ask
-    for.
+async def test_asgi_application_allows_listed_origin_and_sends_cors_headers() -> None:
+    """ASGI application of a hub allows an origin from ``origins`` on every transport, and sends
+    the CORS headers that browsers need.
     """
     async with serve(rtmon.Hub(), port=0, origins=[FOREIGN]) as server:
         where = f"127.0.0.1:{server.port}"
@@ -169,9 +175,9 @@ async def test_named_origin_is_allowed_over_every_transport() -> None:
             assert before.status_code == 403
 
 
-async def test_native_server_keeps_the_same_rule_of_origins() -> None:
-    """A hub behind rtmon.serve() keeps the rule by the same option; a handler's origins are the
-    library's.
+async def test_native_server_checks_origins_for_a_hub_but_not_for_a_handler() -> None:
+    """WebSocket server of ``rtmon.serve()`` checks origins by default for a hub, but for a
+    handler function only with the ``origins`` option.
     """
 
     async def handler(connection: Any) -> None:

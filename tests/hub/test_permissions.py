@@ -1,4 +1,4 @@
-"""Permissions over every transport: what a client may do, and how it is refused."""
+"""Permissions over every transport: what a client may do, and how the hub refuses it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES = {
 
 
 async def code(client: Client, kind: str, **payload: Any) -> str:
-    """Return the error code that answers a message; the type of an answer that is no error."""
+    """Return the error code of the reply to a message, or the reply's type when it is no error."""
     answer = await client.ask(kind, payload)
     found: str = answer["payload"].get("code", answer["type"])
     return found
@@ -32,8 +32,8 @@ async def code(client: Client, kind: str, **payload: Any) -> str:
 async def test_hub_refuses_client_without_the_permission_of_a_channel(
     start: Start, over: str
 ) -> None:
-    """Over each transport, a client with a channel's permission may use it, and any other is
-    refused, whichever message it sends.
+    """Hub answers ``forbidden`` when a client without a channel's permission subscribes,
+    publishes, or requests history or presence.
     """
     place = await start(auth=login(), channels=RULES)
     ada = await place.connect(over=over, token=token("ada", scope="read"))
@@ -54,10 +54,10 @@ async def test_hub_refuses_client_without_the_permission_of_a_channel(
     assert not [message for message in await bo.quiet() if message["type"] == "publication"]
 
 
-async def test_refusal_reveals_neither_rooms_nor_clients(start: Start) -> None:
-    """A client that may ask about a channel learns nothing of rooms; one that may not send to a
-    client may stop typing to it, and learns nothing by it.
-    """
+async def test_client_without_permission_learns_nothing_about_rooms_or_clients(
+    start: Start,
+) -> None:
+    """Client without permission gets the same reply whether a room or client exists or not."""
     place = await start(
         auth=login(),
         allow=lambda session, _, where: session.user == "ada" or where == "channel:open",
@@ -73,10 +73,12 @@ async def test_refusal_reveals_neither_rooms_nor_clients(start: Start) -> None:
     assert not [message for message in await eve.quiet() if message["type"] == "error"]
 
 
-async def test_hub_without_authentication_keeps_protected_channels_to_the_server(
+async def test_hub_without_auth_refuses_clients_in_channels_that_need_a_permission(
     start: Start,
 ) -> None:
-    """Without authentication, a channel that needs a permission is open to the server only."""
+    """Hub without ``auth`` answers ``forbidden`` to clients that publish in a protected channel,
+    where only the application can publish.
+    """
     place = await start(channels={"prices": ChannelOptions(publish="write")})
     ada = await place.connect(user="admin")
     assert await code(ada, "publish", channel="prices", data=1) == "forbidden"
@@ -86,8 +88,8 @@ async def test_hub_without_authentication_keeps_protected_channels_to_the_server
 
 
 @pytest.mark.parametrize("wrong", [{"publish": ""}, {"subscribe": ["a"]}, {"presence": True}])
-def test_channel_options_refuse_permission_when_it_is_no_name(wrong: Any) -> None:
-    """A permission that no user could have, or every user would, is an OptionError."""
+def test_channel_options_raise_option_error_for_an_invalid_permission(wrong: Any) -> None:
+    """ChannelOptions raises OptionError for a permission that is empty or not text."""
     with pytest.raises(OptionError):
         ChannelOptions(**wrong)
 
@@ -118,9 +120,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }  # fmt: skip
 
 
-async def test_allow_function_decides_every_action(start: Start, tmp_path: Any) -> None:
-    """The application's function sees the client, the action and the place of all that clients do;
-    what it refuses is answered and not done.
+async def test_allow_function_is_called_with_user_action_and_place_of_every_action(
+    start: Start, tmp_path: Any
+) -> None:
+    """Hub calls the ``allow`` function with client, action and place for every action, and
+    answers ``forbidden`` when it returns False.
     """
     allowing, asked = True, []
 
@@ -139,13 +143,15 @@ async def test_allow_function_decides_every_action(start: Start, tmp_path: Any) 
         assert asked == [("ada", action, where)]
     heard = {message["type"] for message in await ada.quiet()}
     assert heard <= {"user_joined", "user_online"}
-    # Leaving needs no permission.
+    # A client may leave a room without permission.
     assert await code(ada, "leave_room", room="lobby") == "ack"
 
 
 @pytest.mark.parametrize("how", ["none", "truthy", "raises", "own words"])
-async def test_allow_function_refuses_with_anything_but_true(start: Start, how: str) -> None:
-    """Any result but True is a refusal; the words of a ProtocolError reach the client."""
+async def test_hub_refuses_an_action_unless_allow_returns_true(start: Start, how: str) -> None:
+    """Hub answers ``forbidden`` when ``allow`` raises or returns anything but True, with the
+    message of a ProtocolError that it raises.
+    """
 
     async def allow(*_: Any) -> Any:
         match how:
@@ -164,8 +170,12 @@ async def test_allow_function_refuses_with_anything_but_true(start: Start, how: 
     assert (answer["payload"]["message"] == "Members only.") == (how == "own words")
 
 
-async def test_returning_stream_enters_only_places_that_its_token_allows(start: Start) -> None:
-    """A stream that returns with positions enters only the places that its token still allows."""
+async def test_reconnecting_event_stream_is_refused_channels_its_new_token_forbids(
+    start: Start,
+) -> None:
+    """Event stream that reconnects with a token without a channel's permission gets
+    ``forbidden`` for this channel.
+    """
     place = await start(auth=login(), channels=RULES)
     ada = await place.connect(over="sse", token=token(scope="read"))
     await ada.ask("subscribe", {"channel": "staff.pay"})
@@ -180,9 +190,11 @@ async def test_returning_stream_enters_only_places_that_its_token_allows(start: 
     assert (await back.next("error"))["payload"]["code"] == "forbidden"
 
 
-async def test_session_secret_belongs_to_its_user(start: Start) -> None:
-    """Two users that send the same session are two senders: a message id of one is not a duplicate
-    of the other's.
+async def test_message_ids_of_two_users_with_the_same_session_are_no_duplicates(
+    start: Start,
+) -> None:
+    """Hub does not treat a message id as a duplicate when another user has sent it with the same
+    session.
     """
     place = await start(auth=login())
     answers = []

@@ -1,4 +1,4 @@
-"""Publish and subscribe: deliveries, patterns, and repeats."""
+"""Publish and subscribe: delivery, channel patterns, repeated message ids, binary data."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 
 Place = Any
 
 
-async def test_subscribers_receive_publications_with_their_publisher(place: Place) -> None:
-    """A publication reaches its channel's subscribers, and no other client, with its publisher."""
+async def test_publication_reaches_only_subscribers_and_names_its_publisher(place: Place) -> None:
+    """Publication reaches the subscribers of its channel and no other client, with the id and
+    name of the client that published it.
+    """
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     await ada.ask("subscribe", {"channel": "news"})
     await cy.ask("subscribe", {"channel": "other"})
@@ -32,8 +34,10 @@ async def test_subscribers_receive_publications_with_their_publisher(place: Plac
     assert [m for m in await cy.quiet() if m["type"] == "publication"] == []
 
 
-async def test_client_receives_nothing_after_it_unsubscribes(place: Place) -> None:
-    """After unsubscribing nothing more comes; unsubscribing twice is an error."""
+async def test_client_receives_no_publications_after_it_unsubscribes(place: Place) -> None:
+    """Client receives no publications after it unsubscribes, and unsubscribing again is answered
+    with ``not_subscribed``.
+    """
     ada = await place.connect("ada")
     await ada.ask("subscribe", {"channel": "news"})
     assert (await ada.ask("unsubscribe", {"channel": "news"}))["type"] == "ack"
@@ -43,8 +47,12 @@ async def test_client_receives_nothing_after_it_unsubscribes(place: Place) -> No
     assert again["payload"]["code"] == "not_subscribed"
 
 
-async def test_pattern_matches_segments(place: Place) -> None:
-    """One star stands for one segment, two at the end for all; each publication comes once."""
+async def test_channel_pattern_matches_one_segment_with_one_star_and_several_with_two(
+    place: Place,
+) -> None:
+    """Channel pattern ``news.*`` matches one more segment and ``news.**`` several; overlapping
+    patterns deliver a publication once.
+    """
     ada = await place.connect("ada")
     for channel in ("news.*", "news.**", "news.sport"):
         answer = (await ada.ask("subscribe", {"channel": channel}))["payload"]
@@ -62,7 +70,7 @@ async def test_pattern_matches_segments(place: Place) -> None:
 
 
 async def test_hub_refuses_subscription_when_a_client_has_a_hundred(place: Place) -> None:
-    """One client has a hundred subscriptions at most."""
+    """Hub answers ``too_many_channels`` when a client with 100 subscriptions requests another."""
     ada = await place.connect("ada")
     for number in range(100):
         await ada.send("subscribe", {"channel": f"c{number}"})
@@ -70,10 +78,12 @@ async def test_hub_refuses_subscription_when_a_client_has_a_hundred(place: Place
     assert answer["payload"]["code"] == "too_many_channels"
 
 
-async def test_subscribers_get_every_publication_when_the_transport_of_one_fails(
+async def test_failing_transport_of_one_subscriber_does_not_affect_another(
     place: Place,
 ) -> None:
-    """A subscriber with a failing transport is skipped; the others get every publication."""
+    """Subscriber receives every publication although the transports of two other subscribers
+    fail, which are counted as drops.
+    """
     bo, cy = [await place.connect(name, over="memory") for name in ("bo", "cy")]
     ada = await place.connect("ada")
     for client in (bo, cy, ada):
@@ -91,8 +101,8 @@ async def test_subscribers_get_every_publication_when_the_transport_of_one_fails
 
 
 async def test_repeated_message_id_is_published_once(place: Place) -> None:
-    """A sender's repeat is acknowledged with the first position, even after a reconnect; the same
-    id of another sender is another message.
+    """Hub publishes a message id that a client repeats once, even after a reconnect, but also
+    one from another client with the same id.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await bo.ask("subscribe", {"channel": "news"})
@@ -112,9 +122,9 @@ async def test_repeated_message_id_is_published_once(place: Place) -> None:
     assert [m for m in await bo.quiet() if m["type"] == "publication"] == []
 
 
-async def test_client_keeps_its_session_when_it_reconnects_many_times(place: Place) -> None:
-    """The answer to ``connect`` names the session that was sent, so the same sender returns however
-    often.
+async def test_client_keeps_its_session_over_several_reconnects(place: Place) -> None:
+    """Client that sends its session after each of three reconnects keeps it, and its repeated
+    message id stays a duplicate.
     """
     ada = await place.connect("ada")
     first = ada.welcome["payload"]["session"]
@@ -137,10 +147,10 @@ async def test_client_keeps_its_session_when_it_reconnects_many_times(place: Pla
         ("private_message", "to", "private_message"),
     ],
 )
-async def test_binary_data_travels_beside_the_envelope(
+async def test_bytes_attached_to_a_json_message_arrive_unchanged(
     place: Place, kind: str, field: str, came: str
 ) -> None:
-    """One binary message carries an envelope and its data, without base64."""
+    """Bytes attached to a JSON message in one binary frame reach a MessagePack client unchanged."""
     ada, bo = await place.connect("ada"), await place.connect("bo", over="websocket-msgpack")
     await bo.ask("subscribe", {"channel": "raw"})
     for client in (ada, bo):
@@ -151,8 +161,8 @@ async def test_binary_data_travels_beside_the_envelope(
     assert (await bo.next(came))["payload"]["data"] == b"\x00\xff" * 100
 
 
-async def test_hub_refuses_data_beside_a_message_without_data(place: Place) -> None:
-    """Bytes beside a message type that carries no data are refused, and the connection stays."""
+async def test_hub_refuses_bytes_attached_to_a_message_type_without_data(place: Place) -> None:
+    """Hub answers ``invalid_message`` when bytes are attached to a ping."""
     ada = await place.connect("ada")
     await ada.raw(encode_attached(b'{"type": "ping", "id": "p"}', b"x"))
     assert (await ada.next("error"))["payload"]["code"] == "invalid_message"

@@ -1,4 +1,6 @@
-"""Clients that expect ``{type: "pubsub", channel, payload}`` for publications."""
+"""Clients that receive publications as ``{type: "pubsub", channel, payload}``
+(``?shape=pubsub``).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from rtmon.testing import until
 
 
 async def heard(client: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Return the next message of this type."""
     while True:
         message: dict[str, Any] = json.loads(await client.recv())
         if message["type"] == kind:
@@ -25,8 +27,12 @@ async def heard(client: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("serve", [rtmon.serve, serve_asgi], ids=["websockets", "asgi"])
-async def test_client_gets_publications_in_the_shape_it_requests(serve: Any) -> None:
-    """Clients of either shape, in one channel and with batches too, get each other's messages."""
+async def test_client_with_shape_pubsub_receives_publications_as_pubsub_messages(
+    serve: Any,
+) -> None:
+    """Client that connects with ``?shape=pubsub`` receives all publications as ``pubsub``
+    messages, also in batches, and others receive its own.
+    """
     hub = rtmon.Hub()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(hub, "127.0.0.1", 0))
@@ -62,8 +68,12 @@ async def test_client_gets_publications_in_the_shape_it_requests(serve: Any) -> 
 @pytest.mark.parametrize(
     ("query", "subprotocol"), [("shape=rss", "rtmon.v1.json"), ("shape=pubsub", "rtmon.v1.msgpack")]
 )
-async def test_hub_refuses_a_shape_that_it_does_not_have(query: str, subprotocol: str) -> None:
-    """An unknown shape, or one that this codec lacks, is refused with a reason."""
+async def test_hub_closes_client_with_unknown_shape_or_shape_with_messagepack(
+    query: str, subprotocol: str
+) -> None:
+    """Hub closes a client that requests an unknown ``shape``, or ``shape=pubsub`` with
+    MessagePack.
+    """
     hub = rtmon.Hub()
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,
@@ -71,7 +81,7 @@ async def test_hub_refuses_a_shape_that_it_does_not_have(query: str, subprotocol
             f"{server.url}?{query}", proxy=None, subprotocols=[Subprotocol(subprotocol)]
         ) as client,
     ):
-        await client.recv()  # the error
+        await client.recv()  # Skip the error message.
         with pytest.raises(ConnectionClosed, match="pubsub is the only one"):
             await client.recv()
     await hub.aclose()

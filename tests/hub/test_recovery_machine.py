@@ -1,3 +1,5 @@
+"""Property-based test: clients recover missed publications in random sequences of events."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rtmon.hub import Hub
 from rtmon.hub.brokers.base import Draft, Recovery
 from rtmon.hub.brokers.memory import MemoryBroker
-from rtmon.hub.brokers.redis_bodies import decode_draft, encode_draft
+from rtmon.hub.brokers.redis_encoding import decode_draft, encode_draft
 from rtmon.hub.transports.base import Peer
 from rtmon.protocol.codecs import JSON
-from rtmon.protocol.data import encode_data
+from rtmon.protocol.data_encoding import encode_data
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ SIZE, AGE, CHANNELS = 6, 30.0, 2
 
 
 class SlowBroker(MemoryBroker):
-    """A broker that fetches history slowly, while publications go on."""
+    """A memory broker that runs other coroutines while it reads history."""
 
     meanwhile: list[Coroutine[Any, Any, Any]]
 
@@ -39,7 +41,7 @@ class SlowBroker(MemoryBroker):
 
 
 class RecordingPeer(Peer):
-    """A peer that keeps what it was sent."""
+    """A transport that stores the messages that the hub sends."""
 
     transport = "test"
     codec = JSON
@@ -52,7 +54,7 @@ class RecordingPeer(Peer):
         return True
 
     def close(self, code: int, reason: str) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
     @property
     def waiting(self) -> int:
@@ -60,26 +62,25 @@ class RecordingPeer(Peer):
 
 
 class Reader:
-    """A subscriber that disconnects and returns, and what it received."""
+    """A subscriber that disconnects and reconnects, with its position and its received messages."""
 
     def __init__(self) -> None:
         self.session: Any = None
         self.peer = RecordingPeer()
         self.since: dict[str, Any] | None = None
         self.index = 0
-        """How many publications were made up to its position."""
+        """Number of publications up to the reader's position."""
 
     def read(self) -> list[int]:
-        """Return the offsets received since the last call."""
+        """Return the offsets of the publications received since the last call."""
         sent, self.peer.sent = self.peer.sent, []
         return [m["payload"]["offset"] for m in sent if m["type"] == "publication"]
 
 
 class RecoveryMachine(RuleBasedStateMachine):
-    """Readers disconnect and return at random while others publish and time passes.
+    """Readers disconnect and reconnect at random while others publish and time passes.
 
-    The model is the list of all publications, with the offset that its publisher was
-    told and the time.
+    The model is a list of all publications: the offset in the receipt, and the time.
     """
 
     def __init__(self) -> None:
@@ -89,12 +90,12 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.readers: list[Reader] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop."""
+        """Run a coroutine on the machine's event loop."""
         return self.loop.run_until_complete(work)
 
     @initialize(crowds=st.booleans())
     def begin(self, crowds: bool) -> None:  # noqa: FBT001 (Hypothesis passes it by name)
-        """Start a hub with small bounds, with or without crowds of other channels."""
+        """Start a hub with a short history; ``crowds`` allows evictions by other channels."""
         self.crowds = crowds
         self.start()
         self.readers = [Reader() for _ in range(3)]
@@ -112,26 +113,26 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.crowded = False
 
     async def put(self) -> None:
-        """Publish once, and record the offset and the time."""
+        """Publish one message, and record its offset and the time."""
         receipt = await self.hub.publish("c", None)
         assert not self.published or receipt.offset > self.published[-1][0]
         self.published.append((receipt.offset, self.time))
 
     @rule(count=st.integers(1, 4))
     def publish(self, count: int) -> None:
-        """Publish some messages."""
+        """Publish this many messages."""
         for _ in range(count):
             self.run(self.put())
 
     @rule(seconds=st.floats(0.0, 20.0))
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.time += seconds
 
     @precondition(lambda self: self.crowds)
     @rule()
     def crowd(self) -> None:
-        """Publish to so many other channels that one without subscribers is forgotten."""
+        """Publish to so many other channels that the broker evicts channels without subscribers."""
         self.crowded = True
         for number in range(CHANNELS + 1):
             self.run(self.hub.publish(f"other{number}", 0))
@@ -139,7 +140,7 @@ class RecoveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: all(reader.session is None for reader in self.readers))
     @rule()
     def restart(self) -> None:
-        """Restart the server."""
+        """Restart the hub, which loses its history."""
         self.run(self.hub.aclose())
         self.start()
         for reader in self.readers:
@@ -147,7 +148,7 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 2))
     def leave(self, which: int) -> None:
-        """Cut a reader's connection."""
+        """Disconnect one reader."""
         reader = self.readers[which]
         if reader.session is not None:
 
@@ -159,7 +160,9 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 2), during=st.integers(0, 4))
     def enter(self, which: int, during: int) -> None:
-        """Connect a reader, new or returning, while messages are published."""
+        """Connect one reader, for the first time or again, while ``during`` messages are
+        published.
+        """
         reader = self.readers[which]
         if reader.session is not None:
             return
@@ -171,7 +174,7 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.run(self.hub.receive(reader.session, json.dumps(message)))
         answer = next(m for m in reader.peer.sent if m.get("reply_to") == "s")["payload"]
 
-        # What was published before the history was fetched is missed, what came after is new.
+        # Publications before the history was read are missed, and later ones are new.
         missed = [(o, t) for o, t in self.published[reader.index :] if o <= answer["offset"]]
         new = [offset for offset, _ in self.published if offset > answer["offset"]]
         assert len(new) == during - during // 2
@@ -187,7 +190,7 @@ class RecoveryMachine(RuleBasedStateMachine):
         elif answer["recovered"]:
             assert got == [offset for offset, _ in missed] + new
         else:
-            assert len(kept) < len(missed) or self.crowded, "nothing that was missed is lost"
+            assert len(kept) < len(missed) or self.crowded, "a complete history must be recovered"
             assert got == kept + new or self.crowded
         reader.since = {"epoch": answer["epoch"], "offset": answer["offset"]}
         if new:
@@ -196,7 +199,7 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_lost_nothing_twice(self) -> None:
-        """Connected readers receive every publication, once and in order."""
+        """Connected readers receive every publication once and in order."""
         for reader in self.readers:
             if reader.session is not None:
                 wanted = [offset for offset, _ in self.published[reader.index :]]
@@ -210,8 +213,10 @@ TestRecovery = RecoveryMachine.TestCase
 TestRecovery.settings = settings(max_examples=60, stateful_step_count=30)
 
 
-def test_publication_survives_encoding_for_a_broker() -> None:
-    """A publication comes out of its form in Redis as it was put in, bytes too."""
+def test_publication_is_unchanged_after_encoding_and_decoding_for_redis() -> None:
+    """Publication, also one with bytes as its data, is unchanged after it is encoded for Redis
+    and decoded.
+    """
     for data in ({"a": [1, None, 0.5]}, b"\x00\xff", None):
         draft = Draft(type="publication", id="1", timestamp=2, channel="c", data=encode_data(data))
         assert decode_draft(encode_draft(draft)) == draft

@@ -1,3 +1,5 @@
+"""Hub nodes that lose their connection to Redis, or whose Redis restarts or hangs."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,38 +24,40 @@ from tests.hub.redis_server import RedisServer
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """Hubs that share a Redis."""
+    """Hub nodes that share one Redis server."""
     async with Nodes.opened() as opened:
         yield opened
 
 
 class Cut:
-    """Two nodes, and a proxy through which the second one reaches Redis."""
+    """Two hub nodes, of which the second reaches Redis through a proxy that can be interrupted."""
 
     def __init__(self, here: Place, there: Place, proxy: FaultProxy) -> None:
         self.here, self.there, self._proxy = here, there, proxy
 
     async def away(self) -> None:
-        """The second node reaches Redis no more."""
+        """Disconnect the second node from Redis, and wait until the node has noticed."""
         self._proxy.refusing = True
         self._proxy.cut()
         await until(lambda: self.there.hub.away is not None)
 
     def hold_up(self) -> ProxiedConnection:
-        """What others publish is on its way to the second node, until its link is thawed."""
+        """Delay publications of other nodes to the second node until the returned link is
+        thawed.
+        """
         _, messages = self._proxy.links
         messages.set("down", frozen=True)
         return messages
 
     async def back(self) -> None:
-        """It does again."""
+        """Let the second node reach Redis again, and wait until the node is connected."""
         self._proxy.calm()
         await until(lambda: self.there.hub.away is None)
 
 
 @pytest.fixture
 async def cut(nodes: Nodes, redis: RedisServer) -> AsyncIterator[Cut]:
-    """The same for a test."""
+    """Two hub nodes of which the second can be disconnected from Redis."""
     here = await nodes.open(redis.url, history=20)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", history=20)
@@ -62,7 +66,7 @@ async def cut(nodes: Nodes, redis: RedisServer) -> AsyncIterator[Cut]:
 
 
 async def joined(place: Place) -> Any:
-    """Somebody in the chat, a room, a channel and a pattern."""
+    """Connect a client that joins a room, and subscribes to a channel and a pattern."""
     client = await place.connect()
     await client.ask("join_room", {"room": "tea"})
     for channel in ("news", "more.*"):
@@ -71,13 +75,13 @@ async def joined(place: Place) -> Any:
 
 
 def offsets(messages: list[dict[str, Any]], kind: str = "publication") -> list[int]:
-    """Those of one type of publication."""
+    """Return the offsets of the messages of this type."""
     return [m["payload"]["offset"] for m in messages if m["type"] == kind]
 
 
-async def test_node_delivers_missed_publications_from_the_history(cut: Cut) -> None:
-    """A node that was cut off delivers the publications of that time, in order, each once, and
-    its clients see no other effect.
+async def test_node_delivers_missed_publications_when_it_reaches_redis_again(cut: Cut) -> None:
+    """Node that reaches Redis again delivers the publications it missed, in order and once,
+    without a ``gap`` message.
     """
     ada, bo = await cut.here.connect("ada"), await joined(cut.there)
     await ada.ask("join_room", {"room": "tea"})
@@ -100,9 +104,9 @@ async def test_node_delivers_missed_publications_from_the_history(cut: Cut) -> N
     assert not offsets(await bo.quiet())
 
 
-async def test_clients_are_told_of_a_gap_when_history_is_too_short(cut: Cut) -> None:
-    """Where more was published than is kept, clients get ``gap``, then what is left; clients of
-    other places get nothing.
+async def test_client_receives_gap_when_history_is_shorter_than_the_outage(cut: Cut) -> None:
+    """Client receives ``gap``, then the publications still in history, when more were published
+    during an outage than history keeps.
     """
     bo = await joined(cut.there)
     await cut.here.hub.publish("news", -1)
@@ -119,9 +123,11 @@ async def test_clients_are_told_of_a_gap_when_history_is_too_short(cut: Cut) -> 
     assert gaps in ([], ["more.*"])
 
 
-async def test_pattern_subscribers_are_told_of_a_gap(cut: Cut) -> None:
-    """A pattern has no position: its subscribers get ``gap`` if anything was published that their
-    node cannot account for.
+async def test_pattern_subscriber_receives_gap_when_its_node_missed_a_matching_publication(
+    cut: Cut,
+) -> None:
+    """Subscriber of a channel pattern receives ``gap`` when its node missed a matching
+    publication while Redis was unreachable.
     """
     bo = await joined(cut.there)
     await cut.here.hub.publish("news", 0)
@@ -137,8 +143,10 @@ async def test_pattern_subscribers_are_told_of_a_gap(cut: Cut) -> None:
     assert (await bo.next("gap"))["payload"] == {"channel": "more.*", "recovered": False}
 
 
-async def test_python_client_reports_a_gap_once(cut: Cut) -> None:
-    """The Python client stays connected, and the message after what was lost says so, once."""
+async def test_python_client_marks_only_the_first_message_after_a_gap(cut: Cut) -> None:
+    """Python client sets ``gap`` only on the first message after an outage that exceeded
+    history.
+    """
     async with rtmon.connect(cut.there.url, proxy=None) as client:
         assert isinstance(client, Client)
         async with client.subscribe("news") as news:
@@ -154,16 +162,16 @@ async def test_python_client_reports_a_gap_once(cut: Cut) -> None:
             assert client.stats.gaps == 1
 
 
-async def test_new_subscriber_waits_for_publications_on_their_way(cut: Cut) -> None:
-    """A node answers a subscription once it has delivered what came before, so that no subscriber
-    gets it twice.
+async def test_subscription_is_answered_after_publications_still_on_their_way(cut: Cut) -> None:
+    """Node answers a subscription only after it has delivered publications still on their way
+    from Redis.
     """
     bo, broker = await joined(cut.there), cut.there.hub.context.broker
     link = cut.hold_up()
     receipt = await cut.here.hub.publish("news", 1)
     recovering = asyncio.create_task(broker.recover("channel:news", since=None, age=60.0))
     publishing = asyncio.create_task(cut.there.hub.publish("news", 2))
-    await asyncio.sleep(0)  # both have asked
+    await asyncio.sleep(0)  # Both tasks have now sent their request.
     await broker.present("chat", limit=0)
     assert not recovering.done()
     assert not publishing.done()
@@ -173,9 +181,9 @@ async def test_new_subscriber_waits_for_publications_on_their_way(cut: Cut) -> N
     assert await bo.published(2) == [1, 2]
 
 
-async def test_publishing_is_refused_and_repeated_while_redis_is_away(cut: Cut) -> None:
-    """On a node that is cut off, publishing is answered with ``unavailable``; the client repeats
-    it, and it arrives once. New clients are refused for now.
+async def test_client_repeats_a_publication_refused_while_redis_is_unreachable(cut: Cut) -> None:
+    """Hub answers ``unavailable`` while Redis is unreachable, and the Python client's
+    publication is delivered once afterwards.
     """
     bo = await joined(cut.there)
     watcher = await joined(cut.here)
@@ -199,9 +207,9 @@ async def test_publishing_is_refused_and_repeated_while_redis_is_away(cut: Cut) 
     assert not offsets(await watcher.quiet())
 
 
-async def test_clients_that_left_a_cut_off_node_are_announced_later(cut: Cut) -> None:
-    """A client that leaves a node that is cut off is announced as left when the node is back, and
-    no longer counted.
+async def test_client_that_left_during_a_redis_outage_is_announced_afterwards(cut: Cut) -> None:
+    """Client that leaves a node during a Redis outage is announced as left when the node reaches
+    Redis again.
     """
     ada, bo = await cut.here.connect("ada"), await cut.there.connect("bo", user="bo")
     await ada.next("user_online")
@@ -216,9 +224,11 @@ async def test_clients_that_left_a_cut_off_node_are_announced_later(cut: Cut) ->
     assert (await ada.ask("presence"))["payload"]["count"] == 1
 
 
-async def test_node_reconnects_when_redis_is_silent(nodes: Nodes, redis: RedisServer) -> None:
-    """A node that receives nothing from Redis, not even answers to its pings, connects anew, and
-    gets what it missed from the history.
+async def test_node_reconnects_and_recovers_when_its_redis_connection_is_silent(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Node opens a new connection when it receives nothing from Redis, and delivers what it
+    missed.
     """
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0", timeout=2.0)
@@ -234,11 +244,11 @@ async def test_node_reconnects_when_redis_is_silent(nodes: Nodes, redis: RedisSe
         await there.aclose()
 
 
-async def test_hung_redis_refuses_publishing_in_bounded_time(
+async def test_publish_raises_unavailable_and_health_is_503_while_redis_hangs(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """While Redis hangs, publishing is refused in bounded time, /healthz and the Monitor say so,
-    and connections stay; then everything goes on.
+    """Hub's ``publish()`` raises ``unavailable`` and ``/healthz`` answers 503 while Redis hangs,
+    and clients stay connected.
     """
     broker = RedisBroker(own_redis.url, timeout=3.0, backoff=QUICK)
     hub = Hub(broker=broker)
@@ -266,9 +276,11 @@ async def test_hung_redis_refuses_publishing_in_bounded_time(
     await hub.aclose()
 
 
-async def test_clients_stay_when_redis_restarts_empty(nodes: Nodes, own_redis: RedisServer) -> None:
-    """When Redis comes back empty, clients get ``gap``, stay connected and present, and a position
-    from before is not recovered.
+async def test_clients_receive_gap_and_stay_present_when_redis_restarts_empty(
+    nodes: Nodes, own_redis: RedisServer
+) -> None:
+    """Clients receive ``gap`` for each of their channels and rooms when Redis restarts empty,
+    and stay connected and present.
     """
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     ada, bo = await joined(here), await joined(there)
@@ -297,11 +309,11 @@ async def test_clients_stay_when_redis_restarts_empty(nodes: Nodes, own_redis: R
     assert answer["payload"]["recovered"] is False
 
 
-async def test_redis_restored_from_an_older_copy_begins_a_new_epoch(
+async def test_new_epoch_begins_when_redis_is_restored_from_an_older_copy(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """When Redis holds less than a node has delivered, as after a failover, a new epoch begins, so
-    that no new publication is mistaken for an old one.
+    """Node starts a new epoch and sends ``gap`` when Redis holds less than the node has already
+    delivered.
     """
     place = await nodes.open(redis.url)
     bo = await joined(place)
@@ -319,10 +331,12 @@ async def test_redis_restored_from_an_older_copy_begins_a_new_epoch(
     assert gap["payload"]["epoch"] == third.epoch
 
 
-async def test_node_loads_scripts_again_when_redis_forgot_them(
+async def test_node_reloads_its_lua_scripts_when_redis_has_flushed_them(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Redis may forget its scripts: the node loads them again, and clients notice nothing."""
+    """Node loads its Lua scripts again after ``SCRIPT FLUSH``, and publishes without a gap in
+    offsets.
+    """
     place = await nodes.open(redis.url)
     await place.hub.publish("news", 1)
     redis.ask("SCRIPT", "FLUSH")
@@ -331,9 +345,11 @@ async def test_node_loads_scripts_again_when_redis_forgot_them(
     assert [receipt.offset for receipt in receipts] == list(range(first, first + 20))
 
 
-async def test_node_skips_notes_of_a_newer_server(nodes: Nodes, redis: RedisServer) -> None:
-    """While servers are replaced one by one, an older one skips what it does not know, and keeps
-    its line to Redis.
+async def test_node_ignores_announcements_of_an_unknown_type(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Node ignores announcements that it cannot decode, as from a newer version, and stays
+    connected to Redis.
     """
     place = await nodes.open(redis.url)
     bo = await joined(place)
@@ -350,9 +366,9 @@ async def test_node_skips_notes_of_a_newer_server(nodes: Nodes, redis: RedisServ
     assert said == []
 
 
-async def test_node_reports_a_gap_for_publications_of_a_newer_server(cut: Cut) -> None:
-    """A publication that a node cannot read is a ``gap``, live and from the history, and the node
-    goes on.
+async def test_node_sends_gap_for_a_publication_that_it_cannot_decode(cut: Cut) -> None:
+    """Node sends ``gap`` for a publication that it cannot decode, live and from history, and
+    delivers the next one.
     """
     bo = await joined(cut.there)
     broker = cut.here.hub.context.broker
@@ -376,8 +392,8 @@ async def test_node_reports_a_gap_for_publications_of_a_newer_server(cut: Cut) -
     assert await bo.published(1) == [3]
 
 
-async def test_node_comes_back_when_its_report_function_fails(cut: Cut) -> None:
-    """A function of ``report_to`` that raises does not keep the node from coming back."""
+async def test_node_reconnects_to_redis_when_its_report_function_raises(cut: Cut) -> None:
+    """Node connects to Redis again although the application's ``report_to`` function raises."""
 
     def fails(kind: str, detail: str) -> None:
         raise RuntimeError(kind)
@@ -388,10 +404,12 @@ async def test_node_comes_back_when_its_report_function_fails(cut: Cut) -> None:
     await cut.there.hub.publish("news", 1)
 
 
-async def test_redis_password_is_in_no_log_and_no_event(
+async def test_redis_password_appears_in_no_log_report_or_repr(
     tmp_path: Any, own_redis: RedisServer, caplog: Any
 ) -> None:
-    """A password opens Redis, and stands in no log, event or representation."""
+    """Redis password appears in no log record, report or ``repr()``, whether Redis accepts it or
+    not.
+    """
     own_redis.stop()
     own_redis.start("--requirepass", "s3cret-word")
     said: list[str] = []
@@ -411,8 +429,8 @@ async def test_redis_password_is_in_no_log_and_no_event(
 @pytest.mark.parametrize(
     "url", ["localhost:6379", "http://h:1", "redis://:p4ss@host:nan/0", "", "redis://h?protocol=3"]
 )
-def test_invalid_redis_address_is_refused_without_quoting_it(url: str) -> None:
-    """An address that is none is an OptionError, and not repeated: it may hold a password."""
+def test_invalid_redis_url_raises_option_error_without_the_password(url: str) -> None:
+    """Invalid Redis URL raises OptionError that does not contain the URL's password."""
     with pytest.raises(OptionError) as refused:
         RedisBroker(url)
     assert "address of Redis" in str(refused.value)

@@ -1,4 +1,4 @@
-"""Redis that comes back empty, is full, or carries what no node has published."""
+"""Hub nodes whose Redis is emptied, restored, full, or carries malformed or forged messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import rtmon
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub.brokers.redis import RedisBroker
-from rtmon.hub.brokers.redis_message import NodeMessage
+from rtmon.hub.brokers.redis_message_parsing import NodeMessage
 from rtmon.testing import FaultProxy, until
 from tests.hub.conftest import Place
 from tests.hub.nodes import Nodes
@@ -22,25 +22,22 @@ from tests.hub.redis_server import RedisServer
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """Hubs that share a Redis."""
+    """Hub nodes that share one Redis server."""
     async with Nodes.opened() as opened:
         yield opened
 
 
 def broker_of(place: Place) -> RedisBroker:
-    """The broker of a node."""
+    """Return the Redis broker of a node."""
     assert isinstance(place.hub.context.broker, RedisBroker)
     return place.hub.context.broker
 
 
-# A new life
-
-
-async def test_node_that_returns_late_delivers_the_new_history_after_a_gap(
+async def test_node_reconnecting_to_an_emptied_redis_delivers_new_history_after_a_gap(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis has come back empty, a node that was away longer reports a gap, then delivers
-    all publications acknowledged meanwhile, in channels, rooms and the chat.
+    """Node that reaches Redis after it was emptied sends ``gap``, then all publications that
+    another node published meanwhile.
     """
     here = await nodes.open(own_redis.url, history=1_000)
     async with FaultProxy(f"ws://127.0.0.1:{own_redis.port}") as proxy:
@@ -80,10 +77,12 @@ async def test_node_that_returns_late_delivers_the_new_history_after_a_gap(
         await nodes.places.pop().aclose()
 
 
-async def test_node_does_not_deliver_publications_of_a_restored_copy_again(
+async def test_node_delivers_only_new_publications_after_redis_was_restored(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """When a new epoch begins on an older copy, only publications of that epoch follow the gap."""
+    """Node delivers only the publications of the new epoch after Redis was restored from an
+    older copy.
+    """
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")
@@ -95,7 +94,7 @@ async def test_node_does_not_deliver_publications_of_a_restored_copy_again(
         proxy.refusing = True
         proxy.cut()
         await until(lambda: there.hub.away is not None)
-        # As though a copy had been restored that was made before the second publication.
+        # Simulate a restored copy that was made before the second publication.
         prefix = broker_of(here).prefix
         redis.ask("HINCRBY", f"{prefix}life", "seq", -1)
         redis.ask("SET", f"{prefix}at:channel:news", 1)
@@ -112,10 +111,10 @@ async def test_node_does_not_deliver_publications_of_a_restored_copy_again(
         await nodes.places.pop().aclose()
 
 
-async def test_first_publication_after_redis_was_emptied_follows_the_gap(
+async def test_publications_right_after_redis_was_emptied_follow_a_gap(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis is emptied while it is reached, nothing that is published then is withheld."""
+    """Client receives ``gap`` and then all publications after Redis was emptied by ``FLUSHALL``."""
     place = await nodes.open(own_redis.url)
     bo = await place.connect("bo")
     await bo.ask("subscribe", {"channel": "news"})
@@ -130,14 +129,11 @@ async def test_first_publication_after_redis_was_emptied_follows_the_gap(
     assert not [m for m in await bo.quiet() if m["type"] == "publication"]
 
 
-# A full Redis
-
-
-async def test_full_redis_is_asked_seldom_and_logged_once(
+async def test_publish_raises_unavailable_with_retry_after_while_redis_is_full(
     nodes: Nodes, own_redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While Redis is full, publishers are told when to try again, and only now and then one of
-    them is passed on; when there is memory again, publishing goes on.
+    """Hub's ``publish()`` raises ``unavailable`` with a retry time while Redis is full, sends
+    Redis few commands, and logs once.
     """
     place = await nodes.open(own_redis.url)
     own_redis.ask("CONFIG", "SET", "maxmemory", 1)
@@ -164,8 +160,6 @@ async def test_full_redis_is_asked_seldom_and_logged_once(
     await place.hub.publish("news", 2)
 
 
-# What no node has published
-
 MALFORMED = (
     b"",
     b"p",
@@ -185,11 +179,11 @@ MALFORMED = (
 )
 
 
-async def test_malformed_messages_are_ignored_and_counted(
+async def test_node_ignores_counts_and_logs_malformed_messages_from_redis(
     nodes: Nodes, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever is published on the nodes' channel costs a node nothing: it keeps its connection,
-    counts what it ignored, logs it once, and delivers what comes next.
+    """Node ignores and counts malformed messages on its Redis channel, logs one, and delivers
+    the next publication.
     """
     place = await nodes.open(redis.url)
     broker, bo = broker_of(place), await place.connect("bo")
@@ -205,9 +199,11 @@ async def test_malformed_messages_are_ignored_and_counted(
     assert caplog.text.count("was ignored") == 1
 
 
-async def test_forged_publication_withholds_no_real_one(nodes: Nodes, redis: RedisServer) -> None:
-    """A message with an offset that Redis never gave, or a wrong epoch, is not delivered, and the
-    real ones are, each once.
+async def test_node_ignores_forged_publications_and_delivers_the_real_ones(
+    nodes: Nodes, redis: RedisServer
+) -> None:
+    """Node does not deliver forged publications with a wrong offset or epoch, and delivers the
+    real ones once.
     """
     place = await nodes.open(redis.url)
     broker, bo = broker_of(place), await place.connect("bo")
@@ -233,8 +229,10 @@ async def test_forged_publication_withholds_no_real_one(nodes: Nodes, redis: Red
 
 
 @given(st.binary(max_size=60) | st.from_regex(rb"[pt] [a-f]{1,4} [0-9]{1,3} [0-9]{1,3} [0-9] .*"))
-def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
-    """A parsed message has a key and a body from the input, and counts that fit."""
+def test_node_message_parser_accepts_or_rejects_any_bytes(data: bytes) -> None:
+    """Parser of messages between nodes raises ValueError for any malformed bytes, or returns
+    fields taken from them.
+    """
     try:
         message = NodeMessage.parse(data)
     except ValueError:
@@ -242,9 +240,6 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     assert data.endswith(message.key.encode() + message.body)
     assert 0 <= message.seq <= 2**53
     assert 0 <= message.number <= 2**53
-
-
-# The address
 
 
 @pytest.mark.parametrize(
@@ -261,10 +256,10 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
         ("unix://", "no path"),
     ],
 )
-def test_address_of_redis_is_refused_when_its_database_or_options_make_no_sense(
-    url: str, why: str
-) -> None:
-    """Nothing of an address is passed over: the error says what is wrong with it."""
+def test_redis_url_with_invalid_database_or_option_raises_option_error(url: str, why: str) -> None:
+    """Redis URL with an invalid database or an unknown option raises OptionError that says what
+    is wrong.
+    """
     with pytest.raises(OptionError, match=why) as refused:
         RedisBroker(url)
     assert "p4ss@" not in str(refused.value)
@@ -282,6 +277,6 @@ def test_address_of_redis_is_refused_when_its_database_or_options_make_no_sense(
         ("unix:///run/redis.sock", "rtmon:0:"),
     ],
 )
-def test_address_of_redis_names_a_database(url: str, prefix: str) -> None:
-    """The database stands in the path or in ``db``; it is 0 if none is named."""
+def test_redis_url_gives_the_database_in_its_path_or_in_db(url: str, prefix: str) -> None:
+    """Redis URL gives the database in its path or in ``db``, and 0 when it has neither."""
     assert RedisBroker(url).prefix == prefix

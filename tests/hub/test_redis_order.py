@@ -1,4 +1,4 @@
-"""The order of one publisher's messages while Redis is disturbed."""
+"""Order of one client's publications while Redis is interrupted, killed, suspended or full."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import rtmon
 import rtmon.asgi
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import Hub
 from rtmon.hub.brokers.redis import RedisBroker
 from rtmon.testing import FaultProxy, until
@@ -35,14 +35,14 @@ CLIENTS: dict[str, dict[str, Any]] = {
 SCRIPTS = {"javascript": "websocket", "javascript-batch": "batch", "javascript-sse": "sse"}
 
 KEPT = ("--appendonly", "yes", "--appendfsync", "always")
-"""A Redis that loses nothing when it is killed."""
+"""Redis options with which a killed Redis loses no acknowledged data."""
 
 
 class Scene:
-    """Two nodes that share a Redis, and a reader on the second one.
+    """Two hub nodes that share a Redis server, and a client on the second one.
 
     Attributes:
-        heard: the numbers that the reader got, as they came.
+        heard: the numbers that this client received, in the order of receipt.
     """
 
     def __init__(self, redis: RedisServer, server: str, timeout: float) -> None:
@@ -60,7 +60,7 @@ class Scene:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        """Serve both, and have the reader read. Yields where the publisher connects."""
+        """Serve both nodes, subscribe the client, and yield the URL for the publisher."""
         async with contextlib.AsyncExitStack() as stack:
             servers = [
                 await stack.enter_async_context(self._serve(hub, "127.0.0.1", 0))
@@ -77,7 +77,7 @@ class Scene:
             news = await stack.enter_async_context(reader.subscribe("news"))
             reading = asyncio.create_task(self._read(news))
             stack.callback(reading.cancel)
-            # A refusal is heard when more messages are on their way already.
+            # With this latency, an error reply arrives after later messages have been sent.
             proxy = await stack.enter_async_context(FaultProxy(servers[0]))
             proxy.latency = 0.03
             yield proxy.url
@@ -87,7 +87,7 @@ class Scene:
             self.heard.append(int(message.payload))
 
     async def reached(self, count: int) -> None:
-        """Wait until the reader has so many messages."""
+        """Wait until the client has received more than this many messages."""
         await until(lambda: len(self.heard) > count)
 
     async def away(self) -> None:
@@ -96,21 +96,21 @@ class Scene:
 
 
 async def connections_killed(scene: Scene) -> None:
-    """Redis ends the connections for commands, twice."""
+    """Kill the nodes' command connections to Redis, twice."""
     for count in (40, 90):
         await scene.reached(count)
         scene.redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
 async def subscriptions_killed(scene: Scene) -> None:
-    """Redis ends the connections that carry what others publish, twice."""
+    """Kill the nodes' subscription connections to Redis, twice."""
     for count in (40, 90):
         await scene.reached(count)
         scene.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
 
 
 async def flapping(scene: Scene) -> None:
-    """Redis ends all connections again and again."""
+    """Kill all connections to Redis ten times."""
     for count in range(5, 105, 10):
         await scene.reached(count)
         scene.redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -118,7 +118,7 @@ async def flapping(scene: Scene) -> None:
 
 
 async def killed(scene: Scene) -> None:
-    """Redis is killed, and comes back with all that it has acknowledged."""
+    """Kill Redis, and restart it with all acknowledged data."""
     await scene.reached(40)
     scene.redis.stop()
     await scene.away()
@@ -126,7 +126,7 @@ async def killed(scene: Scene) -> None:
 
 
 async def emptied(scene: Scene) -> None:
-    """Redis is killed, and comes back with nothing."""
+    """Kill Redis, and restart it without data."""
     await scene.reached(40)
     scene.redis.stop()
     await scene.away()
@@ -134,7 +134,7 @@ async def emptied(scene: Scene) -> None:
 
 
 async def paused(scene: Scene) -> None:
-    """Redis stops answering until both nodes have given it up."""
+    """Suspend Redis until both nodes have noticed."""
     await scene.reached(40)
     scene.redis.pause()
     await scene.away()
@@ -142,7 +142,7 @@ async def paused(scene: Scene) -> None:
 
 
 async def full(scene: Scene) -> None:
-    """Redis has no memory left, and has it again when it has refused several times."""
+    """Leave Redis no memory until it has refused three commands."""
     await scene.reached(40)
     scene.redis.ask("CONFIG", "SET", "maxmemory", 1)
 
@@ -169,7 +169,9 @@ DISTURBANCES = {
 
 
 async def send_all(url: str, kind: str, client: str) -> None:
-    """Send all numbers without waiting for answers, then wait until the server has them."""
+    """Publish all numbers without waiting for replies, then wait until the server has
+    acknowledged them.
+    """
     if client in SCRIPTS:
         install()
         script = Path(__file__).parents[1] / "web" / "publisher.mjs"
@@ -196,7 +198,7 @@ async def send_all(url: str, kind: str, client: str) -> None:
 
 
 async def check(redis: RedisServer, disturbance: str, kind: str, client: str, server: str) -> None:
-    """Publish while Redis is disturbed; all must arrive once, in order."""
+    """Publish while Redis is disturbed; check that all messages arrive once and in order."""
     disturb: Callable[[Scene], Coroutine[Any, Any, None]] = DISTURBANCES[disturbance]
     if disturb is killed:
         redis.stop()
@@ -208,7 +210,7 @@ async def check(redis: RedisServer, disturbance: str, kind: str, client: str, se
             both.create_task(disturb(scene))
         await until(lambda: scene.heard[-1] == COUNT - 1)
         if disturb is emptied:
-            # What only the old Redis had may be lost, and is told as a gap.
+            # Messages that only the killed Redis had may be lost; clients then receive a gap.
             assert scene.heard == sorted(set(scene.heard))
         else:
             assert scene.heard == list(range(COUNT))
@@ -226,18 +228,20 @@ async def check(redis: RedisServer, disturbance: str, kind: str, client: str, se
 async def test_messages_arrive_once_and_in_order_while_redis_is_disturbed(
     own_redis: RedisServer, disturbance: str, kind: str, client: str, server: str
 ) -> None:
-    """Messages that a client publishes without waiting for answers arrive in order, each once."""
+    """Client's publications arrive once and in order while Redis is interrupted, suspended or
+    full.
+    """
     await check(own_redis, disturbance, kind, client, server)
 
 
 def _matrix() -> list[tuple[str, str, str, str]]:
-    """All disturbances × clients × servers; the message types take turns."""
+    """Return all combinations of disturbance, client and server; message types alternate."""
     cases = [
         (disturbance, client, server)
         for disturbance in DISTURBANCES
         for client in (*CLIENTS, *SCRIPTS)
         for server in ("native", "asgi")
-        if (client, server) != ("javascript-sse", "native")  # only ASGI serves event streams
+        if (client, server) != ("javascript-sse", "native")  # Only the ASGI server has SSE.
     ]
     return [
         (disturbance, KINDS[number % 3], client, server)
@@ -247,10 +251,12 @@ def _matrix() -> list[tuple[str, str, str, str]]:
 
 @pytest.mark.matrix
 @pytest.mark.parametrize(("disturbance", "kind", "client", "server"), _matrix())
-async def test_all_clients_messages_arrive_once_and_in_order(
+async def test_every_clients_messages_arrive_once_and_in_order_while_redis_is_disturbed(
     own_redis: RedisServer, disturbance: str, kind: str, client: str, server: str
 ) -> None:
-    """Each client's messages arrive once and in order over each server, whatever Redis does."""
+    """Each client's publications arrive once and in order on each server for every disturbance
+    of Redis.
+    """
     await check(own_redis, disturbance, kind, client, server)
 
 
@@ -259,7 +265,9 @@ async def test_all_clients_messages_arrive_once_and_in_order(
 async def test_messages_arrive_once_and_in_order_when_redis_hangs_for_nine_seconds(
     own_redis: RedisServer, kind: str
 ) -> None:
-    """A Redis that hangs for longer than the default timeout costs no message its place."""
+    """Client's publications arrive once and in order when Redis hangs for nine seconds, longer
+    than the broker's timeout.
+    """
     scene = Scene(own_redis, "native", timeout=5.0)
     async with scene.open() as url:
         async with asyncio.TaskGroup() as both:
@@ -274,17 +282,17 @@ async def test_messages_arrive_once_and_in_order_when_redis_hangs_for_nine_secon
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """Hubs that share a Redis."""
+    """Hub nodes that share one Redis server."""
     async with Nodes.opened() as opened:
         yield opened
 
 
 @pytest.mark.parametrize("over", TRANSPORTS)
-async def test_server_refuses_message_that_was_sent_after_a_refused_one(
+async def test_hub_refuses_later_messages_until_a_refused_one_is_sent_again(
     nodes: Nodes, own_redis: RedisServer, over: str
 ) -> None:
-    """The second message is published after the first has been sent again, over each transport;
-    other clients' messages, and those without an id, are not held back.
+    """Hub answers ``unavailable`` to a client's later messages until its refused one is sent
+    again, but accepts other clients' messages.
     """
     place = await nodes.open(own_redis.url)
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
@@ -314,10 +322,12 @@ async def test_server_refuses_message_that_was_sent_after_a_refused_one(
     assert await bo.published(3) == [1, 2, 3]
 
 
-async def test_publications_keep_the_order_of_their_calls_while_redis_is_first_reached(
+async def test_publications_keep_the_order_of_publish_calls_before_the_first_connection(
     own_redis: RedisServer,
 ) -> None:
-    """Publications from before the first connection to Redis come before later ones."""
+    """Publications keep the order of the ``publish()`` calls although the first calls precede
+    the first connection to Redis.
+    """
     broker = RedisBroker(own_redis.url, timeout=60.0, backoff=QUICK)
     hub = Hub(broker=broker)
     await hub.start()

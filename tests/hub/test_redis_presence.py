@@ -1,4 +1,4 @@
-"""Presence in Redis after it was away, emptied, or full."""
+"""Presence of clients after Redis was unreachable, emptied, full or overloaded."""
 
 from __future__ import annotations
 
@@ -20,29 +20,27 @@ from tests.hub.redis_server import RedisServer
 
 @pytest.fixture
 async def nodes() -> AsyncIterator[Nodes]:
-    """Hubs that share a Redis."""
+    """Hub nodes that share one Redis server."""
     async with Nodes.opened() as opened:
         yield opened
 
 
 def broker_of(place: Place) -> RedisBroker:
-    """What a node has to do with Redis."""
+    """Return the Redis broker of a node."""
     broker = place.hub.context.broker
     assert isinstance(broker, RedisBroker)
     return broker
 
 
 async def present(place: Place, key: str = "chat") -> set[str]:
-    """The names of those who are somewhere."""
+    """Return the names of the clients that are present in a channel, a room or the chat."""
     return {each.name for each in (await broker_of(place).present(key, limit=1000)).members}
 
 
 async def test_nodes_restore_presence_when_redis_is_emptied(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis is emptied and no connection ends, nodes tell it again which clients
-    are present.
-    """
+    """Nodes restore the presence of their connected clients after Redis was emptied."""
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     await here.connect("ada")
     await there.connect("bo")
@@ -54,11 +52,11 @@ async def test_nodes_restore_presence_when_redis_is_emptied(
     assert await present(here) == {"ada", "bo"}
 
 
-async def test_full_redis_refuses_publishing_and_nothing_else(
+async def test_full_redis_refuses_publications_but_keeps_clients_and_nodes(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """When Redis has no memory left, publishing is refused, clients stay, nodes count as alive, and
-    new clients are counted once there is memory again.
+    """Hub refuses publications while Redis is full, but accepts new clients, which are present
+    once Redis has memory again.
     """
     here, there = await nodes.open(own_redis.url), await nodes.open(own_redis.url)
     ada = await here.connect("ada")
@@ -76,10 +74,10 @@ async def test_full_redis_refuses_publishing_and_nothing_else(
     await ada.wait(lambda m: m["type"] == "user_joined" and m["payload"]["name"] == "bo")
 
 
-async def test_name_changed_while_redis_is_away_is_published_later(
+async def test_name_changed_during_a_redis_outage_appears_in_presence_afterwards(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """A name or info that a client sets while Redis is away reaches all when it is back."""
+    """Name that a client sets while Redis is unreachable appears in presence afterwards."""
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")
@@ -95,10 +93,10 @@ async def test_name_changed_while_redis_is_away_is_published_later(
         await nodes.places.pop().aclose()
 
 
-async def test_client_that_leaves_while_presence_is_restored_does_not_stay(
+async def test_client_that_leaves_while_presence_is_restored_is_not_present(
     nodes: Nodes, redis: RedisServer, monkeypatch: Any
 ) -> None:
-    """A client that leaves while its node restores presence in Redis does not stay behind."""
+    """Client that leaves while its node restores presence in Redis is not present afterwards."""
     broker = broker_of(await nodes.open(redis.url))
     everybody = [Member(client_id=f"c{n}", name=f"n{n}") for n in range(202)]
     await asyncio.gather(*[broker.join("chat", each) for each in everybody])
@@ -119,11 +117,11 @@ async def test_client_that_leaves_while_presence_is_restored_does_not_stay(
     assert (await broker.present("chat", limit=0)).count == 200
 
 
-async def test_overload_of_publications_keeps_the_line_to_redis(
+async def test_overload_refuses_publications_but_not_presence_changes(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """While more is published than Redis takes, the rest is refused, and only that: the node still
-    counts as alive, and clients that leave are gone.
+    """Node whose queue to Redis is full refuses publications with ``overloaded``, but still
+    sends heartbeats and departures.
     """
     place = await nodes.open(redis.url)
     broker = broker_of(place)

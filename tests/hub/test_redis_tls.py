@@ -1,4 +1,4 @@
-"""Two nodes that share a Redis over TLS."""
+"""Hub nodes that share a Redis server over TLS."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.hub.redis_server import RedisServer
 
 
 class SecureRedis(RedisServer):
-    """A Redis that speaks TLS alone.
+    """A Redis server that accepts only TLS connections.
 
     Attributes:
-        authority: signed its certificate.
+        authority: the certificate authority that signed the server's certificate.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class SecureRedis(RedisServer):
 
 @pytest.fixture
 def secure_redis(own_redis: RedisServer, tmp_path: Path) -> Iterator[SecureRedis]:
-    """A Redis over TLS, if the one that is installed can."""
+    """A Redis server over TLS; the test is skipped when the installed Redis has no TLS."""
     if not own_redis.ask("CONFIG", "GET", "tls-port"):
         pytest.skip("this redis-server is built without TLS")
     server = SecureRedis(tmp_path)
@@ -57,9 +57,9 @@ def secure_redis(own_redis: RedisServer, tmp_path: Path) -> Iterator[SecureRedis
     server.close()
 
 
-async def test_nodes_share_a_redis_over_tls(secure_redis: SecureRedis) -> None:
-    """Publications of one node reach the other over ``rediss://``; a node that does not trust
-    the certificate reaches none.
+async def test_nodes_exchange_publications_over_redis_with_tls(secure_redis: SecureRedis) -> None:
+    """Nodes exchange publications over a ``rediss://`` URL, and a node that does not trust the
+    certificate cannot publish.
     """
     url = f"rediss://localhost:{secure_redis.port}/0"
     trusting = f"{url}?ssl_ca_certs={secure_redis.authority.certificate}"

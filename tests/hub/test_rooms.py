@@ -1,3 +1,5 @@
+"""Rooms: membership, messages, history, presence and limits."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,9 +9,9 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_room_exists_while_it_has_members(place: Place) -> None:
-    """A join or leave is answered with the member count; a room without members takes no
-    message, and its presence is empty.
+async def test_room_counts_its_members_and_refuses_messages_from_outside(place: Place) -> None:
+    """Hub answers joins and leaves with the room's member count, and refuses messages of clients
+    that are not members.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
@@ -27,8 +29,10 @@ async def test_room_exists_while_it_has_members(place: Place) -> None:
     assert answer["payload"]["members"] == []
 
 
-async def test_leave_without_a_room_leaves_all_rooms(place: Place) -> None:
-    """A client that names no room leaves all of its rooms, which the answer lists."""
+async def test_leave_room_without_a_name_leaves_all_rooms(place: Place) -> None:
+    """Client that sends ``leave_room`` without a room leaves all its rooms, which the reply
+    lists.
+    """
     ada = await place.connect("ada")
     for room in ("a", "b", "c"):
         await ada.ask("join_room", {"room": room})
@@ -37,8 +41,10 @@ async def test_leave_without_a_room_leaves_all_rooms(place: Place) -> None:
     assert len(place.hub.registry.rooms) == 0
 
 
-async def test_members_are_told_of_joins_and_leaves_in_order(place: Place) -> None:
-    """Members are told of each join and leave once, in order, however quickly they follow."""
+async def test_room_members_are_told_of_each_join_and_leave_in_order(place: Place) -> None:
+    """Room members are told of each join and leave of a client once and in order, even in quick
+    succession.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "r"})
     for _ in range(3):
@@ -56,8 +62,8 @@ async def test_members_are_told_of_joins_and_leaves_in_order(place: Place) -> No
     assert told == ["user_joined", "user_left"] * 4
 
 
-async def test_room_message_reaches_members_only(place: Place) -> None:
-    """A room message reaches its members only, with its position in the room."""
+async def test_room_message_reaches_only_members_with_its_offset(place: Place) -> None:
+    """Room message reaches only the members, with its epoch and offset in the room."""
     ada, bo, cy = [await place.connect(name) for name in ("ada", "bo", "cy")]
     for client in (ada, bo):
         await client.ask("join_room", {"room": "r"})
@@ -68,8 +74,10 @@ async def test_room_message_reaches_members_only(place: Place) -> None:
     assert [m for m in await cy.quiet() if m["type"] == "room_message"] == []
 
 
-async def test_returning_member_recovers_room_messages(place: Place) -> None:
-    """A member that returns gets the messages it missed, in order, and none twice."""
+async def test_reconnecting_member_recovers_missed_room_messages(place: Place) -> None:
+    """Client that joins a room again with its last position receives the missed messages in
+    order, then new ones.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     position = (await bo.ask("join_room", {"room": "r"}))["payload"]
     await ada.ask("join_room", {"room": "r"})
@@ -86,8 +94,8 @@ async def test_returning_member_recovers_room_messages(place: Place) -> None:
     assert [h["text"] for h in heard] == ["0", "1", "2", "3", "4", "5"]
 
 
-async def test_room_history_is_refused_to_clients_outside(place: Place) -> None:
-    """A client that is not in a room cannot read its history."""
+async def test_hub_refuses_room_history_to_clients_outside_the_room(place: Place) -> None:
+    """Hub answers ``not_in_room`` when a client outside a room requests its history."""
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "r"})
     await ada.ask("room_message", {"room": "r", "text": "secret", "ack": True})
@@ -96,8 +104,10 @@ async def test_room_history_is_refused_to_clients_outside(place: Place) -> None:
     assert [m["payload"]["text"] for m in messages] == ["secret"]
 
 
-async def test_presence_lists_the_members_of_a_room(place: Place) -> None:
-    """Presence lists the members of a room in the order in which they joined."""
+async def test_presence_lists_room_members_in_the_order_of_joining(place: Place) -> None:
+    """Presence of a room lists its members with name, user and info, in the order in which they
+    joined.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo", user="b")
     await ada.ask("join_room", {"room": "r"})
     await bo.ask("connect", {"info": {"x": 1}})
@@ -117,7 +127,7 @@ async def test_presence_lists_the_members_of_a_room(place: Place) -> None:
 
 
 async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> None:
-    """One client is in a hundred rooms at most; one more is refused with too_many_rooms."""
+    """Hub answers ``too_many_rooms`` when a client in 100 rooms joins another."""
     ada = await place.connect("ada")
     for number in range(100):
         await ada.send("join_room", {"room": f"r{number}"})
@@ -126,8 +136,10 @@ async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> N
     assert (await ada.ask("join_room", {"room": "r5"}))["type"] == "ack", "is in it already"
 
 
-async def test_room_and_channel_of_one_name_are_separate(place: Place) -> None:
-    """Subscribers of a channel receive no messages of the room of that name, nor the reverse."""
+async def test_room_and_channel_with_the_same_name_are_separate(place: Place) -> None:
+    """Room and channel with the same name are separate: neither's messages reach the other's
+    members or subscribers.
+    """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "x"})
     await bo.ask("subscribe", {"channel": "x"})

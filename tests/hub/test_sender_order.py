@@ -1,3 +1,5 @@
+"""``SenderOrder``, which keeps the order of a client's messages after one of them was refused."""
+
 from __future__ import annotations
 
 from collections import deque
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 from rtmon.hub.brokers.sender_order import SenderOrder
 
 
-def test_messages_wait_until_the_refused_one_is_sent_again() -> None:
-    """Later messages are admitted in their order, each when it comes again."""
+def test_later_messages_are_refused_until_the_refused_one_is_sent_again() -> None:
+    """Sender order refuses later messages of a client until its refused message is sent again,
+    then admits them in order.
+    """
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=0.1)
@@ -24,16 +28,16 @@ def test_messages_wait_until_the_refused_one_is_sent_again() -> None:
     assert order.admit("ada", "6", now=0.3)
 
 
-def test_one_sender_does_not_hold_back_another() -> None:
-    """Only messages of the sender whose message was refused wait."""
+def test_refused_message_of_one_sender_does_not_affect_another() -> None:
+    """Sender order admits messages of a client while another client's message is refused."""
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert order.admit("bo", "2", now=0.0)
     assert not order.admit("ada", "2", now=0.0)
 
 
-def test_message_that_its_sender_gave_up_holds_nothing_back() -> None:
-    """When a later refused message comes again, its sender does not send the earlier ones."""
+def test_refused_message_stops_blocking_when_a_later_one_is_sent_again() -> None:
+    """Sender order stops waiting for a refused message when its client sends a later one again."""
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=0.0)
@@ -42,8 +46,8 @@ def test_message_that_its_sender_gave_up_holds_nothing_back() -> None:
     assert order.admit("ada", "3", now=0.1)
 
 
-def test_sender_that_sends_nothing_again_is_held_back_for_a_bounded_time() -> None:
-    """A refused message that never comes again holds back the others for 30 seconds."""
+def test_refused_message_blocks_later_ones_for_at_most_its_time_limit() -> None:
+    """Sender order admits later messages 30 s after a refused message that was never sent again."""
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=29.9)
@@ -51,8 +55,10 @@ def test_sender_that_sends_nothing_again_is_held_back_for_a_bounded_time() -> No
     assert order.admit("ada", "4", now=30.0)
 
 
-def test_number_of_senders_and_messages_is_bounded() -> None:
-    """Past the bounds the sender longest quiet is forgotten, and no more ids are noted."""
+def test_sender_order_evicts_the_sender_inactive_for_longest_when_full() -> None:
+    """Sender order stores a limited number of ids per client, and evicts the client inactive for
+    longest when it is full.
+    """
     order = SenderOrder(seconds=30.0, each=3, capacity=5)
     for sender in ("ada", "bo", "cy"):
         order.refused(sender, "1", now=0.0)
@@ -65,8 +71,8 @@ def test_number_of_senders_and_messages_is_bounded() -> None:
     assert len(order) == 3
 
 
-def test_senders_whose_time_is_over_are_forgotten() -> None:
-    """Senders that never come again leave nothing behind."""
+def test_sender_order_deletes_clients_after_the_time_limit() -> None:
+    """Sender order deletes clients whose refused message is older than 30 s."""
     order = SenderOrder(seconds=30.0)
     for number in range(100):
         order.refused(f"s{number}", "1", now=number * 1.0)
@@ -74,7 +80,9 @@ def test_senders_whose_time_is_over_are_forgotten() -> None:
 
 
 class Sender:
-    """A client that sends without waiting, a server, and what is on its way between them."""
+    """Model of a client that sends without waiting for replies, the server, and the messages
+    between them.
+    """
 
     def __init__(self, count: int) -> None:
         self.order = SenderOrder(seconds=30.0)
@@ -89,22 +97,22 @@ class Sender:
             self.coming.append(self.waiting.pop(0))
 
     def hear(self) -> None:
-        """Take an answer; refused messages are sent again before later ones."""
+        """Read a reply; a refused message is put back before later ones."""
         if self.answers:
             message, done = self.answers.popleft()
             if not done:
                 self.waiting = sorted([*self.waiting, message])
 
     def publish(self) -> None:
-        """Have the broker store a message."""
+        """Let the broker store the next message."""
         self._take(stored=True, answered=True)
 
     def refuse(self) -> None:
-        """Have the broker refuse a message."""
+        """Let the broker refuse the next message."""
         self._take(stored=False, answered=False)
 
     def lose(self) -> None:
-        """Have the broker store a message, and its answer be lost."""
+        """Let the broker store the next message, but lose its reply."""
         self._take(stored=True, answered=False)
 
     def _take(self, *, stored: bool, answered: bool) -> None:
@@ -127,11 +135,11 @@ class Sender:
     steps=st.lists(st.sampled_from(["send", "publish", "refuse", "lose", "hear"]), max_size=120),
     count=st.integers(1, 12),
 )
-def test_messages_are_published_once_and_in_order_however_often_some_are_refused(
+def test_messages_are_stored_once_and_in_order_when_some_are_refused_and_sent_again(
     steps: list[str], count: int
 ) -> None:
-    """A client that sends without waiting, and again what was refused, has it all published in
-    order, even if the broker stores messages whose answer is lost.
+    """Messages of a client that sends refused ones again are stored once and in order for any
+    sequence of refusals and lost replies.
     """
     sender = Sender(count)
     for step in [*steps, *["send", "publish", "hear"] * 20 * count]:

@@ -1,4 +1,4 @@
-"""Memory that one slow consumer can take with any options of the server."""
+"""Upper limit of the memory that one slow consumer can occupy in the server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rtmon.hub.transports.websocket import handler, serve_arguments
 from tests.hub.readers import COUNT, PAD, come, fill, serving, small, subscribe
 
 TURN = 65_536
-"""Bytes that groups of connections collect until the end of a turn: docs/slow-consumers.md."""
+"""Bytes that a group of connections collects in one event-loop iteration (slow-consumers.md)."""
 
 
 def only(hub: Hub) -> Any:
-    """Return the peer of the only connection."""
+    """Return the peer of the hub's only connection."""
     (session,) = hub.connections.values()
     return session.peer
 
 
-async def test_large_transport_buffer_stays_within_max_waiting() -> None:
-    """However large the library's write buffer may grow, what waits for a slow consumer stays
-    within max_waiting, one turn's publications and a message.
+async def test_queue_of_a_slow_consumer_stays_near_max_waiting_with_a_large_write_limit() -> None:
+    """Bytes queued for a slow consumer stay within ``max_waiting`` plus 64 KiB and one message
+    even with a write limit of 50 MB.
     """
     hub = Hub(announce=60.0, slow="drop_oldest", max_waiting=200_000, max_size=100_000)
     options = {**serve_arguments(hub), "write_limit": 50_000_000}
@@ -48,9 +48,9 @@ async def test_large_transport_buffer_stays_within_max_waiting() -> None:
         client.transport.abort()
 
 
-async def test_large_publications_of_one_turn_stay_within_the_documented_bound() -> None:
-    """However many are published before anything is sent, one message passes the transport's room
-    and one the queue's, and the others are dropped.
+async def test_large_publications_to_a_slow_consumer_stay_within_the_memory_limit() -> None:
+    """Bytes queued for a slow consumer stay within the documented limit when six publications of
+    900 KB follow each other, and four are dropped.
     """
     hub, size = Hub(announce=60.0, slow="drop_oldest"), 900_000
     async with serving(hub) as server, await come(server.url) as client:
@@ -66,20 +66,24 @@ async def test_large_publications_of_one_turn_stay_within_the_documented_bound()
 
 
 @pytest.mark.parametrize("write_limit", [2_000_000, (2_000_000, 5)])
-def test_serve_refuses_a_write_limit_above_max_waiting(write_limit: Any) -> None:
-    """A write_limit above max_waiting is an OptionError of rtmon.serve()."""
+def test_serve_raises_option_error_for_write_limit_above_max_waiting(write_limit: Any) -> None:
+    """``rtmon.serve()`` raises OptionError when ``write_limit`` is above the hub's
+    ``max_waiting``.
+    """
     with pytest.raises(OptionError, match="max_waiting"):
         rtmon.serve(Hub(), "127.0.0.1", 0, write_limit=write_limit)
     rtmon.serve(Hub(max_waiting=2_000_000), "127.0.0.1", 0, write_limit=write_limit)
 
 
-async def test_client_that_is_being_closed_takes_no_more_memory(
+async def test_hub_queues_nothing_for_a_slow_consumer_that_it_is_closing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While a slow consumer has time for its close frame, its queue is dropped, nothing more is
-    kept for it, and it still counts as a connection.
+    """Hub drops the queue of a slow consumer that it is closing, queues nothing more for it, and
+    still counts its connection.
     """
-    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 600.0)  # longer than the test
+    monkeypatch.setattr(
+        "rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 600.0
+    )  # Longer than the test runs.
     hub = Hub(announce=60.0, max_connections=1)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

@@ -1,4 +1,4 @@
-"""Slow consumers: what each policy keeps for them, and what it drops."""
+"""Slow consumers: which messages each ``slow`` policy keeps, and which it drops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.core.guarded_connection import PONGS_ABOVE
+from rtmon.core.flood_protection import PONGS_ABOVE
 from rtmon.errors import OptionError
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.testing import until
@@ -32,10 +32,9 @@ KEYS = 3
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "keep_latest"])
-async def test_slow_consumer_gets_the_messages_that_its_policy_kept(policy: Any) -> None:
-    """A subscriber that stopped reading for a while gets in order the messages kept by its
-    policy: the newest, the oldest, or the latest of each key; all others are counted as
-    dropped.
+async def test_slow_consumer_receives_the_messages_that_its_policy_keeps(policy: Any) -> None:
+    """Slow consumer receives in order the messages kept by its policy: the newest, the oldest,
+    or the latest of each key; the others are counted as dropped.
     """
     hub = Hub(max_waiting_messages=10, slow=policy, announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -55,14 +54,12 @@ async def test_slow_consumer_gets_the_messages_that_its_policy_kept(policy: Any)
         stats = hub.channel_stats()["channel:c"]
         assert (stats.delivered, stats.dropped) == (len(got), COUNT - len(numbers))
         kept = {"drop_newest": 0, "drop_oldest": 10, "keep_latest": KEYS}[policy]
-        # They follow the messages that were already sent, or kept from the first on.
+        # Before them come the messages already sent, or kept from the beginning.
         assert numbers == [*range(len(numbers) - kept), *range(COUNT - kept, COUNT)]
 
 
-async def test_channel_counts_a_waiting_message_once_it_is_sent_or_dropped() -> None:
-    """A message that waits, alone or in a client's batch, is counted once, as delivered or as
-    dropped.
-    """
+async def test_channel_stats_count_a_queued_message_once_as_delivered_or_dropped() -> None:
+    """Channel statistics count a queued message only when it is sent or dropped, and only once."""
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -86,8 +83,8 @@ async def test_channel_counts_a_waiting_message_once_it_is_sent_or_dropped() -> 
         assert unsettled() == 0
 
 
-async def test_answers_are_never_dropped() -> None:
-    """Only publications may be dropped: a client that asks gets its answer."""
+async def test_hub_never_drops_replies_to_a_slow_consumer() -> None:
+    """Hub drops publications to a slow consumer, but never its replies to pings."""
     hub = Hub(max_waiting_messages=10, slow="drop_newest")
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -102,15 +99,17 @@ async def test_answers_are_never_dropped() -> None:
             await wait(client, lambda message, to=f"p{n}": message.get("reply_to") == to)
 
 
-async def test_policy_changes_while_the_hub_runs() -> None:
-    """The policy is chosen anew with each message: of the call, the channel, the hub."""
+async def test_slow_policy_is_read_from_call_channel_and_hub_for_each_publication() -> None:
+    """Hub applies the slow-consumer policy of the call, else of the channel, else of the hub,
+    also after ``change()``.
+    """
     hub = Hub(max_waiting_messages=5, slow="drop_newest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
         client.transport.pause_reading()
         await fill(hub)
         await hub.publish("c", {"n": "refused"})
-        await asyncio.sleep(0)  # publications are sent when the turn of the loop ends
+        await asyncio.sleep(0)  # Publications are sent at the end of the event-loop iteration.
         hub.change(slow="drop_oldest")
         await hub.publish("c", {"n": "refused"}, slow="drop_newest")
         await asyncio.sleep(0)
@@ -130,8 +129,10 @@ async def test_policy_changes_while_the_hub_runs() -> None:
             hub.change(slow="forget")
 
 
-async def test_hub_without_a_probe_keeps_messages_for_a_slow_consumer(start: Any) -> None:
-    """A hub behind the library's own serve() keeps messages for a slow consumer."""
+async def test_hub_behind_websockets_serve_keeps_messages_for_a_slow_consumer(start: Any) -> None:
+    """Hub behind ``websockets.serve()`` keeps the latest ten messages for a slow consumer with
+    ``slow="drop_oldest"``.
+    """
     place = await start(slow="drop_oldest", max_waiting_messages=10, announce=60.0)
     async with await come(small(place.server)) as client:
         await subscribe(client)
@@ -144,9 +145,9 @@ async def test_hub_without_a_probe_keeps_messages_for_a_slow_consumer(start: Any
         assert len(got) < COUNT
 
 
-async def test_slow_consumer_is_disconnected_and_the_others_miss_nothing() -> None:
-    """By default, a client for which too much waits is closed with 1013, with the cause in its row;
-    the others miss nothing, and no more than the bound has waited.
+async def test_slow_consumer_is_closed_with_1013_and_others_miss_nothing() -> None:
+    """Slow consumer is closed with 1013 above ``max_waiting``, its row has the cause, and other
+    clients receive every message.
     """
     hub = Hub(max_waiting=262_144, history=0)
     async with (
@@ -175,8 +176,10 @@ async def test_slow_consumer_is_disconnected_and_the_others_miss_nothing() -> No
         assert {row(server, name).dropped for name in ("ada", "bo")} == {0}
 
 
-async def test_client_is_disconnected_when_a_message_waits_too_long() -> None:
-    """By default, a client is closed for a message that has waited too long, however few wait."""
+async def test_slow_consumer_is_closed_with_1013_when_a_message_is_too_old() -> None:
+    """Slow consumer is closed with 1013 when a message to it has been queued longer than
+    ``max_waiting_age``.
+    """
     hub = Hub(max_waiting_age=0.2)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -191,9 +194,9 @@ async def test_client_is_disconnected_when_a_message_waits_too_long() -> None:
 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
-async def test_stalled_client_is_cut_without_a_further_message(policy: Any) -> None:
-    """With either policy, a client that takes nothing of what waits for it is cut after the time
-    set for that.
+async def test_stalled_client_is_disconnected_without_another_message(policy: Any) -> None:
+    """Client that reads nothing for the ``stalled`` time is disconnected with either policy,
+    although no further message is sent.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)
     async with serving(hub, ping_interval=None) as server, await come(server.url) as client:
@@ -207,8 +210,10 @@ async def test_stalled_client_is_cut_without_a_further_message(policy: Any) -> N
         client.transport.abort()
 
 
-async def test_stalled_client_is_cut_under_any_handler() -> None:
-    """A handler that waits in send() for a stalled client is told that the connection has ended."""
+async def test_send_in_a_handler_ends_when_a_stalled_client_is_disconnected() -> None:
+    """Handler that waits in ``send()`` for a stalled client continues when ``stall_timeout``
+    disconnects this client.
+    """
     ended = asyncio.Event()
 
     async def handler(connection: ServerConnection) -> None:
@@ -230,9 +235,9 @@ async def test_stalled_client_is_cut_under_any_handler() -> None:
         client.transport.abort()
 
 
-async def test_broadcast_obeys_the_policy_for_slow_consumers() -> None:
-    """Of broadcasts to a client that stopped reading, only as many wait as the policy keeps; the
-    client stays, and a reading client gets all.
+async def test_broadcast_applies_the_slow_policy() -> None:
+    """Hub's ``broadcast()`` drops messages to a slow consumer by its policy, while another
+    client receives all.
     """
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with (

@@ -1,4 +1,4 @@
-"""The contract that every transport keeps, in every codec."""
+"""Contract of every transport of a hub, in every codec."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_receives_welcome_first(place: Place, over: str) -> None:
-    """The first message is the welcome, with the client's id and the limits."""
+async def test_client_receives_welcome_with_its_id_and_limits_first(
+    place: Place, over: str
+) -> None:
+    """Client receives the welcome message with its id, name and the hub's limits first."""
     ada = await place.connect("ada", over=over)
     welcome = ada.welcome
     assert ada.heard == []
@@ -29,7 +31,7 @@ async def test_client_receives_welcome_first(place: Place, over: str) -> None:
 
 
 async def test_chat_reaches_all_clients_in_order(place: Place, over: str) -> None:
-    """A chat message reaches every client once and in order, its sender included."""
+    """Chat messages reach every client, the sender included, once and in order."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     for number in range(20):
         await ada.send("chat_message", {"text": f"{number} ünïcode 🙂"})
@@ -41,8 +43,10 @@ async def test_chat_reaches_all_clients_in_order(place: Place, over: str) -> Non
         assert {h["payload"]["name"] for h in heard} == {"ada"}
 
 
-async def test_message_sent_before_leaving_is_published(place: Place, over: str) -> None:
-    """A message that a client sends right before it disconnects is published."""
+async def test_messages_sent_right_before_disconnecting_are_published(
+    place: Place, over: str
+) -> None:
+    """Hub publishes the messages that a client sends right before it disconnects."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     for number in range(20):
         await ada.send("chat_message", {"text": str(number)})
@@ -51,8 +55,8 @@ async def test_message_sent_before_leaving_is_published(place: Place, over: str)
     assert [h["payload"]["text"] for h in heard] == [str(number) for number in range(20)]
 
 
-async def test_hub_announces_clients_that_leave(place: Place, over: str) -> None:
-    """When a connection ends, the hub forgets it and tells the others."""
+async def test_hub_announces_and_removes_a_client_that_disconnects(place: Place, over: str) -> None:
+    """Hub removes a client that disconnects, and announces to other clients that it has left."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await ada.leave()
     left = await bo.next("user_left")
@@ -61,8 +65,12 @@ async def test_hub_announces_clients_that_leave(place: Place, over: str) -> None
     assert ada.id not in place.hub.connections
 
 
-async def test_error_names_its_message_and_the_connection_stays(place: Place, over: str) -> None:
-    """A message that is wrong is answered under its id, and the next one is handled."""
+async def test_error_reply_has_the_id_of_its_message_and_keeps_the_connection(
+    place: Place, over: str
+) -> None:
+    """Hub answers an unknown message type with an error under the message's id, and keeps the
+    connection.
+    """
     ada = await place.connect(over=over)
     answer = await ada.ask("no_such_type", id="seven")
     assert answer["type"] == "error"
@@ -71,15 +79,17 @@ async def test_error_names_its_message_and_the_connection_stays(place: Place, ov
     assert (await ada.ask("ping"))["type"] == "pong"
 
 
-async def test_disconnect_message_closes_with_1000(place: Place, over: str) -> None:
-    """A client that sends ``disconnect`` is closed with 1000."""
+async def test_disconnect_message_closes_the_connection_with_1000(place: Place, over: str) -> None:
+    """Hub closes a connection with 1000 when the client sends ``disconnect``."""
     ada = await place.connect(over=over)
     await ada.send("disconnect")
     assert await ada.close_code() == 1000
 
 
 async def test_pong_returns_the_timestamp_of_its_ping(place: Place, over: str) -> None:
-    """A pong carries the timestamp of its ping; without one, the server's time."""
+    """Hub answers a ping with the ping's timestamp, or with the server's time when the ping has
+    none.
+    """
     ada = await place.connect(over=over)
     assert (await ada.ask("ping", {"timestamp": 12.5}))["payload"] == {"timestamp": 12.5}
     now = (await ada.ask("ping"))["payload"]["timestamp"]
@@ -90,7 +100,9 @@ async def test_pong_returns_the_timestamp_of_its_ping(place: Place, over: str) -
 async def test_binary_data_arrives_unchanged_over_every_transport(
     place: Place, over: str, kind: str
 ) -> None:
-    """Bytes sent over one transport are the same bytes on every other one."""
+    """Bytes that a client sends over one transport arrive unchanged on others, as base64 where
+    the codec is JSON.
+    """
     ada = await place.connect(over=over)
     readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]
     for reader in (ada, *readers):
@@ -114,8 +126,10 @@ async def test_binary_data_arrives_unchanged_over_every_transport(
             assert payload["encoding"] == "base64"
 
 
-async def test_returning_client_recovers_the_chat(place: Place, over: str) -> None:
-    """A client that returns with a position gets the later chat messages after the welcome."""
+async def test_reconnecting_client_recovers_missed_chat_messages(place: Place, over: str) -> None:
+    """Client that reconnects with its last position receives the missed chat messages after the
+    welcome.
+    """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await bo.send("chat_message", {"text": "0"})
     heard = (await ada.next("chat_message"))["payload"]
@@ -133,9 +147,9 @@ async def test_returning_client_recovers_the_chat(place: Place, over: str) -> No
     assert (await wrong.next("error"))["payload"]["code"] == "invalid_position"
 
 
-async def test_client_that_answers_no_heartbeat_is_closed(place: Place, over: str) -> None:
-    """A client that asks for heartbeats gets them; one that answers none of three is closed with
-    4000.
+async def test_client_that_answers_no_ping_is_closed_with_4000(place: Place, over: str) -> None:
+    """Hub measures the round-trip time of a ping that a client answers, and closes it with 4000
+    after three unanswered ones.
     """
     ada = await place.connect(over=over)
     session = place.hub.connections[ada.id]
@@ -154,8 +168,8 @@ async def test_client_that_answers_no_heartbeat_is_closed(place: Place, over: st
     assert await ada.close_code() == 4000
 
 
-async def test_hub_closes_all_connections_with_1001_when_it_ends(place: Place, over: str) -> None:
-    """When the hub is closed, all connections end with 1001."""
+async def test_hub_closes_connections_with_1001_when_it_is_closed(place: Place, over: str) -> None:
+    """Hub closes its connections with 1001 when the hub itself is closed."""
     ada = await place.connect(over=over)
     closing = asyncio.ensure_future(place.hub.aclose())
     assert await ada.close_code() == 1001
@@ -163,8 +177,10 @@ async def test_hub_closes_all_connections_with_1001_when_it_ends(place: Place, o
 
 
 @pytest.mark.parametrize("other", ["websocket-json", "websocket-msgpack", "memory"])
-async def test_room_spans_all_transports(place: Place, over: str, other: str) -> None:
-    """Members of one room receive the same, over every transport."""
+async def test_room_members_on_different_transports_receive_the_same_message(
+    place: Place, over: str, other: str
+) -> None:
+    """Room members on different transports receive the same message."""
     ada, bo = await place.connect("ada", over=over), await place.connect("bo", over=other)
     assert (await ada.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 1
     assert (await bo.ask("join_room", {"room": "r"}))["payload"]["member_count"] == 2

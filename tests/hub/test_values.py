@@ -1,4 +1,4 @@
-"""One rule for values at every door of a hub, over each transport, with each broker."""
+"""Values that applications and clients send: which the hub accepts, and how it refuses others."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import socketio
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.errors import OptionError, ProtocolError
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.admission.authentication import Credentials
 from rtmon.hub.brokers import redis as redis_broker
 from rtmon.hub.brokers.base import Draft
 from rtmon.protocol import limits
-from rtmon.protocol.binary import encode_attached
+from rtmon.protocol.binary_messages import encode_attached
 from rtmon.testing import until
 from tests.hub.clients import SocketIOClient, StreamClient
 from tests.hub.conftest import ONE_EACH, TRANSPORTS, Place
@@ -31,17 +31,17 @@ from tests.transports.links import SocketIOLink
 Start = Callable[..., Awaitable[Place]]
 
 HALF = "\ud83d"
-"""Half of the surrogate pair of an emoji."""
+"""A lone surrogate, which is no valid Unicode text: half of an emoji in UTF-16."""
 
 BAD: tuple[Any, ...] = ({"v": HALF}, {HALF: 1}, float("nan"), [10**30], np.int64(1), b"x" * 10**6)
-"""Values that no client can be sent, one of each kind."""
+"""Values that cannot be encoded for clients, one of each kind."""
 
 GOOD: tuple[tuple[Any, Any], ...] = (
     ({"v": np.float64(1.5)}, {"v": 1.5}),
     (np.str_("ä😀"), "ä😀"),
     ([None, True, 2**64 - 1], [None, True, 2**64 - 1]),
 )
-"""Values with what clients get for them."""
+"""Pairs: a value that the application publishes, and the value that clients receive."""
 
 CASES = [
     pytest.param(
@@ -53,15 +53,15 @@ CASES = [
     for broker in ("memory", "redis")
     for over in TRANSPORTS
 ]
-"""Each broker with each transport, of which one transport is tested each time."""
+"""Each broker with each transport; those other than websocket-json run only in the matrix."""
 
 TEXTUAL = ("websocket-json", "asgi-json", "sse", "memory")
-"""Transports on which a client writes its own JSON."""
+"""Transports on which a test client sends JSON text of its own."""
 
 
 @pytest.fixture
 async def house(broker: str, start: Start, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    """A hub with each broker."""
+    """A served hub with a memory broker or a Redis broker."""
     if broker == "memory":
         yield await start()
         return
@@ -78,9 +78,11 @@ async def history(client: Any, channel: str = "c") -> list[Any]:
 
 
 @pytest.mark.parametrize(("broker", "over"), CASES)
-async def test_bad_value_of_the_program_harms_no_other(house: Place, over: str) -> None:
-    """A bad value is an OptionError and takes no position, with subscribers and without; live
-    subscribers, those that return and the history get all others.
+async def test_publish_raises_option_error_for_a_bad_value_and_uses_no_offset(
+    house: Place, over: str
+) -> None:
+    """Hub's ``publish()`` raises OptionError for a value that cannot be encoded, without using
+    an offset; subscribers receive all others.
     """
     hub = house.hub
     away = await house.connect(over=over)
@@ -108,11 +110,11 @@ async def test_bad_value_of_the_program_harms_no_other(house: Place, over: str) 
 
 
 @pytest.mark.parametrize(("broker", "over"), CASES)
-async def test_history_keeps_the_published_state_when_the_program_changes_the_object(
+async def test_history_keeps_the_published_state_of_an_object_changed_later(
     house: Place, over: str
 ) -> None:
-    """Live readers, the history and returning readers get each state of an object that is
-    changed and published again; a callback gets its own copy.
+    """Subscribers and history get an object as it was when published, although the application
+    or a callback changes it later.
     """
     ada = await house.connect(over=over)
     begin = (await ada.ask("subscribe", {"channel": "c"}))["payload"]
@@ -141,10 +143,10 @@ async def test_history_keeps_the_published_state_when_the_program_changes_the_ob
 
 
 @pytest.mark.parametrize(("broker", "over"), CASES)
-async def test_largest_data_reaches_subscribers_and_histories(house: Place, over: str) -> None:
-    """Data of just the documented size, text and numbers, arrives live, by recovery, in a history
-    and in batches; the client stays connected.
-    """
+async def test_data_of_the_maximum_size_arrives_live_by_recovery_and_in_history(
+    house: Place, over: str
+) -> None:
+    """Data of the documented maximum size arrives live, by recovery, in history and in batches."""
     texts: list[Any] = ["x" * (limits.DATA_SIZE - 5), [1.0] * ((limits.DATA_SIZE - 5) // 9)]
     options = {"max_size": limits.SENT_SIZE} if over.startswith(("websocket", "asgi")) else {}
     ada = await house.connect(over=over, **options)
@@ -178,8 +180,10 @@ async def until_message(client: Any, value: Any) -> None:
     await client.wait(wanted)
 
 
-async def test_batches_of_a_channel_stay_within_the_bound(start: Start) -> None:
-    """Batches of a channel arrive in messages within the bound, in both codecs."""
+async def test_channel_batches_stay_within_the_maximum_message_size(start: Start) -> None:
+    """Batches of a channel are split so that each message stays within the maximum message size
+    of a client, in both codecs.
+    """
     place = await start(channels={"c": ChannelOptions(batch=Batch(size=30, delay=5.0))})
     clients = [
         await place.connect(over=f"websocket-{codec}", max_size=limits.SENT_SIZE)
@@ -198,9 +202,9 @@ async def test_batches_of_a_channel_stay_within_the_bound(start: Start) -> None:
         assert 1 < batches < 30
 
 
-async def test_client_is_refused_data_above_the_bound(start: Start) -> None:
-    """Data that a client may send, since the server takes larger messages, but that no message of
-    the server could carry, is an error; beside the envelope, too.
+async def test_hub_refuses_published_data_above_the_maximum_data_size(start: Start) -> None:
+    """Hub answers ``invalid_payload`` when a client publishes data above the maximum data size,
+    in JSON or attached as bytes.
     """
     place = await start(max_size=4_000_000, max_waiting=8_000_000)
     ada = await place.connect(max_size=None)
@@ -215,19 +219,21 @@ async def test_client_is_refused_data_above_the_bound(start: Start) -> None:
 
 
 def said(number: int, text: str) -> str:
-    """Return a chat message with this JSON as its text."""
+    """Return the JSON of a chat message with this JSON as its text."""
     return f'{{"type": "chat_message", "id": "m{number}", "payload": {{"text": {text}}}}}'
 
 
 BAD_JSON = ('"\\ud83d"', "NaN", '{"\\udc00": 1}', "-Infinity", "1e999", "1" * 30)
-"""JSON that is no text that can be sent, as programs write it."""
+"""JSON values that are not accepted as the text of a message."""
 
 
 @pytest.mark.parametrize("over", TEXTUAL)
-async def test_bad_message_of_a_batch_is_named_and_the_others_arrive(
+async def test_hub_answers_invalid_messages_of_a_batch_by_id_and_publishes_the_others(
     place: Place, over: str
 ) -> None:
-    """Of a client's batch all but the bad messages arrive, and errors name those; alone, too."""
+    """Hub answers each invalid message of a JSON batch with an error under its id, and publishes
+    the others.
+    """
     ada = await place.connect("ada", over=over)
     texts = ['"one"', *BAD_JSON[:3], '"two"', *BAD_JSON[3:], '"ä😀"']
     inner = ", ".join(said(number, text) for number, text in enumerate(texts))
@@ -242,10 +248,12 @@ async def test_bad_message_of_a_batch_is_named_and_the_others_arrive(
         assert (await ada.next("error"))["reply_to"] == "m9"
 
 
-async def test_bad_message_of_a_messagepack_batch_is_named_and_the_others_arrive(
+async def test_hub_answers_invalid_message_of_a_messagepack_batch_and_publishes_the_others(
     place: Place,
 ) -> None:
-    """The same in MessagePack, whose text is not UTF-8."""
+    """Hub answers a message with invalid UTF-8 in a MessagePack batch with an error under its
+    id, and publishes the others.
+    """
     ada = await place.connect("ada", over="websocket-msgpack")
     good = [
         msgspec.msgpack.encode({"type": "chat_message", "id": t, "payload": {"text": t}})
@@ -260,11 +268,11 @@ async def test_bad_message_of_a_messagepack_batch_is_named_and_the_others_arrive
 
 
 @pytest.mark.parametrize("over", ["socketio-websocket", "socketio-polling"])
-async def test_socketio_names_the_bad_message_and_takes_its_neighbours(
+async def test_socketio_callback_gets_the_error_of_an_invalid_message(
     place: Place, over: str
 ) -> None:
-    """Over Socket.IO, whose JSON may hold anything, a callback gets the error of its message, and
-    the neighbours of a bad message in a batch arrive.
+    """Socket.IO client's callback gets the error of an invalid message, and the valid messages
+    of its batch are published.
     """
     ada = await place.connect("ada", over=over)
     assert isinstance(ada, SocketIOClient)
@@ -284,8 +292,8 @@ async def test_socketio_names_the_bad_message_and_takes_its_neighbours(
     assert (await ada.link.call("publish", {"channel": "c", "data": b"\x00"}))["type"] == "ack"
 
 
-async def test_socketio_client_with_half_an_emoji_as_its_name_is_a_guest(place: Place) -> None:
-    """A name that cannot be sent to others is refused, and its client welcomed as a guest."""
+async def test_socketio_client_with_invalid_unicode_name_becomes_a_guest(place: Place) -> None:
+    """Socket.IO client whose name is a lone surrogate gets ``invalid_name`` and a guest name."""
     ada = await place.connect(over="socketio-polling")
     where = f"http://{await place.asgi()}"
     client = SocketIOClient(await SocketIOLink.open(where, "websocket", name=HALF, user="x" + HALF))
@@ -297,12 +305,16 @@ async def test_socketio_client_with_half_an_emoji_as_its_name_is_a_guest(place: 
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_notification_is_refused_when_it_cannot_be_sent(place: Place, over: str) -> None:
-    """What cannot be told to every client is an OptionError; all else arrives as its base value."""
+async def test_notify_raises_option_error_for_values_that_cannot_be_encoded(
+    place: Place, over: str
+) -> None:
+    """Hub's ``notify()`` raises OptionError for a title, text or data that cannot be encoded,
+    and sends NumPy values as plain ones.
+    """
     ada = await place.connect("ada", user="ada", over=over)
     notify = place.hub.notify
     for bad in BAD:
-        with pytest.raises(OptionError, match="cannot be told to 'ada'"):
+        with pytest.raises(OptionError, match="cannot be sent to 'ada'"):
             notify("ada", "title", data=bad)
     for words in ((HALF, "t"), ("ada", HALF), ("ada", "t", HALF), ("ada", "t", "x" * 16_384)):
         with pytest.raises(OptionError):
@@ -315,10 +327,12 @@ async def test_notification_is_refused_when_it_cannot_be_sent(place: Place, over
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_handler_result_is_refused_when_it_cannot_be_sent(
+async def test_client_gets_internal_error_when_a_handler_result_cannot_be_encoded(
     place: Place, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A result that cannot be sent is logged and answered as internal; others as base values."""
+    """Client gets ``internal`` when a custom handler returns a value that cannot be encoded,
+    which the hub logs.
+    """
     results: list[Any] = []
 
     @place.hub.on("mine")
@@ -339,9 +353,11 @@ async def test_handler_result_is_refused_when_it_cannot_be_sent(
 
 
 @pytest.mark.parametrize("over", TRANSPORTS[:2] + TRANSPORTS[3:])
-async def test_close_is_refused_when_no_close_frame_can_say_it(place: Place, over: str) -> None:
-    """A reason or code that no close frame can carry is an OptionError, and closes nothing; a
-    reason of a subclass is told as text.
+async def test_close_raises_option_error_for_invalid_code_or_reason(
+    place: Place, over: str
+) -> None:
+    """Closing a client raises OptionError and keeps the connection when the code or reason is
+    not allowed in a close frame.
     """
     ada = await place.connect("ada", over=over)
     peer = place.hub.connections[ada.id].peer
@@ -361,11 +377,11 @@ async def test_close_is_refused_when_no_close_frame_can_say_it(place: Place, ove
 
 
 @pytest.mark.parametrize("over", TRANSPORTS[:2] + TRANSPORTS[3:])
-async def test_refusal_arrives_when_its_words_cannot_be_sent(
+async def test_refusal_replaces_unencodable_characters_by_question_marks(
     start: Start, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that the application refuses with words that no codec carries is told so at once,
-    with question marks in their place, and nothing is logged.
+    """Client that ``auth`` refuses with invalid Unicode text receives this text with question
+    marks in place of the invalid characters.
     """
 
     def check(_: Credentials) -> None:
@@ -390,11 +406,11 @@ async def test_refusal_arrives_when_its_words_cannot_be_sent(
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 
-async def test_publication_of_an_older_node_is_passed_over_when_it_cannot_be_sent(
+async def test_node_sends_gap_for_a_publication_from_redis_that_it_cannot_encode(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A value that a node of an earlier version put into Redis, and that JSON cannot carry, is
-    missing for its subscribers, who are told of a gap; all others arrive, and the history answers.
+    """Node sends ``gap`` for a publication in Redis that cannot be encoded as JSON, and delivers
+    the others.
     """
 
     def as_before(draft: Draft) -> bytes:
@@ -416,13 +432,17 @@ async def test_publication_of_an_older_node_is_passed_over_when_it_cannot_be_sen
         assert await history(ada) == [1, 3]
 
 
-def test_hub_refuses_a_name_that_cannot_be_sent() -> None:
-    """The name of a hub stands in every welcome, so one that cannot be sent is an OptionError."""
+def test_hub_raises_option_error_for_an_invalid_name() -> None:
+    """Hub raises OptionError when its ``name`` is empty, too long, not text or not valid
+    Unicode.
+    """
     for name in (HALF, "", "x" * 129, 7):
         with pytest.raises(OptionError, match="name"):
             Hub(name=name)
 
 
-def test_json_of_the_cases_equals_that_of_other_programs() -> None:
-    """Python's own JSON writes half of an emoji and NaN as the cases here do."""
+def test_python_json_writes_lone_surrogates_and_nan_as_in_these_tests() -> None:
+    """Python's ``json.dumps()`` writes a lone surrogate and NaN as the test cases of this module
+    do.
+    """
     assert json.dumps([HALF, float("nan")]) == f"[{BAD_JSON[0]}, {BAD_JSON[1]}]"

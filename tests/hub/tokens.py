@@ -1,4 +1,4 @@
-"""Tokens as a login service issues them, and the clients that show them."""
+"""JSON Web Tokens for tests, and the authentication that accepts them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ KEY = "a secret of more than thirty-two bytes"
 
 
 def token(user: str = "ada", *, key: str = KEY, algorithm: str = "HS256", **claims: Any) -> str:
-    """Return a token that is valid for ten minutes; a claim of None is left out."""
+    """Return a signed token that is valid for ten minutes; a claim of None is omitted."""
     whole: dict[str, Any] = {"sub": user, "exp": int(time.time()) + 600, **claims}
     held = {name: value for name, value in whole.items() if value is not None}
     return jwt.encode(held, key, algorithm=algorithm)
 
 
 def login(**options: Any) -> JWT:
-    """Return the authentication that accepts these tokens."""
+    """Return a ``JWT`` authentication that accepts tokens of :func:`token`."""
     return JWT(KEY, algorithms=["HS256"], leeway=0, **options)

@@ -1,4 +1,4 @@
-"""A TCP server that only listens, a proxy before it, and what goes through."""
+"""A TCP server, a fault proxy in front of it, and the connections through the proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from rtmon.testing import FaultProxy, until
 
 LOOK = 0.1
-"""Seconds in which something that must not happen would have happened."""
+"""Seconds to wait before concluding that nothing arrives."""
 
 
 class End:
@@ -20,20 +20,20 @@ class End:
         self.reader, self.writer = reader, writer
 
     async def send(self, data: bytes) -> None:
-        """Send, and wait until the kernel has it."""
+        """Send data, and wait until the kernel has accepted it."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def get(self, count: int) -> bytes:
-        """Receive that many bytes."""
+        """Receive exactly this many bytes."""
         return await asyncio.wait_for(self.reader.readexactly(count), 60)
 
     async def rest(self) -> bytes:
-        """All until the end of the stream."""
+        """Return all bytes until the end of the stream."""
         return await asyncio.wait_for(self.reader.read(), 60)
 
     async def silent(self) -> bool:
-        """Whether nothing comes."""
+        """Return True if no byte arrives within a short time."""
         try:
             return not await asyncio.wait_for(self.reader.read(1), LOOK)
         except TimeoutError:
@@ -41,7 +41,7 @@ class End:
 
 
 class Bench:
-    """A TCP server, a proxy before it, and the pairs of ends that met through it."""
+    """A TCP server, a fault proxy, and the connections through the proxy."""
 
     def __init__(self) -> None:
         self.proxy: FaultProxy
@@ -49,19 +49,19 @@ class Bench:
         self._ends: list[End] = []
 
     async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The server has a connection."""
+        """Accept a connection at the server."""
         end = End(reader, writer)
         self._ends.append(end)
         self._met.put_nowait(end)
 
     async def dial(self) -> End:
-        """A client, which may not be let in."""
+        """Connect a client to the proxy, which may refuse the connection."""
         end = End(*await asyncio.open_connection("127.0.0.1", self.proxy.port))
         self._ends.append(end)
         return end
 
     async def pair(self) -> tuple[End, End]:
-        """A client, and the server's end of its connection."""
+        """Connect a client; return its end and the server's end of the connection."""
         client = await self.dial()
         server = await asyncio.wait_for(self._met.get(), 60)
         remote = "{}:{}".format(*server.writer.get_extra_info("peername"))
@@ -69,7 +69,7 @@ class Bench:
         return client, server
 
     async def close(self) -> None:
-        """Close all ends."""
+        """Abort all connections."""
         for end in self._ends:
             end.writer.transport.abort()
             with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def set_up(**options: Any) -> AsyncIterator[Bench]:
-    """A server that only listens, and a proxy before it."""
+    """Run a TCP server, and a proxy with these options in front of it."""
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

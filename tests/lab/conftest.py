@@ -1,4 +1,4 @@
-"""A proxy between two ends."""
+"""Fixture with a fault proxy between a client and a server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.lab.bench import Bench, set_up
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    """A proxy as it is by default."""
+    """A TCP server behind a proxy with default options."""
     async with set_up() as bench:
         yield bench

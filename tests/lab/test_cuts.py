@@ -1,4 +1,4 @@
-"""How connections end behind a bad network, and how none begin."""
+"""The fault proxy cuts, refuses and half-opens connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tests.lab.bench import Bench
 
 
 async def test_proxy_cuts_with_reset_or_end_of_stream(bench: Bench) -> None:
-    """A cut with reset ends both ends with an error; one without ends the stream."""
+    """Fault proxy's ``cut()`` resets both ends of a connection, or ends the stream with
+    ``reset=False``.
+    """
     client, server = await bench.pair()
     bench.proxy.cut()
     for end in (client, server):
@@ -29,8 +31,8 @@ async def test_proxy_cuts_with_reset_or_end_of_stream(bench: Bench) -> None:
     assert await client.rest() == await server.rest() == b""
 
 
-async def test_proxy_passes_on_a_reset(bench: Bench) -> None:
-    """When one end resets the connection, the other end gets a reset, not an end of stream."""
+async def test_proxy_forwards_a_tcp_reset(bench: Bench) -> None:
+    """Fault proxy forwards a TCP reset of one end to the other end as a reset."""
     client, server = await bench.pair()
     linger = b"\1\0\0\0\0\0\0\0"
     client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -41,8 +43,8 @@ async def test_proxy_passes_on_a_reset(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("gone", ["server", "client"])
-async def test_half_open_link_loses_bytes_silently(bench: Bench, gone: Any) -> None:
-    """When a link is half-open, one end is gone, and bytes of the other end vanish without an
+async def test_half_open_connection_loses_bytes_without_an_error(bench: Bench, gone: Any) -> None:
+    """Half-open connection resets one end, and drops the bytes of the other end without an
     error.
     """
     client, server = await bench.pair()
@@ -58,7 +60,7 @@ async def test_half_open_link_loses_bytes_silently(bench: Bench, gone: Any) -> N
 
 
 async def test_proxy_cuts_after_exact_number_of_bytes(bench: Bench) -> None:
-    """A connection is cut after exactly ``cut_after`` bytes, including the handshake."""
+    """Fault proxy cuts a connection after exactly ``cut_after`` bytes."""
     bench.proxy.set("down", cut_after=1_000)
     client, server = await bench.pair()
     await server.send(b"x" * 600)
@@ -69,7 +71,7 @@ async def test_proxy_cuts_after_exact_number_of_bytes(bench: Bench) -> None:
 
 
 async def test_proxy_resets_new_connections_when_refusing(bench: Bench) -> None:
-    """When the proxy refuses, new connections are reset, open ones go on, and all are counted."""
+    """Fault proxy with ``refusing`` resets new connections, keeps open ones, and counts both."""
     client, server = await bench.pair()
     bench.proxy.refusing = True
     with pytest.raises(ConnectionResetError):
@@ -82,8 +84,12 @@ async def test_proxy_resets_new_connections_when_refusing(bench: Bench) -> None:
     assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
 
 
-async def test_proxy_refuses_when_server_is_unreachable(reserve_port: Callable[[], int]) -> None:
-    """When the server is unreachable, the proxy resets the connection as if it refused."""
+async def test_proxy_resets_the_connection_when_the_server_is_unreachable(
+    reserve_port: Callable[[], int],
+) -> None:
+    """Fault proxy refuses the client's connection and counts it as refused when the server is
+    unreachable.
+    """
     port = reserve_port()
     async with FaultProxy(f"ws://127.0.0.1:{port}") as proxy:
         with pytest.raises((OSError, InvalidMessage)):
@@ -91,9 +97,9 @@ async def test_proxy_refuses_when_server_is_unreachable(reserve_port: Callable[[
         assert proxy.refused == 1
 
 
-async def test_dial_tries_every_address_when_buffers_are_small() -> None:
-    """A host with several addresses is reached at the one that listens; if none does, dialling
-    fails.
+async def test_proxy_with_small_buffers_tries_every_address_of_the_host() -> None:
+    """Fault proxy with small buffers reaches a host with several addresses, and refuses when
+    none of them listens.
     """
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
@@ -109,8 +115,10 @@ async def test_dial_tries_every_address_when_buffers_are_small() -> None:
         FaultProxy("ws://x", buffer=0)
 
 
-async def test_proxy_ends_all_connections_when_stopped() -> None:
-    """A stopped proxy ends its connections, even stuck ones, and can be started again."""
+async def test_stopped_proxy_ends_all_connections_and_can_be_restarted() -> None:
+    """Fault proxy that is stopped ends its connections, even frozen ones, and can be started
+    again on the same port.
+    """
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -135,8 +143,8 @@ async def test_proxy_ends_all_connections_when_stopped() -> None:
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_proxy_ends_arriving_connections_when_stopped(turns: int) -> None:
-    """A connection that arrives while the proxy stops is refused, however far it was accepted."""
+async def test_stopping_proxy_ends_connections_that_are_being_accepted(turns: int) -> None:
+    """Fault proxy that is stopped ends a connection that it was just accepting."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         async with FaultProxy("ws://{}:{}".format(*server.getsockname())) as proxy:
             with socket.create_connection(("127.0.0.1", proxy.port)) as client:

@@ -1,3 +1,5 @@
+"""Runs the examples of docs/lab.md."""
+
 from __future__ import annotations
 
 import ast
@@ -17,15 +19,17 @@ EXAMPLES = [
 ]
 
 
-def test_lab_page_has_examples() -> None:
-    """The page has examples, and each of its pytest blocks is Python."""
+def test_lab_docs_have_examples_that_are_valid_python() -> None:
+    """Page docs/lab.md has at least four examples, and all its Python blocks compile."""
     assert len(EXAMPLES) >= 4
     for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         compile(block, "docs/lab.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-async def test_lab_page_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples of docs/lab.md run as they stand, one after the other, against a hub."""
+async def test_examples_of_the_lab_docs_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Examples of docs/lab.md run one after another with a hub."""
     monkeypatch.chdir(tmp_path)
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         names: dict[str, Any] = {

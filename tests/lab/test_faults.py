@@ -1,4 +1,4 @@
-"""Faults of the proxy on passing bytes: latency, bandwidth, freezes."""
+"""Faults of the proxy on the bytes that pass: latency, bandwidth, freezing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from tests.lab.bench import LOOK, Bench, End, set_up
 
 
 async def test_proxy_is_transparent_without_faults(bench: Bench) -> None:
-    """Without faults each byte passes in both directions, and each end sees the end of the
-    other.
-    """
+    """Fault proxy without faults forwards each byte and each end of stream in both directions."""
     client, server = await bench.pair()
     assert bench.proxy.url == f"ws://127.0.0.1:{bench.proxy.port}/path?x=1"
     data = bytes(range(256)) * 20_000
@@ -33,14 +31,16 @@ async def test_proxy_is_transparent_without_faults(bench: Bench) -> None:
     assert link.remote == "{}:{}".format(*server.writer.get_extra_info("peername"))
     client.writer.write_eof()
     assert await server.rest() == b""
-    await server.send(b"still here")  # only one direction has ended
+    await server.send(b"still here")  # Only one direction has ended.
     server.writer.write_eof()
     assert await client.rest() == b"still here"
     await until(lambda: not bench.proxy.links)
 
 
-async def test_websocket_works_through_proxy() -> None:
-    """A WebSocket works through the proxy, and a cut one ends with 1006 at both ends."""
+async def test_websocket_works_through_the_proxy_and_ends_with_1006_when_cut() -> None:
+    """WebSocket works through the fault proxy, and ends with 1006 at both ends when the proxy
+    cuts it.
+    """
     ended = asyncio.Event()
 
     async def echo(connection: Any) -> None:
@@ -63,8 +63,8 @@ async def test_websocket_works_through_proxy() -> None:
             await asyncio.wait_for(ended.wait(), 60)
 
 
-async def test_latency_delays_and_jitter_keeps_order(bench: Bench) -> None:
-    """Bytes arrive later by at least the latency, and in order whatever the jitter."""
+async def test_proxy_delays_bytes_by_the_latency_and_keeps_their_order(bench: Bench) -> None:
+    """Fault proxy delays bytes by at least the latency, and keeps their order with any jitter."""
     client, server = await bench.pair()
     bench.proxy.set("up", latency=0.05, jitter=0.05)
     clock = asyncio.get_running_loop().time
@@ -78,12 +78,12 @@ async def test_latency_delays_and_jitter_keeps_order(bench: Bench) -> None:
     bench.proxy.latency = 3600.0
     await server.send(b"never")
     assert await client.silent()
-    bench.proxy.calm()  # a change applies to waiting bytes, too
+    bench.proxy.calm()  # A change applies to delayed bytes too.
     assert await client.get(5) == b"never"
 
 
-async def test_bandwidth_is_limited_on_average(bench: Bench) -> None:
-    """A bandwidth in bytes per second holds on average, and bytes arrive in small pieces."""
+async def test_proxy_limits_the_average_bandwidth(bench: Bench) -> None:
+    """Fault proxy limits the average bandwidth in bytes per second, and forwards small portions."""
     client, server = await bench.pair()
     [link] = bench.proxy.links
     bench.proxy.bandwidth = 100_000
@@ -101,10 +101,12 @@ async def test_bandwidth_is_limited_on_average(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_frozen_direction_passes_nothing_and_loses_nothing(
+async def test_frozen_direction_forwards_nothing_and_loses_nothing(
     bench: Bench, direction: Any
 ) -> None:
-    """A frozen direction passes nothing and loses nothing; the other one goes on."""
+    """Frozen direction of the fault proxy forwards nothing and loses nothing, while the other
+    direction works.
+    """
     client, server = await bench.pair()
     held, free = (client, server) if direction == "up" else (server, client)
     bench.proxy.freeze(direction)
@@ -119,8 +121,8 @@ async def test_frozen_direction_passes_nothing_and_loses_nothing(
     assert await free.rest() == b""
 
 
-async def test_freeze_holds_delayed_bytes(bench: Bench) -> None:
-    """Bytes that are still delayed when the link is frozen do not pass before it thaws."""
+async def test_frozen_proxy_holds_bytes_that_are_already_delayed(bench: Bench) -> None:
+    """Fault proxy that is frozen holds bytes that are already delayed until it thaws."""
     client, server = await bench.pair()
     [link] = bench.proxy.links
     link.latency = 3600
@@ -135,7 +137,7 @@ async def test_freeze_holds_delayed_bytes(bench: Bench) -> None:
 
 
 async def taken(end: End, limit: int = 64 * BUFFER) -> int:
-    """Bytes that are taken from one end until it has to wait, or all that there are."""
+    """Return how many bytes one end can send until the socket would block."""
     sock = end.writer.get_extra_info("socket").dup()
     sock.setblocking(False)
     count, waits = 0, 0
@@ -145,22 +147,22 @@ async def taken(end: End, limit: int = 64 * BUFFER) -> int:
                 count += sock.send(bytes(1 << 16))
                 waits = 0
             except BlockingIOError:
-                waits += 1  # bytes in the kernel make room once more
+                waits += 1  # The kernel may still move bytes on.
                 await asyncio.sleep(LOOK / 5)
     return count
 
 
-async def test_frozen_link_blocks_its_sender(bench: Bench) -> None:
-    """Buffers behind a frozen link are bounded: the sender has to wait."""
+async def test_frozen_proxy_blocks_the_sender_after_a_limited_number_of_bytes(bench: Bench) -> None:
+    """Frozen fault proxy accepts a limited number of bytes, then blocks the sender."""
     client, _ = await bench.pair()
     bench.proxy.freeze()
     assert await taken(client) < 64 * BUFFER
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_small_buffers_block_the_sender_earlier(direction: Any) -> None:
-    """With small buffers a frozen link takes far fewer bytes before its sender has to wait, and
-    loses none of them.
+async def test_frozen_proxy_with_small_buffers_blocks_the_sender_earlier(direction: Any) -> None:
+    """Frozen fault proxy with small buffers accepts less than half as many bytes, and loses
+    none.
     """
     counts = []
     for buffer in (None, 4_096):
@@ -175,8 +177,8 @@ async def test_small_buffers_block_the_sender_earlier(direction: Any) -> None:
     assert small < wide / 2
 
 
-async def test_fault_of_one_link_leaves_others_alone(bench: Bench) -> None:
-    """A fault set on one connection does not change the others."""
+async def test_fault_on_one_connection_does_not_affect_another(bench: Bench) -> None:
+    """Fault set on one connection of the proxy does not affect another connection."""
     (ada, ada_there), (bo, bo_there) = await bench.pair(), await bench.pair()
     first, second = bench.proxy.links
     first.freeze()
@@ -195,15 +197,19 @@ async def test_fault_of_one_link_leaves_others_alone(bench: Bench) -> None:
     "wrong",
     [{"latency": -1}, {"jitter": 1e9}, {"bandwidth": 0}, {"cut_after": -1}, {"lag": 1}],
 )
-async def test_proxy_rejects_invalid_faults(bench: Bench, wrong: dict[str, Any]) -> None:
-    """An invalid fault is named in the error, and nothing is changed."""
+async def test_proxy_raises_option_error_for_an_invalid_fault_and_changes_nothing(
+    bench: Bench, wrong: dict[str, Any]
+) -> None:
+    """Fault proxy raises OptionError that names an invalid fault, and changes nothing."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         bench.proxy.set(frozen=True, **wrong)
     assert not bench.proxy.frozen
 
 
-def test_proxy_rejects_invalid_targets_and_directions() -> None:
-    """Only what has a host and a port can be proxied, and directions are up, down or both."""
+def test_proxy_raises_option_error_for_invalid_targets_and_directions() -> None:
+    """Fault proxy raises OptionError for a target without host and port, and for an unknown
+    direction.
+    """
     for wrong in ("127.0.0.1:80", "ws://", "ws://x:y", None):
         with pytest.raises(OptionError, match="cannot be proxied"):
             FaultProxy(wrong)

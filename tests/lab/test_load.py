@@ -1,3 +1,5 @@
+"""The load generator: counts, latency, open and closed loops, storms, failures."""
+
 from __future__ import annotations
 
 import asyncio
@@ -23,26 +25,26 @@ from rtmon.testing import FaultProxy, until
 
 
 def url(server: Server) -> str:
-    """Where the server is."""
+    """Return the URL of a server."""
     host, port = server.sockets[0].getsockname()[:2]
     return f"ws://{host}:{port}"
 
 
 def serve_hub(**options: Any) -> rtmon.Server:
-    """A hub that counts."""
+    """Serve a hub with these options and a Monitor."""
     return rtmon.serve(rtmon.Hub(**options), "127.0.0.1", 0)
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub that takes all that these users send."""
+    """A served hub whose rate limit is above what the simulated users send."""
     async with serve_hub(rate=200.0, burst=200) as running:
         yield running
 
 
 @pytest.fixture
 async def echo() -> AsyncIterator[str]:
-    """A server that is no hub: it echoes."""
+    """URL of a server that echoes messages and is no hub."""
 
     async def handle(connection: ServerConnection) -> None:
         async for message in connection:
@@ -53,7 +55,7 @@ async def echo() -> AsyncIterator[str]:
 
 
 def check_connections(server: rtmon.Server, report: LoadReport) -> None:
-    """What each user counted of its open connection is what the server counted, to the byte."""
+    """Check that each user's counts of its open connection equal the server's, to the byte."""
     server.monitor.tick()
     rows = {row.remote: row for row in server.monitor.collector.connections()}
     for entry in report.connections:
@@ -68,8 +70,12 @@ def check_connections(server: rtmon.Server, report: LoadReport) -> None:
             )
 
 
-async def test_users_count_the_same_as_the_server(server: rtmon.Server) -> None:
-    """When all is quiet, the counts of each open connection equal the server's, to the byte."""
+async def test_simulated_users_count_the_same_messages_and_bytes_as_the_server(
+    server: rtmon.Server,
+) -> None:
+    """Load generator's counts of each open connection equal the server's to the byte when no
+    message is pending.
+    """
     reports: list[LoadReport] = []
     release = asyncio.Event()
 
@@ -87,7 +93,7 @@ async def test_users_count_the_same_as_the_server(server: rtmon.Server) -> None:
     assert report.quiet
     assert report.open > 0
     assert report.totals.messages_in > report.totals.messages_out > 100
-    assert report.connected > options.users, "some came back"
+    assert report.connected > options.users, "some users reconnected"
     assert last.open == 0
     await until(lambda: not server.websockets.connections)
     snapshot = server.monitor.snapshot()
@@ -96,8 +102,8 @@ async def test_users_count_the_same_as_the_server(server: rtmon.Server) -> None:
     assert set(last.close_codes) == {1000, 1001}
 
 
-async def test_aborting_users_leave_the_server_with_1006(server: rtmon.Server) -> None:
-    """Users told to abort leave the server with 1006, and the report counts them."""
+async def test_report_counts_aborted_connections_with_close_code_1006(server: rtmon.Server) -> None:
+    """Load report counts the connections that users abort, with close code 1006."""
     options = LoadOptions(
         users=6, rate=5.0, duration=0.8, ramp=0.0, churn=1.0, stay=0.1, aborts=0.7
     )
@@ -107,8 +113,10 @@ async def test_aborting_users_leave_the_server_with_1006(server: rtmon.Server) -
     assert report.lost == 0
 
 
-async def test_load_becomes_quiet_when_the_hub_limits_its_rate() -> None:
-    """Users that exceed the hub's rate limit are refused, and both ends still count the same."""
+async def test_simulated_users_and_server_count_the_same_above_the_rate_limit() -> None:
+    """Load generator above the hub's rate limit gets errors, and its counts still equal the
+    server's.
+    """
     options = LoadOptions(users=2, rate=200.0, duration=0.4, ramp=0.0, churn=0.0)
     reports: list[LoadReport] = []
     async with serve_hub(rate=1.0, burst=5) as server:
@@ -126,8 +134,10 @@ async def test_load_becomes_quiet_when_the_hub_limits_its_rate() -> None:
 
 
 @pytest.mark.parametrize("kind", ["chat", "text", "binary"])
-async def test_load_measures_a_server_that_is_no_hub(echo: str, kind: Any) -> None:
-    """A server that is no hub is loaded too, and its echoes are measured as answers."""
+async def test_load_generator_measures_echoes_of_a_server_that_is_no_hub(
+    echo: str, kind: Any
+) -> None:
+    """Load generator measures the latency of echoes from a server that is no hub."""
     options = LoadOptions(users=3, rate=50.0, duration=0.5, ramp=0.0, churn=0.0, mix={kind: 1})
     reports: list[LoadReport] = []
     await run_load(echo, options, on_quiet=reports.append)
@@ -140,8 +150,12 @@ async def test_load_measures_a_server_that_is_no_hub(echo: str, kind: Any) -> No
     assert report.unanswered == 0
 
 
-async def test_load_mixes_chat_rooms_and_channels(server: rtmon.Server) -> None:
-    """A mix of chat, room messages and publications: each comes back to its sender."""
+async def test_load_generator_mixes_chat_room_messages_and_publications(
+    server: rtmon.Server,
+) -> None:
+    """Load generator sends a mix of chat messages, room messages and publications, and each
+    sender receives its own.
+    """
     mix: dict[Any, float] = {"chat": 1, "room": 2, "publish": 3}
     options = LoadOptions(
         users=6, rate=20.0, duration=0.8, ramp=0.0, churn=0.0, mix=mix, group=2, aborts=0.0
@@ -155,16 +169,18 @@ async def test_load_mixes_chat_rooms_and_channels(server: rtmon.Server) -> None:
     assert used >= {"channel:load.0", "channel:load.2", "room:load.0", "room:load.2"}
 
 
-async def test_latency_is_measured_from_the_due_time() -> None:
-    """A message that was sent late has a latency from when it should have been sent."""
+async def test_load_latency_is_measured_from_the_time_a_message_was_due() -> None:
+    """Load generator measures latency from the time at which a message was due, also when it was
+    sent late.
+    """
     tally = UserCounts()
     user, other = (SimulatedUser(number, LoadOptions(), tally) for number in (1, 11))
     now = asyncio.get_running_loop().time()
     late, soon = user.marked("late", now - 5), user.marked("soon", now)
     other.hear(late.encode())
-    assert tally.answered == 0, "another user's, although its number begins alike"
+    assert tally.answered == 0, "another user's message, although the number begins the same"
     user.hear(f"[{late}, {soon}, {soon}]".encode())
-    assert tally.answered == 2, "each once, also out of one batch"
+    assert tally.answered == 2, "each message counts once, also in a batch"
     latency = tally.latency.take()
     assert 4.8 < (latency.quantile(1.0) or 0) < 60
     user.marked("lost", now)
@@ -172,8 +188,12 @@ async def test_latency_is_measured_from_the_due_time() -> None:
     assert (tally.unanswered, tally.received) == (1, 2)
 
 
-async def test_open_loop_goes_on_when_the_server_is_frozen(echo: str) -> None:
-    """When the server is frozen, an open loop goes on, and its latency includes the whole wait."""
+async def test_open_loop_continues_while_the_server_is_frozen_and_measures_the_wait(
+    echo: str,
+) -> None:
+    """Load generator with an open loop continues while the server is frozen, and its latencies
+    contain the wait.
+    """
     options = LoadOptions(users=2, rate=50.0, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
         await until(lambda: load.tally.answered > 10)
@@ -185,12 +205,12 @@ async def test_open_loop_goes_on_when_the_server_is_frozen(echo: str) -> None:
         assert await load.quiet()
         report = load.report()
     assert report.answered == report.sent
-    # 25 messages of each were due during the freeze, spread over half a second or more.
+    # During the freeze, 25 messages of each user were due over half a second or more.
     assert (report.latency.quantile(0.9) or 0) > 0.1
 
 
-async def test_closed_loop_waits_when_the_server_is_frozen(echo: str) -> None:
-    """When the server is frozen, a closed loop sends nothing more."""
+async def test_closed_loop_sends_nothing_more_while_the_server_is_frozen(echo: str) -> None:
+    """Load generator with a closed loop sends nothing more while the server is frozen."""
     options = LoadOptions(users=2, rate=200.0, ramp=0.0, churn=0.0, loop="closed")
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as load:
         await until(lambda: load.tally.answered > 10)
@@ -203,8 +223,8 @@ async def test_closed_loop_waits_when_the_server_is_frozen(echo: str) -> None:
         await until(lambda: load.tally.asked > asked + 10)
 
 
-async def test_users_reconnect_in_storms(echo: str) -> None:
-    """In a storm all users drop their connections and reconnect at once, again and again."""
+async def test_simulated_users_reconnect_in_storms(echo: str) -> None:
+    """Load generator with ``storm`` drops all connections at once and reconnects, repeatedly."""
     options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
     async with Load(echo, options) as load:
         await until(lambda: load.tally.connected >= 15)
@@ -212,8 +232,8 @@ async def test_users_reconnect_in_storms(echo: str) -> None:
     assert load.report().close_codes[1006] >= 10
 
 
-async def test_seconds_add_up_to_the_totals(echo: str) -> None:
-    """The rows of all seconds add up to the totals, including histograms."""
+async def test_rows_per_second_of_a_load_report_add_up_to_its_totals(echo: str) -> None:
+    """Load report's rows per second add up to its totals, histograms included."""
     options = LoadOptions(users=3, rate=30.0, duration=1.3, ramp=0.0, churn=0.0)
     report = await run_load(echo, options)
     assert len(report.seconds) >= 2
@@ -237,11 +257,11 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
     time=st.floats(0, 30),
     gap=st.floats(1e-6, 100),
 )
-def test_messages_are_due_when_the_rate_changes(
+def test_due_times_of_messages_match_a_rising_falling_or_steady_rate(
     rate: float, rate_to: float, time: float, gap: float
 ) -> None:
-    """While a rate rises, falls or is steady, the rate between two messages adds up to their
-    gap.
+    """Due times of messages match a rising, falling or steady rate: the rate between two of them
+    adds up to their gap.
     """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)
@@ -253,25 +273,27 @@ def test_messages_are_due_when_the_rate_changes(
     area = sum(
         (rate_at(options, a) + rate_at(options, b)) / 2 * (b - a) for a, b in pairwise(steps)
     )
-    # How far a number of this size can be off by the moment's own precision.
+    # Rounding error of floating-point numbers of this size.
     slack = 1e-6 * gap + 1e-12 * max(rate, rate_to) * max(1.0, moment) + 1e-6
     assert area == pytest.approx(gap, abs=slack)
 
 
-async def test_load_counts_failed_connections(reserve_port: Callable[[], int]) -> None:
-    """Failed attempts are counted and retried, and stopping does not wait for them."""
+async def test_load_generator_counts_and_retries_failed_connections(
+    reserve_port: Callable[[], int],
+) -> None:
+    """Load generator counts and retries failed connection attempts, and reports their reason."""
     address = f"ws://127.0.0.1:{reserve_port()}"
     async with Load(address, LoadOptions(users=2, ramp=0.0)) as load:
         await until(lambda: load.report().failed >= 3)
         assert await load.quiet()
     report = load.report()
     assert report.connected == 0
-    assert str(address.rpartition(":")[2]) in report.problem, "and why is said"
+    assert str(address.rpartition(":")[2]) in report.problem, "the report says why"
 
 
-async def test_load_closes_when_the_server_is_frozen(echo: str) -> None:
-    """When nothing arrives any more, connecting users give up, and connected ones leave without
-    an answer to their close frame.
+async def test_load_generator_closes_while_the_server_is_frozen(echo: str) -> None:
+    """Load generator closes while the server is frozen: connecting users stop, and connected
+    ones end with 1006.
     """
     options = LoadOptions(users=2, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as there:
@@ -285,8 +307,10 @@ async def test_load_closes_when_the_server_is_frozen(echo: str) -> None:
         assert there.report().close_codes == {1006: 2}
 
 
-async def test_load_counts_lost_connections(server: rtmon.Server) -> None:
-    """A connection ended by the server counts as lost, with the close code it got."""
+async def test_load_report_counts_connections_that_the_server_closed_as_lost(
+    server: rtmon.Server,
+) -> None:
+    """Load report counts connections that the server closed as lost, with their close code."""
     async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
         await until(lambda: load.report().open == 4)
         server.close()
@@ -294,8 +318,8 @@ async def test_load_counts_lost_connections(server: rtmon.Server) -> None:
         assert load.report().close_codes == {1001: 4}
 
 
-def test_same_seed_gives_the_same_schedule() -> None:
-    """The schedule of users depends on the options and the seed only."""
+def test_load_schedule_depends_only_on_options_and_seed() -> None:
+    """Load generator's schedule of users is the same for the same options and seed."""
 
     def plan(seed: int) -> list[Any]:
         options = LoadOptions(users=5, seed=seed, churn=1.0)
@@ -327,7 +351,9 @@ def test_same_seed_gives_the_same_schedule() -> None:
         {"mix": {"chat": -1}},
     ],
 )
-def test_invalid_options_are_rejected(wrong: dict[str, Any]) -> None:
-    """Each invalid option is named in the error."""
+def test_load_options_raise_option_error_that_names_an_invalid_option(
+    wrong: dict[str, Any],
+) -> None:
+    """LoadOptions raises OptionError that names an invalid option."""
     with pytest.raises(OptionError, match=next(iter(wrong))):
         LoadOptions(**wrong)

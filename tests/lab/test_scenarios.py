@@ -1,3 +1,5 @@
+"""The lab's scenarios: chat room, market ticker, batching, reconnect storm, slow reader."""
+
 from __future__ import annotations
 
 import asyncio
@@ -25,30 +27,34 @@ from rtmon.lab.views.scenario_picture import ScenarioPicture
 from rtmon.testing import FaultProxy, until
 
 QUICK = 0.1
-"""Seconds between two rows, where a test waits for several."""
+"""Seconds between two rows of a scenario, short because tests wait for several."""
 
 ALL = (BatchingComparison, ChatRoom, MarketTicker, ReconnectStorm, SlowReader)
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[rtmon.Server]:
-    """A hub as it is by default."""
+    """A served hub with default options, except that joins are announced after 0.02 s."""
     async with rtmon.serve(rtmon.Hub(announce=0.02), "127.0.0.1", 0) as running:
         yield running
 
 
 def seen(scenario: Scenario, key: str) -> float:
-    """The largest value that a number has had."""
+    """Return the largest value of a number in all rows, or NaN when there is none."""
     return max((row[key] for row in scenario.rows if not math.isnan(row[key])), default=math.nan)
 
 
 @pytest.mark.parametrize("kind", ALL)
-async def test_scenario_starts_and_stops(kind: type[Scenario], server: rtmon.Server) -> None:
-    """Each scenario starts, has numbers for all its series, stops, and leaves nothing behind."""
+async def test_scenario_starts_fills_its_charts_and_stops_without_leaving_tasks(
+    kind: type[Scenario], server: rtmon.Server
+) -> None:
+    """Scenario starts, has numbers for all its charts, stops without leaving connections or
+    tasks, and can start again.
+    """
     before = asyncio.all_tasks()
     scenario = kind(server, period=QUICK)
     await scenario.start()
-    await scenario.start()  # nothing happens
+    await scenario.start()  # The second start() has no effect.
     assert server.websockets.connections
     await until(lambda: len(scenario.rows) >= 2)
     assert {series.key for chart in scenario.charts for series in chart.series} < set(
@@ -61,13 +67,17 @@ async def test_scenario_starts_and_stops(kind: type[Scenario], server: rtmon.Ser
     await until(
         lambda: not {t for t in asyncio.all_tasks() - before if "lab" in t.get_name()}, timeout=20
     )
-    await scenario.start()  # once more, from the beginning
+    await scenario.start()  # Starts again without old rows.
     assert len(scenario.rows) < 2
     await scenario.stop()
 
 
-async def test_chat_room_fans_out(server: rtmon.Server) -> None:
-    """Each message is received by all clients of the room; more clients can join meanwhile."""
+async def test_chat_room_scenario_delivers_each_message_to_all_clients(
+    server: rtmon.Server,
+) -> None:
+    """Chat room scenario delivers each message to all its clients, whose number can be changed
+    while it runs.
+    """
     async with ChatRoom(
         server, period=QUICK, people=3, rate=5, typing=1, also={"two": lambda: 2}
     ) as chat:
@@ -84,13 +94,15 @@ async def test_chat_room_fans_out(server: rtmon.Server) -> None:
 
 
 def few(rows: list[dict[str, float]]) -> bool:
-    """Whether prices were published, and most of them were not delivered."""
+    """Return True if prices were published, and less than half as many were delivered."""
     published = sum(row["published"] for row in rows)
     return published > 0 and sum(row["delivered"] for row in rows) < 0.5 * published
 
 
-async def test_ticker_delivers_subscribed_symbols_only(server: rtmon.Server) -> None:
-    """Subscribers get the symbols that they subscribe to, and only those."""
+async def test_market_ticker_scenario_delivers_only_subscribed_symbols(
+    server: rtmon.Server,
+) -> None:
+    """Market ticker scenario delivers only the symbols that its subscribers subscribe to."""
     async with MarketTicker(server, period=QUICK, subscribers=2, each=20, rate=50) as market:
         await until(lambda: seen(market, "delivered") > 0)
         market.each = 1
@@ -101,8 +113,12 @@ async def test_ticker_delivers_subscribed_symbols_only(server: rtmon.Server) -> 
     assert any(price != 100 for price in market.prices.values())
 
 
-async def test_batching_sends_fewer_frames_later(server: rtmon.Server) -> None:
-    """The batched reader gets the same messages in fewer frames, later; knobs are obeyed."""
+async def test_batching_scenario_sends_fewer_frames_with_a_longer_delay(
+    server: rtmon.Server,
+) -> None:
+    """Batching scenario sends the batched reader fewer frames with a longer delay, and applies a
+    changed batch size.
+    """
     async with BatchingComparison(server, period=QUICK, rate=100, size=20, delay=150) as batching:
         await until(lambda: seen(batching, "batched_messages") > 0)
         some = len(batching.rows)
@@ -124,11 +140,11 @@ async def test_batching_sends_fewer_frames_later(server: rtmon.Server) -> None:
         )
 
 
-async def test_average_measures_from_now_on(
+async def test_scenario_average_contains_only_rows_after_the_call(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An average holds what comes after the call, also when older rows were forgotten; a scenario
-    that is not running has none.
+    """Scenario's ``average()`` contains only rows after the call, and raises MonitorError when
+    the scenario does not run.
     """
     monkeypatch.setattr("rtmon.lab.scenarios.base.ROWS", 3)
     calls = itertools.count()
@@ -142,8 +158,10 @@ async def test_average_measures_from_now_on(
         await one.average(QUICK)
 
 
-async def test_storm_clients_all_reconnect(server: rtmon.Server) -> None:
-    """All cut clients reconnect; without jitter they try at the same moments."""
+async def test_reconnect_storm_scenario_reconnects_all_clients(server: rtmon.Server) -> None:
+    """Reconnect storm scenario reconnects all its clients after ``cut()``; without jitter they
+    try at the same times.
+    """
     async with ReconnectStorm(
         server, period=QUICK, clients=20, base=0.1, longest=0.4, away=1
     ) as storm:
@@ -153,14 +171,14 @@ async def test_storm_clients_all_reconnect(server: rtmon.Server) -> None:
         await until(lambda: storm.recovery.back == 20)
         recovery = storm.recovery
         assert recovery.cut == 20
-        assert recovery.attempts >= 40, "the first wait is shorter than the server is away"
+        assert recovery.attempts >= 40, "the first delay is shorter than the outage"
         assert 1 <= recovery.half <= recovery.all
         assert recovery.busiest >= 10
     assert storm.proxy.refused >= 20
 
 
-def test_storm_waits_depend_on_the_seed() -> None:
-    """The waits of each client depend on the seed and its number only."""
+def test_reconnect_storm_delays_depend_on_seed_and_client_number() -> None:
+    """Reconnect storm scenario's delays depend only on the seed and the client's number."""
 
     def waits(seed: int) -> list[float]:
         storm = ReconnectStorm("ws://x", seed=seed)
@@ -171,8 +189,10 @@ def test_storm_waits_depend_on_the_seed() -> None:
     assert len(set(waits(1))) == 5
 
 
-async def test_slow_reader_falls_behind(server: rtmon.Server) -> None:
-    """The others keep up while the slow consumer falls behind; it catches up when it may read."""
+async def test_slow_reader_scenario_falls_behind_and_catches_up(server: rtmon.Server) -> None:
+    """Slow reader scenario's slow client falls behind while others keep up, and catches up when
+    its speed is raised.
+    """
     async with SlowReader(server, period=QUICK, readers=3, rate=50, size=2_000) as slow:
         await until(lambda: seen(slow, "behind") > 20)
         assert seen(slow, "each") > 0
@@ -180,8 +200,10 @@ async def test_slow_reader_falls_behind(server: rtmon.Server) -> None:
         await until(lambda: slow.latest("behind") < 10)
 
 
-async def test_slow_reader_shows_that_it_was_cut_off_while_it_does_not_read() -> None:
-    """A slow reader that does not read is shown as not connected when the hub has cut it off."""
+async def test_slow_reader_scenario_shows_that_the_hub_disconnected_the_slow_client() -> None:
+    """Slow reader scenario shows its slow client as not connected after the hub has disconnected
+    it.
+    """
     hub = rtmon.Hub(slow="drop_oldest", stalled=0.5)
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,
@@ -194,8 +216,8 @@ async def test_slow_reader_shows_that_it_was_cut_off_while_it_does_not_read() ->
         await until(lambda: slow.latest("connected") == 1)
 
 
-async def test_scenario_goes_on_after_a_cut(server: rtmon.Server) -> None:
-    """When a scenario's connections are cut, its clients reconnect and it goes on."""
+async def test_scenario_continues_after_its_connections_are_cut(server: rtmon.Server) -> None:
+    """Scenario reconnects its clients and continues when its connections are cut."""
     options = {"period": QUICK, "subscribers": 2, "rate": 50}
     async with FaultProxy(server) as proxy, MarketTicker(proxy, **options) as market:
         await until(lambda: seen(market, "delivered") > 0)
@@ -206,10 +228,10 @@ async def test_scenario_goes_on_after_a_cut(server: rtmon.Server) -> None:
         await until(lambda: seen(market, "delivered") > 0)
 
 
-async def test_scenario_stops_when_its_link_is_frozen(
+async def test_scenario_stops_while_its_connections_are_frozen(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scenario whose link is frozen can be stopped, and its connections are gone."""
+    """Scenario can be stopped while its connections are frozen, and leaves none."""
     monkeypatch.setattr("rtmon.lab.scenarios.client_group.LEAVE", 0.2)
     async with FaultProxy(server) as proxy:
         chat = ChatRoom(proxy, people=2)
@@ -221,8 +243,8 @@ async def test_scenario_stops_when_its_link_is_frozen(
         await until(lambda: not proxy.links)
 
 
-async def test_scenario_fails_when_the_server_is_unreachable() -> None:
-    """A scenario without a server raises at once, and is stopped."""
+async def test_scenario_start_raises_when_the_server_is_unreachable() -> None:
+    """Scenario's ``start()`` raises when the server is unreachable, and the scenario is stopped."""
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
         for kind in ALL:
             scenario = kind(proxy)
@@ -231,8 +253,10 @@ async def test_scenario_fails_when_the_server_is_unreachable() -> None:
             assert scenario.stopped.is_set()
 
 
-async def test_scenario_fails_when_one_client_cannot_connect(server: rtmon.Server) -> None:
-    """If one client of a scenario cannot connect, start raises, and the others disconnect."""
+async def test_scenario_start_raises_when_one_client_cannot_connect(server: rtmon.Server) -> None:
+    """Scenario's ``start()`` raises when one client cannot connect, and the others disconnect
+    with 1000.
+    """
 
     class Storm(ReconnectStorm):
         async def _connect(self, number: int) -> SimulatedConnection:
@@ -250,8 +274,12 @@ async def test_scenario_fails_when_one_client_cannot_connect(server: rtmon.Serve
     ("knobs", "said"),
     [({"people": 0}, "people"), ({"people": 1.5}, "whole"), ({"peple": 1}, "has no 'peple'")],
 )
-def test_scenario_rejects_invalid_knobs(knobs: dict[str, Any], said: str) -> None:
-    """An invalid knob is named in the error, when it is set and when it is given."""
+def test_scenario_raises_option_error_that_names_an_invalid_setting(
+    knobs: dict[str, Any], said: str
+) -> None:
+    """Scenario raises OptionError that names an invalid setting, at creation and when it is
+    changed.
+    """
     with pytest.raises(OptionError, match=said):
         ChatRoom("ws://x", **knobs)
     chat = ChatRoom("ws://x")
@@ -259,9 +287,11 @@ def test_scenario_rejects_invalid_knobs(knobs: dict[str, Any], said: str) -> Non
         chat.rate = 1000
 
 
-async def test_picture_and_knobs_follow_each_other(server: rtmon.Server) -> None:
-    """Each scenario draws itself; a moved slider changes the knob, and a changed knob the
-    slider.
+async def test_scenario_picture_changes_settings_and_follows_their_changes(
+    server: rtmon.Server,
+) -> None:
+    """Scenario picture changes a setting by its slider, follows a setting changed in code, and
+    draws all charts.
     """
     for kind in ALL:
         async with kind(server, period=QUICK) as scenario:
@@ -282,8 +312,12 @@ async def test_picture_and_knobs_follow_each_other(server: rtmon.Server) -> None
         assert "not live since" in picture.update().status.banner
 
 
-async def test_picture_draws_again_when_its_scenario_starts_again(server: rtmon.Server) -> None:
-    """A picture forgets the points of the run before."""
+async def test_scenario_picture_starts_without_old_points_when_the_scenario_restarts(
+    server: rtmon.Server,
+) -> None:
+    """Scenario picture draws without the points of the previous run when the scenario starts
+    again.
+    """
     chat = ChatRoom(server, period=QUICK)
     picture = ScenarioPicture(chat)
     for _ in range(2):
@@ -294,8 +328,10 @@ async def test_picture_draws_again_when_its_scenario_starts_again(server: rtmon.
             assert not picture.update().anew
 
 
-async def test_button_calls_its_method(server: rtmon.Server) -> None:
-    """A button of a picture calls the scenario's method; nothing else can be called by its name."""
+async def test_scenario_picture_button_calls_its_method_and_no_other(server: rtmon.Server) -> None:
+    """Scenario picture's button calls the scenario's method; a method without a button cannot be
+    called.
+    """
     async with ReconnectStorm(server, clients=2, base=0.1, away=0) as storm:
         picture = ScenarioPicture(storm)
         picture.act("stop", None)
@@ -304,8 +340,10 @@ async def test_button_calls_its_method(server: rtmon.Server) -> None:
         await until(lambda: storm.recovery.cut == 2)
 
 
-async def test_proxy_controls_follow_the_proxy() -> None:
-    """A proxy's sliders and buttons change it, and follow changes made in code."""
+async def test_proxy_picture_changes_the_proxy_and_follows_its_changes() -> None:
+    """Proxy picture's sliders and buttons change the fault proxy, and follow changes made in
+    code.
+    """
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
         picture = ProxyPicture(proxy)
         picture.act("latency", 200)
@@ -314,7 +352,7 @@ async def test_proxy_controls_follow_the_proxy() -> None:
         proxy.latency = 0.1234
         values = picture.update().values
         assert (values["freeze_down"], values["freeze_up"], values["latency"]) == (True, False, 123)
-        assert proxy.latency == 0.1234, "a slider that follows does not round"
+        assert proxy.latency == 0.1234, "following a change must not round the proxy's value"
         picture.act("bandwidth", "10 kB/s")
         assert proxy.bandwidth == 10_000
         picture.act("refusing", True)

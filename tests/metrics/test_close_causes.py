@@ -1,4 +1,4 @@
-"""Causes of ends, the black box, and when a connection is slow."""
+"""Causes of closed connections, the black box of last frames, and slow connections."""
 
 from __future__ import annotations
 
@@ -56,13 +56,19 @@ PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
         ({"shutdown": True}, "server shutdown"),
     ],
 )
-def test_cause_follows_from_close_codes_and_facts(facts: dict[str, Any], expected: str) -> None:
-    """Each kind of end has its own cause, and several causes share the code 1006."""
+def test_cause_of_a_closed_connection_follows_from_codes_and_exceptions(
+    facts: dict[str, Any], expected: str
+) -> None:
+    """Cause of a closed connection follows from its close codes, its exception, and which side
+    closed first.
+    """
     assert cause(**{**NOTHING, **facts}) == expected
 
 
-def test_black_box_keeps_the_last_frames_in_order() -> None:
-    """The black box holds the newest frames in order, with seconds before the end."""
+def test_black_box_lists_the_last_frames_in_order() -> None:
+    """Black box of a connection lists the last frames in order, each with its seconds before or
+    after the close.
+    """
     box = BlackBox()
     for number in range(FRAMES + 3):
         box.record(10.0 + number, number, 1, sent=bool(number % 2))
@@ -72,13 +78,15 @@ def test_black_box_keeps_the_last_frames_in_order() -> None:
     assert frames[-1] == "-20.500 in text 34"
 
 
-def test_empty_black_box_gives_no_text() -> None:
-    """A black box without frames gives an empty text."""
+def test_black_box_without_frames_is_an_empty_text() -> None:
+    """Black box without frames gives an empty text."""
     assert BlackBox().told(1.0) == ""
 
 
-def test_black_box_cuts_and_redacts_payloads() -> None:
-    """The black box keeps the beginning of each payload as the hook returned it."""
+def test_black_box_redacts_a_payload_before_it_is_shortened() -> None:
+    """Black box keeps the beginning of each payload as the redaction hook returned it, and raises
+    when the hook returns no bytes.
+    """
     box = BlackBox()
     box.record(1.0, 3, 2, sent=False)
     box.record(2.0, 1000, 1, sent=True)
@@ -103,8 +111,10 @@ def _meter(queue: list[int]) -> Meter:
     return meter
 
 
-def test_connection_is_slow_when_its_oldest_byte_waits_over_a_second() -> None:
-    """A connection is slow when one byte stays in its queue, not when many pass through it."""
+def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> None:
+    """Connection is slow when one byte waits in its send queue for more than a second, not when new
+    bytes pass through it.
+    """
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)
     meter.wire_out = 1000
@@ -123,8 +133,10 @@ def test_connection_is_slow_when_its_oldest_byte_waits_over_a_second() -> None:
     assert (backlogs.slow, backlogs.waiting(), meter.queue_age) == (0, 0, None)
 
 
-def test_connection_is_no_longer_slow_when_it_has_ended() -> None:
-    """The detector forgets a connection that has ended."""
+def test_detector_drops_a_slow_connection_when_it_has_closed() -> None:
+    """Detector of slow connections drops a slow connection with its waiting bytes when the
+    connection has closed.
+    """
     backlogs, queue = Backlogs(), [10]
     meter = _meter(queue)
     meter.wire_out = 10

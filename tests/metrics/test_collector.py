@@ -1,4 +1,4 @@
-"""Collector: Samples, Snapshots, rows, histories and windows."""
+"""The collector: samples, snapshots, rows, history and time windows."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def _count(meter: Meter, **amounts: int) -> None:
     )
 )
 def test_samples_sum_to_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
-    """After any sequence of reports, Samples sum to the Snapshot's totals, opened minus closed
-    is open, and no gauge is negative.
+    """Monitor samples of any sequence of actions sum to the snapshot's totals, and opened minus
+    closed connections equals open ones.
     """
     c = _collector()
     alive: list[Meter] = []
@@ -119,8 +119,10 @@ def _agree(samples: list[Sample], published: Snapshot, live: Snapshot) -> None:
     assert [sample.seq for sample in samples] == list(range(1, len(samples) + 1))
 
 
-def test_tables_change_with_each_tick() -> None:
-    """A tick adds new connections to the table, and moves closed ones to the closed table."""
+def test_tick_lists_new_and_closed_connections_in_the_tables() -> None:
+    """Connections table lists a new connection only after a tick, and shows it as closed with its
+    last values after a later tick.
+    """
     c = _collector()
     meter = _connection(c)
     assert c.connections() == []
@@ -134,7 +136,9 @@ def test_tables_change_with_each_tick() -> None:
 
 
 def test_tick_reads_only_connections_that_changed() -> None:
-    """An idle connection costs a tick nothing: the tick does not list it as changed."""
+    """Monitor tick lists only connections with changes since the last tick, so an idle
+    connection costs nothing.
+    """
     c = _collector()
     idle, busy = _connection(c), _connection(c)
     c.tick(1, 1)
@@ -144,8 +148,10 @@ def test_tick_reads_only_connections_that_changed() -> None:
     assert idle not in tick.meters
 
 
-def test_connection_is_counted_when_it_lives_shorter_than_a_tick() -> None:
-    """A connection opened and closed between two ticks counts as both, and has a row."""
+def test_connection_opened_and_closed_between_two_ticks_is_counted() -> None:
+    """Connection that opens and closes between two ticks is counted as opened and as closed, and
+    has a row.
+    """
     c = _collector()
     meter = _connection(c)
     c.closed(meter, 0.5, 0.5, Ending(close_code=1006))
@@ -156,8 +162,8 @@ def test_connection_is_counted_when_it_lives_shorter_than_a_tick() -> None:
     assert [row.state for row in c.connections()] == ["closed"]
 
 
-def test_connection_ends_once_when_its_end_is_reported_twice() -> None:
-    """A second report of an end counts nothing."""
+def test_connection_is_counted_as_closed_once_when_its_end_is_reported_twice() -> None:
+    """Connection whose end is reported twice is counted as closed once."""
     c = _collector()
     meter = _connection(c)
     for _ in range(2):
@@ -166,7 +172,9 @@ def test_connection_ends_once_when_its_end_is_reported_twice() -> None:
 
 
 def test_client_connection_is_not_in_the_server_totals() -> None:
-    """A connection with the role client has its row, and no part in the totals."""
+    """Connection with the role "client" has its own row, and is not counted in the server's
+    totals.
+    """
     c = _collector()
     meter = c.meter(role="client")
     c.opened(meter, 0, 0)
@@ -177,8 +185,10 @@ def test_client_connection_is_not_in_the_server_totals() -> None:
     assert (row.role, row.messages_out) == ("client", 5)
 
 
-def test_late_tick_gives_the_true_rate() -> None:
-    """A rate divides by the time that has really passed between two ticks."""
+def test_sample_rate_uses_the_real_time_between_ticks() -> None:
+    """Rate of a Monitor's sample divides the count by the real time between two ticks when a
+    tick is late.
+    """
     c = _collector()
     meter = _connection(c)
     _count(meter, messages_in=40)
@@ -186,7 +196,9 @@ def test_late_tick_gives_the_true_rate() -> None:
 
 
 def test_rates_and_durations_stay_when_the_wall_clock_jumps() -> None:
-    """Durations and rates use the monotonic clock; the wall clock only labels."""
+    """Rates and connection durations stay correct when the wall clock jumps, since they use the
+    monotonic clock.
+    """
     c = _collector()
     meter = _connection(c)
     c.tick(1.0, 1_000.0)
@@ -203,15 +215,17 @@ def test_rates_and_durations_stay_when_the_wall_clock_jumps() -> None:
     assert row.last_activity - row.opened == 1.5
 
 
-def test_sample_of_no_duration_has_no_rate() -> None:
-    """Two ticks at the same time give null as rate, not infinity."""
+def test_sample_rate_is_null_when_no_time_has_passed() -> None:
+    """Rate of a Monitor's sample is null when no time has passed between two ticks."""
     c = _collector()
     _count(_connection(c), messages_in=1)
     assert c.tick(0.0, 0.0).sample.rate("messages_in") is None
 
 
-def test_tick_bounds_its_events_and_counts_the_rest() -> None:
-    """A tick keeps a bounded number of Events, and one more Event has the number of the others."""
+def test_tick_limits_its_events_and_counts_those_dropped() -> None:
+    """Monitor tick keeps a limited number of events, and adds one event with the number of
+    dropped ones.
+    """
     c = _collector()
     for _ in range(EVENTS_PER_TICK + 5):
         _connection(c)
@@ -221,8 +235,8 @@ def test_tick_bounds_its_events_and_counts_the_rest() -> None:
     assert events[-1].detail == "5 more in one tick"
 
 
-def test_closed_table_drops_its_oldest_rows_when_full() -> None:
-    """The closed table is bounded; newer connections displace the oldest."""
+def test_closed_connections_table_drops_its_oldest_row_when_full() -> None:
+    """Table of closed connections drops its oldest row when it is full."""
     c = _collector(closed_kept=3)
     for _ in range(5):
         c.closed(_connection(c), 1, 1, Ending(close_code=1000))
@@ -230,8 +244,10 @@ def test_closed_table_drops_its_oldest_rows_when_full() -> None:
     assert [row.id for row in c.connections()] == ["c3", "c4", "c5"]
 
 
-def test_names_from_clients_are_cut_and_made_valid() -> None:
-    """A name of any length and content becomes text that every file and feed can hold."""
+def test_names_and_event_details_are_shortened_to_256_bytes_of_valid_text() -> None:
+    """Connection names and event details of any content become valid Unicode text of at most
+    256 bytes.
+    """
     c = _collector()
     meter = _connection(c)
     meter.name = "\ud800" + "x" * 10_000
@@ -246,7 +262,7 @@ def test_names_from_clients_are_cut_and_made_valid() -> None:
 
 @pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"ada", "b'ada'"), (("a", 1), "('a', 1)")])
 def test_name_of_another_type_becomes_text(name: Any, shown: str) -> None:
-    """A name that is no text, such as a user's number, is text in rows and Events."""
+    """Connection name that is not a string, such as a number, becomes text in rows and events."""
     c = _collector()
     meter = _connection(c)
     meter.name = name
@@ -259,8 +275,10 @@ def _sample(seq: int) -> Sample:
     return Sample(node="n", epoch="e", seq=seq, time=seq, elapsed=1.0, messages_in=seq)
 
 
-def test_history_is_bounded_and_gives_newer_samples() -> None:
-    """The rings keep the newest Samples; ``since`` returns later ones, oldest first."""
+def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
+    """Sample history keeps a limited number of the newest samples and events, returns those
+    after ``since``, and keeps merged samples for longer.
+    """
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
         history.add(_sample(seq), [Event(seq=seq, time=seq, kind="x")])
@@ -271,7 +289,9 @@ def test_history_is_bounded_and_gives_newer_samples() -> None:
 
 
 def test_window_has_connects_disconnects_and_net_change() -> None:
-    """A window of any length, now or an hour ago, has connects, disconnects and the net change."""
+    """Time window of any length counts the connections opened and closed within it, and their
+    difference.
+    """
     history = History(seconds=10, every=2)
     assert history.window(60) is None
     for seq in range(1, 21):
@@ -283,9 +303,7 @@ def test_window_has_connects_disconnects_and_net_change() -> None:
 
 
 def test_long_window_holds_every_tick_once() -> None:
-    """A window over single and merged ticks loses none and counts none twice, wherever they
-    overlap.
-    """
+    """Time window over single and merged samples contains each tick exactly once."""
     history = History(seconds=10, every=4)
     for seq in range(1, 41):
         history.add(replace(_sample(seq), opened=1))
@@ -295,7 +313,9 @@ def test_long_window_holds_every_tick_once() -> None:
 
 
 def test_row_has_the_columns_of_its_table() -> None:
-    """A connection's row follows the order of the table, and unknown columns are null, not 0."""
+    """Connection's row follows the column order of its table, and columns that its probe does not
+    measure are null.
+    """
     c = _collector()
     for probe in EVERY:
         meter = c.meter(probe=probe)
@@ -313,9 +333,9 @@ def test_row_has_the_columns_of_its_table() -> None:
 @pytest.mark.parametrize(
     "probes", [("websockets",), ("asgi",), ("socketio",), ("asgi", "socketio"), EVERY]
 )
-def test_column_is_null_where_no_probe_knows_it(probes: tuple[str, ...]) -> None:
-    """In Samples, windows, totals and DataFrames a column is null exactly where no probe knows
-    it, histograms and gauges included; else it is 0 or empty when nothing was measured.
+def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...]) -> None:
+    """Column of Monitor samples, windows, totals and DataFrames is null exactly when no probe
+    of the server measures it.
     """
     c = _collector()
     for probe in probes:
@@ -339,15 +359,19 @@ def test_column_is_null_where_no_probe_knows_it(probes: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
-def test_unknown_columns_are_null_before_the_first_connection(ready: str) -> None:
-    """A probe that has been made determines which columns are null, before any client connects."""
+def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
+    """Monitor's sample before the first connection has null in the columns that the announced
+    probe does not measure.
+    """
     c = _collector()
     c.expect(ready)
     assert (c.tick(1, 1).sample.wire_in is None) == (ready != "websockets")
 
 
-def test_round_trips_are_known_when_a_hub_measures_them() -> None:
-    """Where the probe sees no pings but a hub sends its own, the round trips are recorded."""
+def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
+    """Monitor's sample has a histogram of round trips once a hub has measured one, although the
+    ASGI probe sees no pings.
+    """
     c = _collector()
     meter = c.meter(probe="asgi")
     c.opened(meter, 0, 0)
@@ -360,8 +384,10 @@ def test_round_trips_are_known_when_a_hub_measures_them() -> None:
     assert sample.receive is None
 
 
-def test_window_has_the_columns_that_part_of_it_knows() -> None:
-    """A merged column has the values of the Samples that know it, and is null if none does."""
+def test_merged_sample_uses_the_samples_in_which_a_column_is_known() -> None:
+    """Sample merged from several ticks has a column's values from the samples in which it is
+    known, and null if it is known in none.
+    """
     recorder = HistogramRecorder()
     recorder.record(0.5)
     merged = merge([replace(_sample(1), rtt=None), replace(_sample(2), rtt=recorder.take())])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rtmon.client.records import ClientStats
+from rtmon.client.result_types import ClientStats
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import (
     CONNECTION,
@@ -43,42 +43,50 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """A record's fields are its table's columns in their order."""
+    """Fields of a Monitor's record are the columns of its table, in the same order."""
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 
 
-def test_record_computes_its_derived_columns() -> None:
-    """A Sample without messages has null in each derived column."""
+def test_sample_without_messages_has_null_in_derived_columns() -> None:
+    """Monitor's sample without messages has null in each column that is derived from other
+    columns.
+    """
     sample = Sample(node="n", epoch="e", seq=1, time=0.0, elapsed=1.0)
     assert [getattr(sample, column.name) for column in SAMPLE if column.derived] == [None] * sum(
         column.derived for column in SAMPLE
     )
 
 
-def test_snapshot_totals_every_counter_of_a_sample() -> None:
-    """Each counter of a Sample has its lifetime total in the Snapshot."""
+def test_snapshot_has_a_total_for_every_counter_of_a_sample() -> None:
+    """Monitor's snapshot has a total for every counter of a sample."""
     counters = {column.name for column in SAMPLE if column.kind == "counter"}
     assert counters <= {field.name for field in fields(Snapshot)}
 
 
-def test_every_column_is_defined() -> None:
-    """Each column has a sentence that defines it, and a unit if it is a number."""
+def test_every_column_has_a_definition_and_numbers_have_a_unit() -> None:
+    """Every column of the metrics tables has a definition that is a sentence, and a unit if it
+    is a number other than a code.
+    """
     for column in (column for table in TABLES.values() for column in table):
         assert column.definition.endswith("."), column.name
         if column.kind in {"counter", "gauge", "histogram"} and "code" not in column.name:
             assert column.unit, column.name
 
 
-def test_connection_has_the_counters_of_its_meter() -> None:
-    """A meter's counters have the same names in a connection's row and in a Sample."""
+def test_sample_and_connection_have_every_counter_of_a_meter() -> None:
+    """Samples table and connections table have every counter of a connection's meter, in the same
+    order.
+    """
     for table in (SAMPLE, CONNECTION):
         assert [name for name in names(table) if name in METER_COUNTERS] == list(METER_COUNTERS)
 
 
 @pytest.mark.parametrize("counter", LEDGER_COUNTERS)
-def test_row_sample_and_snapshot_show_a_counter_when_a_probe_bumps_it(counter: str) -> None:
-    """A counter that a probe adds to is in the row, the Sample and the totals."""
+def test_counter_that_a_probe_increases_is_in_row_sample_and_snapshot(counter: str) -> None:
+    """Connection counter that a probe increases appears in the connection's row, the sample and
+    the totals, and changes no other counter.
+    """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     collector.opened(meter, 0.0, 0.0)
@@ -91,8 +99,10 @@ def test_row_sample_and_snapshot_show_a_counter_when_a_probe_bumps_it(counter: s
 
 
 @pytest.mark.parametrize("column", METER_FIELDS, ids=lambda column: column.name)
-def test_row_shows_a_column_when_a_probe_sets_it(column: Column) -> None:
-    """A meter's attribute is in the column of the same name and in no other."""
+def test_attribute_that_a_probe_sets_is_in_the_column_of_the_same_name(column: Column) -> None:
+    """Attribute that a probe sets on a connection's meter appears in the column of the same name
+    and in no other.
+    """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     before = meter.info()
@@ -103,8 +113,10 @@ def test_row_shows_a_column_when_a_probe_sets_it(column: Column) -> None:
     assert (changed, getattr(after, column.name)) == ([column.name], value)
 
 
-def test_row_has_times_and_close_code_when_a_connection_has_ended() -> None:
-    """A closed connection's row has its wall-clock times, its state, and how it ended."""
+def test_row_of_a_closed_connection_has_its_times_codes_and_cause() -> None:
+    """Table row of a closed connection has its state, its wall-clock times, its close codes and
+    its cause.
+    """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter(role="client", transport="sse")
     meter.last = 12.0
@@ -127,13 +139,15 @@ def test_row_has_times_and_close_code_when_a_connection_has_ended() -> None:
     }
 
 
-def test_row_bounds_every_text_from_outside() -> None:
-    """A text chosen by the client or the application is cut and made valid Unicode text."""
+def test_row_shortens_every_text_that_a_client_or_application_chose() -> None:
+    """Connection's table row shortens every text from a client or application to 256 characters
+    of valid Unicode.
+    """
     meter = Collector(node="n", epoch="e", now=0.0).meter()
     external = [column.name for column in CONNECTION if column.external]
     assert external == ["name", "user", "client_id", "remote", "path", "subprotocol", "user_agent"]
     for name in external:
         setattr(meter, name, "\ud800" + "x" * 300)
     assert {getattr(meter.info(), name) for name in external} == {"?" + "x" * 255}
-    setattr(meter, "name", 7)  # noqa: B010 - the wrong type, as applications may set it
+    setattr(meter, "name", 7)  # noqa: B010 - wrong type, as applications may set it
     assert meter.info().name == "7"

@@ -28,22 +28,26 @@ def _record(values: list[float]) -> Histogram:
 
 
 @given(st.integers(min_value=0, max_value=10**15))
-def test_bucket_bounds_contain_their_values(steps: int) -> None:
-    """A value is within the bounds of its bucket, whose width is at most 1/16 of the value."""
+def test_histogram_bucket_contains_its_value_and_is_narrow(steps: int) -> None:
+    """Histogram bucket contains its value, and its width is at most 1/16 of the value."""
     first, end = bucket_bounds(bucket(steps))
     assert first <= steps < end
     assert end - first <= max(1, first / 16)
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-def test_buckets_are_in_the_order_of_their_values(steps: int) -> None:
-    """A larger value is never in a lower bucket."""
+def test_larger_value_is_in_the_same_or_the_next_histogram_bucket(steps: int) -> None:
+    """Next larger integer is in the same histogram bucket or in the one after it."""
     assert bucket(steps) <= bucket(steps + 1) <= bucket(steps) + 1
 
 
 @given(seconds.filter(bool), st.floats(min_value=0.01, max_value=1))
-def test_quantile_is_within_a_thirty_second_of_the_exact_one(values: list[float], q: float) -> None:
-    """A quantile differs from the exact one by at most half a bucket and half a microsecond."""
+def test_histogram_quantile_differs_from_the_exact_one_by_at_most_1_in_32(
+    values: list[float], q: float
+) -> None:
+    """Histogram quantile differs from the exact quantile by at most 1/32 of its value and about a
+    microsecond.
+    """
     exact = sorted(values)[max(1, math.ceil(q * len(values) - 1e-9)) - 1]
     found = _record(values).quantile(q)
     assert found is not None
@@ -51,27 +55,27 @@ def test_quantile_is_within_a_thirty_second_of_the_exact_one(values: list[float]
 
 
 @given(st.lists(seconds, max_size=5))
-def test_merged_histogram_equals_one_of_all_values(parts: list[list[float]]) -> None:
-    """Merging the histograms of several seconds gives the histogram of all their values."""
+def test_merged_histogram_equals_the_histogram_of_all_values(parts: list[list[float]]) -> None:
+    """Merged histogram of several parts equals the histogram of all their values."""
     together = _record([value for part in parts for value in part])
     assert Histogram.merged(_record(part) for part in parts) == together
 
 
 @given(seconds)
-def test_histogram_equals_itself_when_read_back_from_text(values: list[float]) -> None:
-    """A histogram parsed from its sparse text is equal to the original."""
+def test_histogram_read_back_from_its_text_is_equal(values: list[float]) -> None:
+    """Histogram that is parsed from its own text equals the original."""
     histogram = _record(values)
     assert Histogram.parse(str(histogram)) == histogram
     assert histogram.count == len(values)
 
 
-def test_quantile_is_null_when_there_are_no_values() -> None:
-    """The quantile of an empty histogram is unknown, not 0."""
+def test_histogram_quantile_is_null_when_there_are_no_values() -> None:
+    """Quantile of an empty histogram is null, not 0."""
     assert EMPTY.quantile(0.95) is None
 
 
-def test_recorder_is_empty_after_take() -> None:
-    """Values counted in one Sample are not in the next."""
+def test_histogram_recorder_is_empty_after_take() -> None:
+    """Histogram recorder is empty after take(), so no value is counted in two samples."""
     recorder = HistogramRecorder()
     recorder.record(0.5)
     assert recorder.peek().count == 1
@@ -84,9 +88,11 @@ def test_recorder_is_empty_after_take() -> None:
     st.lists(st.integers(0, 3 * UNSORTED), max_size=50),
     st.sampled_from([0, UNSORTED - 1, UNSORTED, 2 * UNSORTED + 1]),
 )
-def test_recorder_is_bounded_when_it_is_never_emptied(some: list[int], more: int) -> None:
-    """A recorder holds a bounded number of integers however many distinct values it gets, and
-    its histogram has all of them.
+def test_histogram_recorder_holds_a_limited_number_of_values_without_loss(
+    some: list[int], more: int
+) -> None:
+    """Histogram recorder keeps a limited number of unsorted values, and its histogram still
+    contains all values.
     """
     recorder, plain = HistogramRecorder(BYTE), HistogramRecorder(BYTE)
     for value in [*some, *range(more)]:
@@ -98,8 +104,8 @@ def test_recorder_is_bounded_when_it_is_never_emptied(some: list[int], more: int
     assert recorder.take().count == 0
 
 
-def test_stopped_recorder_keeps_nothing() -> None:
-    """Values added to a stopped recorder, by any method, are dropped."""
+def test_stopped_histogram_recorder_drops_new_values() -> None:
+    """Stopped histogram recorder drops every value added to it afterwards."""
     recorder = HistogramRecorder()
     recorder.record(1.0)
     recorder.stop()

@@ -1,4 +1,4 @@
-"""Rules that replace or leave out personal data."""
+"""Redaction rules, which replace or drop personal data."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def _changed(before: Any, after: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("subject", "rule", "changes"), RULES)
-def test_rule_changes_its_columns_and_no_others(
+def test_redaction_rule_changes_only_its_own_columns(
     subject: str, rule: str, changes: dict[str, str | None]
 ) -> None:
-    """A rule changes its columns in connections and Events alike; numbers, paths and ids stay."""
+    """Redaction rule changes only its own columns, in connections and in events."""
     redaction = Redaction.parse(f"{subject}={rule}")
     for record, redacted in (
         (INFO, redaction.connection(INFO)),
@@ -63,13 +63,15 @@ def test_rule_changes_its_columns_and_no_others(
 
 
 def test_redaction_without_rules_changes_nothing() -> None:
-    """A redaction without rules returns its input."""
+    """Redaction without rules returns connections and events unchanged."""
     assert Redaction().connection(INFO) is INFO
     assert Redaction().event(EVENT) is EVENT
 
 
-def test_hash_is_stable_and_depends_on_the_key() -> None:
-    """Equal texts have equal hashes under one key, and other hashes under another key."""
+def test_redaction_hashes_equal_names_equally_under_one_key() -> None:
+    """Redaction gives equal names the same 12-digit hash under one key, and another hash under
+    another key.
+    """
     one, two = Redaction(names="hash", key=b"one"), Redaction(names="hash", key=b"two")
     name = one.connection(INFO).name
     assert name is not None
@@ -81,8 +83,8 @@ def test_hash_is_stable_and_depends_on_the_key() -> None:
     assert Redaction(names="hash").event(EVENT).name != name
 
 
-def test_hash_of_an_address_ignores_the_port() -> None:
-    """All connections from one address have the same hash."""
+def test_redaction_hashes_an_address_without_its_port() -> None:
+    """Redaction gives connections from one IP address the same hash, whatever their ports."""
     redaction = Redaction(addresses="hash", key=b"k")
 
     def remote(address: str) -> str | None:
@@ -107,31 +109,33 @@ def test_hash_of_an_address_ignores_the_port() -> None:
         (None, None),
     ],
 )
-def test_network_of_an_address_has_neither_host_nor_port(
+def test_redaction_shortens_an_address_to_its_network(
     remote: str | None, network: str | None
 ) -> None:
-    """The rule keeps the network of IPv4, IPv6, and IPv4 mapped into IPv6; other texts are
-    dropped.
+    """Redaction rule "network" keeps the network of an IPv4 or IPv6 address without host and port,
+    and drops other text.
     """
     event = Event(seq=1, time=1.0, kind="opened", remote=remote)
     assert Redaction(addresses="network").event(event).remote == network
 
 
-def test_text_with_a_lone_surrogate_is_hashed() -> None:
-    """Text that is not valid Unicode does not end a recording."""
+def test_redaction_hashes_a_name_that_is_not_valid_unicode() -> None:
+    """Redaction hashes a name with a lone surrogate instead of raising an exception."""
     event = Event(seq=1, time=1.0, kind="opened", name="\ud83d")
     assert Redaction(names="hash").event(event).name is not None
 
 
-def test_secret_headers_are_always_redacted() -> None:
-    """Secret headers are redacted in any case of letters; options add further ones."""
+def test_redaction_always_hides_secret_headers() -> None:
+    """Redaction shows "…" for the Authorization header always, and for further headers when they
+    are named.
+    """
     headers = [("Authorization", "Bearer x"), ("X-Team", "red"), ("Host", "example.org")]
     assert Redaction().request_headers(headers) == [("Authorization", "…"), *headers[1:]]
     assert Redaction(headers=["x-team"]).request_headers(headers)[1] == ("X-Team", "…")
 
 
-def test_rules_are_parsed_from_text_with_spaces() -> None:
-    """The text of the command line gives the same redaction as the options of the class."""
+def test_redaction_parsed_from_text_equals_one_from_options() -> None:
+    """Redaction parsed from command-line text with spaces equals one made from the same options."""
     parsed = Redaction.parse(" addresses=network , names = hash", key=b"k")
     assert parsed == Redaction(addresses="network", names="hash", key=b"k")
 
@@ -147,14 +151,18 @@ def test_rules_are_parsed_from_text_with_spaces() -> None:
         ("names=hash,names=drop", "'names' is said twice"),
     ],
 )
-def test_unknown_rule_raises_an_error_that_lists_the_rules(text: str, words: str) -> None:
-    """The error names the wrong rule and lists the existing ones."""
+def test_redaction_raises_and_lists_the_rules_when_a_rule_is_unknown(text: str, words: str) -> None:
+    """Redaction raises OptionError that lists the valid rules when its text is empty, unknown or
+    repeated.
+    """
     with pytest.raises(OptionError, match=words):
         Redaction.parse(text)
 
 
-def test_key_that_is_too_long_is_refused() -> None:
-    """A key past the limit raises an error; cutting it would make two keys equal."""
+def test_redaction_raises_when_its_key_is_longer_than_64_bytes() -> None:
+    """Redaction raises OptionError when its key is longer than 64 bytes, since a shortened key
+    could equal another one.
+    """
     with pytest.raises(OptionError, match="the key of hashes has 65 bytes, of at most 64"):
         Redaction(key=b"x" * 65)
 
@@ -168,14 +176,20 @@ def test_key_that_is_too_long_is_refused() -> None:
         ("203.0.113.77", "drop", None),
     ],
 )
-def test_address_rows_follow_the_address_rule(address: str, rule: Any, shown: str | None) -> None:
-    """The rule changes rows of the addresses table, and leaves out rows without an address."""
+def test_redaction_of_addresses_applies_to_the_addresses_table(
+    address: str, rule: Any, shown: str | None
+) -> None:
+    """Redaction rule for addresses changes rows of the addresses table, and drops the rows when its
+    rule is "drop".
+    """
     row = Redaction(addresses=rule).address(AddressInfo(address=address, open=2))
     assert row == (None if shown is None else AddressInfo(address=shown, open=2))
 
 
-def test_hash_of_an_address_row_equals_that_of_its_connections() -> None:
-    """Rows of the addresses table and rows of connections have equal hashes for equal addresses."""
+def test_redaction_gives_address_rows_and_connections_the_same_hash() -> None:
+    """Redaction gives a row of the addresses table the same hash as the connections from that
+    address.
+    """
     redaction = Redaction(addresses="hash", key=b"k")
     row = redaction.address(AddressInfo(address="203.0.113.77"))
     assert row is not None

@@ -16,8 +16,10 @@ from rtmon.metrics.histogram import HistogramRecorder
     st.lists(st.floats(min_value=0, max_value=3600), max_size=250),
     st.floats(min_value=0.01, max_value=1),
 )
-def test_quantile_is_that_of_the_latest_hundred_round_trips(seconds: list[float], q: float) -> None:
-    """Only the latest hundred round trips count, with equal weight."""
+def test_connection_quantile_is_computed_from_the_latest_100_round_trips(
+    seconds: list[float], q: float
+) -> None:
+    """Quantile of a connection's round trips is computed from the latest 100 only."""
     kept = b""
     recorder = HistogramRecorder()
     for each in seconds:
@@ -27,9 +29,9 @@ def test_quantile_is_that_of_the_latest_hundred_round_trips(seconds: list[float]
     assert round_trips.quantile(kept, q) == recorder.take().quantile(q)
 
 
-def test_round_trips_take_less_than_three_hundred_bytes_of_a_connection() -> None:
-    """A connection's round trips take bounded memory after any number of pings, and none before
-    the first.
+def test_connection_keeps_its_round_trips_in_less_than_300_bytes() -> None:
+    """Connection keeps its round trips in less than 300 bytes after 1,000 pings, and in an empty
+    value before the first.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
@@ -40,8 +42,10 @@ def test_round_trips_take_less_than_three_hundred_bytes_of_a_connection() -> Non
     assert sys.getsizeof(meter.round_trips) + sys.getsizeof(meter.rtt_p99) + slots < 300
 
 
-def test_p99_is_the_longest_of_a_few_round_trips() -> None:
-    """The p99 of a few round trips is the longest, even when the last one was short."""
+def test_p99_of_three_round_trips_is_the_longest_of_them() -> None:
+    """Connection's p99 of three round trips is the longest of them, although the last one was
+    short.
+    """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()
     for seconds in (0.002, 0.8, 0.001):

@@ -1,4 +1,4 @@
-"""Slow connections: waiting bytes, dropped messages, and their Events."""
+"""Slow connections: waiting bytes, dropped messages, and their events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtmon.testing import FakeClock
 
 
 class Reader:
-    """A connection whose transport holds bytes behind a queue that holds messages."""
+    """A connection with a transport that buffers bytes, and a queue of messages before it."""
 
     def __init__(self, *, role: str = "server") -> None:
         self.clock = FakeClock()
@@ -25,7 +25,7 @@ class Reader:
         self.collector.opened(self.meter, self.clock.monotonic(), self.clock.time())
 
     def offer(self, size: int) -> None:
-        """Queue a message for the client; five fit."""
+        """Put a message into the client's queue, which holds five messages."""
         before = self.queue.dropped
         bounds = Bounds(messages=5)
         now = self.clock.monotonic()
@@ -34,16 +34,16 @@ class Reader:
             self.meter.bump("dropped", self.queue.dropped - before)
 
     def tick(self, seconds: float = 1.0) -> list[tuple[str, str | None]]:
-        """Tick at that second; return the Events."""
+        """Advance the clock and tick; return kind and detail of the tick's events."""
         self.clock.advance(seconds)
         tick = self.collector.tick(self.clock.monotonic(), self.clock.time())
         self.sample = tick.sample
         return [(event.kind, event.detail) for event in tick.events if event.kind != "opened"]
 
 
-def test_row_counts_bytes_that_wait_before_the_transport() -> None:
-    """A row has all waiting bytes, in the transport and before it, the age of the oldest, and
-    the drops; Events "slow", "dropped" and "recovered" have the same numbers.
+def test_row_and_events_count_bytes_in_the_queue_and_in_the_transport() -> None:
+    """Table row and events of a slow connection count the bytes in its queue and in its
+    transport, the oldest byte's age, and dropped messages.
     """
     reader = Reader()
     reader.buffered = 100
@@ -64,8 +64,10 @@ def test_row_counts_bytes_that_wait_before_the_transport() -> None:
     assert reader.tick() == [("recovered", "0 bytes wait, 3 messages were dropped in all")]
 
 
-def test_drop_events_are_rate_limited_and_count_every_drop() -> None:
-    """A connection that drops messages all the time has few Events, which count every drop."""
+def test_drop_events_are_rate_limited_and_count_every_dropped_message() -> None:
+    """Connection that drops messages continuously has few "dropped" events, which together count
+    every dropped message.
+    """
     reader = Reader()
     said = []
     for _ in range(3 * int(DROPPED_SECONDS)):
@@ -80,8 +82,8 @@ def test_drop_events_are_rate_limited_and_count_every_drop() -> None:
 
 
 def test_drops_during_the_cool_down_are_reported_once_when_it_ends() -> None:
-    """Drops during the cool-down are reported once, when it ends, even if the connection is
-    quiet by then.
+    """Messages dropped during the cool-down are reported once when it ends, even if no further
+    message is dropped.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)
@@ -92,9 +94,9 @@ def test_drops_during_the_cool_down_are_reported_once_when_it_ends() -> None:
     assert reader.tick(DROPPED_SECONDS) == []
 
 
-def test_drops_are_reported_once_when_the_connection_ends() -> None:
-    """At the end of a connection the drops not yet reported are, those after its end included,
-    and no drop is reported twice.
+def test_dropped_messages_are_reported_once_when_the_connection_closes() -> None:
+    """Dropped messages not yet reported are reported once when the connection closes, and so are
+    those dropped after it.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)
@@ -111,8 +113,10 @@ def test_drops_are_reported_once_when_the_connection_ends() -> None:
     assert reader.tick(DROPPED_SECONDS) == []
 
 
-def test_detector_keeps_nothing_of_connections_that_have_ended() -> None:
-    """The detector's memory does not grow with connections that dropped messages and ended."""
+def test_detector_keeps_no_reference_to_a_closed_connection() -> None:
+    """Detector of slow connections keeps no reference to a connection that dropped messages and
+    closed.
+    """
     reader = Reader()
     reader.meter.bump("dropped", 1)
     reader.tick()
@@ -122,9 +126,9 @@ def test_detector_keeps_nothing_of_connections_that_have_ended() -> None:
     assert reader.meter not in gc.get_referents(*vars(reader.collector.backlogs).values())
 
 
-def test_bytes_before_an_empty_transport_are_counted_until_they_leave() -> None:
-    """Messages held back while the transport is empty are in the row and in the total until
-    they have left.
+def test_queued_bytes_are_counted_while_the_transport_is_empty() -> None:
+    """Table row and sample count bytes in a connection's queue while its transport is empty,
+    until the bytes have left the queue.
     """
     reader = Reader()
     reader.buffered = 100
@@ -140,9 +144,9 @@ def test_bytes_before_an_empty_transport_are_counted_until_they_leave() -> None:
     assert reader.meter.info().queue_age is None
 
 
-def test_waiting_bytes_of_a_client_are_not_in_the_server_gauges() -> None:
-    """A slow client measured beside a server is slow in its row and its Event; the server's
-    gauges leave it out.
+def test_waiting_bytes_of_a_client_connection_are_not_in_the_server_totals() -> None:
+    """Connection with the role "client" is slow in its own row and event, and is not counted in the
+    server's totals.
     """
     reader = Reader(role="client")
     reader.buffered = reader.meter.wire_out = 100

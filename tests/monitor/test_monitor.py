@@ -1,4 +1,4 @@
-"""Monitor: its loop, threads, forks, clock and sinks."""
+"""The Monitor: its tick loop, threads, forks, clock, sinks and listeners."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _ticks(monitor: Monitor) -> int:
 
 
 class KeepingSink:
-    """A sink that keeps each tick."""
+    """A sink that stores each tick in memory."""
 
     def __init__(self) -> None:
         self.opened = False
@@ -48,9 +48,9 @@ class KeepingSink:
         self.connections = connections
 
 
-def test_monitor_needs_no_event_loop() -> None:
-    """A Monitor can be made, read and closed without a running loop, and ticks a last time when
-    closed.
+def test_monitor_works_without_an_event_loop() -> None:
+    """Monitor can be created, read and closed without an event loop, and close() makes a
+    last tick.
     """
     monitor = Monitor(node="n")
     assert monitor.snapshot().open == 0
@@ -63,7 +63,7 @@ def test_monitor_needs_no_event_loop() -> None:
 
 @pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), "1", None])
 def test_monitor_raises_when_the_interval_is_not_positive(interval: Any) -> None:
-    """An interval that is not positive is refused with the reason."""
+    """Monitor raises OptionError when its interval is zero, negative, infinite or not a number."""
     with pytest.raises(OptionError, match="more than 0"):
         Monitor(interval=interval)
 
@@ -72,13 +72,13 @@ def test_monitor_raises_when_the_interval_is_not_positive(interval: Any) -> None
     "options", [{"closed_kept": -1}, {"closed_kept": None}, {"redact": b"secret"}]
 )
 def test_monitor_names_the_option_when_its_value_is_wrong(options: dict[str, Any]) -> None:
-    """A wrong option raises when the Monitor is made, not when the first connection ends."""
+    """Monitor raises OptionError that names the option when another of its options is wrong."""
     with pytest.raises(OptionError, match=f"^{next(iter(options))}="):
         Monitor(**options)
 
 
-async def test_monitor_ticks_by_itself_once_armed() -> None:
-    """Ticks follow each other once the Monitor is armed on a loop."""
+async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> None:
+    """Monitor ticks by itself once it is armed on an event loop, and no longer after close()."""
     monitor = Monitor(interval=FAST)
     assert monitor.arm("display")
     assert monitor.arm("probe"), "arming again on the same loop changes nothing"
@@ -89,8 +89,8 @@ async def test_monitor_ticks_by_itself_once_armed() -> None:
     assert _ticks(monitor) == seen, "a closed Monitor does not tick"
 
 
-async def test_monitor_ticks_once_an_interval_when_armed_often() -> None:
-    """Many displays and connections arm one ticker."""
+async def test_monitor_ticks_once_per_interval_when_it_is_armed_often() -> None:
+    """Monitor runs only one ticker when it is armed 200 times on the same event loop."""
     monitor = Monitor(interval=0.05)
     for _ in range(100):
         monitor.arm("display")
@@ -100,8 +100,10 @@ async def test_monitor_ticks_once_an_interval_when_armed_often() -> None:
     assert sum(sample.elapsed for sample in samples) > 0.01 * len(samples)
 
 
-def test_monitor_continues_when_the_next_loop_runs() -> None:
-    """A second asyncio.run re-arms the Monitor: the epoch stays and numbers go on."""
+def test_monitor_continues_its_numbering_on_the_next_event_loop() -> None:
+    """Monitor that is armed again in a second asyncio.run() continues the numbers of its samples
+    without a gap.
+    """
     monitor = Monitor(interval=FAST)
 
     async def run() -> None:
@@ -154,9 +156,9 @@ asyncio.run(parent())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_forked_process_counts_for_itself() -> None:
-    """Workers forked from a process with a Monitor are nodes with their own epoch and numbers,
-    even where its loop was running, and the parent goes on.
+def test_forked_process_counts_its_own_connections() -> None:
+    """Process forked from one with a Monitor counts only its own connections under its own epoch,
+    and the parent process keeps its counts.
     """
     ran = subprocess.run(
         [sys.executable, "-u", "-c", FORKING],
@@ -175,9 +177,9 @@ def test_forked_process_counts_for_itself() -> None:
     assert (name, same, wire) == ("web", "web", None)
 
 
-def test_serving_on_a_second_live_loop_raises() -> None:
-    """Serving on another live loop is refused; a probe there reports one Event, and counts what
-    it left out.
+def test_monitor_refuses_to_serve_on_a_second_running_event_loop() -> None:
+    """Monitor raises MonitorError when a server on a second running event loop uses it, and reports
+    connections there as not counted.
     """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []
@@ -207,18 +209,20 @@ def test_serving_on_a_second_live_loop_raises() -> None:
     assert [each.detail for each in told] == [SECOND_LOOP]
 
 
-def test_monitor_reports_that_it_counts_nothing_outside_asyncio(
+def test_monitor_logs_once_that_it_counts_nothing_outside_asyncio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A probe of a server on trio counts nothing and says why."""
+    """Monitor used outside an asyncio event loop counts nothing and logs the reason once."""
     monitor = Monitor()
     assert [monitor.arm("probe"), monitor.arm("probe")] == [False, False]
     assert (monitor.uncounted, monitor.probe_failures) == (2, 0)
     assert [record.message for record in caplog.records] == [NO_ASYNCIO]
 
 
-def test_serving_loop_takes_over_the_ticks_from_a_display() -> None:
-    """A display only borrows a loop; once a server arms the Monitor, its loop ticks."""
+def test_monitor_ticks_on_the_loop_of_its_server_instead_of_a_display() -> None:
+    """Monitor that ticks on the event loop of a display ticks on the server's loop once a server
+    uses the Monitor.
+    """
     monitor = Monitor(interval=FAST)
     threads: set[int] = set()
     monitor.listen(lambda _: threads.add(threading.get_ident()))
@@ -237,8 +241,10 @@ def test_serving_loop_takes_over_the_ticks_from_a_display() -> None:
     asyncio.run(main())
 
 
-def test_other_thread_reads_the_last_tick() -> None:
-    """On another thread a snapshot is that of the last tick, and tick() raises."""
+def test_monitor_gives_the_last_tick_to_another_thread() -> None:
+    """Monitor read from another thread gives the values of the last tick, and tick() raises
+    MonitorError there.
+    """
     monitor = Monitor(interval=1000)
     seen: list[Any] = []
 
@@ -260,8 +266,10 @@ def test_other_thread_reads_the_last_tick() -> None:
     assert seen == [0, "tick() belongs to the thread whose event loop is measured"]
 
 
-def test_monitor_closes_when_called_from_another_thread() -> None:
-    """close() on another thread ticks a last time on the loop, and returns after that."""
+def test_monitor_closes_on_its_loop_when_another_thread_calls_close() -> None:
+    """Monitor that another thread closes makes a last tick on its event loop before close()
+    returns.
+    """
     monitor = Monitor(interval=1000)
 
     async def main() -> None:
@@ -273,9 +281,9 @@ def test_monitor_closes_when_called_from_another_thread() -> None:
     assert _ticks(monitor) == 1
 
 
-async def test_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
-    """The ticker keeps no reference to the Monitor, and attached sinks finish when it is
-    collected.
+async def test_monitor_without_references_is_collected_and_closes_its_sinks() -> None:
+    """Monitor without references is garbage-collected although it ticks, and its attached sinks are
+    closed.
     """
     monitor = Monitor(interval=FAST)
     sink = KeepingSink()
@@ -289,8 +297,8 @@ async def test_dropped_monitor_is_collected_and_its_sinks_finish() -> None:
     await until(lambda: sink.connections is not None)
 
 
-async def test_monitor_ticks_once_after_the_loop_was_blocked() -> None:
-    """After a blocked loop one tick covers all that time."""
+async def test_monitor_makes_one_long_tick_after_its_loop_was_blocked() -> None:
+    """Monitor makes one tick for the whole time that its event loop was blocked."""
     monitor = Monitor(interval=0.02)
     monitor.arm("serve")
     await until(lambda: _ticks(monitor) >= 1)
@@ -302,8 +310,10 @@ async def test_monitor_ticks_once_after_the_loop_was_blocked() -> None:
     assert sum(sample.elapsed for sample in others) >= 0.005 * len(others)
 
 
-def test_all_times_come_from_the_given_clock() -> None:
-    """Samples, rows and Events have the times of the clock that the Monitor was given."""
+def test_monitor_takes_all_times_from_its_clock() -> None:
+    """Monitor takes a sample's time from its clock's wall time and the duration from its monotonic
+    time.
+    """
     clock = FakeClock(time=5000.0)
     monitor = Monitor(clock=clock)
     clock.advance(2.5)
@@ -315,8 +325,10 @@ def test_all_times_come_from_the_given_clock() -> None:
     assert (sample.time, sample.elapsed) == (1.0, 1.0)
 
 
-def test_failing_sink_is_detached_with_an_event() -> None:
-    """A failing sink is detached, an Event reports it, and ticks go on."""
+def test_monitor_detaches_a_failing_sink_and_records_an_event() -> None:
+    """Monitor detaches a sink that raises, records an event with the reason, and continues
+    to tick.
+    """
 
     class Broken(KeepingSink):
         def write(self, tick: Tick) -> None:
@@ -333,8 +345,10 @@ def test_failing_sink_is_detached_with_an_event() -> None:
     monitor.close()
 
 
-def test_slow_sink_loses_ticks_and_delays_nothing() -> None:
-    """Ticks that a slow sink has no room for are dropped and counted; the Monitor does not wait."""
+def test_monitor_drops_and_counts_ticks_for_a_slow_sink() -> None:
+    """Monitor drops and counts ticks for which a slow sink has no room, instead of waiting for the
+    sink.
+    """
     release = threading.Event()
 
     class Slow(KeepingSink):
@@ -354,8 +368,8 @@ def test_slow_sink_loses_ticks_and_delays_nothing() -> None:
     assert "sink slow" in [event.kind for event in monitor.collector.history.events()]
 
 
-def test_sink_is_refused_when_attached_twice_or_to_a_closed_monitor() -> None:
-    """Attaching a sink twice, or to a closed Monitor, raises."""
+def test_monitor_refuses_a_sink_attached_twice_or_after_close() -> None:
+    """Monitor raises MonitorError when a sink is attached twice or after close()."""
     monitor, sink = Monitor(), KeepingSink()
     monitor.attach(sink)
     with pytest.raises(MonitorError, match="attached"):
@@ -366,8 +380,8 @@ def test_sink_is_refused_when_attached_twice_or_to_a_closed_monitor() -> None:
         monitor.attach(KeepingSink())
 
 
-def test_failing_listener_stops_neither_ticks_nor_other_listeners() -> None:
-    """A listener's exception goes no further."""
+def test_monitor_calls_its_listeners_although_one_of_them_raises() -> None:
+    """Monitor continues to tick and to call its other listeners when one listener raises."""
     monitor = Monitor()
     heard: list[Tick] = []
 
@@ -383,9 +397,11 @@ def test_failing_listener_stops_neither_ticks_nor_other_listeners() -> None:
     assert len(heard) == 1
 
 
-async def test_next_tick_comes_when_one_tick_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an exception in a tick the next one comes, and the loop's exception handler is
-    called.
+async def test_monitor_continues_to_tick_after_a_tick_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Monitor continues to tick after a tick raised, and reports each exception to the event loop's
+    exception handler.
     """
     heard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))

@@ -1,4 +1,6 @@
-"""Node packages for tests, in the versions of package-lock.json beside this file."""
+"""Installs the Node packages that tests use, in the versions of package-lock.json in this
+folder.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,13 @@ import pytest
 HERE = Path(__file__).parent
 
 OPTIONS = ("--ignore-scripts", "--include=optional", "--install-strategy=hoisted", "--no-global")
-"""Settings that override the user's configuration of npm."""
+"""npm options that override the user's npm configuration."""
 
 QUIETLY = ("--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier")
 
 
 def install() -> Path:
-    """Install the packages; returns their folder. Without npm, or if it fails, the test is
-    skipped.
-    """
+    """Install the packages, and return their folder; skip the test when npm is missing or fails."""
     if problem := _problem():
         pytest.skip(problem)
     return HERE / "node_modules"
@@ -36,7 +36,7 @@ def _problem() -> str | None:
         return "no node and npm on the PATH"
     installed, wanted = HERE / "node_modules" / ".package-lock.json", HERE / "package-lock.json"
     with (HERE / "package.json").open() as lock, tempfile.TemporaryDirectory() as folder:
-        # Of the processes that test at the same time, one installs.
+        # Only one of several parallel test processes installs.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
             return None

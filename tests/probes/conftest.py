@@ -1,4 +1,4 @@
-"""Shared by the tests of all probes: an assertion in the contract shows the values that differ."""
+"""Makes failed assertions in the probe contract show the values that they compare."""
 
 from __future__ import annotations
 

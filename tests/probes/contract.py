@@ -1,6 +1,4 @@
-"""The contract of a probe: conversations over real sockets, compared with the client's own
-count.
-"""
+"""Contract of a probe: conversations over real sockets, compared with the client's own counts."""
 
 from __future__ import annotations
 
@@ -23,21 +21,21 @@ from rtmon.testing import until
 __all__ = ["CONVERSATIONS", "FAIL", "REFUSED", "Client", "Library", "SocketIOClient"]
 
 FAIL = "fail"
-"""A message on which a handler raises LookupError; it echoes all others."""
+"""A message for which the server's handler raises LookupError; it echoes all others."""
 
 REFUSED = "/refused"
-"""A path at which a server refuses handshakes."""
+"""A URL path at which the server rejects handshakes."""
 
 MESSAGES: tuple[str | bytes, ...] = ("a", "", "grüße", b"\x00" * 300, b"", "x" * 70_000, b"\xff")
 
 
 class Client:
-    """A client of the plain library that counts what it sends and receives.
+    """A WebSocket client that counts its messages.
 
     Attributes:
-        sent: bytes of payload of each message sent.
-        received: the same of each message received.
-        binary: binary messages sent.
+        sent: payload size in bytes of each message sent.
+        received: payload size in bytes of each message received.
+        binary: number of binary messages sent.
     """
 
     path = "/"
@@ -51,7 +49,7 @@ class Client:
 
     @classmethod
     async def joined(cls, address: str, path: str | None = None) -> Client:
-        """Connect, and wait until the handler answers."""
+        """Connect to a server, and complete the protocol's own handshake."""
         client = cls(await connect(f"ws://{address}{path or cls.path}", compression=None))
         await client.join()
         return client
@@ -61,7 +59,7 @@ class Client:
         return "{}:{}".format(*self.connection.local_address)
 
     async def join(self) -> None:
-        """Send what the protocol needs before the first message."""
+        """Complete the protocol's own handshake, which plain WebSockets do not have."""
 
     async def send(self, message: str | bytes) -> None:
         self.sent.append(len(message.encode() if isinstance(message, str) else message))
@@ -79,7 +77,7 @@ class Client:
 
 
 class SocketIOClient(Client):
-    """The same for a Socket.IO server: event ``echo`` in both directions."""
+    """A Socket.IO client that counts its messages, with ``echo`` events in both directions."""
 
     path = "/socket.io/?EIO=4&transport=websocket"
     refused_path = "/socket.io/?EIO=3&transport=websocket"
@@ -116,13 +114,13 @@ class SocketIOClient(Client):
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """A library with a probe on it.
+    """A server library with a probe.
 
     Attributes:
-        kind: of the probe, one of :data:`rtmon.metrics.columns.EVERY`.
-        serve: serves a handler, which echoes or fails, and gives ``host:port``.
-        client: what connects to it.
-        patience: seconds after which something will not happen any more.
+        kind: kind of the probe, one of :data:`rtmon.metrics.columns.EVERY`.
+        serve: serves an echo handler, and yields ``host:port``.
+        client: class of the test client.
+        patience: time limit in seconds for a condition to become true.
     """
 
     kind: str
@@ -131,7 +129,7 @@ class Library:
     patience: float = 60.0
 
     async def closed(self, monitor: Monitor, count: int) -> list[ConnectionInfo]:
-        """Wait until that many connections have ended; return their rows."""
+        """Wait until this many connections have ended, and return their rows."""
         await until(lambda: monitor.snapshot().closed >= count, timeout=self.patience)
         monitor.tick()
         rows = monitor.collector.connections()
@@ -141,7 +139,7 @@ class Library:
 
 
 def _check_totals(monitor: Monitor, rows: list[ConnectionInfo]) -> None:
-    """Compare totals with the sum of the rows, of the Samples and of the Events."""
+    """Compare the totals with the sums over the rows, the Samples and the Events."""
     snapshot, samples = monitor.snapshot(), monitor.collector.history.samples()
     assert snapshot.opened == snapshot.closed == len(rows)
     assert snapshot.open == samples[-1].open == 0
@@ -149,7 +147,7 @@ def _check_totals(monitor: Monitor, rows: list[ConnectionInfo]) -> None:
         total = getattr(snapshot, name)
         if total is not None:
             assert sum(getattr(sample, name) for sample in samples) == total, name
-            if not name.startswith("wire"):  # refused handshakes have moved bytes, too
+            if not name.startswith("wire"):  # Rejected handshakes transfer bytes too.
                 assert sum(getattr(row, name) for row in rows) == total, name
     assert snapshot.size_in.count == snapshot.messages_in
     assert snapshot.size_out.count == snapshot.messages_out
@@ -164,7 +162,7 @@ def _connections(monitor: Monitor, kind: str) -> list[str]:
 
 
 def _check_row(row: ConnectionInfo, client: Client) -> None:
-    """Compare a connection's row with the client's own count."""
+    """Compare a connection's row with the client's own counts."""
     assert (row.messages_in, row.bytes_in) == (len(client.sent), sum(client.sent))
     assert (row.messages_out, row.bytes_out) == (len(client.received), sum(client.received))
     assert row.binary_in == client.binary
@@ -181,8 +179,8 @@ async def _monitoring() -> AsyncIterator[Monitor]:
     monitor.close()
 
 
-async def counts_every_message_once(library: Library) -> None:
-    """Messages and payload agree with the clients' counts, for each connection and in the
+async def probe_counts_every_message_once(library: Library) -> None:
+    """Probe counts each message and its payload bytes once, in the connection's row and in the
     totals.
     """
     async with _monitoring() as monitor, library.serve(monitor) as address:
@@ -205,8 +203,10 @@ async def counts_every_message_once(library: Library) -> None:
     assert snapshot.handler.count == snapshot.messages_in
 
 
-async def ends_connection_when_client_vanishes(library: Library) -> None:
-    """A lost transport ends the connection, with a cause that is no close."""
+async def probe_reports_peer_vanished_or_reset_when_the_client_aborts(library: Library) -> None:
+    """Probe reports the end of a connection with the cause ``peer vanished`` or ``reset`` when
+    the client aborts it.
+    """
     async with _monitoring() as monitor, library.serve(monitor) as address:
         client = await library.client.joined(address)
         await client.echo("here I am")
@@ -218,8 +218,8 @@ async def ends_connection_when_client_vanishes(library: Library) -> None:
     assert row.errors == 0
 
 
-async def reports_failed_handler_once(library: Library) -> None:
-    """An exception that leaves a handler is one error of its connection, with one Event."""
+async def probe_reports_a_failed_handler_once(library: Library) -> None:
+    """Probe counts an exception of the handler as one error of its connection, with one Event."""
     async with _monitoring() as monitor, library.serve(monitor) as address:
         client, other = [await library.client.joined(address) for _ in range(2)]
         await client.send(FAIL)
@@ -235,8 +235,8 @@ async def reports_failed_handler_once(library: Library) -> None:
     assert failed == [by_address[client.address].id]
 
 
-async def ends_connection_when_server_stops(library: Library) -> None:
-    """Connections that are open when the server stops have ended once it has stopped."""
+async def probe_reports_the_end_of_connections_when_the_server_stops(library: Library) -> None:
+    """Probe reports the end of a connection that is open when the server stops."""
     async with _monitoring() as monitor:
         async with library.serve(monitor) as address:
             client = await library.client.joined(address)
@@ -246,9 +246,9 @@ async def ends_connection_when_server_stops(library: Library) -> None:
         _check_row(row, client)
 
 
-async def keeps_refused_handshake_out_of_table(library: Library) -> None:
-    """A rejected handshake opened no connection: it is counted as rejected, or null where the probe
-    cannot know.
+async def probe_counts_a_rejected_handshake_but_gives_it_no_row(library: Library) -> None:
+    """Probe counts a rejected handshake, or reports null when it cannot know, and adds no row
+    for it.
     """
     async with _monitoring() as monitor, library.serve(monitor) as address:
         with suppress(InvalidStatus, ConnectionClosed):
@@ -261,7 +261,7 @@ async def keeps_refused_handshake_out_of_table(library: Library) -> None:
 
 
 class _Failing(Monitor):
-    """A Monitor whose reports raise."""
+    """A Monitor whose methods raise when a probe calls them."""
 
     def connection_opened(self, *_: Any) -> None:
         raise ZeroDivisionError
@@ -269,8 +269,8 @@ class _Failing(Monitor):
     connection_closed = handler_failed = connection_opened  # type: ignore[assignment]
 
 
-async def breaks_no_connection_when_it_fails(library: Library) -> None:
-    """An exception in a probe is counted, and reaches neither the client nor the handler."""
+async def failing_probe_breaks_no_connection(library: Library) -> None:
+    """Probe that fails is counted as a failure, and the connection and its handler continue."""
     monitor = _Failing(interval=1000)
     async with library.serve(monitor) as address:
         client = await library.client.joined(address)
@@ -278,13 +278,13 @@ async def breaks_no_connection_when_it_fails(library: Library) -> None:
             await client.echo(message)
         await client.connection.close()
         assert client.connection.close_code == 1000
-    monitor.snapshot()  # which fetches what threads have counted
+    monitor.snapshot()  # This call also collects the counts of threads.
     assert monitor.probe_failures > 0
     monitor.close()
 
 
-async def counts_nothing_after_monitor_closed(library: Library) -> None:
-    """Connections outlive the Monitor, and new ones are served without it."""
+async def probe_counts_nothing_after_the_monitor_is_closed(library: Library) -> None:
+    """Probe counts nothing after the Monitor is closed, while old and new connections continue."""
     monitor = Monitor(interval=1000)
     async with library.serve(monitor) as address:
         before = await library.client.joined(address)
@@ -303,11 +303,11 @@ async def counts_nothing_after_monitor_closed(library: Library) -> None:
 
 
 CONVERSATIONS = (
-    counts_every_message_once,
-    ends_connection_when_client_vanishes,
-    reports_failed_handler_once,
-    ends_connection_when_server_stops,
-    keeps_refused_handshake_out_of_table,
-    breaks_no_connection_when_it_fails,
-    counts_nothing_after_monitor_closed,
+    probe_counts_every_message_once,
+    probe_reports_peer_vanished_or_reset_when_the_client_aborts,
+    probe_reports_a_failed_handler_once,
+    probe_reports_the_end_of_connections_when_the_server_stops,
+    probe_counts_a_rejected_handshake_but_gives_it_no_row,
+    failing_probe_breaks_no_connection,
+    probe_counts_nothing_after_the_monitor_is_closed,
 )

@@ -1,4 +1,4 @@
-"""An ASGI application under uvicorn, in the test's own event loop."""
+"""Serves an ASGI application by uvicorn in the test's own event loop."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["serving"]
 
 @asynccontextmanager
 async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
-    """Serve an application on a free port; gives ``127.0.0.1:port``."""
+    """Serve an ASGI application on a free port, and yield ``127.0.0.1:port``."""
     options = {"log_config": None, "timeout_graceful_shutdown": 1, **options}
     config = uvicorn.Config(app, host="127.0.0.1", port=0, **options)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    # What serve() does, less its signal handlers, which are the test runner's.
+    # Do what Server.serve() does, but without signal handlers, which belong to pytest.
     await server.startup()
     try:
         yield "{}:{}".format(*server.servers[0].sockets[0].getsockname())
     finally:
         await server.shutdown()
-        # uvicorn keeps connections whose client does not read until TCP gives up.
+        # uvicorn keeps connections whose client does not read until TCP times out.
         for connection in list(server.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]  # as all of them have
+            connection.transport.abort()  # type: ignore[union-attr] # Every protocol has it.
         await asyncio.sleep(0)

@@ -1,6 +1,4 @@
-"""All probes keep the contract of rtmon/probes/base.py, and the suite catches probes that break
-it.
-"""
+"""Runs the probe contract for every probe, and checks that the contract detects wrong probes."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ from tests.probes.contract import (
     REFUSED,
     Library,
     SocketIOClient,
-    counts_every_message_once,
+    probe_counts_every_message_once,
 )
 from tests.probes.serving import serving
 
@@ -133,7 +131,7 @@ async def _threads(monitor: Monitor) -> AsyncIterator[str]:
     def refuse(connection: Any, request: Any) -> Any:
         return connection.respond(403, "no\n") if request.path == REFUSED else None
 
-    monitor.arm("probe")  # this loop ticks, where tests read the numbers
+    monitor.arm("probe")  # Makes the Monitor tick on the test's own loop.
     options = {"create_connection": websockets_sync.probe(monitor), "process_request": refuse}
     with sync_server.serve(echo, "127.0.0.1", 0, **options) as server:
         serving_thread = threading.Thread(target=server.serve_forever)
@@ -177,17 +175,17 @@ async def _tornado(monitor: Monitor) -> AsyncIterator[str]:
         yield "{}:{}".format(*socket.getsockname())
     finally:
         server.stop()
-        for handler in open_now:  # Tornado leaves open connections to the application
+        for handler in open_now:  # Tornado does not close open connections itself.
             handler.close(1001)
         await server.close_all_connections()
 
 
 class HandlerProbe(ConnectionProbe):
-    """The smallest possible probe: it counts in a handler of ``websockets``."""
+    """The smallest possible probe: it counts inside a handler of ``websockets``."""
 
     __slots__ = ()
 
-    kind = "asgi"  # a handler knows the same columns
+    kind = "asgi"  # A handler can fill the same columns.
 
 
 @asynccontextmanager
@@ -249,15 +247,17 @@ LIBRARIES = {
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
-async def test_probe_keeps_contract(
+async def test_probe_reports_what_the_contract_requires(
     library: Library, conversation: Callable[[Library], Awaitable[None]]
 ) -> None:
-    """A probe reports what the contract requires in each conversation."""
+    """Probe of each library reports what the contract requires in each conversation."""
     await conversation(library)
 
 
 class CountsTwice(HandlerProbe):
-    """A probe that counts each received message twice, as two probes on one connection would."""
+    """A wrong probe that counts each received message twice, as two probes on a connection
+    would.
+    """
 
     __slots__ = ()
 
@@ -267,17 +267,21 @@ class CountsTwice(HandlerProbe):
 
 
 class NeverEnds(HandlerProbe):
-    """A probe that never reports the end of a connection."""
+    """A wrong probe that never reports the end of a connection."""
 
     __slots__ = ()
 
     def ended(self, ending: Ending) -> None:
-        """Report nothing."""
+        """Do nothing."""
 
 
 @pytest.mark.parametrize("wrong", [CountsTwice, NeverEnds])
-async def test_contract_fails_when_probe_breaks_it(wrong: type[ConnectionProbe]) -> None:
-    """The suite fails for a probe that counts twice, and for one that never ends a connection."""
+async def test_contract_fails_for_probe_that_counts_twice_or_reports_no_end(
+    wrong: type[ConnectionProbe],
+) -> None:
+    """Probe contract fails for a probe that counts messages twice, and for one that never
+    reports the end of a connection.
+    """
     library = replace(_IN_HANDLER, serve=partial(_handler, probe_class=wrong), patience=1.0)
     with pytest.raises((AssertionError, TimeoutError)):
-        await counts_every_message_once(library)
+        await probe_counts_every_message_once(library)

@@ -1,4 +1,4 @@
-"""The catalog of message types, and the files generated from its rows."""
+"""The catalog of message types, and the files generated from it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from rtmon.hub import Hub
-from rtmon.protocol import catalog, compat
+from rtmon.protocol import alternative_spellings, catalog
 from rtmon.protocol.message_type import MessageType
-from rtmon.protocol.payload import PayloadIn
+from rtmon.protocol.payload_bases import PayloadIn
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "message_types.py"
 
@@ -23,12 +23,12 @@ SPELLED = [
     for name, payload in catalog.INCOMING.items()
     if issubclass(payload, PayloadIn) and payload.spelled
 ]
-"""Message types with a field that a client must send in one of its spellings."""
+"""Message types with a required field that has several accepted names."""
 
 
-def test_generated_files_are_current() -> None:
-    """The table in docs/protocol.md and the browser client's sets and types are generated from
-    the catalog.
+def test_files_generated_from_the_catalog_are_current() -> None:
+    """Table in docs/protocol.md and the JavaScript client's sets and types equal what the
+    catalog generates.
     """
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False
@@ -37,7 +37,9 @@ def test_generated_files_are_current() -> None:
 
 
 def test_message_types_are_constants_of_the_package() -> None:
-    """``import rtmon`` alone gives ``rtmon.protocol`` a constant for each message type."""
+    """Module ``rtmon.protocol`` has a constant for each message type after ``import rtmon``
+    alone.
+    """
     program = "import rtmon; p = rtmon.protocol; print(*(getattr(p, name) for name in p.__all__))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -45,21 +47,27 @@ def test_message_types_are_constants_of_the_package() -> None:
     assert sorted(done.stdout.split()) == sorted(each.name for each in catalog.MESSAGE_TYPES)
 
 
-def test_message_type_has_one_row() -> None:
-    """No message type has two rows, in the catalog or among the other spellings."""
-    every = [each.name for each in (*catalog.MESSAGE_TYPES, *compat.MESSAGE_TYPES)]
+def test_each_message_type_has_one_row_in_the_catalog() -> None:
+    """Each message type has only one row, in the catalog and the compatible types together."""
+    every = [each.name for each in (*catalog.MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES)]
     assert len(every) == len(set(every))
 
 
 def test_hub_has_a_handler_for_each_message_type_of_clients() -> None:
-    """The hub handles exactly the message types that clients send, other spellings included."""
+    """Hub has handlers for exactly the message types that clients can send, the compatible types
+    included.
+    """
     handled = set(Hub()._dispatcher.protocol_types)
-    assert handled == set(catalog.INCOMING) | {each.name for each in compat.MESSAGE_TYPES}
+    assert handled == set(catalog.INCOMING) | {
+        each.name for each in alternative_spellings.MESSAGE_TYPES
+    }
 
 
 @pytest.mark.parametrize("each", catalog.MESSAGE_TYPES, ids=lambda each: each.name)
-def test_row_agrees_with_its_payloads(each: MessageType) -> None:
-    """The properties in a row match the fields of its payloads."""
+def test_catalog_row_agrees_with_the_fields_of_its_payloads(each: MessageType) -> None:
+    """Catalog row's properties, such as ``acknowledged`` and ``positioned``, agree with the
+    fields of its payloads.
+    """
     incoming = field_names(each.incoming)
     outgoing = field_names(each.outgoing)
     assert each.incoming is not None or each.outgoing is not None
@@ -73,7 +81,7 @@ def test_row_agrees_with_its_payloads(each: MessageType) -> None:
 
 
 def field_names(payload: type[msgspec.Struct] | None) -> set[str]:
-    """The names of a payload's fields on the wire."""
+    """Return the names of a payload's fields in encoded messages."""
     if payload is None:
         return set()
     return {field.encode_name for field in msgspec.structs.fields(payload)}
@@ -88,24 +96,26 @@ def field_names(payload: type[msgspec.Struct] | None) -> set[str]:
         ("private_message", {"target_client_id": "c"}, {"to": "c"}),
     ],
 )
-def test_other_spelling_is_the_same_field(
+def test_compatible_field_name_is_decoded_as_the_same_room_or_client(
     kind: str, sent: dict[str, str], same: dict[str, str]
 ) -> None:
-    """A payload that spells a field in another way names the same room or client."""
+    """Payload with a compatible field name, such as ``roomId``, is decoded to the same room or
+    client.
+    """
     named = where(kind, sent)
     assert named is not None
     assert named == where(kind, same)
 
 
 def where(kind: str, sent: dict[str, str]) -> str | None:
-    """The room or client that a payload names."""
+    """Return the room or client in a payload."""
     decoded: Any = msgspec.json.decode(json.dumps(sent), type=catalog.INCOMING[kind])
     named: str | None = decoded.where
     return named
 
 
 @pytest.mark.parametrize("kind", SPELLED)
-def test_payload_is_refused_without_any_spelling_of_a_field(kind: str) -> None:
-    """A payload that has the field in none of its spellings is refused."""
+def test_payload_without_a_required_field_is_refused(kind: str) -> None:
+    """Payload that has a required field under none of its accepted names raises ValidationError."""
     with pytest.raises(msgspec.ValidationError, match="is missing"):
         msgspec.json.decode(b'{"data": ""}', type=catalog.INCOMING[kind])

@@ -1,4 +1,4 @@
-"""Codecs, limits, close codes, and the page docs/protocol.md."""
+"""Codecs, limits, close codes, JSON schema, and the facts in docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtmon.errors import ProtocolError
-from rtmon.protocol import binary, close, limits
+from rtmon.protocol import binary_messages, close, limits
 from rtmon.protocol.catalog import INCOMING, OUTGOING, Publish
 from rtmon.protocol.codecs import CODECS, JSON, MSGPACK, Codec, for_subprotocol, select_subprotocol
-from rtmon.protocol.data import decode_data, encode_value
+from rtmon.protocol.data_encoding import decode_data, encode_value
 from rtmon.protocol.envelope import Message
-from rtmon.protocol.schema import catalog_schema
+from rtmon.protocol.json_schema import catalog_schema
 
 DOCS = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
@@ -39,8 +39,8 @@ data = st.recursive(
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=lambda codec: codec.name)
 @given(value=data)
-def test_data_survives_every_codec(codec: Codec, value: Any) -> None:
-    """Accepted data is decoded equal from either codec."""
+def test_data_is_equal_after_encoding_and_decoding_in_every_codec(codec: Codec, value: Any) -> None:
+    """Accepted data is equal after it is encoded and decoded in JSON and MessagePack."""
     encode_value(value)
     message = Message(id="1", type="publish", timestamp=1, payload={"channel": "c", "data": value})
     envelope = codec.decode(codec.encode(message))
@@ -48,7 +48,7 @@ def test_data_survives_every_codec(codec: Codec, value: Any) -> None:
 
 
 def code_of(work: Callable[[], object]) -> str | None:
-    """The code of the raised ProtocolError; None without one."""
+    """Return the code of the ProtocolError that ``work`` raises, or None when it raises none."""
     try:
         work()
     except ProtocolError as error:
@@ -57,8 +57,8 @@ def code_of(work: Callable[[], object]) -> str | None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_message_or_a_protocol_error(noise: bytes) -> None:
-    """Decoding arbitrary bytes raises no other exception."""
+def test_codecs_decode_any_bytes_or_raise_protocol_error(noise: bytes) -> None:
+    """Codecs decode arbitrary bytes to a message or raise ProtocolError, but no other exception."""
     for codec in (JSON, MSGPACK):
 
         def decode(codec: Codec = codec) -> None:
@@ -68,20 +68,22 @@ def test_any_bytes_are_a_message_or_a_protocol_error(noise: bytes) -> None:
         known = {None, "invalid_message", "invalid_payload", "unsupported_version"}
         assert code_of(decode) in known
         codec.salvage_id(noise)
-    assert code_of(lambda: binary.decode_chunk(noise)) in {None, "invalid_message"}
-    assert code_of(lambda: binary.decode_attached(noise)) in {None, "invalid_message"}
+    assert code_of(lambda: binary_messages.decode_chunk(noise)) in {None, "invalid_message"}
+    assert code_of(lambda: binary_messages.decode_attached(noise)) in {None, "invalid_message"}
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 2**64, b"x", {1: 2}, {"a": {3}}])
-def test_value_is_refused_when_a_codec_or_browser_cannot_carry_it(wrong: Any) -> None:
-    """Such a value is refused at any depth."""
+def test_nan_infinity_huge_integers_and_nested_bytes_are_refused(wrong: Any) -> None:
+    """Encoding NaN, infinity, an integer of 65 bits, bytes or sets raises TypeError or
+    ValueError at any depth.
+    """
     for value in (wrong, [wrong], {"a": [wrong]}):
         with pytest.raises((TypeError, ValueError)):
             encode_value(value)
 
 
-def test_nesting_is_bounded_at_the_documented_depth() -> None:
-    """The documented depth is accepted, and one level more refused."""
+def test_data_is_accepted_up_to_the_documented_nesting_depth() -> None:
+    """Data is accepted at the documented nesting depth, and raises ValueError one level deeper."""
     value: Any = 1
     for _ in range(limits.DATA_DEPTH):
         value = [value]
@@ -91,24 +93,34 @@ def test_nesting_is_bounded_at_the_documented_depth() -> None:
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=64), st.integers(0, 2**64 - 1), st.binary())
-def test_chunk_is_decoded_equal(file: str, offset: int, content: bytes) -> None:
-    """A decoded chunk equals the encoded one, and is no envelope."""
-    chunk = binary.encode_chunk(file, offset, content)
-    assert chunk[0] == binary.CHUNK
-    got, where, inside = binary.decode_chunk(chunk)
+def test_file_chunk_is_equal_after_encoding_and_decoding(
+    file: str, offset: int, content: bytes
+) -> None:
+    """File chunk is equal after encoding and decoding, and begins with the byte that marks a
+    chunk.
+    """
+    chunk = binary_messages.encode_chunk(file, offset, content)
+    assert chunk[0] == binary_messages.CHUNK
+    got, where, inside = binary_messages.decode_chunk(chunk)
     assert (got, where, bytes(inside)) == (file, offset, content)
 
 
 @given(st.binary(), st.binary())
-def test_attachment_is_decoded_equal(envelope: bytes, content: bytes) -> None:
-    """A decoded envelope and its data equal the encoded ones."""
-    attached = binary.encode_attached(envelope, content)
-    assert attached[0] == binary.ATTACHED
-    assert binary.decode_attached(attached) == (envelope, content)
+def test_message_with_attached_bytes_is_equal_after_encoding_and_decoding(
+    envelope: bytes, content: bytes
+) -> None:
+    """Message with attached bytes is equal after encoding and decoding, and begins with the byte
+    that marks it.
+    """
+    attached = binary_messages.encode_attached(envelope, content)
+    assert attached[0] == binary_messages.ATTACHED
+    assert binary_messages.decode_attached(attached) == (envelope, content)
 
 
-def test_first_known_subprotocol_is_chosen() -> None:
-    """The server chooses the client's first known subprotocol; without one it uses JSON."""
+def test_server_selects_the_clients_first_known_subprotocol() -> None:
+    """Server selects the client's first known subprotocol, none when it knows none, and uses
+    JSON without a subprotocol.
+    """
     assert list(CODECS) == ["rtmon.v1.json", "rtmon.v1.msgpack"]
     assert select_subprotocol(["soap", "rtmon.v1.msgpack", "rtmon.v1.json"]) == "rtmon.v1.msgpack"
     assert select_subprotocol(["soap"]) is None
@@ -117,15 +129,15 @@ def test_first_known_subprotocol_is_chosen() -> None:
 
 
 def test_error_quotes_only_part_of_a_long_value() -> None:
-    """An error does not repeat all of a wrong value."""
+    """Error for a wrong value of 10,000 characters has a message of less than 500 characters."""
     raw = msgspec.json.encode({"channel": "c", "encoding": "x" * 10_000})
     with pytest.raises(ProtocolError) as caught:
         JSON.payload(msgspec.Raw(raw), INCOMING["publish"], of="publish")
     assert len(caught.value.message) < 500
 
 
-def test_error_names_a_malformed_message_by_its_id() -> None:
-    """An error has the message's id if the id can be read."""
+def test_codec_reads_the_id_of_a_malformed_message_when_possible() -> None:
+    """Codec reads the id of a malformed JSON message, and returns None when the text is no JSON."""
     assert JSON.salvage_id('{"id": "x", "type": 7}') == "x"
     assert JSON.salvage_id("nonsense") is None
 
@@ -148,15 +160,17 @@ EFFECTIVE = [
 
 
 @pytest.mark.parametrize(("sent", "received", "code"), EFFECTIVE)
-def test_effective_close_code_comes_from_the_received_frame(
+def test_effective_close_code_is_the_received_one_else_the_sent_failure_code_or_1006(
     sent: int | None, received: int | None, code: int
 ) -> None:
-    """Without a received close frame it is a code for failing the connection, or 1006."""
+    """Effective close code is that of the received close frame; without one it is a sent failure
+    code such as 1009, or 1006.
+    """
     assert close.effective_code(sent, received) == code
 
 
-def test_close_codes_are_described() -> None:
-    """Every code has a description, and says whether to reconnect."""
+def test_close_codes_have_a_description_and_a_reconnect_rule() -> None:
+    """Close codes have a description, and a rule whether a client may reconnect after them."""
     assert close.describe(1000) == "normal"
     assert close.describe(1001) == "going away"
     assert close.describe(1006) == "abnormal"
@@ -183,8 +197,10 @@ def test_close_codes_are_described() -> None:
     assert all(not 4500 <= c < 5000 for c, e in close.CODES.items() if e.reconnect)
 
 
-def test_schema_covers_the_catalog() -> None:
-    """The schema describes every message type of both sides, and has no missing reference."""
+def test_json_schema_describes_every_message_type() -> None:
+    """JSON schema describes every message type of clients and server, and all its references
+    resolve.
+    """
     schema = catalog_schema()
     text = json.dumps(schema)
     for kind in INCOMING:
@@ -198,8 +214,8 @@ def test_schema_covers_the_catalog() -> None:
     assert chat["properties"]["text"]["maxLength"] == limits.TEXT_LENGTH
 
 
-def test_catalog_is_complete() -> None:
-    """Every message type of the protocol has a row."""
+def test_catalog_contains_the_message_types_of_the_protocol() -> None:
+    """Catalog contains each of the message types that the protocol promises."""
     promised = {
         *("connect", "welcome", "disconnect", "ping", "pong", "chat_message", "private_message"),
         *("typing_start", "typing_end", "user_joined", "user_left", "user_online"),
@@ -211,8 +227,8 @@ def test_catalog_is_complete() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(INCOMING) | set(OUTGOING)))
-def test_docs_name_every_field(kind: str) -> None:
-    """docs/protocol.md names each message type and each field of its payloads."""
+def test_protocol_docs_name_each_message_type_and_field(kind: str) -> None:
+    """Page docs/protocol.md names each message type and each field of its payloads."""
     assert f"`{kind}`" in DOCS or f"**`{kind}`**" in DOCS
     for catalog in (INCOMING, OUTGOING):
         if kind in catalog:
@@ -224,7 +240,7 @@ LIMITS_IN_DOCS = {
     "message from a client": limits.MESSAGE_SIZE,
     "message from the server": limits.SENT_SIZE,
     "`data` in either codec": limits.DATA_SIZE,
-    "names of clients, users, rooms, channels": limits.NAME_LENGTH,
+    "a name of a client, user, room or channel": limits.NAME_LENGTH,
     "`id`": limits.ID_LENGTH,
     "`type`": limits.TYPE_LENGTH,
     "`text`": limits.TEXT_LENGTH,
@@ -233,52 +249,52 @@ LIMITS_IN_DOCS = {
     "rooms of one client": limits.ROOMS_PER_CLIENT,
     "members of one room": limits.MEMBERS_PER_ROOM,
     "subscriptions of one client": limits.CHANNELS_PER_CLIENT,
-    "rate of one client, lasting": int(limits.RATE),
-    "rate of one client, at once": limits.BURST,
-    "bytes of one client, lasting, read later beyond": int(limits.BYTE_RATE),
+    "messages of one client, on average": int(limits.RATE),
+    "messages of one client in a burst": limits.BURST,
+    "bytes of one client, on average; faster input is read later": int(limits.BYTE_RATE),
     "a token": limits.TOKEN_LENGTH,
-    "users, and addresses, whose rate is remembered": limits.KEYS_LIMITED,
+    "users, and addresses, whose rate limits are kept": limits.KEYS_LIMITED,
     "members named in one message": limits.MEMBERS_LISTED,
     "publications in one `history`": limits.HISTORY_PAGE,
     "messages in one `batch`": limits.BATCH_MAX_MESSAGES,
     "longest delay of a batch": int(limits.BATCH_MAX_DELAY),
-    "ids remembered of what was published, over all": limits.DEDUPE_IDS,
-    "and for": int(limits.DEDUPE_SECONDS),
-    "channels and rooms without listeners with history": limits.CHANNELS_KEPT,
-    "bytes waiting for one receiver": limits.WAITING_BYTES,
-    "messages waiting for one receiver": limits.WAITING_MESSAGES,
-    "how long a message waits for one receiver": int(limits.WAITING_AGE),
-    "how long a receiver may take nothing of what waits": int(limits.STALLED),
+    "message ids kept for deduplication, of all clients": limits.DEDUPE_IDS,
+    "time for which a message id is kept": int(limits.DEDUPE_SECONDS),
+    "channels and rooms without subscribers whose history is kept": limits.CHANNELS_KEPT,
+    "bytes that wait for one receiver": limits.WAITING_BYTES,
+    "messages that wait for one receiver": limits.WAITING_MESSAGES,
+    "age of a message that waits for one receiver": int(limits.WAITING_AGE),
+    "time in which a receiver reads nothing of what waits": int(limits.STALLED),
     "data in one file chunk": limits.FILE_CHUNK_MAX,
     "one file": limits.FILE_SIZE,
-    "a file's name in UTF-8": limits.FILE_NAME_LENGTH,
-    "transfers of one client at once, each way": limits.FILES_PER_CLIENT,
+    "name of a file, in UTF-8": limits.FILE_NAME_LENGTH,
+    "transfers of one client at once, in each direction": limits.FILES_PER_CLIENT,
     "uploads of all clients at once": limits.FILES_UNDER_WAY,
     "`version` in `metadata`": limits.VERSION_LENGTH,
     "`source` in `metadata`": limits.SOURCE_LENGTH,
     "encoded messages in one `history` or `batch`": limits.REPLY_BYTES,
     "shortest `heartbeat`": int(limits.HEARTBEAT_MIN),
     "longest `heartbeat`": int(limits.HEARTBEAT_MAX),
-    "places where one client is typing at once": limits.TYPING_PER_CLIENT,
-    "publications held back for one subscriber": limits.CATCHING_UP,
+    "rooms and clients to which one client is typing at once": limits.TYPING_PER_CLIENT,
+    "publications queued for one subscriber during its recovery": limits.CATCHING_UP,
     "`mime` of a file": limits.FILE_MIME_LENGTH,
-    "an upload that nobody goes on with is kept for": int(limits.FILE_IDLE),
-    "an upload of which nothing comes has room for": int(limits.FILE_RESERVED),
+    "time for which an interrupted upload can be resumed": int(limits.FILE_IDLE),
+    "time for which space is reserved without new data": int(limits.FILE_RESERVED),
     "files in the server's folder": limits.FILES_KEPT,
     "files offered to others at once": limits.FILES_OFFERED,
 }
 
 
 @pytest.mark.parametrize("what", LIMITS_IN_DOCS)
-def test_docs_state_the_limits(what: str) -> None:
-    """Each limit in docs/protocol.md is the one in the code."""
+def test_protocol_docs_state_the_limits_of_the_code(what: str) -> None:
+    """Page docs/protocol.md states the same value for each limit as the code."""
     found = re.search(rf"^\| {re.escape(what)} +\| ([\d,]+)", DOCS, re.MULTILINE)
     assert found is not None
     assert int(found.group(1).replace(",", "")) == LIMITS_IN_DOCS[what]
 
 
-def test_docs_explain_every_error_code() -> None:
-    """docs/protocol.md has exactly the error codes that the code uses."""
+def test_protocol_docs_explain_each_error_code() -> None:
+    """Page docs/protocol.md explains exactly the error codes that the code raises."""
     package = Path(close.__file__).parents[1]
     sources = [*(package / "hub").rglob("*.py"), *(package / "protocol").rglob("*.py")]
     raised: set[str] = set()
@@ -290,8 +306,10 @@ def test_docs_explain_every_error_code() -> None:
     assert explained == raised
 
 
-def test_docs_explain_the_hubs_close_codes() -> None:
-    """docs/protocol.md and the code agree which close codes allow a reconnect."""
+def test_protocol_docs_agree_with_the_code_on_reconnecting_after_close_codes() -> None:
+    """Page docs/protocol.md agrees with the code on the close codes after which a client may
+    reconnect.
+    """
     table = DOCS.split("## Close codes")[1].split("## Limits")[0]
     rows = re.findall(r"^\| (\d{4}) \|.*\| (yes|no) +\|$", table, re.MULTILINE)
     assert len(rows) >= 9

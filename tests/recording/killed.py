@@ -1,7 +1,8 @@
-"""A program that records until it is killed, and prints the ticks that it has made.
+"""A program that writes a recording until it is killed, and prints the ticks that it has made.
 
-Run it as ``python -m tests.recording.killed FILE WAIT``: after each tick it writes a line with the
-tick's number, and how many ticks wait for the recording or were dropped.
+Run it as ``python -m tests.recording.killed FILE PAUSE``. After each tick it prints the tick's
+number, and how many ticks are not written yet or were dropped. PAUSE is the number of seconds
+between ticks.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from rtmon.recording import writer
 from rtmon.testing import FakeClock
 
 QUEUED = 4
-"""Ticks that wait for the recording at most: far fewer than are dropped on a slow machine."""
+"""Largest number of ticks that wait to be written. The recording drops ticks only far above it."""
 
 
 def main(path: Path, pause: float) -> None:
-    """Record until the process is killed; an hour passes in a few hundred ticks."""
+    """Record until the process is killed. Small limits make the recording merge and delete old
+    ticks.
+    """
     writer.CHECKPOINT_TICKS = 3
     clock = FakeClock(time=1_700_000_000.0)
     monitor = Monitor(interval=3600, node="n", clock=clock)

@@ -1,4 +1,4 @@
-"""Queries to a server, its remote feed and its recordings, whose answers are compared."""
+"""Queries whose answers must be equal from a server, its remote feed and its recordings."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ QUESTIONS: dict[str, Query] = {
     "channels": RowsQuery(table="channels", sort="channel", descending=False),
     **{f"by {key}": GroupQuery(by=key) for key in GROUP_KEYS},
 }
-"""Queries that every source answers by itself, even when the server has ended."""
+"""Queries that every source answers, also after the server has ended."""
 
 ASKED: dict[str, Query] = {
     "latencies": RowsQuery(table="latencies", limit=MOST_ROWS),
     "addresses": RowsQuery(table="addresses", limit=MOST_ROWS),
 }
-"""What only the server itself and its recordings answer."""
+"""Queries that only the server itself and its recordings answer."""

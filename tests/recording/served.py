@@ -1,8 +1,8 @@
-"""A server with an admin listener and a recording, which writes its own answers on request.
+"""A server with an admin listener and a recording, which writes query answers on request.
 
-Run it as ``python -m tests.recording.served FILE PORT ADMIN``. It writes an empty line when it
-serves. Each line that it reads is the name of a file, into which it writes the answers of its
-local feed; ``close`` closes its Monitor. When that is done it writes an empty line.
+Run it as ``python -m tests.recording.served FILE PORT ADMIN``. It prints an empty line once it
+serves. Each line on its standard input is a file name, to which it writes the answers of its local
+feed; the line ``close`` closes its Monitor. After each it prints an empty line.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rtmon.feeds.local_feed import LocalFeed
 from tests.recording.questions import ASKED, QUESTIONS
 
 INTERVAL = 0.03
-"""Seconds between ticks: all three resolutions are there in a few seconds."""
+"""Seconds between ticks, so short that all three resolutions have points after a few seconds."""
 
 
 async def main(path: Path, port: int, admin: int) -> None:
-    """Serve a hub until the process is killed."""
+    """Serve a hub and execute commands from standard input until the process is killed."""
     monitor = rtmon.Monitor(node="n", interval=INTERVAL)
     monitor.attach(rtmon.Recording(path))
     hub, options = rtmon.Hub(), {"ping_interval": 0.1, "ping_timeout": None}

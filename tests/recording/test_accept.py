@@ -1,4 +1,4 @@
-"""A live server, its remote feed and its recordings have the same values for the same seconds."""
+"""A server, its remote feed and its recordings give equal values for the same seconds."""
 
 from __future__ import annotations
 
@@ -36,31 +36,32 @@ from tests.recording.questions import ASKED, QUESTIONS
 ROOT = Path(__file__).parents[2]
 
 TICKS = 125
-"""Ticks of each life of the server: two whole points of the coarsest resolution."""
+"""Least number of ticks in each server run: two complete points of the coarsest resolution."""
 
 
 @dataclass
 class Served:
-    """A server in its own process; see :mod:`tests.recording.served`."""
+    """A server in its own process, running :mod:`tests.recording.served`."""
 
     process: subprocess.Popen[str]
 
     def ask(self, what: object) -> None:
-        """Write a line to the server, and wait for its confirmation."""
+        """Write a command line to the server, and wait for its confirmation."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         self.done()
 
     def done(self) -> None:
-        """Wait for the line that the server writes as confirmation."""
+        """Wait for the empty line with which the server confirms a command."""
         assert self.process.stdout is not None
         assert self.process.stdout.readline(), "the server ended by itself"
 
     def answers(self, path: Path) -> Mapping[str, Any]:
-        """The answers of its local feed."""
+        """Return the query answers of the server's local feed."""
         self.ask(path)
-        answers: Mapping[str, Any] = pickle.loads(path.read_bytes())  # noqa: S301 - our own
+        # Written by this test's own process.
+        answers: Mapping[str, Any] = pickle.loads(path.read_bytes())  # noqa: S301
         return answers
 
 
@@ -82,7 +83,7 @@ def _served(path: Path, port: int, admin: int) -> Iterator[Served]:
 
 @contextlib.asynccontextmanager
 async def _recorder(url: str, path: Path) -> AsyncIterator[RemoteFeed]:
-    """Record from another process; yield the feed that the recorder reads."""
+    """Record a server from this process; yield the remote feed that the recorder reads."""
     feed = RemoteFeed(url)
     await feed.start()
     recorder = Recorder(feed, path)
@@ -103,15 +104,15 @@ async def _ask(feed: Feed) -> dict[str, Any]:
 async def _live(
     served: Served, feed: Feed, port: int, folder: Path, *, after: str = ""
 ) -> Mapping[str, Any]:
-    """Put load on a server, then ask for its answers once it is idle and the feed has its last
+    """Put load on a server, and return its query answers once it is idle and the feed has its last
     tick.
 
     Args:
-        served: the server.
-        feed: reads it.
-        port: its port.
-        folder: where its answers are put.
-        after: the epoch before.
+        served: The server.
+        feed: A feed that reads the server.
+        port: The server's port.
+        folder: Folder for the server's answers.
+        after: Epoch of the server run before, empty if there was none.
     """
 
     def heard(seq: int, *, users: bool) -> bool:
@@ -135,7 +136,7 @@ async def _live(
 
 
 def _points(answer: SeriesAnswer, epoch: str, last: int) -> list[tuple[Any, ...]]:
-    """The complete points of an epoch up to a tick, with every column."""
+    """Return the complete points of a server run up to a tick, with every column."""
     columns = [answer.columns[name] for name in SERIES_COLUMNS]
     table = zip(
         answer.epochs,
@@ -150,9 +151,7 @@ def _points(answer: SeriesAnswer, epoch: str, last: int) -> list[tuple[Any, ...]
 
 
 def _rows(answer: RowsAnswer, epoch: str) -> list[Row]:
-    """The rows of an epoch without those that the restart ended, which the server still had
-    open.
-    """
+    """Return the rows of a server run, without connections that only the restart closed."""
     return [
         row
         for row in answer.rows
@@ -161,7 +160,7 @@ def _rows(answer: RowsAnswer, epoch: str) -> list[Row]:
 
 
 def _last(path: Path) -> Source:
-    """The last tick in a recording."""
+    """Return the last tick in a recording."""
     reader = QueryReader(path)
     try:
         return reader.source()
@@ -170,7 +169,7 @@ def _last(path: Path) -> Source:
 
 
 async def _merged(feed: Feed, *lives: Mapping[str, Any]) -> list[Any]:
-    """A range of each epoch, and one across the restart, each as one point with exact quantiles."""
+    """Return a range of each server run, and one across the restart, each merged into one point."""
     spans = [(live["series of 1"].times[20], live["series of 1"].times[100]) for live in lives]
     found = []
     for since, until_ in (*spans, (spans[0][0], spans[1][1])):
@@ -179,10 +178,12 @@ async def _merged(feed: Feed, *lives: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
+async def test_server_feed_and_recordings_have_equal_values_across_a_restart(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Each column and quantile at all resolutions, rows, groups and events are equal."""
+    """Server, remote feed and two recordings have equal points at all resolutions, rows, groups and
+    events before and after a server restart.
+    """
     port, admin = reserve_port(), reserve_port()
     inside, outside = tmp_path / "inside.rtmon", tmp_path / "outside.rtmon"
     url = f"ws://127.0.0.1:{port}"
@@ -193,7 +194,7 @@ async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
                 await until(lambda: (s := remote.latest()) is not None and s.open == 1)
                 await asyncio.to_thread(
                     served.ask, "close"
-                )  # so that all readers get the same ticks
+                )  # Close the Monitor, so that all readers have the same last tick.
                 last = _last(inside)
                 await until(lambda: (s := remote.latest()) is not None and s.seq == last.seq)
                 await until(lambda: _last(outside) == last)
@@ -238,7 +239,7 @@ async def test_server_its_feed_and_its_recordings_agree_across_a_restart(
         assert merged[name] == merged["remote"], name
         for key, wanted in answers["remote"].items():
             if isinstance(wanted, SeriesAnswer):
-                # A finished recording has the points that were not whole at the end, too.
+                # A finished recording also has points that were incomplete at the end.
                 points = _points(wanted, last.epoch, last.seq)
                 assert _points(answers[name][key], last.epoch, last.seq) == points, (name, key)
             else:

@@ -1,4 +1,4 @@
-"""Faults of a recording's file: the server goes on, and no file is overwritten."""
+"""Faults of a recording's file: the server continues, and no file is overwritten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.full_disk import ROUNDS, on_full_disk
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry after a short delay."""
+    """Retry failed writes after a short delay."""
     monkeypatch.setattr(sink_thread, "BACKOFF", Backoff(base=0.01, max=0.05))
 
 
@@ -34,7 +34,7 @@ def _kinds(monitor: Monitor) -> list[str]:
 
 
 def _recorded(path: Path, ticks: int = 3) -> Monitor:
-    """Record some ticks into a file, and close it."""
+    """Record this many ticks into a file, and close the recording."""
     monitor = Monitor(interval=3600, node="n")
     meter = monitor.collector.meter()
     with monitor.attach(Recording(path)):
@@ -46,14 +46,18 @@ def _recorded(path: Path, ticks: int = 3) -> Monitor:
     return monitor
 
 
-def test_closed_recording_leaves_one_file(tmp_path: Path) -> None:
-    """No log and no lock remains beside the recording."""
+def test_closed_recording_leaves_no_log_or_lock_file(tmp_path: Path) -> None:
+    """Closed recording leaves only its own file in the folder, without a log or lock file."""
     _recorded(tmp_path / "run.rtmon")
     assert [path.name for path in tmp_path.iterdir()] == ["run.rtmon"]
 
 
-def test_second_recording_of_a_file_is_refused(tmp_path: Path) -> None:
-    """The first writer goes on; after its close another may write the file."""
+def test_second_recording_of_the_same_file_is_refused_until_the_first_closes(
+    tmp_path: Path,
+) -> None:
+    """Second recording of the same file raises OptionError, and works once the first recording is
+    closed.
+    """
     path, first, second = tmp_path / "run.rtmon", Monitor(interval=3600), Monitor(interval=3600)
     with first.attach(Recording(path)):
         with pytest.raises(OptionError, match="is being written by another recording"):
@@ -67,8 +71,10 @@ def test_second_recording_of_a_file_is_refused(tmp_path: Path) -> None:
     second.close()
 
 
-def test_forked_process_never_touches_its_parents_recording(tmp_path: Path) -> None:
-    """The end of a worker does not end the recording, which holds none of the worker's ticks."""
+def test_forked_process_does_not_write_or_close_its_parents_recording(tmp_path: Path) -> None:
+    """Forked process that ticks and closes does not change its parent's recording, which has only
+    the parent's ticks.
+    """
     path = tmp_path / "run.rtmon"
     program = (
         "import os, sys, rtmon\n"
@@ -100,8 +106,10 @@ def test_forked_process_never_touches_its_parents_recording(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "content", [b"this is no database" * 100, b"SQLite format 3\x00" + b"x" * 4096]
 )
-def test_broken_file_is_renamed_and_a_new_one_begun(tmp_path: Path, content: bytes) -> None:
-    """The broken file keeps its content under another name."""
+def test_recording_renames_a_broken_file_and_begins_a_new_one(
+    tmp_path: Path, content: bytes
+) -> None:
+    """Recording renames an unreadable file, keeps its content unchanged, and begins a new file."""
     path = tmp_path / "run.rtmon"
     for number in (1, 2):
         path.write_bytes(content)
@@ -118,11 +126,13 @@ def _fill(monitor: Monitor, ticks: int) -> None:
         monitor.tick()
 
 
-async def test_file_that_breaks_while_recording_is_renamed(tmp_path: Path) -> None:
-    """The server goes on; the broken file is kept under another name."""
+async def test_recording_renames_its_file_when_it_becomes_corrupt(tmp_path: Path) -> None:
+    """Recording whose file becomes corrupt while it is written reports a failure and keeps the file
+    under another name.
+    """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
-    for _ in range(10):  # more than SQLite keeps in memory
+    for _ in range(10):  # more data than SQLite keeps in memory
         _fill(monitor, 30)
         await until(lambda: attached.waiting == 0)
     _zero(path)
@@ -133,15 +143,17 @@ async def test_file_that_breaks_while_recording_is_renamed(tmp_path: Path) -> No
 
 
 def _zero(path: Path) -> None:
-    """Overwrite all of a file but its first page with zeros."""
+    """Overwrite all of a file except its first 4,096 bytes with zeros."""
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\0" * (size - 4096))
 
 
-def test_newer_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    """Each is refused with a message of its own and left unchanged."""
+def test_recording_refuses_files_of_a_newer_rtmon_or_another_program(tmp_path: Path) -> None:
+    """Recording and reading raise FileFormatError for a file of a newer rtmon or of another
+    program, and leave it unchanged.
+    """
     newer, foreign = tmp_path / "newer.rtmon", tmp_path / "foreign.rtmon"
     _recorded(newer)
     with sqlite3.connect(newer) as db:
@@ -165,7 +177,9 @@ def test_newer_and_foreign_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"no database"])
 def test_reading_a_file_that_is_no_recording_raises(tmp_path: Path, content: bytes | None) -> None:
-    """The message names the file and its fault."""
+    """Reading a missing, empty or foreign file raises an error that says that it is not a
+    recording.
+    """
     path = tmp_path / "run.rtmon"
     if content is not None:
         path.write_bytes(content)
@@ -173,8 +187,10 @@ def test_reading_a_file_that_is_no_recording_raises(tmp_path: Path, content: byt
         rtmon.read(path)
 
 
-async def test_locked_file_degrades_the_recording_until_it_is_free(tmp_path: Path) -> None:
-    """Ticks wait meanwhile and none is lost; Events report begin and end."""
+async def test_recording_keeps_all_ticks_while_its_file_is_locked(tmp_path: Path) -> None:
+    """Recording keeps its ticks while another process locks the file, writes all of them
+    afterwards, and records an event at begin and end.
+    """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
     monitor.tick()
@@ -198,10 +214,12 @@ async def test_locked_file_degrades_the_recording_until_it_is_free(tmp_path: Pat
         assert list(run.samples().seq) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
+async def test_recording_pauses_when_a_reader_lets_its_log_grow(
     tmp_path: Path,
 ) -> None:
-    """A reader with an open transaction keeps SQLite's log, whose size stays bounded."""
+    """Recording stops writing when a reader's open transaction lets SQLite's log grow to its limit,
+    and continues when the reader has finished.
+    """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     limits = RecordingLimits(log=1024 * 1024)
     attached = monitor.attach(Recording(path, limits=limits))
@@ -227,8 +245,10 @@ async def test_stuck_reader_degrades_the_recording_before_the_log_is_too_large(
     assert not log.exists()
 
 
-def test_recording_continues_after_a_full_disk(tmp_path: Path) -> None:
-    """A disk that is full three times gives three reports, and each tick is in the file once."""
+def test_recording_writes_every_tick_once_when_the_disk_is_full_three_times(tmp_path: Path) -> None:
+    """Recording on a disk that is full three times reports three faults and recoveries, and has
+    each tick once.
+    """
     told = on_full_disk("recording", tmp_path, "2m")
     kinds = [kind for kind in told["kinds"] if kind.startswith("recording")]
     assert kinds == ["recording degraded", "recording recovered"] * ROUNDS
@@ -236,8 +256,10 @@ def test_recording_continues_after_a_full_disk(tmp_path: Path) -> None:
     assert (told["dropped"], told["failed"], list(told["files"])) == (0, "None", ["run"])
 
 
-def test_network_file_systems_are_recognised_by_their_mount() -> None:
-    """The longest mount point above the path decides."""
+def test_network_file_system_is_found_by_the_longest_mount_point() -> None:
+    """Network file system of a path is that of the longest mount point above the path, and None on
+    a local disk.
+    """
     mounts = (
         "/dev/vda / ext4 rw 0 0\n"
         "server:/home /home nfs4 rw 0 0\n"
@@ -255,14 +277,16 @@ def test_network_file_systems_are_recognised_by_their_mount() -> None:
     assert {p: network_file_system(Path(p), mounts) for p in cases} == cases
 
 
-def test_attach_raises_when_the_folder_is_missing(tmp_path: Path) -> None:
-    """The error reaches the server's program where it attaches the recording."""
+def test_attaching_a_recording_raises_when_its_folder_is_missing(tmp_path: Path) -> None:
+    """Attaching a recording raises OSError when the folder of its file does not exist."""
     with pytest.raises(OSError, match="No such file"):
         Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))
 
 
-def test_file_of_an_older_release_is_read_and_continued(tmp_path: Path) -> None:
-    """Queries of missing tables are refused with a message until a writer has added the tables."""
+def test_recording_of_an_older_release_can_be_read_and_continued(tmp_path: Path) -> None:
+    """Recording of an older release can be read without its missing tables, and has them once a new
+    recording continues it.
+    """
     path = tmp_path / "run.rtmon"
     before = _recorded(path)
     db = sqlite3.connect(path)

@@ -1,4 +1,4 @@
-"""Gaps of a recording: times without numbers, and their reasons."""
+"""Gaps in a recording: times without numbers, and their reasons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESTART = Gap(since=BEGIN + 100, until=BEGIN + 149, reason=series_queries.RESTAR
 
 
 def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
-    """Record some ticks of an epoch, with an Event in each."""
+    """Record these ticks of a server run, with one event in each."""
     writer = Writer(path, clock=FakeClock(time=begin))
     writer.begin("n", epoch)
     for seq in ticks:
@@ -35,7 +35,9 @@ def _record(path: Path, epoch: str, ticks: range, *, begin: float) -> None:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Any:
-    """A recording that continued an epoch after 20 lost ticks, with a restart after it."""
+    """Write a recording with 20 dropped ticks in one server run and a restart after it; open a
+    reader.
+    """
     path = tmp_path / "run.rtmon"
     _record(path, "e1", range(1, 21), begin=BEGIN)
     _record(path, "e1", range(41, 101), begin=BEGIN)
@@ -46,22 +48,26 @@ def reader(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("level", [1, 10, 60])
-def test_series_has_its_gaps_at_each_resolution(reader: QueryReader, level: int) -> None:
-    """A recorded gap is listed once with its reason, and so is a restart."""
+def test_series_of_a_recording_lists_each_gap_once_at_every_resolution(
+    reader: QueryReader, level: int
+) -> None:
+    """Series of a recording lists dropped ticks and a restart once each with the reason, at every
+    resolution.
+    """
     answer: Any = reader.answer(SeriesQuery(level=level))
     assert list(answer.gaps) == [DROPPED, RESTART]
 
 
-def test_merged_range_has_its_gaps(reader: QueryReader) -> None:
-    """A range merged into one point lists the gaps within it."""
+def test_merged_point_of_a_recording_lists_the_gaps_in_its_range(reader: QueryReader) -> None:
+    """Merged point of a recording lists only the gaps within its time range."""
     answer: Any = reader.answer(SeriesQuery(merge=True, since=BEGIN + 10, until=BEGIN + 90))
     assert list(answer.gaps) == [DROPPED]
     assert answer.ticks == [11 + 50]
 
 
 @pytest.mark.parametrize("table", ["events", "connections"])
-def test_rows_have_the_gaps_of_their_range(reader: QueryReader, table: Any) -> None:
-    """An answer with rows lists the gaps in which rows may be missing."""
+def test_rows_of_a_recording_list_the_gaps_in_their_range(reader: QueryReader, table: Any) -> None:
+    """Rows query of a recording lists the gaps within its time range, and none for another node."""
     whole: Any = reader.answer(RowsQuery(table=table))
     assert list(whole.gaps) == [DROPPED, RESTART]
     part: Any = reader.answer(RowsQuery(table=table, since=BEGIN + 50))
@@ -70,8 +76,12 @@ def test_rows_have_the_gaps_of_their_range(reader: QueryReader, table: Any) -> N
     assert list(other.gaps) == []
 
 
-def test_server_state_is_that_before_a_restart_until_the_next_tick(reader: QueryReader) -> None:
-    """A moment between a restart and the first tick after it shows the last tick before."""
+def test_moment_before_the_first_tick_of_a_restart_shows_the_last_tick_before(
+    reader: QueryReader,
+) -> None:
+    """Moment between a restart and the first tick after it shows the last tick before the
+    restart.
+    """
     restart = reader.epochs()[-1].wall
     assert [reader.source(at).epoch for at in (restart + 0.5, restart + 1)] == ["e1", "e2"]
     assert reader.source(restart + 0.5).seq == 100

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment loses no committed tick, and never the file."""
+"""Recordings of a process that is killed by SIGKILL keep every written tick."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def _killed_after(path: Path, log: Path, seconds: float, pause: float) -> tuple[int, int]:
-    """Record for a time, then kill; return the last tick and the number of waiting ticks.
+    """Record for some seconds, then kill the recording process.
 
-    This process reads, writes and syncs the program's output.
+    Returns:
+        Number of the last tick that the process printed, and how many ticks were not yet written.
     """
     command = [sys.executable, "-m", "tests.recording.killed", str(path), str(pause)]
     with (
@@ -54,13 +55,15 @@ def _kill_and_check(folder: Path, number: int, seconds: float, pause: float) -> 
     written = "SELECT max(seq) FROM samples WHERE level = 1 AND epoch = ?"
     (last,) = db.execute(written, (epoch,)).fetchone()
     db.close()
-    # What waits includes the tick that is being written; of ticks made after the line nothing is
-    # known, so more may be there.
+    # The number of waiting ticks includes the one that is being written. The process may have made
+    # further ticks after its last line, so the recording may have more.
     assert (last or 0) >= seq - max(waiting, 1)
 
 
 def _check_whole(path: Path) -> None:
-    """Check that each kept row is there once: the file is continued and its epochs are closed."""
+    """Check that each row is in the recording once, and that a writer closes the killed server
+    runs.
+    """
     Writer(path, clock=FakeClock()).close()
     db = sqlite3.connect(path)
     for (epoch,) in db.execute("SELECT id FROM epochs ORDER BY id").fetchall():
@@ -78,16 +81,20 @@ def _check_whole(path: Path) -> None:
         assert len(run.samples(every=10)) > 0
 
 
-def test_killed_recording_loses_at_most_the_tick_being_written(tmp_path: Path) -> None:
-    """A file killed and continued twice has only whole rows."""
+def test_recording_killed_twice_has_only_complete_rows(tmp_path: Path) -> None:
+    """Recording whose process is killed twice loses only ticks that were not yet written, and has
+    only complete rows.
+    """
     for number in range(2):
         _kill_and_check(tmp_path, number, 0.4 + 0.3 * number, 0.002)
     _check_whole(tmp_path / "run.rtmon")
 
 
 @pytest.mark.matrix
-def test_recording_is_intact_after_fifty_kills_at_random_moments(tmp_path: Path) -> None:
-    """Checkpoints, merging, deleting and vacuuming run at every third tick meanwhile."""
+def test_recording_is_intact_after_fifty_kills(tmp_path: Path) -> None:
+    """Recording is intact after its process was killed at 50 random moments, while every third tick
+    ran a checkpoint.
+    """
     moments = random.Random(7)
     for number in range(50):
         _kill_and_check(tmp_path, number, moments.uniform(0.01, 0.6), 0.001)

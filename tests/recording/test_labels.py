@@ -1,4 +1,4 @@
-"""Percentiles by label in a recording: of the minute before a tick, or of whole minutes."""
+"""Percentiles by path in a recording: of the minute before a tick, or of whole minutes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _labels(count: int) -> Labels:
 
 
 def _record(path: Path, ticks: range) -> None:
-    """Record ticks of an epoch, each with as many round trips as its seq modulo 7."""
+    """Record ticks of a server run; tick n has n modulo 7 round trips."""
     limits = RecordingLimits(ticks=60)
     writer = Writer(path, clock=FakeClock(time=BEGIN), limits=limits)
     writer.begin("n", "e")
@@ -42,15 +42,17 @@ def _count(reader: QueryReader, at: float | None) -> int:
     return sum(row.record.count for row in answer.rows)
 
 
-def test_old_percentiles_are_those_of_a_whole_minute(tmp_path: Path) -> None:
-    """Each tick of the minute counts once, even when a recorder stopped within it and continued."""
+def test_old_percentiles_of_a_recording_cover_a_whole_minute_once(tmp_path: Path) -> None:
+    """Percentiles of an old moment in a recording cover a whole minute and count each tick once,
+    although two recorders wrote that minute.
+    """
     path = tmp_path / "run.rtmon"
     _record(path, range(1, 91))
     _record(path, range(91, 601))
     reader = QueryReader(path)
     assert _count(reader, None) == sum(seq % 7 for seq in range(541, 601))
     assert _count(reader, BEGIN + 590) == sum(seq % 7 for seq in range(531, 591))
-    for minute in (1, 2, 5):  # ticks of so long ago are not kept
+    for minute in (1, 2, 5):  # single ticks of these minutes are no longer stored
         ticks = range(60 * minute - 59, 60 * minute + 1)
         assert _count(reader, BEGIN + 60 * minute + 40) == sum(seq % 7 for seq in ticks)
     reader.close()

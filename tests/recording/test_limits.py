@@ -1,4 +1,4 @@
-"""Limits of a recording: it does not grow with uptime."""
+"""Limits of a recording: its size does not grow with uptime."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMITS = RecordingLimits(ticks=60, tens=120, sixties=600, events=100, connection
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
-    """A writer with small limits."""
+    """Open a recording's writer with small limits."""
     writer = Writer(tmp_path / "run.rtmon", clock=FakeClock(time=BEGIN), limits=LIMITS)
     writer.begin("n", "e")
     yield writer
@@ -31,7 +31,9 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 
 
 def _frame(seq: int) -> TickData:
-    """A tick with three Events, two ended connections, an open one, and two new channels."""
+    """Return a tick with three events, two closed connections, an open one, and two new
+    channels.
+    """
     time = BEGIN + seq
     closed = [
         ConnectionInfo(
@@ -54,8 +56,10 @@ def _count(writer: Writer, table: str) -> int:
     return int(count)
 
 
-def test_every_table_stays_within_its_limit(writer: Writer) -> None:
-    """A full table loses its oldest rows as new ones come."""
+def test_every_table_of_a_recording_stays_within_its_limit(writer: Writer) -> None:
+    """Every table of a recording stays within its limit after 1,500 ticks, and keeps its newest
+    rows.
+    """
     for seq in range(1, 1501):
         writer.write(_frame(seq))
     tables = (
@@ -81,8 +85,8 @@ def test_every_table_stays_within_its_limit(writer: Writer) -> None:
     assert oldest > BEGIN + 1400
 
 
-def test_tick_reads_a_bounded_number_of_rows(writer: Writer) -> None:
-    """Writing a tick does not count the rows of a table."""
+def test_writing_a_tick_never_counts_the_rows_of_a_table(writer: Writer) -> None:
+    """Writing a tick to a recording runs no SQL statement that counts the rows of a table."""
     statements: list[str] = []
     writer._db.set_trace_callback(statements.append)
     for seq in range(1, 2 * TRIM_TICKS + 1):
@@ -91,12 +95,16 @@ def test_tick_reads_a_bounded_number_of_rows(writer: Writer) -> None:
     assert [each for each in statements if "count(" in each] == []
 
 
-def test_row_counts_are_right_after_rows_were_written_again(writer: Writer) -> None:
-    """A connection that is written twice is one row, and a failed tick adds none."""
+def test_row_counts_of_a_recording_are_right_after_repeated_and_failed_writes(
+    writer: Writer,
+) -> None:
+    """Row counts that a recording keeps in memory equal those of its tables after a row was written
+    twice and a write failed.
+    """
     writer.write(_frame(1))
     again = TickData(sample=_frame(2).sample, closed=_frame(1).closed, channels=_frame(1).channels)
     writer.write(again)
-    writer._db.set_progress_handler(lambda: 1, 1)  # interrupts whatever is done
+    writer._db.set_progress_handler(lambda: 1, 1)  # interrupts every SQL statement
     with pytest.raises((OSError, sqlite3.OperationalError)):
         writer.write(_frame(3))
     writer._db.set_progress_handler(None, 1)
@@ -106,8 +114,10 @@ def test_row_counts_are_right_after_rows_were_written_again(writer: Writer) -> N
     assert writer._retention.counts["connections"] == _count(writer, "connections") == 4
 
 
-def test_connections_left_open_by_ended_epochs_are_limited(tmp_path: Path) -> None:
-    """A server that is killed repeatedly does not fill the file with their rows."""
+def test_recording_limits_connections_left_open_by_killed_servers(tmp_path: Path) -> None:
+    """Recording limits the rows of connections that were open when a server was killed, after five
+    such server runs.
+    """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     for number in range(5):
         writer = Writer(path, clock=clock, limits=LIMITS)
@@ -116,12 +126,12 @@ def test_connections_left_open_by_ended_epochs_are_limited(tmp_path: Path) -> No
         sample = Sample(node="n", epoch=f"e{number}", seq=1, time=BEGIN + number, elapsed=1.0)
         writer.write(TickData(sample=sample, changed=opened))
         assert _count(writer, "open_connections") <= 50 + 30
-        writer.abandon()  # as a kill would
+        writer.abandon()  # as if the process were killed
 
 
-async def test_old_totals_are_those_of_that_time(tmp_path: Path) -> None:
-    """Totals from a time without single ticks are up to a minute older, and never those of the
-    end.
+async def test_totals_of_an_old_moment_are_at_most_a_minute_older(tmp_path: Path) -> None:
+    """Totals that a recording gives for an old moment are at most a minute older than that moment
+    and never newer.
     """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     monitor = Monitor(interval=3600, clock=clock)

@@ -1,4 +1,4 @@
-"""The pytest fixture that records a test."""
+"""The pytest fixture `recorded`, which records a test."""
 
 from __future__ import annotations
 
@@ -36,15 +36,21 @@ async def _talk(monitor: rtmon.Monitor, *, vanish: bool) -> None:
         await until(lambda: monitor.snapshot().open == 0)
 
 
-async def test_recorded_passes_when_all_values_are_within_the_limits(recorded: Recorded) -> None:
-    """The fixture checks the given limits only."""
+async def test_recorded_fixture_passes_when_all_values_are_within_the_limits(
+    recorded: Recorded,
+) -> None:
+    """Fixture `recorded` passes when every measured value is within its limit, and checks only the
+    given limits.
+    """
     await _talk(recorded.monitor, vanish=False)
     recorded.expect(handler_p99=10.0, dropped=0, slow=0, errors=0, unexplained=0)
     recorded.expect()
 
 
-async def test_recorded_fails_the_test_when_a_limit_is_passed(recorded: Recorded) -> None:
-    """The message has each passed limit, the measured value, and the recording."""
+async def test_recorded_fixture_fails_when_a_value_is_above_its_limit(recorded: Recorded) -> None:
+    """Fixture `recorded` raises AssertionError with each value above its limit and the command that
+    opens the recording.
+    """
     await _talk(recorded.monitor, vanish=True)
     with pytest.raises(AssertionError) as failed:
         recorded.expect(handler_p99=0.001, unexplained=0, dropped=0)
@@ -68,8 +74,8 @@ async def test_it(recorded):
 """
 
 
-def test_recording_remains_when_the_test_is_over(tmp_path: Path) -> None:
-    """A recorded test leaves one file, which can be read."""
+def test_recorded_fixture_leaves_a_readable_recording_after_the_test(tmp_path: Path) -> None:
+    """Fixture `recorded` leaves a recording that can be read after the test."""
     test = tmp_path / "test_it.py"
     test.write_text(INNER, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", str(test)]

@@ -1,4 +1,4 @@
-"""Reports as self-contained HTML pages."""
+"""Reports of a run as self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"
 
 
 class Outline(HTMLParser):
-    """The tags of a page, their attributes, and its text."""
+    """Parser that collects a page's tags, attributes and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Outline(HTMLParser):
 
 
 def harmless(text: str) -> Outline:
-    """Check that a page runs and loads nothing; return its outline."""
+    """Check that a page runs no script and loads nothing; return its parsed content."""
     outline = Outline(text)
     assert not {"script", "img", "iframe", "link", "object", "base"} & set(outline.tags)
     assert not [name for name, _ in outline.attributes if name.startswith("on")]
@@ -53,14 +53,14 @@ def harmless(text: str) -> Outline:
 
 
 def number(text: str, name: str) -> str:
-    """The value of a tile."""
+    """Return the value of a tile by its name."""
     found = re.search(rf"<b>([^<]*)</b>{re.escape(name)}</div>", text)
     assert found, name
     return found[1]
 
 
 async def talk(url: str, messages: int) -> None:
-    """Chat as a client with a hostile name."""
+    """Send this many pings to a hub, as a client with a hostile name."""
     async with connect(f"{url}/?name=%3Cimg%20src%3Dx%3E", proxy=None) as client:
         for _ in range(messages):
             await client.send('{"type": "ping"}')
@@ -69,8 +69,10 @@ async def talk(url: str, messages: int) -> None:
             received += '"pong"' in str(await client.recv())
 
 
-async def test_report_counts_the_block_only(tmp_path: Path) -> None:
-    """A report has the counts of the block, and nothing from before."""
+async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) -> None:
+    """HTML report counts only the messages inside its block, and shows hostile names and titles
+    as text.
+    """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         await talk(server.url, 5)
@@ -88,8 +90,10 @@ async def test_report_counts_the_block_only(tmp_path: Path) -> None:
     assert len(text) < 100_000
 
 
-async def test_report_reads_a_remote_server(tmp_path: Path) -> None:
-    """`async with` and an admin address write the report of a remote server."""
+async def test_report_of_an_admin_address_measures_a_remote_server(tmp_path: Path) -> None:
+    """HTML report with an admin address and ``async with`` counts the messages of a remote
+    server, and raises FeedError when there is none.
+    """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
@@ -109,7 +113,9 @@ async def test_report_reads_a_remote_server(tmp_path: Path) -> None:
 
 
 def test_report_is_written_when_the_block_raises(tmp_path: Path) -> None:
-    """The block's exception is in the report and passed on."""
+    """HTML report is written with the exception's text when its block raises, and the exception
+    is raised again.
+    """
     monitor = rtmon.Monitor()
     with pytest.raises(ValueError, match="broken"), rtmon.report(tmp_path / "a.html", monitor):
         raise ValueError("broken <b>")
@@ -124,7 +130,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
 def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawing:
-    """Draw values, with the same text everywhere that a chart shows one."""
+    """Draw values with the same text in every place where a chart shows one."""
     series = Series[float | None](key="key", label=text, color=text, value=lambda value: value)
     chart = Chart(key="chart", title=text, unit=text, series=(series,), form=form)
     return Drawing.of(chart, list(enumerate(values)))
@@ -135,10 +141,10 @@ def drawing(text: str, values: list[float | None], form: Form = "line") -> Drawi
     st.lists(st.floats() | st.none(), max_size=20),
     st.sampled_from(("line", "area", "step")),
 )
-def test_page_draws_any_text_and_any_number(
+def test_report_page_shows_any_text_as_text_and_draws_any_numbers(
     text: str, values: list[float | None], form: Form
 ) -> None:
-    """Any text is text in the page, and any numbers make a chart of each form."""
+    """HTML report page shows any text as plain text, and draws any numbers in each chart form."""
     parts = [
         drawing(text, values, form),
         Tiles([(text, text)]),
@@ -153,12 +159,14 @@ def test_page_draws_any_text_and_any_number(
 
 
 def paths(text: str) -> list[str]:
-    """Return the paths of a drawing."""
+    """Return the SVG paths of a drawing."""
     return re.findall(r'<path d="([^"]*)"', text)
 
 
-def test_chart_is_drawn_in_its_form() -> None:
-    """Steps hold before each point, areas are closed at the bottom, and unknown values are gaps."""
+def test_report_chart_is_drawn_as_line_steps_or_area() -> None:
+    """HTML report chart interrupts its line at unknown values, draws steps before each point,
+    and closes areas at the bottom.
+    """
     (line,) = paths(svg(drawing("a", [1.0, None, 1.0, 2.0])))
     assert line.count("M") == 2
     (steps,) = paths(svg(drawing("a", [1.0, 2.0], "step")))
@@ -170,8 +178,8 @@ def test_chart_is_drawn_in_its_form() -> None:
     assert ground.endswith("Z")
 
 
-async def test_report_draws_every_chart_of_the_table(tmp_path: Path) -> None:
-    """A report has every chart of the dashboard, event-loop lag and CPU included."""
+async def test_report_contains_every_chart_of_the_dashboard(tmp_path: Path) -> None:
+    """HTML report contains every chart of the dashboard, event-loop lag and CPU included."""
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
         with rtmon.report(path, server.monitor):

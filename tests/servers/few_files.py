@@ -1,6 +1,6 @@
-"""Run a server that may have few files open: ``python -m tests.servers.few_files KIND LOOP``.
+"""Run a server with a low limit on open files: ``python -m tests.servers.few_files KIND LOOP``.
 
-It prints its port, and ends when its standard input does.
+The program prints the server's port, and ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.probes.serving import serving
 __all__ = ["FILES", "KINDS"]
 
 FILES = 64
-"""Files that it may have open at once, a dozen of which are its own."""
+"""Limit on the process's open files; about a dozen are open without any client."""
 
 
 async def _echo(connection: Any) -> None:
@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[], AbstractAsyncContextManager[int]]] = {
     "handler": lambda: _rtmon(rtmon.serve(_echo, "127.0.0.1", 0)),
     "admin": lambda: _rtmon(rtmon.serve_admin(rtmon.Monitor(), port=0)),
 }
-"""Each server, which gives its port while it runs."""
+"""Context managers that run a server of each kind, and yield its port."""
 
 
 async def _main(kind: str) -> None:

@@ -1,4 +1,4 @@
-"""More clients than a server may have open files, each server in its own process."""
+"""Servers with more clients than free file descriptors, each in its own process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .few_files import FILES, KINDS
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 CLIENTS = 150
-"""With the admin listener's backlog of 100, more would have to repeat their SYN."""
+"""Number of clients. With the admin listener's backlog of 100, more would repeat their SYN."""
 OFTEN = ("native", "asgi", "uvicorn")
-"""Servers that are tried each time, on asyncio's event loop."""
+"""Kinds of servers that are tested outside the matrix, on asyncio's event loop."""
 
 
 @dataclass
@@ -35,19 +35,19 @@ class Server:
 
     @property
     def log(self) -> str:
-        """Its log."""
+        """Text that the server has logged."""
         return self.errors.read_text()
 
     @property
     def seconds(self) -> float:
-        """CPU time that it has used."""
+        """CPU time in seconds that the server has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
 async def running(kind: str, loop: str, errors: Path) -> AsyncIterator[Server]:
-    """Run a server; afterwards check that it ended cleanly."""
+    """Run a server, and check afterwards that it ended with exit code 0."""
     with errors.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.servers.few_files", kind, loop),
@@ -69,12 +69,12 @@ async def running(kind: str, loop: str, errors: Path) -> AsyncIterator[Server]:
 
 
 def handshake(kind: str) -> bytes:
-    """A client's first bytes."""
+    """Return the handshake request of a client."""
     return upgrade(path="/feed" if kind == "admin" else "/ws")
 
 
 async def served(kind: str, port: int) -> None:
-    """Wait until a client's handshake is accepted; retry when it is cut off."""
+    """Connect until a handshake is accepted, again after each connection error."""
     async with asyncio.timeout(LONG):
         while True:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -85,9 +85,9 @@ async def served(kind: str, port: int) -> None:
 
 
 async def check_more_clients_than_files(kind: str, loop: str, errors: Path) -> None:
-    """Have more clients connect than the server has room for, and leave."""
+    """Connect more clients than the server has file descriptors, then disconnect them."""
     async with running(kind, loop, errors) as server:
-        if kind == "uvicorn":  # its guard begins with its first connection
+        if kind == "uvicorn":  # The guard starts with the first connection.
             await served(kind, server.port)
         async with AsyncExitStack() as clients:
             for _ in range(CLIENTS):
@@ -95,7 +95,7 @@ async def check_more_clients_than_files(kind: str, loop: str, errors: Path) -> N
             if loop == "asyncio":
                 await until(lambda: "Too many open files" in server.log)
             before = server.seconds
-            await asyncio.sleep(2)  # time in which nothing may happen
+            await asyncio.sleep(2)  # Measure idle CPU time.
             assert server.seconds - before < 0.4
         await served(kind, server.port)
         assert server.log.count("\n") <= 2
@@ -103,11 +103,11 @@ async def check_more_clients_than_files(kind: str, loop: str, errors: Path) -> N
 
 
 @pytest.mark.parametrize("kind", OFTEN)
-async def test_server_waits_for_room_when_it_has_no_file_descriptor_left(
+async def test_server_without_free_file_descriptors_uses_little_cpu_and_recovers(
     kind: str, tmp_path: Path
 ) -> None:
-    """A server without a free file descriptor uses hardly any CPU, logs a line or two, and
-    serves new clients once others have left.
+    """Server without free file descriptors uses little CPU time, logs at most two lines, and
+    accepts clients again once others disconnect.
     """
     await check_more_clients_than_files(kind, "asyncio", tmp_path / "log")
 
@@ -115,13 +115,19 @@ async def test_server_waits_for_room_when_it_has_no_file_descriptor_left(
 @pytest.mark.matrix
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_each_server_and_loop_waits_for_room(kind: str, loop: str, tmp_path: Path) -> None:
-    """Every server on every event loop waits for room in the same way."""
+async def test_each_server_on_each_loop_recovers_from_missing_file_descriptors(
+    kind: str, loop: str, tmp_path: Path
+) -> None:
+    """Server of each kind on each event loop uses little CPU time without free file descriptors,
+    and accepts clients again afterwards.
+    """
     await check_more_clients_than_files(kind, loop, tmp_path / "log")
 
 
-async def test_server_ends_cleanly_while_it_cannot_accept(tmp_path: Path) -> None:
-    """A server closed while connections wait to be accepted ends, and logs no traceback."""
+async def test_server_stops_cleanly_while_it_has_no_free_file_descriptors(tmp_path: Path) -> None:
+    """Server that is stopped while it has no free file descriptors ends with exit code 0 and
+    without a traceback.
+    """
     async with (
         running("native", "asyncio", tmp_path / "log") as server,
         AsyncExitStack() as clients,

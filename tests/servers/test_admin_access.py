@@ -1,4 +1,4 @@
-"""Access to the admin listener: its token, and malformed requests."""
+"""Access to the admin listener: its token, Host and Origin, and malformed requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEARER = f"Authorization: Bearer {TOKEN}"
 
 
 async def status(port: int, target: str, *headers: str, host: str = "localhost") -> int:
-    """HTTP status of the listener's answer to a raw request."""
+    """Send a raw HTTP request to the listener, and return the response's status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = [f"GET {target} HTTP/1.1", f"Host: {host}", *headers, "", ""]
     writer.write("\r\n".join(lines).encode("latin-1"))
@@ -30,9 +30,9 @@ async def status(port: int, target: str, *headers: str, host: str = "localhost")
 @pytest.mark.parametrize(
     "token", ["", " ", "two words", "tökén", "ключ", "a\r\nb", "a\x00", b"a", 5]
 )
-def test_listener_refuses_token_that_no_reader_can_send(token: Any) -> None:
-    """A token that is empty or not visible ASCII raises when the listener is made, on each
-    address, and the error does not contain it.
+def test_serve_admin_raises_option_error_for_a_token_that_no_header_can_contain(token: Any) -> None:
+    """``serve_admin()`` raises OptionError without the token's text when the token is empty, no
+    text or not visible ASCII.
     """
     for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - it is refused
         with pytest.raises(OptionError, match="token") as caught:
@@ -41,8 +41,8 @@ def test_listener_refuses_token_that_no_reader_can_send(token: Any) -> None:
 
 
 @pytest.mark.parametrize("token", ["tökén", "two words", "a\r\nb"])
-def test_feed_refuses_token_that_no_header_carries(token: str) -> None:
-    """A feed with a token that would never match, or would add a header, raises when made."""
+def test_remote_feed_raises_option_error_for_a_token_that_no_header_can_contain(token: str) -> None:
+    """RemoteFeed raises OptionError when its token is not visible ASCII."""
     with pytest.raises(OptionError, match="token"):
         RemoteFeed("ws://127.0.0.1:8766", token=token)
 
@@ -68,12 +68,12 @@ def test_feed_refuses_token_that_no_header_carries(token: str) -> None:
         (["Authorization: Bearer \xff\xfe"], False),
     ],
 )
-async def test_listener_takes_bearer_token_in_any_case(
+async def test_admin_listener_accepts_only_the_exact_bearer_token(
     headers: list[str],
     fine: bool,  # noqa: FBT001 - a case's
 ) -> None:
-    """The listener answers a request whose Authorization is the scheme Bearer, in any case,
-    with the exact token; any other gets 401.
+    """Admin listener answers 401 unless the Authorization header has the exact token with the
+    scheme Bearer in any letter case.
     """
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, "/healthz", *headers) == (200 if fine else 401)
@@ -90,18 +90,20 @@ async def test_listener_takes_bearer_token_in_any_case(
         ("", False),
     ],
 )
-async def test_listener_takes_token_in_query(query: str, fine: bool) -> None:  # noqa: FBT001 - a case's
-    """A request with the token in its query is answered, and any other gets 401."""
+async def test_admin_listener_accepts_only_the_exact_token_in_the_query(
+    query: str, *, fine: bool
+) -> None:
+    """Admin listener answers 401 unless the query has the exact token, percent-encoded or not."""
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, f"/healthz{query}") == (200 if fine else 401)
 
 
 @pytest.mark.parametrize("target", ["//[", "//[?since=a:1", "//[::1", "http://[/feed", "//a]/feed"])
-async def test_listener_answers_malformed_target_after_the_token(
+async def test_admin_listener_answers_malformed_target_with_400_only_after_the_token(
     target: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A malformed target gets 400 from a reader with the token, 401 without it, and logs no
-    traceback.
+    """Admin listener answers a malformed request target with 400, but 401 without the token and
+    403 for a foreign origin or host.
     """
     async with serve_admin(Monitor(interval=1000), port=0, token=TOKEN) as admin:
         assert await status(admin.port, target) == 401
@@ -118,9 +120,9 @@ async def test_listener_answers_malformed_target_after_the_token(
 @pytest.mark.parametrize(
     "host", ["localhost@127.0.0.1", "x@localhost", "localhost/", "localhost:x"]
 )
-async def test_listener_refuses_host_that_only_resembles_its_own(host: str) -> None:
-    """Without a token the listener answers 403 to a Host with a user part, a path or a
-    malformed port; any spelling of its own names is taken.
+async def test_admin_listener_answers_403_to_a_malformed_host_header(host: str) -> None:
+    """Admin listener answers 403 to a Host with a user part, a path or a malformed port, and
+    accepts other spellings of localhost.
     """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         assert await status(admin.port, "/healthz", host=host) == 403
@@ -128,9 +130,11 @@ async def test_listener_refuses_host_that_only_resembles_its_own(host: str) -> N
         assert await status(admin.port, "/healthz", host="[0:0:0:0:0:0:0:1]:8766") == 200
 
 
-async def test_feed_begins_anew_when_since_is_no_number(caplog: pytest.LogCaptureFixture) -> None:
-    """The listener sends the whole history when the position in the request has too many
-    digits, and logs no traceback.
+async def test_admin_listener_sends_the_whole_history_when_since_is_malformed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Admin listener sends the whole history when ``since`` in the feed's URL has too many
+    digits, and logs no error.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:

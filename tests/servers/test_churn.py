@@ -1,4 +1,4 @@
-"""Memory of ended connections: freed without the garbage collector."""
+"""Memory of connections that have ended: it is freed without the garbage collector."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.transports.raw_sockets import LONG, Wire, frame, opened, upgrade
 from tests.transports.test_hostile_memory import memory, server
 
 ROUND = 10_000
-"""Connections of one round of :func:`test_memory_stops_growing_when_connections_come_and_go`."""
+"""Connections per round of :func:`test_server_memory_stops_growing_as_clients_come_and_go`."""
 
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """Turn the garbage collector off."""
+    """Turn the garbage collector off during the test."""
     gc.disable()
     yield
     gc.enable()
@@ -38,7 +38,7 @@ async def _greet(connection: Any) -> None:
 
 @asynccontextmanager
 async def hub_server(kind: str) -> AsyncIterator[int]:
-    """Serve; yield the port."""
+    """Serve a hub or a handler, and yield the port."""
     if kind == "handler":
         async with rtmon.serve(_greet, "127.0.0.1", 0) as handler:
             yield handler.port
@@ -48,7 +48,7 @@ async def hub_server(kind: str) -> AsyncIterator[int]:
 
 
 def connections() -> dict[int, object]:
-    """Connection objects in this process, closed ones included, by their id."""
+    """Return all connection objects in this process by ``id()``, also of closed connections."""
     kinds = (Connection, GuardedHTTP, GuardedWebSocket)
     return {id(one): one for one in gc.get_objects() if isinstance(one, kinds)}
 
@@ -59,13 +59,11 @@ def connections() -> dict[int, object]:
 async def test_closed_connection_is_freed_without_the_garbage_collector(
     kind: str, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An ended connection is freed at once, so that memory does not grow when connections come
-    and go faster than the garbage collector runs.
-    """
-    caplog.set_level("CRITICAL")  # a record of a handler's failure holds its traceback
+    """Connection object is freed without the garbage collector after a clean close or a reset."""
+    caplog.set_level("CRITICAL")  # A log record would keep the traceback alive.
     async with hub_server(kind) as port:
-        gc.collect()  # what self-tests have left
-        of_others = connections()  # fixtures of a whole session may have some open
+        gc.collect()  # Remove objects of self-tests.
+        of_others = connections()  # Session fixtures may have open connections.
         for _ in range(3):
             async with Wire.to(port, upgrade()) as wire:
                 await wire.upgraded()
@@ -77,8 +75,8 @@ async def test_closed_connection_is_freed_without_the_garbage_collector(
         await until(lambda: not connections().keys() - of_others, timeout=LONG)
 
 
-async def test_idle_connection_keeps_nothing_of_a_large_message() -> None:
-    """Under ASGI, parsed input is freed while its connection stays open."""
+async def test_idle_asgi_connection_keeps_no_input_of_a_large_message() -> None:
+    """Idle ASGI WebSocket keeps no unparsed input of a large message that it has received."""
     said = b'{"type": "ping", "id": "1"}'.ljust(60_000)
     async with opened("asgi") as hub, Wire.to(hub.port, upgrade()) as wire:
         await wire.upgraded()
@@ -107,9 +105,9 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_memory_stops_growing_when_connections_come_and_go(kind: str) -> None:
-    """After the second round of connects and disconnects a server has hardly more memory than
-    after the first, and after the third no more.
+async def test_server_memory_stops_growing_as_clients_come_and_go(kind: str) -> None:
+    """Server's memory grows by at most 5 percent from the second to the third round of 10,000
+    connections.
     """
     async with server(kind) as (process, port):
         taken = []

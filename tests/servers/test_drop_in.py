@@ -1,4 +1,4 @@
-"""``rtmon.serve`` is a drop-in replacement for the library's ``serve`` and its Server."""
+"""``rtmon.serve()`` as a replacement for ``websockets.serve()`` and its Server."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _names(thing: object) -> set[str]:
     return {name for name in dir(thing) if not name.startswith("_")}
 
 
-async def test_server_has_every_public_attribute_of_the_library_when_it_runs() -> None:
-    """Rtmon's running Server has the methods and attributes of the library's."""
+async def test_running_server_has_all_public_attributes_of_the_websockets_server() -> None:
+    """Running rtmon Server has all public methods and attributes of the ``websockets`` Server."""
     async with serve(_echo, "127.0.0.1", 0) as original, rtmon.serve(_echo, "127.0.0.1", 0) as ours:
         missing = {name for name in _names(original) if not hasattr(ours, name)}
         assert len(_names(original)) > 8
@@ -43,11 +43,13 @@ async def test_server_has_every_public_attribute_of_the_library_when_it_runs() -
     "name",
     sorted(name for name in _names(Server) if callable(getattr(Server, name))),
 )
-def test_server_method_takes_the_arguments_of_the_library_when_called(name: str) -> None:
-    """Each public method has the parameters of the library's, with kinds, order and defaults."""
+def test_server_method_has_the_parameters_of_the_websockets_server(name: str) -> None:
+    """Server method has the same parameters, kinds and defaults as that of the ``websockets``
+    Server.
+    """
     original, ours = getattr(Server, name), getattr(rtmon.servers.websockets.Server, name, None)
     if ours is None:
-        # Reached through __getattr__: it is the library's own.
+        # The method is inherited from the library's Server through __getattr__.
         return
     theirs = list(inspect.signature(original).parameters.values())
     mine = list(inspect.signature(ours).parameters.values())
@@ -56,16 +58,18 @@ def test_server_method_takes_the_arguments_of_the_library_when_called(name: str)
     assert inspect.iscoroutinefunction(ours) == inspect.iscoroutinefunction(original)
 
 
-def test_serve_takes_each_argument_of_the_library_when_named() -> None:
-    """rtmon.serve binds every named argument that the library's serve() has."""
+def test_serve_accepts_every_named_argument_of_websockets_serve() -> None:
+    """``rtmon.serve()`` accepts every named argument of ``websockets.serve()``."""
     mine = inspect.signature(rtmon.serve)
     for name, each in inspect.signature(serve).parameters.items():
         if each.kind is not inspect.Parameter.VAR_KEYWORD:
             mine.bind(**{name: None})
 
 
-async def test_serve_takes_handler_host_and_port_by_name() -> None:
-    """serve(handler=…, host=…, port=…) equals serve() with three positional arguments."""
+async def test_serve_accepts_handler_host_and_port_by_name() -> None:
+    """``rtmon.serve()`` accepts ``handler``, ``host`` and ``port`` by name, and raises
+    OptionError when a handler is given twice.
+    """
     async with (
         rtmon.serve(handler=_echo, host="127.0.0.1", port=0) as server,
         connect(server.url) as client,
@@ -77,7 +81,9 @@ async def test_serve_takes_handler_host_and_port_by_name() -> None:
 
 
 async def test_server_accepts_no_connection_before_start_serving() -> None:
-    """With start_serving=False connections are accepted from start_serving() on."""
+    """Server with ``start_serving=False`` refuses connections until ``start_serving()`` is
+    called.
+    """
     server = await rtmon.serve(_echo, "127.0.0.1", 0, start_serving=False)
     assert not server.is_serving()
     with pytest.raises(ConnectionRefusedError):
@@ -89,8 +95,10 @@ async def test_server_accepts_no_connection_before_start_serving() -> None:
     assert not server.is_serving()
 
 
-async def test_serve_forever_serves_and_raises_when_cancelled() -> None:
-    """serve_forever() starts to serve, and has closed the server when it is cancelled."""
+async def test_serve_forever_closes_clients_with_1001_when_canceled() -> None:
+    """``serve_forever()`` starts serving, and closes clients with 1001 and raises CancelledError
+    when it is canceled.
+    """
     server = await rtmon.serve(_echo, "127.0.0.1", 0, start_serving=False)
     task = asyncio.create_task(server.serve_forever())
     await until(server.is_serving)
@@ -104,7 +112,7 @@ async def test_serve_forever_serves_and_raises_when_cancelled() -> None:
 
 
 async def test_serve_forever_returns_when_the_server_is_closed() -> None:
-    """close() from another task ends serve_forever() without an exception."""
+    """``serve_forever()`` returns without an exception when another task closes the server."""
     server = await rtmon.serve(_echo, "127.0.0.1", 0)
     task = asyncio.create_task(server.serve_forever())
     await asyncio.sleep(0)
@@ -112,8 +120,10 @@ async def test_serve_forever_returns_when_the_server_is_closed() -> None:
     assert await task is None
 
 
-async def test_server_stops_listening_when_close_returns() -> None:
-    """close() takes effect with the next turn of the loop, as the library's does."""
+async def test_server_stops_listening_one_loop_iteration_after_close() -> None:
+    """Server has no listening sockets one event-loop iteration after
+    ``close(close_connections=False)``.
+    """
     server = await rtmon.serve(_echo, "127.0.0.1", 0)
     server.close(close_connections=False)
     await asyncio.sleep(0)
@@ -121,8 +131,8 @@ async def test_server_stops_listening_when_close_returns() -> None:
     await server.wait_closed()
 
 
-async def test_server_listens_on_each_host_when_given_several() -> None:
-    """A sequence of hosts, which the event loop takes, has a socket for each."""
+async def test_server_listens_on_each_host_of_a_list() -> None:
+    """Server with a list of hosts listens on each of them."""
     hosts = ["127.0.0.1", "127.0.0.2"]
     with reserved_port() as port:
         async with rtmon.serve(_echo, hosts, port) as server, connect(server.url):
@@ -132,8 +142,10 @@ async def test_server_listens_on_each_host_when_given_several() -> None:
             assert server.url == f"ws://127.0.0.1:{port}"
 
 
-async def test_server_has_no_attribute_of_the_library_before_it_runs() -> None:
-    """The error is an AttributeError, or says how to start the server."""
+async def test_server_attributes_raise_before_the_server_runs() -> None:
+    """Server that is not running has no ``handler_tasks`` attribute, and ``is_serving()`` raises
+    RuntimeError.
+    """
     server: Any = rtmon.serve(_echo, "127.0.0.1", 0)
     assert not hasattr(server, "handler_tasks")
     with pytest.raises(RuntimeError, match="not running"):

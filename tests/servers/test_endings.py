@@ -1,7 +1,7 @@
-"""The shutdown of servers: connections that it waits for, and those that it drops.
+"""Shutdown of servers: which connections they wait for, and which they drop.
 
-Where a connection must not delay the shutdown, the library is told to wait for ever: that the
-server ends at all is the proof, however slow the machine is.
+Tests of dropped connections set infinite timeouts in the library. The server could not stop at all
+if it waited for such a connection, however slow the machine is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 import rtmon
 from rtmon import Monitor, serve_admin
 from rtmon.cli.serve import CLOSE_TIMEOUT
-from rtmon.servers import admin, server_base
+from rtmon.servers import admin_listener, server_base
 from rtmon.servers.asgi import GRACE
 from rtmon.servers.websockets import UNASKED_TIMEOUT
 from rtmon.testing import until
@@ -41,9 +41,7 @@ async def echo(connection: Any) -> None:
 
 @asynccontextmanager
 async def silent(url: str, said: bytes = b"") -> AsyncIterator[asyncio.StreamReader]:
-    """A client that has connected, as browsers do in advance, and sends no request or half of
-    one.
-    """
+    """Connect a client, as browsers do in advance, that sends no request or only these bytes."""
     host, port = url.removeprefix("ws://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(said)
@@ -54,14 +52,16 @@ async def silent(url: str, said: bytes = b"") -> AsyncIterator[asyncio.StreamRea
 
 
 async def refused(url: str) -> str:
-    """The answer to a client that is refused."""
+    """Return the error text of a client whose handshake is rejected."""
     with pytest.raises(InvalidHandshake) as error:
         await connect(url)
     return str(error.value)
 
 
-async def test_shutdown_does_not_wait_for_connections_without_a_request() -> None:
-    """A closing server drops connections with no request, or half of one."""
+async def test_server_shutdown_drops_connections_without_a_complete_request() -> None:
+    """Server that closes drops connections without a complete request, and closes open clients
+    with 1001.
+    """
     async with (
         rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
         silent(server.url) as nothing,
@@ -78,14 +78,14 @@ async def test_shutdown_does_not_wait_for_connections_without_a_request() -> Non
         assert client.close_code == 1001
 
 
-async def test_admin_listener_shutdown_does_not_wait_for_silent_readers(
+async def test_admin_listener_shutdown_drops_silent_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The admin listener drops connections without a request, and readers that do not read
-    their close frame.
+    """Admin listener that closes drops connections without a request, and clients that do not
+    read their close frame.
     """
     forever = functools.partial(websockets_serve, open_timeout=None)
-    monkeypatch.setattr("rtmon.servers.admin.serve", forever)
+    monkeypatch.setattr("rtmon.servers.admin_listener.serve", forever)
     monitor = Monitor()
     async with (
         serve_admin(monitor, port=0) as listener,
@@ -100,8 +100,8 @@ async def test_admin_listener_shutdown_does_not_wait_for_silent_readers(
 
 
 async def test_abort_drops_every_connection() -> None:
-    """After abort() no connection delays the end: neither one that does not read, nor one that
-    does not answer a close frame, nor one without a request.
+    """Server closes after ``abort()`` although clients do not read, answer no close frame or
+    have sent no request.
     """
     async with (
         rtmon.serve(echo, "127.0.0.1", 0, **FOREVER) as server,
@@ -123,8 +123,10 @@ async def test_abort_drops_every_connection() -> None:
             client.transport.abort()
 
 
-async def test_request_during_shutdown_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that comes while the server closes gets the answer that it is closing."""
+async def test_request_during_shutdown_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Server answers a request whose ``process_request`` still runs during the shutdown with
+    503.
+    """
     monkeypatch.setattr(
         "rtmon.servers.websockets.UNASKED_TIMEOUT", LONG
     )  # however slow the machine is
@@ -145,8 +147,10 @@ async def test_request_during_shutdown_is_answered(monkeypatch: pytest.MonkeyPat
         await server.wait_closed()
 
 
-async def test_server_forgets_connections_that_have_ended() -> None:
-    """The server's records of connections do not grow with ended ones."""
+async def test_servers_list_of_connections_drops_deleted_ones() -> None:
+    """Server's list of connections stays below 300 entries after 1,000 connections were created
+    and deleted.
+    """
     server: Any = None
     clients = server_base.ConnectionFactory(lambda: ServerConnection(ServerProtocol(), server))
     kept = [clients() for _ in range(100)]
@@ -158,10 +162,10 @@ async def test_server_forgets_connections_that_have_ended() -> None:
     assert clients._alive()[: len(kept)] == kept
 
 
-def test_documented_timeouts_are_those_of_the_server() -> None:
-    """Clients and readers have the timeouts that docs/transports.md gives."""
+def test_transports_docs_state_the_close_timeouts_of_the_servers() -> None:
+    """Page docs/transports.md states the close timeouts of the server and the admin listener."""
     page = (Path(__file__).parents[2] / "docs" / "transports.md").read_text(encoding="utf-8")
     stopping = page.partition("## Stopping")[2].partition("## ")[0]
     assert UNASKED_TIMEOUT == CLOSE_TIMEOUT == GRACE
     assert f"{CLOSE_TIMEOUT:g} seconds" in stopping
-    assert f"{admin.CLOSE_TIMEOUT:g} seconds" in stopping
+    assert f"{admin_listener.CLOSE_TIMEOUT:g} seconds" in stopping

@@ -1,4 +1,4 @@
-"""TLS end to end, with a temporary certificate authority."""
+"""TLS of servers, pages and feeds, with a temporary certificate authority."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from tests.certificates import Authority
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that the clients of a test trust."""
+    """A certificate authority that the test clients trust."""
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture
 def files(authority: Authority, tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate and its key."""
+    """Paths of a certificate and its key."""
     found = tmp_path / "cert.pem", tmp_path / "key.pem"
     authority.issue(*found, name="first")
     return found
 
 
 async def shown(port: int, authority: Authority) -> str:
-    """Return the common name of the certificate that a server shows."""
+    """Return the common name in the certificate that a server presents."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", port, ssl=authority.client, server_hostname="localhost"
     )
@@ -63,14 +63,14 @@ async def secured(kind: str, context: ssl.SSLContext) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_clients_pages_and_feeds_reach_a_server_over_tls(
+async def test_client_chat_page_and_remote_feed_work_over_tls(
     authority: Authority,
     files: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    """A client, the chat page and a dashboard's feed work over ``wss://`` and ``https://``, and a
-    client that does not trust the authority is not connected.
+    """Python client, chat page and remote feed work over TLS, and a client that does not trust
+    the authority cannot connect.
     """
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
     async with secured(kind, server_context(*files)) as server:
@@ -99,11 +99,11 @@ async def test_clients_pages_and_feeds_reach_a_server_over_tls(
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_changed_certificate_is_shown_to_the_next_client(
+async def test_server_presents_a_replaced_certificate_at_the_next_handshake(
     authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """A new certificate is used from the next handshake on, an unusable one never, and connections
-    that are open go on.
+    """Server presents a replaced certificate at the next handshake, keeps the old one when the
+    new file is unusable, and keeps connections open.
     """
     async with secured(kind, server_context(*files)) as server:
         assert await shown(server.port, authority) == "first"
@@ -128,11 +128,11 @@ async def test_changed_certificate_is_shown_to_the_next_client(
                 pass
 
 
-def test_unusable_certificate_files_are_refused(
+def test_server_context_raises_option_error_for_unusable_certificate_files(
     authority: Authority, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """A missing file, another certificate's key, an encrypted key or no key at all raises
-    before serving.
+    """``server_context()`` raises OptionError for a missing file, a key of another certificate,
+    or no key.
     """
     other = tmp_path / "other.pem", tmp_path / "other.key"
     authority.issue(*other)

@@ -1,4 +1,4 @@
-"""``rtmon.serve``: Monitor, hub, compression, errors, shutdown."""
+"""``rtmon.serve()``: Monitor, hub, compression, errors, shutdown, export."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ async def _echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def test_serve_counts_the_connections_of_a_handler() -> None:
-    """serve() is the library's serve() with a Monitor."""
+async def test_serve_counts_a_handlers_messages_and_closes_its_own_monitor() -> None:
+    """``rtmon.serve()`` of a handler counts its messages in a Monitor of its own, which is
+    closed with the server.
+    """
     async with rtmon.serve(_echo, "127.0.0.1", 0) as server:
         async with connect(server.url) as client:
             await client.send("hello")
@@ -42,8 +44,8 @@ async def test_serve_counts_the_connections_of_a_handler() -> None:
 
 
 async def test_compression_has_no_context_takeover_by_default() -> None:
-    """Each message is compressed by itself by default, in both directions; compression=None and
-    the user's extensions work as in the library.
+    """Server compresses without context takeover by default, and as given by ``compression`` or
+    ``extensions``.
     """
     own = ServerPerMessageDeflateFactory()
     cases: list[tuple[dict[str, Any], bool | None]] = [
@@ -63,9 +65,9 @@ async def test_compression_has_no_context_takeover_by_default() -> None:
             assert (deflate and deflate.remote_no_context_takeover) is by_itself
 
 
-async def test_numbers_are_right_when_a_handler_blocks_the_loop() -> None:
-    """When a handler blocks the loop for three seconds, rates divide by the real time, no
-    message is lost or counted twice, and the event-loop lag shows the block.
+async def test_samples_stay_correct_when_a_handler_blocks_the_loop() -> None:
+    """Samples count each message once, with rates by real time and the event-loop lag, when a
+    handler blocks the loop for three seconds.
     """
 
     async def stalls(connection: ServerConnection) -> None:
@@ -94,8 +96,10 @@ async def test_numbers_are_right_when_a_handler_blocks_the_loop() -> None:
     monitor.close()
 
 
-async def test_given_monitor_outlives_the_server() -> None:
-    """serve() closes only a Monitor that it made itself; the next server uses the given one."""
+async def test_serve_does_not_close_a_monitor_that_was_passed_to_it() -> None:
+    """Monitor passed to two servers, one after another, stays open and counts the connections of
+    both.
+    """
     monitor = Monitor()
     for _ in range(2):
         server = await rtmon.serve(_echo, "127.0.0.1", 0, monitor=monitor)
@@ -107,8 +111,10 @@ async def test_given_monitor_outlives_the_server() -> None:
     assert monitor.snapshot().opened == 2
 
 
-async def test_serve_passes_on_the_arguments_of_the_library() -> None:
-    """Every argument of the library's serve() has its effect."""
+async def test_serve_passes_subprotocols_create_connection_and_max_size_to_websockets() -> None:
+    """``rtmon.serve()`` passes ``subprotocols``, ``create_connection`` and ``max_size`` to
+    ``websockets``, and raises TypeError for unknown arguments.
+    """
 
     class Mine(ServerConnection):
         pass
@@ -127,14 +133,16 @@ async def test_serve_passes_on_the_arguments_of_the_library() -> None:
         assert client.subprotocol == "a"
         await until(lambda: seen)
     assert isinstance(seen[0], Mine)
-    protocol: Any = seen[0].protocol  # which has another name for it up to version 15
+    protocol: Any = seen[0].protocol  # The attribute's name differs up to version 15.
     assert 10 in {getattr(protocol, name, 0) for name in ("max_message_size", "max_size")}
     with pytest.raises(TypeError, match="nonsense"):
         await rtmon.serve(handler, "127.0.0.1", 0, nonsense=1)
 
 
-async def test_hub_is_served_with_its_subprotocols_and_health_check() -> None:
-    """A Hub needs no handler; /healthz is answered, and is no rejected connection."""
+async def test_serve_of_a_hub_offers_its_subprotocols_and_health_check() -> None:
+    """``rtmon.serve(hub)`` accepts clients with and without subprotocol, and answers
+    ``/healthz`` as a plain HTTP request.
+    """
     async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
         async with connect(server.url, subprotocols=["rtmon.v1.json"]) as client:
             assert client.subprotocol == "rtmon.v1.json"
@@ -150,8 +158,8 @@ async def test_hub_is_served_with_its_subprotocols_and_health_check() -> None:
         assert server.monitor.snapshot().rejected == 0
 
 
-async def test_readers_get_the_last_tick() -> None:
-    """Readers of the feed get the last tick, which closes every connection."""
+async def test_remote_feed_receives_the_last_tick_of_a_server_that_stops() -> None:
+    """Remote feed receives the last tick of a server that stops, with its connections closed."""
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
         feed = rtmon.open_feed(server.admin_url)
@@ -163,8 +171,10 @@ async def test_readers_get_the_last_tick() -> None:
     await feed.aclose()
 
 
-async def test_serve_names_wrong_arguments_before_it_listens() -> None:
-    """A missing handler, a malformed admin address, a negative timeout or a second probe raises."""
+async def test_serve_raises_option_error_for_wrong_arguments_before_it_listens() -> None:
+    """``rtmon.serve()`` raises OptionError for a wrong handler, admin port, ``stall_timeout`` or
+    a second probe before it listens.
+    """
     with pytest.raises(OptionError, match="cannot be served"):
         rtmon.serve("handler")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="admin='x'"):
@@ -182,8 +192,10 @@ async def test_serve_names_wrong_arguments_before_it_listens() -> None:
 
 
 @pytest.mark.parametrize("which", ["server", "admin"])
-async def test_serve_leaves_nothing_running_when_a_port_is_in_use(which: str) -> None:
-    """When one of its ports is taken, serve() raises, and nothing listens afterwards."""
+async def test_serve_raises_port_in_use_and_leaves_no_task(which: str) -> None:
+    """``rtmon.serve()`` raises PortInUse and leaves no task running when its own or its admin
+    port is in use.
+    """
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as first:
         assert first.admin is not None
         ports = {"port": 0, "admin": first.admin.port}
@@ -195,8 +207,10 @@ async def test_serve_leaves_nothing_running_when_a_port_is_in_use(which: str) ->
         await until(lambda: {t for t in asyncio.all_tasks() if not t.done()} <= before)
 
 
-def test_serve_refuses_a_monitor_of_another_live_loop() -> None:
-    """One Monitor on two live loops is an error from serve() with the remedy."""
+def test_serve_raises_monitor_error_for_a_monitor_of_another_running_loop() -> None:
+    """``rtmon.serve()`` raises MonitorError when its Monitor is used on another running event
+    loop.
+    """
     monitor = Monitor()
     raised: list[str] = []
 
@@ -216,8 +230,10 @@ def test_serve_refuses_a_monitor_of_another_live_loop() -> None:
     assert "give each loop a Monitor of its own" in raised[0]
 
 
-async def test_serve_forever_ends_cleanly_when_cancelled() -> None:
-    """Cancelling serve_forever() closes connections with 1001 and stops listening."""
+async def test_canceled_serve_forever_closes_clients_with_1001_and_the_monitor() -> None:
+    """Canceled ``serve_forever()`` closes clients with 1001, and closes the server's own
+    Monitor.
+    """
     server = await rtmon.serve(_echo, "127.0.0.1", 0)
     task = asyncio.create_task(server.serve_forever())
     client = await connect(server.url)
@@ -228,8 +244,10 @@ async def test_serve_forever_ends_cleanly_when_cancelled() -> None:
     assert server.monitor.closed
 
 
-async def test_export_equals_the_monitors_tables(tmp_path: Path) -> None:
-    """The files of an export, of a Monitor or over the network, read back equal to it."""
+async def test_exported_csv_files_equal_the_monitors_tables(tmp_path: Path) -> None:
+    """CSV files exported from a Monitor or its admin address equal the Monitor's tables, and an
+    unreachable address raises FeedError.
+    """
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         async with connect(f"{server.url}/room?secret=1") as client:
             await client.send("hello")
@@ -254,8 +272,10 @@ async def test_export_equals_the_monitors_tables(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-async def test_channels_and_fan_out_of_a_hub_are_measured() -> None:
-    """Publications are counted per channel, and Samples have the fan-out times."""
+async def test_monitor_counts_publications_per_channel_and_fan_out_times() -> None:
+    """Monitor counts a hub's publications and deliveries per channel, and measures fan-out
+    times.
+    """
     hub = Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
         await client.recv()
@@ -271,8 +291,8 @@ async def test_channels_and_fan_out_of_a_hub_are_measured() -> None:
 
 
 @pytest.mark.parametrize("names", [[IPV6, IPV4], [IPV4, IPV6]])
-def test_port_is_that_of_ipv4_when_each_family_has_its_own(names: list[Any]) -> None:
-    """Asyncio binds port 0 separately for each address, in random order; the URL says 127.0.0.1."""
+def test_server_port_is_the_ipv4_port_when_ipv4_and_ipv6_differ(names: list[Any]) -> None:
+    """Server's port is the IPv4 port when its IPv4 and IPv6 sockets have different ports."""
     sockets = [SimpleNamespace(getsockname=lambda name=name: name) for name in names]
     server: Any = SimpleNamespace(sockets=sockets)
     assert server_base.port_of(server) == IPV4[1]

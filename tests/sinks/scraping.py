@@ -1,4 +1,4 @@
-"""Scrapes and queries, parsed for tests of the metrics."""
+"""Scrapes of /metrics and PromQL queries, parsed for tests."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NO_LABELS: Labels = frozenset()
 
 
 def label(**labels: str) -> Labels:
-    """Labels of one series."""
+    """Return the labels of one series as a set of pairs."""
     return frozenset(labels.items())
 
 
 @contextlib.asynccontextmanager
 async def echoing(monitor: Monitor) -> AsyncIterator[str]:
-    """Serve an echo server with a probe; gives its address."""
+    """Serve an echo server with a probe of the Monitor; yield its address."""
 
     async def echo(connection: ServerConnection) -> None:
         async for message in connection:
@@ -55,7 +55,7 @@ class Answer:
 
 
 async def get(port: int, path: str, **headers: str) -> Answer:
-    """Send one plain HTTP request to this machine."""
+    """Send one HTTP GET request to a port of this machine."""
     return await asyncio.to_thread(_get, port, path, headers)
 
 
@@ -71,14 +71,14 @@ def _get(port: int, path: str, headers: dict[str, str]) -> Answer:
 
 
 async def scrape(port: int) -> dict[str, dict[Labels, float]]:
-    """All series of a scrape of /metrics, by a strict parser: name → labels → value."""
+    """Scrape /metrics with a strict parser; return metric name → labels → value."""
     answer = await get(port, "/metrics", Accept=OPENMETRICS)
     assert answer.status == 200, answer.text
     return values(answer.text)
 
 
 def values(text: str) -> dict[str, dict[Labels, float]]:
-    """A text in OpenMetrics format: name → labels → value."""
+    """Parse text in OpenMetrics format; return metric name → labels → value."""
     found: dict[str, dict[Labels, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -87,7 +87,7 @@ def values(text: str) -> dict[str, dict[Labels, float]]:
 
 
 def metrics_in(expression: str) -> set[str]:
-    """The names of the metrics that a PromQL expression reads."""
+    """Return the names of the metrics that a PromQL expression reads."""
     bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", bare)
     bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
@@ -96,19 +96,19 @@ def metrics_in(expression: str) -> set[str]:
 
 
 def alerts() -> dict[str, str]:
-    """The rules in docs/alerts.yml: alert → expression."""
+    """Return the rules in docs/alerts.yml as alert name → expression."""
     groups = yaml.safe_load((DOCS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     return {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
 
 
 def dashboard() -> dict[str, Any]:
-    """docs/grafana-dashboard.json."""
+    """Return the content of docs/grafana-dashboard.json."""
     content: dict[str, Any] = json.loads((DOCS / "grafana-dashboard.json").read_text("utf-8"))
     return content
 
 
 def panels() -> Iterator[tuple[str, str]]:
-    """Title and expression of each panel of the dashboard, with its variables filled in."""
+    """Yield title and expression of each Grafana panel, with its variables filled in."""
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             expression = target["expr"].replace("$__rate_interval", "1m")

@@ -1,4 +1,4 @@
-"""CSV files: values, dtypes, formulas, and files that are not rtmon's."""
+"""CSV files: values, types, spreadsheet formulas, and files that rtmon did not write."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import ConnectionInfo, Event, Sample
 from rtmon.monitor.dataframes import frame, frame_of_columns
 from rtmon.sinks.csv import write_csv
-from rtmon.sinks.csv_arrow import read_whole
+from rtmon.sinks.csv_pyarrow_reader import read_whole
 
 FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
-"""Forms of = + - @ that some spreadsheets take for these."""
+"""Full-width forms of = + - @, which some spreadsheets treat like these."""
 
 text = st.one_of(
     st.sampled_from(FULL_WIDTH).map(lambda sign: f"{sign}1+1"),
@@ -90,10 +90,12 @@ samples = st.builds(
     [("connections", connections), ("events", events), ("samples", samples)],
 )
 @given(data=st.data())
-def test_csv_read_back_equals_the_monitors_tables(
+def test_csv_file_reads_back_with_equal_values_and_types(
     table: str, records: Any, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A file read back gives the same values and dtypes: nulls, empty texts, formulas, times."""
+    """CSV file reads back with the same values and types, also nulls, empty texts, formulas and
+    times.
+    """
     rows = data.draw(st.lists(records, max_size=5))
     path = write_csv(tmp_path_factory.mktemp("csv") / "file.csv", table, rows)
     pd.testing.assert_frame_equal(read_csv(path), frame(table, rows))
@@ -105,14 +107,16 @@ def test_csv_read_back_equals_the_monitors_tables(
 
 
 @given(text.filter(bool))
-def test_csv_puts_an_apostrophe_before_formulas(content: str) -> None:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
+def test_csv_file_puts_an_apostrophe_before_a_spreadsheet_formula(content: str) -> None:
+    """CSV file puts an apostrophe before text that a spreadsheet would run as a formula."""
     row = next(csv.reader([csv_text.line("events", Event(seq=1, time=0, kind=content))]))
     assert row[2][0] not in "=+-@\t\r\n" + FULL_WIDTH
 
 
-def test_csv_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
-    """A byte order mark, semicolons, decimal commas and an empty last line change no value."""
+def test_csv_file_saved_by_a_spreadsheet_reads_back_equal(tmp_path: Path) -> None:
+    """CSV file saved by a spreadsheet with a byte order mark, semicolons and decimal commas reads
+    back with equal values.
+    """
     rows = [Sample(node="n", epoch="e", seq=1, time=1.5, elapsed=0.25, bytes_in=3, lag=None)]
     text = "".join(csv_text.lines("samples", rows))
     assert "," not in text.replace(",", ";").replace(".", ",").split("\r\n")[0]
@@ -124,8 +128,8 @@ def test_csv_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(read_csv(path), frame("samples", rows))
 
 
-def test_csv_types_keep_the_type_of_columns_of_nulls(tmp_path: Path) -> None:
-    """DuckDB, given csv_types(), keeps the documented type of columns without any value."""
+def test_csv_types_let_duckdb_read_empty_columns_with_their_type(tmp_path: Path) -> None:
+    """Function csv_types() lets DuckDB read columns without values with their documented type."""
     path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="x")])
     types = csv_types("events")
     read = duckdb.read_csv(str(path), dtype=types)
@@ -137,8 +141,8 @@ def test_csv_types_keep_the_type_of_columns_of_nulls(tmp_path: Path) -> None:
         csv_types("rooms")
 
 
-def test_empty_dataframe_has_the_dtypes_of_the_table() -> None:
-    """An empty DataFrame has the documented columns and dtypes."""
+def test_empty_dataframe_has_the_documented_columns_and_types() -> None:
+    """Empty DataFrame of each table has the documented columns and types."""
     for table, columns in TABLES.items():
         dtypes = {name: str(dtype) for name, dtype in frame(table, []).dtypes.items()}
         assert dtypes == {column.name: column.dtype for column in columns}
@@ -161,10 +165,12 @@ def test_empty_dataframe_has_the_dtypes_of_the_table() -> None:
         ('seq,time,kind,connection,client_id,name,remote,code,detail\r\n1,,x,,,,,,"a', "line 2"),
     ],
 )
-def test_reading_a_foreign_or_damaged_csv_raises(
+def test_reading_a_foreign_or_damaged_csv_file_raises(
     tmp_path: Path, content: str, complaint: str
 ) -> None:
-    """The error names the file and its fault."""
+    """Reading a CSV file that rtmon did not write, or that is damaged, raises FileFormatError with
+    the file's name and the fault.
+    """
     path = tmp_path / "some.csv"
     path.write_text(content, newline="")
     with pytest.raises(FileFormatError, match=complaint) as caught:
@@ -172,8 +178,10 @@ def test_reading_a_foreign_or_damaged_csv_raises(
     assert "some.csv" in str(caught.value)
 
 
-def test_csv_appears_only_when_it_is_complete(tmp_path: Path) -> None:
-    """A write that fails half-way leaves the old file as it was and no other file behind."""
+def test_csv_file_is_replaced_only_by_a_complete_one(tmp_path: Path) -> None:
+    """Writing a CSV file that fails half-way leaves the earlier file unchanged and no other
+    file.
+    """
     path = write_csv(tmp_path / "events.csv", "events", [Event(seq=1, time=0, kind="old")])
     before = path.read_bytes()
 
@@ -187,8 +195,8 @@ def test_csv_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_attached_sink_writes_the_monitors_tables(tmp_path: Path) -> None:
-    """After the sink has finished, its files equal the Monitor's DataFrames."""
+def test_csv_sink_writes_the_tables_of_its_monitor(tmp_path: Path) -> None:
+    """CSV sink that has finished has written files equal to the Monitor's DataFrames."""
     monitor = Monitor()
     with monitor.attach(CSVSink(tmp_path / "run")):
         gone, here = monitor.collector.meter(), monitor.collector.meter()

@@ -1,4 +1,4 @@
-"""Alert rules, Grafana dashboard and the page on metrics name existing metrics."""
+"""Alert rules, Grafana dashboard and docs/prometheus.md name existing metrics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ EXPRESSIONS = {
 }
 
 
-async def test_alerts_and_dashboard_read_existing_metrics() -> None:
-    """A scrape has every metric that docs/alerts.yml and docs/grafana-dashboard.json name."""
+async def test_alert_rules_and_grafana_dashboard_read_existing_metrics() -> None:
+    """Every metric that docs/alerts.yml and docs/grafana-dashboard.json read is in a scrape of
+    /metrics.
+    """
     monitor = Monitor(interval=1000)
     monitor.measure(Hub())
     sio = chat()
     instrument(sio, monitor)
-    monitor.collector.expect("websockets")  # the kind of probe that knows all there is
+    monitor.collector.expect("websockets")  # this probe measures every column
     async with serve_admin(monitor, port=0) as admin:
         monitor.tick()
         exposed = await scrape(admin.port)
@@ -46,16 +48,18 @@ async def test_alerts_and_dashboard_read_existing_metrics() -> None:
         ("a and on () max(b) unless 1e3 * c:d", {"a", "b", "c:d"}),
     ],
 )
-def test_metric_names_are_found_in_expressions(expression: str, names: set[str]) -> None:
-    """The test helper distinguishes names of metrics from functions, labels, strings and
-    numbers.
+def test_helper_finds_the_metric_names_in_a_promql_expression(
+    expression: str, names: set[str]
+) -> None:
+    """Test helper metrics_in() finds the metric names in a PromQL expression and ignores functions,
+    labels and numbers.
     """
     assert scraping.metrics_in(expression) == names
 
 
 def test_grafana_dashboard_is_well_formed() -> None:
-    """Panels have unique ids, do not overlap, have titles, and read from the data source chosen
-    at the top.
+    """Grafana dashboard has panels with unique ids, descriptions and queries, which do not overlap
+    and use the chosen data source.
     """
     content = scraping.dashboard()
     assert {variable["name"] for variable in content["templating"]["list"]} == {
@@ -81,8 +85,8 @@ def test_grafana_dashboard_is_well_formed() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_page_lists_the_metrics_of_the_collector() -> None:
-    """The table in docs/prometheus.md equals the metrics that the collector exports."""
+def test_prometheus_docs_page_lists_exactly_the_exported_metrics() -> None:
+    """Table of docs/prometheus.md lists exactly the metrics that rtmon exports."""
     script = Path(__file__).parents[2] / "scripts" / "metrics.py"
     check = [sys.executable, str(script), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Access to the metrics: at /metrics, or through the user's own registry."""
+"""The metrics at /metrics, and in a registry of prometheus_client."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
         ("text/html, application/openmetrics-text; version=1.0.0; q=0.5", "application/openm"),
     ],
 )
-async def test_endpoint_answers_in_the_accepted_format(accept: str, content_type: str) -> None:
-    """/metrics answers in OpenMetrics when the client accepts it, else in Prometheus' text
-    format.
+async def test_metrics_endpoint_answers_in_the_accepted_format(
+    accept: str, content_type: str
+) -> None:
+    """Endpoint /metrics answers in OpenMetrics format when the client accepts it, and in
+    Prometheus' text format otherwise.
     """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         answer = await get(admin.port, "/metrics", Accept=accept)
@@ -41,8 +43,10 @@ async def test_endpoint_answers_in_the_accepted_format(accept: str, content_type
 
 
 @pytest.mark.parametrize("version", ["a.b", "1.x\xe9", "", "9" * 1000])
-async def test_endpoint_answers_when_the_accepted_version_is_unknown(version: str) -> None:
-    """Any version in the Accept header gets the metrics in one of the two formats."""
+async def test_metrics_endpoint_answers_when_the_accepted_version_is_unknown(version: str) -> None:
+    """Endpoint /metrics answers 200 with metrics when the version in the Accept header is unknown
+    or malformed.
+    """
     accept = f"application/openmetrics-text; version={version}"
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         answer = await get(admin.port, "/metrics", Accept=accept)
@@ -51,7 +55,9 @@ async def test_endpoint_answers_when_the_accepted_version_is_unknown(version: st
 
 
 async def test_scrape_reads_only_the_last_tick() -> None:
-    """A scrape does not read connections: it is the same with their tables removed."""
+    """Scrape of /metrics reads only the last tick: its result is the same when the collector's
+    connection tables are removed.
+    """
     monitor = Monitor(interval=1000)
     for _ in range(3):
         monitor.connection_opened(monitor.collector.meter())
@@ -67,8 +73,8 @@ async def test_scrape_reads_only_the_last_tick() -> None:
             setattr(monitor.collector, name, table)
 
 
-async def test_scrape_yields_to_the_event_loop() -> None:
-    """Other tasks run while a scrape is written, after each metric."""
+async def test_scrape_lets_other_tasks_run_after_each_metric() -> None:
+    """Scrape of /metrics lets other tasks of the event loop run after each metric."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     turns = 0
@@ -79,10 +85,12 @@ async def test_scrape_yields_to_the_event_loop() -> None:
     assert turns > len(list(prometheus.registry(monitor).collect()))
 
 
-async def test_endpoint_answers_501_without_prometheus_client(
+async def test_metrics_endpoint_answers_501_without_prometheus_client(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without prometheus_client, /metrics answers 501 and names the extra to install."""
+    """Endpoint /metrics answers 501 and names the extra to install when prometheus_client is not
+    installed.
+    """
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "rtmon.sinks.prometheus")
     monkeypatch.delattr("rtmon.sinks.prometheus")
@@ -97,7 +105,7 @@ async def test_endpoint_answers_501_without_prometheus_client(
 
 
 class _Imports(importlib.abc.MetaPathFinder):
-    """An import hook that records which thread imports a module."""
+    """An import hook that records the threads that import a module."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -108,8 +116,12 @@ class _Imports(importlib.abc.MetaPathFinder):
             self.threads.add(threading.get_ident())
 
 
-async def test_first_scrape_imports_on_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The modules of a scrape are imported on a thread that does not serve."""
+async def test_first_scrape_imports_its_modules_on_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First scrape of /metrics imports its modules on another thread than that of the event
+    loop.
+    """
     imports = _Imports("rtmon.sinks.prometheus")
     monkeypatch.setattr(sys, "meta_path", [imports, *sys.meta_path])
     monkeypatch.delitem(sys.modules, imports.module)
@@ -120,9 +132,9 @@ async def test_first_scrape_imports_on_another_thread(monkeypatch: pytest.Monkey
     assert threading.get_ident() not in imports.threads
 
 
-async def test_endpoint_is_as_restricted_as_the_feed() -> None:
-    """Requests of web pages are refused, and a token that the feed requires is required here
-    too.
+async def test_metrics_endpoint_refuses_web_pages_and_missing_tokens() -> None:
+    """Endpoint /metrics answers 403 to a request with an Origin header and 401 without the admin
+    token.
     """
     async with serve_admin(Monitor(interval=1000), port=0, token="s3cret") as admin:  # noqa: S106 - a test's
         assert (await get(admin.port, "/metrics", Origin="http://127.0.0.1")).status == 403
@@ -131,9 +143,9 @@ async def test_endpoint_is_as_restricted_as_the_feed() -> None:
         assert "rtmon_info" in answer.text
 
 
-async def test_endpoint_refuses_foreign_host_names_without_a_token() -> None:
-    """A page cannot read /metrics through a name that its DNS points to this machine; this
-    machine's own names can, and with a token any name.
+async def test_metrics_endpoint_refuses_foreign_host_names_without_a_token() -> None:
+    """Endpoint /metrics without a token answers only requests to this machine's own host names, and
+    with a token any host name.
     """
     async with serve_admin(Monitor(interval=1000), port=0) as admin:
         for host in (
@@ -153,9 +165,9 @@ async def test_endpoint_refuses_foreign_host_names_without_a_token() -> None:
         assert answer.status == 200
 
 
-async def test_registry_serves_the_metrics_of_its_monitor_on_any_thread() -> None:
-    """registry(monitor) exports the same as /metrics on any thread; each Monitor has its own,
-    and none is global.
+async def test_registry_of_a_monitor_exports_the_same_metrics_as_the_endpoint() -> None:
+    """Prometheus registry of a Monitor, served on another thread, exports the same metrics as
+    /metrics, and adds nothing to the global registry.
     """
     one, two = Monitor(interval=1000, node="one"), Monitor(interval=1000, node="two")
     two.connection_opened(two.collector.meter())
@@ -177,7 +189,9 @@ async def test_registry_serves_the_metrics_of_its_monitor_on_any_thread() -> Non
 
 
 def test_registry_refuses_a_second_monitor() -> None:
-    """Series of two Monitors would collide, so a registry takes only one."""
+    """Prometheus registry raises ValueError when the metrics of a second Monitor are registered
+    in it.
+    """
     both = CollectorRegistry()
     one, two = (MonitorCollector(Monitor()) for _ in range(2))
     both.register(one)

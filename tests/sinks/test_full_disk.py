@@ -1,4 +1,4 @@
-"""CSV recording on a disk that is full for a while: a real file system of 64 KiB."""
+"""Sinks whose disk is full for a while, on a file system of 64 KiB, and sinks that fail."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from tests.full_disk import ROUNDS, on_full_disk
 
 
 @pytest.mark.parametrize("max_bytes", [0, 4_000], ids=["one file", "rolling"])
-def test_csv_recording_continues_after_a_full_disk(tmp_path: Path, max_bytes: int) -> None:
-    """A disk that is full three times gives three reports, and every line is in the file once,
-    complete and in order.
+def test_csv_sink_writes_every_line_once_when_the_disk_is_full_three_times(
+    tmp_path: Path, max_bytes: int
+) -> None:
+    """CSV sink on a disk that is full three times reports three faults and recoveries, and writes
+    every line once and in order.
     """
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -45,7 +47,7 @@ def test_csv_recording_continues_after_a_full_disk(tmp_path: Path, max_bytes: in
 
 
 class Failing:
-    """A sink that raises as the test tells it, and keeps the ticks that it takes."""
+    """A sink that raises a given exception, or stores the ticks that it receives."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error
@@ -54,17 +56,17 @@ class Failing:
         self.closed = threading.Event()
 
     def open(self, node: str, epoch: str) -> None:
-        """Do nothing."""
+        """Do nothing when the Monitor opens this sink."""
 
     def write(self, tick: Tick) -> None:
-        """Keep a tick, or raise."""
+        """Store a tick, or raise the given exception."""
         self.attempts += 1
         if self.error is not None:
             raise self.error
         self.ticks.append(tick)
 
     def close(self, _connections: Sequence[ConnectionInfo]) -> None:
-        """Record the close."""
+        """Record that the sink was closed."""
         self.closed.set()
 
 
@@ -93,8 +95,10 @@ def _gauge(monitor: Monitor) -> float:
     ],
     ids=lambda error: type(error).__name__ + str(error.errno),
 )
-async def test_sink_is_retried_when_its_failure_may_pass(error: Exception) -> None:
-    """The failed tick is written on a later try, and a gauge and Events report it."""
+async def test_sink_is_retried_when_its_failure_may_be_temporary(error: Exception) -> None:
+    """Monitor's sink whose failure may be temporary, such as a full disk, is retried, receives
+    every tick, and is counted in a gauge meanwhile.
+    """
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)
     monitor.tick()
@@ -126,7 +130,9 @@ async def test_sink_is_retried_when_its_failure_may_pass(error: Exception) -> No
     ids=lambda error: type(error).__name__ + str(getattr(error, "errno", "")),
 )
 async def test_sink_is_detached_when_its_failure_is_permanent(error: Exception) -> None:
-    """A permanent failure is reported once, and the sink gets no more ticks."""
+    """Monitor's sink with a permanent failure, such as a denied permission, is detached after
+    one attempt and one event.
+    """
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)
     monitor.tick()
@@ -138,8 +144,10 @@ async def test_sink_is_detached_when_its_failure_is_permanent(error: Exception) 
     monitor.close()
 
 
-async def test_monitor_closes_soon_when_a_sink_keeps_failing(monkeypatch: Any) -> None:
-    """Waiting ticks are tried once more at the close, then lost; close() does not wait long."""
+async def test_monitor_closes_within_seconds_when_a_sink_keeps_failing(monkeypatch: Any) -> None:
+    """Monitor closes within ten seconds when a sink keeps failing, and drops the ticks that the
+    sink could not write.
+    """
     monkeypatch.setattr(sink_thread, "FINISH_SECONDS", 60.0)
     monitor, sink = Monitor(interval=3600), Failing(OSError(errno.ENOSPC, "No space left"))
     attached = monitor.attach(sink)
@@ -154,7 +162,7 @@ async def test_monitor_closes_soon_when_a_sink_keeps_failing(monkeypatch: Any) -
     assert attached.failed is sink.error
 
 
-def test_retries_of_a_failing_sink_back_off_to_half_a_minute() -> None:
-    """A sink whose disk is full for a day is tried every thirty seconds."""
+def test_retry_delay_of_a_failing_sink_grows_to_30_seconds() -> None:
+    """Retry delay of a failing sink doubles from 0.5 seconds up to 30 seconds."""
     waits = [sink_thread.BACKOFF.bound(failures) for failures in (1, 2, 3, 10, 1_000)]
     assert waits == [0.5, 1.0, 2.0, 30.0, 30.0]

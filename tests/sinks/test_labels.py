@@ -1,4 +1,4 @@
-"""Labels of the metrics: their values, and bounds on their number."""
+"""Labels of the exported metrics: their values, and limits on their number."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rtmon.testing import until
 from tests.sinks.scraping import Labels, echoing, get, label, scrape
 
 
-async def test_channels_have_a_bounded_number_of_series() -> None:
-    """The first 32 channels have series and later ones count as `other`; whatever names clients
-    invent, no counter falls and no publication is missing.
+async def test_metrics_have_series_for_a_limited_number_of_channels() -> None:
+    """Exported metrics have series for a limited number of channels, count all others as
+    "other", and lose no publication.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -44,9 +44,9 @@ def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
     monitor.connection_closed(meter, Ending(close_code=code, cause=cause))
 
 
-async def test_close_codes_have_a_bounded_number_of_series() -> None:
-    """Codes of the protocol have series from the start, invented ones count as `other`, and no
-    counter falls.
+async def test_metrics_have_series_for_a_limited_number_of_close_codes() -> None:
+    """Exported metrics have series for the protocol's close codes from the start, for a limited
+    number of others, and count the rest as "other".
     """
     monitor = Monitor(interval=1000)
     before: dict[Labels, float] = {}
@@ -66,9 +66,9 @@ async def test_close_codes_have_a_bounded_number_of_series() -> None:
     assert len(codes) == 14 + LABELS + 1
 
 
-async def test_causes_have_series_from_the_start() -> None:
-    """Each cause has a series at 0, so that the first ping timeout is an increase; an unknown
-    cause has its own series.
+async def test_metrics_have_a_series_for_each_close_cause_from_the_start() -> None:
+    """Exported metrics have a series with the value 0 for each cause of a closed connection
+    before any connection has closed.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -85,8 +85,10 @@ async def test_causes_have_series_from_the_start() -> None:
     assert after.keys() == before.keys()
 
 
-async def test_connections_are_no_labels() -> None:
-    """Ids, names, addresses and paths of connections are not in a scrape."""
+async def test_metrics_contain_no_ids_names_addresses_or_paths_of_connections() -> None:
+    """Exported metrics contain no address, path or user agent of a connection, neither as
+    labels nor elsewhere.
+    """
     monitor = Monitor(interval=1000, node='a "node"\nwith\\lines\ud800')
     async with (
         echoing(monitor) as url,

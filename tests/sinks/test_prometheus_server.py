@@ -1,4 +1,4 @@
-"""A real Prometheus reads rtmon's metrics, alert rules and dashboard."""
+"""A Prometheus server reads rtmon's metrics, alert rules and Grafana dashboard."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 PATIENCE = 60.0
-"""Seconds after which something that should have happened has not: only failures wait so long."""
+"""Seconds to wait for a condition before a test fails."""
 
 
 class Prometheus:
-    """A Prometheus that scrapes one target on this machine and evaluates docs/alerts.yml.
+    """A Prometheus server that scrapes one target on this machine and evaluates docs/alerts.yml.
 
     Args:
-        folder: where its configuration, data and log go.
-        port: where it listens.
+        folder: Folder for the server's configuration, data and log.
+        port: Port of the server.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -62,11 +62,11 @@ class Prometheus:
 
     @property
     def log(self) -> str:
-        """Its log."""
+        """Text of the server's log."""
         return self._log.read_text("utf-8")
 
     async def ready(self) -> bool:
-        """Wait until it answers; False if it has ended."""
+        """Wait until the server is ready; return False if it has ended instead."""
         async with asyncio.timeout(PATIENCE):
             while self.process.poll() is None:
                 with contextlib.suppress(OSError):
@@ -76,13 +76,13 @@ class Prometheus:
         return False
 
     async def ask(self, path: str, **parameters: str) -> Any:
-        """Data of a response of its HTTP API."""
+        """Return the data of a response of the server's HTTP API."""
         answer = await get(self._port, f"/api/v1/{path}?{urlencode(parameters)}")
         assert answer.status == 200, f"{parameters}: {answer.text}"
         return json.loads(answer.text)["data"]
 
     async def query(self, expression: str) -> dict[scraping.Labels, float]:
-        """Value of an expression now: labels, without those of the target → value."""
+        """Evaluate a PromQL expression; return labels, without those of the target → value."""
         data = await self.ask("query", query=expression)
         return {
             frozenset(
@@ -94,7 +94,7 @@ class Prometheus:
         }
 
     def stop(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the server, and wait until it has ended."""
         self.process.terminate()
         self.process.wait(PATIENCE)
 
@@ -109,9 +109,8 @@ async def _scraping(folder: Path, target: int) -> AsyncIterator[Prometheus]:
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration), "utf-8")
-    for _ in range(
-        5
-    ):  # between finding a free port and listening there, another program may take it
+    # Another program may take the free port before Prometheus listens on it.
+    for _ in range(5):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         prometheus = Prometheus(folder, port)
@@ -133,8 +132,8 @@ def _promtool(*arguments: str, text: str = "") -> str:
     return done.stdout + done.stderr
 
 
-async def test_promtool_accepts_a_scrape() -> None:
-    """`promtool check metrics` finds no fault in a scrape."""
+async def test_promtool_finds_no_fault_in_a_scrape() -> None:
+    """`promtool check metrics` finds no fault in a scrape of /metrics."""
     monitor = Monitor(interval=1000)
     monitor.measure(rtmon.Hub())
     sio = chat()
@@ -145,9 +144,9 @@ async def test_promtool_accepts_a_scrape() -> None:
     assert await asyncio.to_thread(_promtool, "check", "metrics", text=text) == ""
 
 
-def test_alerts_fire_only_when_the_server_is_in_trouble(tmp_path: Path) -> None:
-    """Each rule in docs/alerts.yml is valid, fires for a server in trouble, and is quiet for a
-    healthy one.
+def test_alert_rules_fire_for_a_server_in_trouble_only(tmp_path: Path) -> None:
+    """Every alert rule of docs/alerts.yml is valid, fires for a server in trouble, and does not
+    fire for a healthy one.
     """
     rules = scraping.DOCS / "alerts.yml"
     assert f"SUCCESS: {len(scraping.alerts())} rules found" in _promtool(
@@ -168,9 +167,9 @@ async def _echo(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-async def test_prometheus_has_the_numbers_of_the_server(tmp_path: Path) -> None:
-    """Queries of a Prometheus that scrapes a server give the server's counts; every alert rule
-    and panel works on them, and no alert fires.
+async def test_prometheus_server_returns_the_counts_of_the_scraped_server(tmp_path: Path) -> None:
+    """Prometheus server returns the scraped server's counts, evaluates every alert rule and panel,
+    and fires no alert.
     """
     monitor = Monitor(interval=0.1)
     hub = rtmon.Hub()
@@ -227,7 +226,7 @@ CHANGING = {
     "rtmon_own_seconds_total",
     *(f"rtmon_lag_seconds_{part}" for part in ("bucket", "count", "sum")),
 }
-"""What goes on while nothing happens: two scrapes cannot be equal."""
+"""Metrics that change although nothing happens, so that two scrapes of them cannot be equal."""
 
 
 async def _said(prometheus: Prometheus, name: str, value: float) -> None:
@@ -239,11 +238,14 @@ async def _eventually(
     expression: str,
     condition: Callable[[dict[scraping.Labels, float]], bool],
 ) -> None:
-    """Wait until an expression has the expected value: on a busy machine a scrape may come late."""
+    """Wait until an expression has the expected value, since a scrape may be late on a busy
+    machine.
+    """
     seen: dict[scraping.Labels, float] = {}
     try:
         async with asyncio.timeout(PATIENCE):
-            while not condition(seen := await prometheus.query(expression)):  # noqa: ASYNC110 - Prometheus has to be asked
+            # Prometheus can only be polled.
+            while not condition(seen := await prometheus.query(expression)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError:
         pytest.fail(f"{expression} is {seen}: {prometheus.log[-2000:]}")

@@ -1,4 +1,4 @@
-"""CSV files that roll when they are full."""
+"""CSV files that are renamed and continued in a new file when they reach a size limit."""
 
 from __future__ import annotations
 
@@ -54,9 +54,11 @@ def _details(path: Path) -> list[str]:
     details=st.lists(st.lists(text, max_size=6), max_size=6),
     max_bytes=st.integers(len(HEADER), 3 * len(HEADER)),
 )
-def test_rolled_files_hold_every_line_in_order(details: list[list[str]], max_bytes: int) -> None:
-    """The files, sorted by name, hold all lines in order; each is complete, and only a file
-    with a single line is larger than the limit.
+def test_rolled_csv_files_hold_every_line_in_order(
+    details: list[list[str]], max_bytes: int
+) -> None:
+    """Rolled CSV files, sorted by name, hold every line in order, and only a file with a single
+    line is larger than the limit.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -72,8 +74,10 @@ def test_rolled_files_hold_every_line_in_order(details: list[list[str]], max_byt
             assert lines or len(parts) == 1
 
 
-def test_oldest_file_is_deleted_beyond_the_kept_number(tmp_path: Path) -> None:
-    """The sink keeps the given number of files, and touches no other file in the folder."""
+def test_oldest_rolled_csv_file_is_deleted_above_the_kept_number(tmp_path: Path) -> None:
+    """Oldest rolled CSV file is deleted above the number of files to keep, and no other file in the
+    folder is changed.
+    """
     others = [
         tmp_path / name for name in ("events.000000.csv.gz", "events.mine.csv", "events.1.csv")
     ]
@@ -91,9 +95,9 @@ def test_oldest_file_is_deleted_beyond_the_kept_number(tmp_path: Path) -> None:
     assert {other.read_text() for other in others} == {"mine"}
 
 
-def test_next_run_keeps_files_of_the_run_before(tmp_path: Path) -> None:
-    """A new run renames the file of an earlier run and continues its numbering; it replaces
-    empty files.
+def test_next_run_keeps_csv_files_of_earlier_runs(tmp_path: Path) -> None:
+    """Next run of a CSV sink renames the CSV file of an earlier run with a continued number,
+    and replaces an empty file.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")
@@ -110,9 +114,9 @@ def test_next_run_keeps_files_of_the_run_before(tmp_path: Path) -> None:
 DETAILS = ['a"\r\n"', "\r\n\r\n", 'é "quoted"\r\n', "b"]
 
 
-def test_next_run_keeps_the_whole_lines_of_a_cut_file(tmp_path: Path) -> None:
-    """The next run keeps all whole lines of a file that a crash cut anywhere, even inside a
-    cell with a line break.
+def test_next_run_keeps_the_complete_lines_of_a_truncated_csv_file(tmp_path: Path) -> None:
+    """Next run of a CSV sink keeps all complete lines of a CSV file that a crash truncated at
+    any byte.
     """
     lines = [_line(1, detail) for detail in DETAILS]
     content = (HEADER + "".join(lines)).encode()
@@ -126,8 +130,10 @@ def test_next_run_keeps_the_whole_lines_of_a_cut_file(tmp_path: Path) -> None:
         assert details == DETAILS[: max(0, sum(end <= cut for end in ends) - 1)], cut
 
 
-def test_next_run_starts_a_file_when_a_crash_left_none(tmp_path: Path) -> None:
-    """After a crash between the rename and the new file, the next run begins a new file."""
+def test_next_run_begins_a_csv_file_when_a_crash_left_none(tmp_path: Path) -> None:
+    """Next run of a CSV sink begins a new CSV file with the next number when a crash left only
+    a renamed and a partial file.
+    """
     write_csv(tmp_path / "events.000041.csv", "events", [])
     (tmp_path / ".events.csv.1.partial").write_text("seq,")
     file = _file(tmp_path / "events.csv", max_bytes=1)
@@ -136,8 +142,8 @@ def test_next_run_starts_a_file_when_a_crash_left_none(tmp_path: Path) -> None:
     assert [path.name for path in _parts(tmp_path)[1:]] == ["events.000042.csv", "events.csv"]
 
 
-def test_foreign_file_is_renamed_unchanged(tmp_path: Path) -> None:
-    """A file that rtmon did not write, or wrote with other columns, is neither lost nor changed."""
+def test_csv_sink_renames_a_foreign_file_without_changing_it(tmp_path: Path) -> None:
+    """CSV sink renames a file that rtmon did not write, and does not change its content."""
     (tmp_path / "events.csv").write_bytes(b'a,b\n1,"x')
     _file(tmp_path / "events.csv").close()
     assert (tmp_path / "events.000001.csv").read_bytes() == b'a,b\n1,"x'
@@ -159,9 +165,9 @@ while True:
 """
 
 
-async def test_killed_process_leaves_whole_lines(tmp_path: Path) -> None:
-    """After SIGKILL during writing and the start of the next run, all files can be read, and no
-    line between the first and the last is missing.
+async def test_killed_process_leaves_csv_files_without_missing_lines(tmp_path: Path) -> None:
+    """CSV files of a process killed by SIGKILL can be read after the next run has started, and no
+    line among them is missing.
     """
     path = tmp_path / "events.csv"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, str(path))
@@ -177,9 +183,9 @@ async def test_killed_process_leaves_whole_lines(tmp_path: Path) -> None:
     assert len(numbers) > 20
 
 
-def test_attached_sink_rolls_each_table(tmp_path: Path) -> None:
-    """The files of a rolling sink, read as the documentation says, equal the Monitor's
-    DataFrames together.
+def test_rolling_csv_sink_splits_each_table_into_several_files(tmp_path: Path) -> None:
+    """CSV sink with a size limit splits each table into several files, which together equal the
+    Monitor's DataFrame.
     """
     monitor = Monitor(interval=1000)
     with monitor.attach(CSVSink(tmp_path, max_bytes=2000, keep=None)):
@@ -200,7 +206,11 @@ def test_attached_sink_rolls_each_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"max_bytes": 0}, {"max_bytes": "1 GB"}, {"keep": 0}, {"keep": -1}]
 )
-def test_sink_names_the_limit_when_it_is_wrong(options: dict[str, Any], tmp_path: Path) -> None:
-    """A senseless limit raises at once, and the error names it."""
+def test_csv_sink_raises_and_names_the_option_when_a_limit_is_wrong(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """CSV sink raises OptionError that names the option when a size limit or number of files is
+    wrong.
+    """
     with pytest.raises(OptionError, match=next(iter(options))):
         CSVSink(tmp_path, **options)

@@ -1,4 +1,4 @@
-"""Socket.IO's metrics in a scrape."""
+"""Metrics of Socket.IO servers in a scrape."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _event(said: Said, name: str, event: str, namespace: str = "/") -> float:
     return said[f"rtmon_socketio_{name}_total"][label(namespace=namespace, event=event)]
 
 
-async def test_scrape_has_the_counts_of_real_clients() -> None:
-    """Events, namespaces, rooms, reasons and acknowledgements equal those of a real
-    conversation.
+async def test_scrape_has_the_socketio_counts_of_two_clients() -> None:
+    """Scrape of /metrics has the events, namespaces, rooms, errors, disconnects and
+    acknowledgements of two Socket.IO clients.
     """
     sio = chat(namespaces=["/", "/closed"])
     sio.on("connect", lambda *_: False, namespace="/closed")
@@ -72,9 +72,9 @@ async def test_scrape_has_the_counts_of_real_clients() -> None:
     assert sum(after["rtmon_socketio_leave_reasons_total"].values()) == 2
 
 
-async def test_scrape_has_no_socketio_metrics_without_a_probe() -> None:
-    """Without a measured Socket.IO server, or after it has stopped, not even the names of its
-    metrics are in a scrape.
+async def test_scrape_has_no_socketio_metrics_without_a_socketio_server() -> None:
+    """Scrape of /metrics has no Socket.IO metric before a Socket.IO server is measured and
+    after the server was deleted.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -87,10 +87,8 @@ async def test_scrape_has_no_socketio_metrics_without_a_probe() -> None:
         assert "socketio" not in (await get(admin.port, "/metrics")).text
 
 
-async def test_documented_metrics_equal_those_of_a_busy_server() -> None:
-    """A scrape of a server that has used every feature has exactly the documented metrics, with
-    their units.
-    """
+async def test_documented_socketio_metrics_equal_the_exported_ones() -> None:
+    """Exported Socket.IO metrics have exactly the documented names, types and units."""
     monitor = Monitor(interval=1000)
     sio = chat()
     probe = instrument(sio, monitor)
@@ -104,9 +102,9 @@ async def test_documented_metrics_equal_those_of_a_busy_server() -> None:
     assert told["rtmon_socketio_ack_seconds"].unit == "seconds"
 
 
-async def test_two_servers_share_their_series() -> None:
-    """The counts of two Socket.IO servers of one Monitor add up in one series each, since
-    Prometheus refuses duplicates.
+async def test_metrics_add_up_two_socketio_servers_of_one_monitor() -> None:
+    """Exported metrics add up the counts of two Socket.IO servers of one Monitor in one series
+    each.
     """
     monitor = Monitor(interval=1000)
     servers = [chat(), chat()]
@@ -123,9 +121,9 @@ async def test_two_servers_share_their_series() -> None:
     assert _event(said, "emitted_events", "news", "/n") == 2
 
 
-async def test_events_and_namespaces_have_a_bounded_number_of_series() -> None:
-    """Invented names of events and namespaces count as `other`; whatever comes, no counter
-    falls and nothing is missing.
+async def test_metrics_have_series_for_a_limited_number_of_socketio_names() -> None:
+    """Exported metrics have series for a limited number of Socket.IO events and namespaces,
+    count all others as "other", and lose no event.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -153,11 +151,11 @@ async def test_events_and_namespaces_have_a_bounded_number_of_series() -> None:
     assert _event(said, "received_events", hostile.replace("\ud800", "?")) == 3
 
 
-async def test_scrape_has_all_else_when_a_server_cannot_be_read(
+async def test_scrape_reports_a_probe_failure_when_a_socketio_server_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When reading a Socket.IO server raises, a scrape has all other metrics and reports the
-    failure.
+    """Scrape of /metrics leaves out the Socket.IO metrics and counts a probe failure when
+    reading the Socket.IO server raises.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -170,8 +168,10 @@ async def test_scrape_has_all_else_when_a_server_cannot_be_read(
     assert said["rtmon_probe_failures_total"][NO_LABELS] >= 1
 
 
-async def test_registry_is_scraped_on_a_thread_while_events_are_counted() -> None:
-    """A registry read on another thread during traffic shows no counter that falls."""
+async def test_registry_read_on_a_thread_shows_no_falling_socketio_counter() -> None:
+    """Prometheus registry that is read on another thread while events are counted shows no
+    counter that falls.
+    """
     monitor = Monitor(interval=1000)
     sio = chat()
     statistics = instrument(sio, monitor)._statistics

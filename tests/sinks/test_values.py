@@ -1,4 +1,4 @@
-"""Values of a scrape equal the measured numbers."""
+"""The values in a scrape equal the measured numbers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from rtmon.metrics.columns import CAUSE_COLUMNS, SAMPLE, Column
 from rtmon.metrics.histogram import BYTE, MICROSECOND, HistogramRecorder
 from rtmon.metrics.records import Snapshot
 from rtmon.sinks import prometheus
-from rtmon.sinks.prometheus import buckets, naming
+from rtmon.sinks.prometheus import histogram_buckets, metric_names
 from rtmon.testing import until
 from tests.sinks.scraping import NO_LABELS, OPENMETRICS, echoing, get, label, scrape
 
 
-async def test_scrape_equals_the_counts_of_a_client() -> None:
-    """Numbers in /metrics equal the client's own counts, to the byte."""
+async def test_scrape_has_exactly_the_counts_of_a_client() -> None:
+    """Scrape of /metrics has exactly the connections, messages and bytes that a client has sent and
+    received.
+    """
     monitor = Monitor(interval=1000, node="somewhere")
     async with echoing(monitor) as url, serve_admin(monitor, port=0) as admin:
         async with connect(url, compression=None) as client, connect(url):
@@ -64,9 +66,9 @@ async def test_scrape_equals_the_counts_of_a_client() -> None:
     }
 
 
-async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
-    """Each counter, gauge, histogram and tally of a Sample is a metric; totals equal the
-    Snapshot's and gauges the latest Sample's.
+async def test_every_column_of_a_sample_is_a_metric_with_type_unit_and_help_text() -> None:
+    """Every counter, gauge, histogram and tally of a sample is a metric with its type, unit and
+    help text, and has the Monitor's value.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -78,7 +80,7 @@ async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
         await client.recv()
         monitor.tick()
         await hub.publish("news", {"text": "hello"})
-        await asyncio.sleep(0.001)  # CPU is used per time, so that some has to pass
+        await asyncio.sleep(0.001)  # CPU use is measured over time, so some time must pass
         monitor.tick()
     snapshot, latest = monitor.collector.published(), monitor.collector.history.latest()
     families = {family.name: family for family in prometheus.registry(monitor).collect()}
@@ -88,7 +90,7 @@ async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
     for column in told:
         if column.name in {"seq", "elapsed", "cpu", "own", *CAUSE_COLUMNS}:
             continue
-        family = families.pop(naming.metric_name(column))
+        family = families.pop(metric_names.metric_name(column))
         unit = {"s": "seconds", "B": "bytes"}.get(column.unit)
         assert family.unit == unit or unit is None
         assert family.documentation
@@ -122,8 +124,10 @@ async def test_every_column_is_a_metric_with_unit_and_meaning() -> None:
     assert families.keys() == {"rtmon", "rtmon_uptime_seconds", "rtmon_close_causes"}
 
 
-def test_help_texts_use_no_internal_terms() -> None:
-    """The help text of a metric names neither Samples nor columns."""
+def test_metric_help_texts_use_no_internal_terms() -> None:
+    """Help texts of metrics are sentences without the internal terms "Sample" and "null", and name
+    only existing metrics.
+    """
     about = {f"{family.name}_total": family.documentation for family in prometheus.families()}
     for name, text in about.items():
         assert text[0].isupper(), name
@@ -134,8 +138,8 @@ def test_help_texts_use_no_internal_terms() -> None:
     assert text == "Binary messages among rtmon_messages_in_total."
 
 
-async def test_both_formats_have_the_same_values() -> None:
-    """OpenMetrics and Prometheus' text format have the same numbers."""
+async def test_openmetrics_and_prometheus_text_have_the_same_values() -> None:
+    """Scrapes of /metrics in OpenMetrics and in Prometheus' text format have the same values."""
     monitor = Monitor(interval=1000)
     for seconds in (0.001, 0.5):
         monitor.collector.rtt(monitor.collector.meter(), seconds)
@@ -155,8 +159,8 @@ def _plain(family: Any) -> Iterator[tuple[str, float]]:
         yield sample.name, float(sample.value)
 
 
-async def test_unknown_metric_is_left_out() -> None:
-    """A metric that no probe knows is not in a scrape, rather than 0."""
+async def test_scrape_leaves_out_a_metric_whose_value_is_unknown() -> None:
+    """Scrape of /metrics leaves out a metric whose value is unknown instead of showing 0."""
     monitor = Monitor(interval=1000)
     monitor.tick()
     async with serve_admin(monitor, port=0) as admin:
@@ -169,8 +173,10 @@ async def test_unknown_metric_is_left_out() -> None:
     assert "rtmon_wire_out_bytes_total" in said
 
 
-async def test_metrics_that_asgi_cannot_give_are_left_out() -> None:
-    """With only ASGI probed, a scrape has no waits and no round trips."""
+async def test_scrape_leaves_out_metrics_that_the_asgi_probe_cannot_measure() -> None:
+    """Scrape of /metrics leaves out round trips, receive times, send queues and slow
+    connections when only the ASGI probe measures.
+    """
     monitor = Monitor(interval=1000)
     meter = monitor.collector.meter(probe="asgi")
     monitor.connection_opened(meter)
@@ -184,8 +190,8 @@ async def test_metrics_that_asgi_cannot_give_are_left_out() -> None:
         assert not [name for name in said if name.startswith(f"rtmon_{unknown}")]
 
 
-def test_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line added to the table of columns adds a metric."""
+def test_column_added_to_the_table_becomes_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Column added to the table of sample columns becomes a metric with its unit and help text."""
 
     @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
     class More(Snapshot):
@@ -196,7 +202,7 @@ def test_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
         Column("saved_bytes", "counter", "B", "Int64", "Saved during the Sample by compression."),
         Column("waits", "gauge", "connections", "Int64", "Connections that wait."),
     )
-    monkeypatch.setattr(naming, "SAMPLE", (*SAMPLE, *added))
+    monkeypatch.setattr(metric_names, "SAMPLE", (*SAMPLE, *added))
     monitor = Monitor()
     monitor.collector._published = More(node="n", epoch="e", seq=1, time=0.0, uptime=1.0)
     families = {family.name: family for family in prometheus.registry(monitor).collect()}
@@ -213,13 +219,17 @@ def test_new_column_is_a_new_metric(monkeypatch: pytest.MonkeyPatch) -> None:
     steps=st.lists(st.integers(0, 1 << 28) | st.sampled_from([15, 16, 1023, 1024, 1 << 26])),
     resolution=st.sampled_from([MICROSECOND, BYTE]),
 )
-def test_histograms_count_exactly_below_each_bound(steps: list[int], resolution: float) -> None:
-    """Each bucket counts exactly the values that do not exceed its bound."""
+def test_exported_histogram_bucket_counts_exactly_the_values_within_its_bound(
+    steps: list[int], resolution: float
+) -> None:
+    """Exported histogram bucket counts exactly the values that do not exceed its bound."""
     recorder = HistogramRecorder(resolution)
     for value in steps:
         recorder.record(value * resolution)
     for bound, (le, count) in zip(
-        (*buckets.BOUNDS, None), buckets.cumulative(recorder.take()), strict=True
+        (*histogram_buckets.BOUNDS, None),
+        histogram_buckets.cumulative(recorder.take()),
+        strict=True,
     ):
         assert count == sum(1 for value in steps if bound is None or value <= bound), le
         assert float(le) == (float("inf") if bound is None else round(bound * resolution, 6))

@@ -1,4 +1,4 @@
-"""Keys of `rtmon top` and the choices that they change."""
+"""The keys of `rtmon top`, and the choices that they change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtmon.terminal.key_choices import SORTS, KeyChoices, keys
 
 
 def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
-    """The choices after those keys."""
+    """Return the choices after these keys were pressed."""
     choices = choices or KeyChoices()
     for key in keys(text):
         choices.press(key)
@@ -36,13 +36,17 @@ def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
         ("\x1b[B/", "offset", 0),
     ],
 )
-def test_key_changes_one_choice(typed: str, field: str, value: object) -> None:
-    """Each key changes one choice; the arrows scroll, never above the first row."""
+def test_key_of_rtmon_top_changes_one_choice(typed: str, field: str, value: object) -> None:
+    """Key of `rtmon top` changes one choice, such as sort column or state, and scrolling never goes
+    above the first row.
+    """
     assert getattr(pressed(typed), field) == value
 
 
-def test_slash_filters_while_typing() -> None:
-    """Text typed after / filters at once; after Enter, keys are commands again."""
+def test_slash_key_filters_connections_while_the_user_types() -> None:
+    """Slash key of `rtmon top` filters connections while the user types, and after Enter keys are
+    commands again.
+    """
     choices = pressed("/ádq\x7fa")
     assert (choices.contains, choices.finding, choices.done) == ("áda", True, False)
     assert choices.query(5).contains == "áda"
@@ -50,15 +54,17 @@ def test_slash_filters_while_typing() -> None:
     assert choices.contains == "áda"
 
 
-def test_escape_clears_the_filter() -> None:
-    """After Esc all connections are listed again."""
+def test_escape_key_clears_the_filter_of_rtmon_top() -> None:
+    """Escape key of `rtmon top` clears the filter."""
     choices = pressed("/ada\x1b")
     assert (choices.contains, choices.finding) == ("", False)
 
 
 @given(st.text())
-def test_any_keys_give_a_valid_query(typed: str) -> None:
-    """No key, and no sequence that a terminal sends by itself, makes an invalid query."""
+def test_any_keys_of_rtmon_top_give_a_valid_query(typed: str) -> None:
+    """Any sequence of keys in `rtmon top` gives a query with a valid sort column, state and
+    offset.
+    """
     query = pressed(typed).query(3)
     assert query.sort in SORTS
     assert query.state in {"open", "closed", None}

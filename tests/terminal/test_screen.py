@@ -24,7 +24,7 @@ from tests.synthetic import SyntheticFeed
 def screen(
     feed: Any, choices: KeyChoices | None = None, *, width: int = 80, height: int = 24
 ) -> str:
-    """The lines for a terminal of that size, without colours."""
+    """Return the screen's lines for a terminal of this size, without colours."""
     timeline = Timeline()
     timeline.extend(feed.samples())
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
@@ -37,8 +37,10 @@ def screen(
 @pytest.mark.parametrize(
     ("width", "height"), [(80, 24), (140, 40), (40, 14), (220, 60), (80, 12), (80, 20)]
 )
-def test_screen_fits_the_terminal(width: int, height: int) -> None:
-    """No line is too wide, there are not too many, and the last one lists the keys."""
+def test_screen_of_rtmon_top_fits_the_terminal(width: int, height: int) -> None:
+    """Screen of `rtmon top` is not wider or taller than the terminal, and its last line lists the
+    keys.
+    """
     lines = screen(SyntheticFeed(ago=120), width=width, height=height).splitlines()
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
@@ -46,8 +48,10 @@ def test_screen_fits_the_terminal(width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 40), (220, 60)])
-def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> None:
-    """Each series has a sparkline with its highest value, event-loop lag and CPU included."""
+def test_screen_of_rtmon_top_shows_a_sparkline_for_every_series(width: int, height: int) -> None:
+    """Screen of `rtmon top` shows a sparkline for every series of the brief charts, with the
+    highest CPU and event-loop lag.
+    """
     shown = screen(SyntheticFeed(ago=300), width=width, height=height)
     for chart in BRIEF:
         for series in chart.series:
@@ -57,8 +61,10 @@ def test_screen_shows_every_series_of_every_chart(width: int, height: int) -> No
     assert re.search(r"lag p99 +[▁▂▃▄▅▆▇█]+ max [\d.]+ ms", shown)
 
 
-def test_screen_shows_rows_in_the_chosen_order() -> None:
-    """Rows and their number are the feed's."""
+def test_screen_of_rtmon_top_shows_rows_in_the_chosen_order() -> None:
+    """Screen of `rtmon top` shows the connections in the chosen order from the chosen row on, with
+    their number.
+    """
     feed = SyntheticFeed(ago=5, users=0)
     for number in range(30):
         name = f"user-{number:02}"
@@ -71,8 +77,8 @@ def test_screen_shows_rows_in_the_chosen_order() -> None:
     assert feed.status.source in shown
 
 
-def test_screen_shows_the_last_rows_when_scrolled_past_the_end() -> None:
-    """Scrolling past the end shows the last rows."""
+def test_screen_of_rtmon_top_shows_the_last_rows_when_scrolled_past_the_end() -> None:
+    """Screen of `rtmon top` shows the last rows when the user scrolls past the end."""
     feed = SyntheticFeed(ago=5, users=30)
     choices = KeyChoices(offset=1000)
     shown = screen(feed, choices)
@@ -80,29 +86,37 @@ def test_screen_shows_the_last_rows_when_scrolled_past_the_end() -> None:
     assert f"–{total} of {total} open" in shown
 
 
-def test_screen_says_connecting_before_the_first_sample() -> None:
-    """Before the first Sample the screen shows no number."""
+def test_screen_of_rtmon_top_says_connecting_before_the_first_sample() -> None:
+    """Screen of `rtmon top` shows "Connecting" and a dash for unknown numbers before the first
+    sample.
+    """
     shown = screen(SyntheticFeed(ago=0, users=0))
     assert "Connecting" in shown
     assert "–" in shown
 
 
 @given(name=st.text(max_size=40), path=st.text(max_size=40))
-def test_names_from_clients_are_no_terminal_commands(name: str, path: str) -> None:
-    """Names and paths cannot move the cursor, change colours or reverse the writing direction."""
+def test_screen_of_rtmon_top_prints_no_control_characters_of_clients(name: str, path: str) -> None:
+    """Screen of `rtmon top` contains only printable characters when a client's name and path
+    contain any.
+    """
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", name=name, path=path, opened=feed.now()))
     shown = screen(feed, KeyChoices(contains=name), width=200)
     assert all(line.isprintable() for line in shown.split("\n"))
 
 
-def test_unprintable_characters_are_marked() -> None:
-    """An escape sequence is shown as text, with a mark where it began."""
+def test_unprintable_characters_are_replaced_by_a_mark() -> None:
+    """Function printable() replaces each unprintable character by a mark and keeps the rest of an
+    escape sequence as text.
+    """
     assert printable("a\x1b[2Jb\u202ec") == "a�[2Jb�c"
 
 
-def test_sparkline_scales_to_the_largest_value() -> None:
-    """The largest value is a full bar, 0 the lowest one, and unknown a gap."""
+def test_sparkline_scales_its_bars_to_the_largest_value() -> None:
+    """Sparkline draws the largest value as a full bar, 0 as the lowest bar, and an unknown value as
+    a gap.
+    """
     assert sparkline([0.0, math.nan, 4.0, 8.0], 6) == "  ▁ ▅█"
     assert sparkline([1.0, 0.0, 0.0], 2) == "▁▁"
     assert sparkline([], 3) == "   "

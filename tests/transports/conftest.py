@@ -1,4 +1,4 @@
-"""A hub on all transports, and a Monitor that counts its connections."""
+"""Fixtures that serve a hub by uvicorn over all ASGI transports, counted by a Monitor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.transports.links import SocketIOLink, Stream
 
 @dataclass
 class House:
-    """A served hub.
+    """A served hub with its Monitor.
 
     Attributes:
-        where: host and port.
-        transports: uvicorn's network connections so far.
+        where: ``host:port`` of the server.
+        transports: asyncio transports of uvicorn's connections so far.
     """
 
     hub: Hub
@@ -35,23 +35,23 @@ class House:
 
     @property
     def unsent(self) -> int:
-        """Bytes that uvicorn holds for readers that do not read."""
+        """Number of bytes in uvicorn's write buffers."""
         return sum(transport.get_write_buffer_size() for transport in self.transports)
 
     async def stream(self, query: str = "", **headers: str) -> Stream:
-        """An event stream."""
+        """Open an event stream, which is closed at the end of the test."""
         stream = await Stream.open(f"http://{self.where}/events?{query}", **headers)
         self.stack.push_async_callback(stream.aclose)
         return stream
 
     async def socket(self, transport: str = "websocket", **options: Any) -> SocketIOLink:
-        """A Socket.IO connection."""
+        """Open a Socket.IO connection, which is closed at the end of the test."""
         link = await SocketIOLink.open(f"http://{self.where}", transport, **options)
         self.stack.push_async_callback(link.aclose)
         return link
 
     def row(self, name: str) -> ConnectionInfo:
-        """A connection's row in the table."""
+        """Tick the Monitor, and return the row of the connection with this name."""
         self.monitor.tick()
         (info,) = [info for info in self.monitor.collector.connections() if info.name == name]
         return info
@@ -62,7 +62,7 @@ Begin = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def begin() -> AsyncIterator[Begin]:
-    """Return a function that serves hubs with options of the application and of the hub."""
+    """A function that serves a hub with options of the ASGI application and of the hub."""
     async with AsyncExitStack() as stack:
 
         async def make(*, application: dict[str, Any] | None = None, **options: Any) -> House:
@@ -88,5 +88,5 @@ async def begin() -> AsyncIterator[Begin]:
 
 @pytest.fixture
 async def house(begin: Begin) -> House:
-    """A hub with default options, but quicker announcements."""
+    """A served hub with default options, except that joins are announced after 0.02 s."""
     return await begin()

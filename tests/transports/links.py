@@ -1,4 +1,4 @@
-"""Clients of event streams and Socket.IO, written as docs/transports.md describes them."""
+"""Test clients for event streams and Socket.IO, written after docs/transports.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Event", "SocketIOLink", "Stream", "hang_up"]
 
 @dataclass
 class Event:
-    """A server-sent event, as a browser dispatches it."""
+    """A server-sent event, with the fields that a browser's EventSource has."""
 
     name: str
     data: str
@@ -26,12 +26,12 @@ class Event:
 
 
 class Stream:
-    """An event stream, read line by line as the HTML Standard defines.
+    """An event stream, parsed line by line as the HTML Standard defines.
 
     Attributes:
-        last_id: the id to return with.
-        retry: milliseconds, from the server.
-        comments: how many came.
+        last_id: the latest event id, to send as ``Last-Event-ID`` on reconnect.
+        retry: reconnection time in milliseconds that the server sent, or None.
+        comments: number of comment lines so far.
         texts: the data of each event so far.
     """
 
@@ -47,7 +47,7 @@ class Stream:
 
     @classmethod
     async def open(cls, url: str, **headers: str) -> Self:
-        """Request a stream."""
+        """Request an event stream with these HTTP headers."""
         http = httpx.AsyncClient(timeout=60, trust_env=False)
         request = http.build_request("GET", url, headers=headers)
         return cls(http, await http.send(request, stream=True), url.partition("?")[0])
@@ -76,7 +76,7 @@ class Stream:
                     self.retry = int(value)
 
     async def _lines(self) -> AsyncIterator[str]:
-        # Not httpx's own, which takes other characters for line ends, too.
+        # httpx's own line splitting also splits at characters that do not end a line in SSE.
         rest = ""
         async for text in self.response.aiter_text():
             *lines, rest = re.split("\r\n|\n|\r", rest + text)
@@ -84,7 +84,7 @@ class Stream:
                 yield line
 
     async def next(self) -> Event:
-        """The next event.
+        """Return the next event.
 
         Raises:
             StopAsyncIteration: the stream has ended.
@@ -95,12 +95,14 @@ class Stream:
         return event
 
     async def post(self, data: str | bytes, token: str | None = None) -> httpx.Response:
-        """Post a message to the stream."""
+        """Post a message for this stream, with its session or another token; return the
+        response.
+        """
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         return await self._http.post(self._url, content=data, headers=headers)
 
     async def aclose(self) -> None:
-        """Disconnect."""
+        """Close the stream."""
         await self.response.aclose()
         await self._http.aclose()
 
@@ -109,13 +111,13 @@ class SocketIOLink:
     """A connection of python-socketio's client.
 
     Attributes:
-        offset: the last offset, to return with.
-        events: the names of all events so far.
-        got, said: received and sent messages over Engine.IO, and their bytes in Socket.IO.
+        offset: the offset of the latest event, to send on reconnect.
+        events: the names of all events received so far.
+        got, said: number of messages received and sent, and their bytes as Socket.IO packets.
     """
 
     def __init__(self, namespace: str = "/") -> None:
-        # python-socketio does not close HTTP sessions that it made itself when it is let go.
+        # python-socketio does not close an HTTP session that it has created itself.
         self._http = ClientSession()
         self.client = socketio.AsyncClient(reconnection=False, http_session=self._http)
         self.namespace = namespace
@@ -130,7 +132,9 @@ class SocketIOLink:
 
     @classmethod
     async def open(cls, url: str, transport: str, *, namespace: str = "/", **auth: Any) -> Self:
-        """Connect over ``websocket`` or ``polling``, or by an upgrade from one to the other."""
+        """Connect over ``websocket`` or ``polling``, or from polling to WebSocket by
+        ``upgrade``.
+        """
         link = cls(namespace)
         transports = ["polling", "websocket"] if transport == "upgrade" else [transport]
         try:
@@ -162,7 +166,7 @@ class SocketIOLink:
 
     @staticmethod
     def _add(counts: list[int], data: str | bytes) -> None:
-        """Add an event, an acknowledgement, or an attachment of one."""
+        """Count an event, an acknowledgment, or a binary attachment."""
         if isinstance(data, bytes) or data[0] in "2356":
             counts[0] += isinstance(data, str)
             counts[1] += len(data.encode() if isinstance(data, str) else data)
@@ -178,7 +182,7 @@ class SocketIOLink:
         self._inbox.put_nowait(None)
 
     async def next(self) -> dict[str, Any]:
-        """The next message.
+        """Return the next message.
 
         Raises:
             StopAsyncIteration: the connection has ended.
@@ -193,26 +197,27 @@ class SocketIOLink:
         await self.client.emit(event, arguments, namespace=self.namespace, **options)
 
     async def call(self, event: str, *arguments: Any) -> Any:
-        """Emit an event and wait for its acknowledgement."""
+        """Emit an event, and return its acknowledgment."""
         return await self.client.call(event, arguments, namespace=self.namespace, timeout=60)
 
     async def aclose(self) -> None:
-        """Disconnect."""
+        """Disconnect, and close the HTTP session."""
         await hang_up(self.client)
         await self._http.close()
 
 
 async def hang_up(client: socketio.AsyncClient) -> None:
-    """Disconnect, and wait until the client's tasks have ended."""
+    """Disconnect a Socket.IO client, and wait until its tasks have ended."""
     tasks = set(filter(None, [client.eio.read_loop_task, client.eio.write_loop_task]))
     if client.eio.state == "connected":
-        # One that is still sending forgets to say goodbye; one that failed will not send it all.
+        # A client disconnects without its close packet while it still sends, so wait for its
+        # queue, unless its write task has failed and will never empty the queue.
         sent = asyncio.ensure_future(client.eio.queue.join())
         await asyncio.wait({sent, client.eio.write_loop_task}, return_when=asyncio.FIRST_COMPLETED)
         sent.cancel()
     await client.disconnect()
-    # One whose server let it go says goodbye in a task of its own. When that has overlooked its
-    # end, behind a packet that came with it, it would wait for half a minute.
+    # After a disconnect by the server, the client's read task may wait for 30 s when the close
+    # packet came together with another packet.
     _, stuck = await asyncio.wait(tasks, timeout=2) if tasks else (tasks, set())
     for task in stuck:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Six kinds of members of one room; each counts its own messages in both directions."""
+"""Members of one room over six transports and codecs, which count their own messages and bytes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROOM = "lobby"
 
 
 class Member(abc.ABC):
-    """A member of the room, over several connections in sequence.
+    """A member of the room, which may reconnect several times.
 
     Attributes:
-        kind: which way.
-        name: on the present connection.
-        heard: id, offset and text of each received message of the room.
-        connections: how many it has had.
-        got, said: received and sent messages, and their bytes, on the present connection.
+        kind: key of the transport and codec in :data:`KINDS`.
+        name: the client's name on the present connection.
+        heard: id, offset and text of each room message received.
+        connections: number of connections so far, the present one included.
+        got, said: messages received and sent on the present connection, and their bytes.
     """
 
     transport = "websocket"
@@ -48,11 +48,11 @@ class Member(abc.ABC):
 
     @property
     def name(self) -> str:
-        """Its name on this connection."""
+        """The client's name on the present connection."""
         return f"{self.kind}-{self.connections}"
 
     async def come(self) -> None:
-        """Connect, or reconnect, and join the room."""
+        """Connect or reconnect, and join the room."""
         self.connections += 1
         self.proxy.refusing = False
         self.got, self.said = [0, 0], [0, 0]
@@ -71,7 +71,7 @@ class Member(abc.ABC):
         self.over.set()
 
     def take(self, message: dict[str, Any]) -> None:
-        """Record a message of the server."""
+        """Record a message from the server."""
         payload = message["payload"]
         if message["type"] == "room_message":
             self.heard.append((message["id"], payload["offset"], payload["text"]))
@@ -85,7 +85,7 @@ class Member(abc.ABC):
             self._joined.set()
 
     async def kill(self) -> None:
-        """Lose the network, and detect it."""
+        """Cut the network connection, and wait until the client has noticed."""
         self.proxy.refusing = True
         self.proxy.cut()
         async with asyncio.timeout(60):
@@ -93,11 +93,11 @@ class Member(abc.ABC):
             await self.close()
 
     async def speak(self, text: str) -> None:
-        """Send a message to the room."""
+        """Send a text to the room."""
         await self.say({"type": "room_message", "payload": {"room": ROOM, "text": text}})
 
     async def leave(self) -> None:
-        """Ask the server to close, and receive until the end."""
+        """Request the server to close the connection, and read until it ends."""
         await self.say({"type": "disconnect"})
         async with asyncio.timeout(60):
             await self.over.wait()
@@ -105,11 +105,11 @@ class Member(abc.ABC):
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Connect."""
+        """Open the connection."""
 
     @abc.abstractmethod
     async def next(self) -> dict[str, Any]:
-        """The server's next message."""
+        """Return the server's next message."""
 
     @abc.abstractmethod
     async def say(self, message: dict[str, Any]) -> None:
@@ -117,11 +117,11 @@ class Member(abc.ABC):
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connection."""
 
 
 class OverWebSocket(Member):
-    """Native or ASGI WebSocket, in JSON or MessagePack; the member keeps its own position."""
+    """A native or ASGI WebSocket in JSON or MessagePack; the member stores its own position."""
 
     connection: ClientConnection
 
@@ -156,7 +156,7 @@ class OverWebSocket(Member):
 
 
 class OverStream(Member):
-    """Server-sent events; the last event id recovers its place, as in a browser."""
+    """Server-Sent Events; the member recovers by ``Last-Event-ID``, as a browser does."""
 
     transport = "sse"
     stream: Stream
@@ -185,7 +185,7 @@ class OverStream(Member):
 
 
 class OverSocketIO(Member):
-    """socket.io-client in Node; connection state recovery recovers its place."""
+    """socket.io-client in Node; the member recovers by Socket.IO's connection state recovery."""
 
     def __init__(self, kind: str, proxy: FaultProxy, node: Node) -> None:
         super().__init__(kind, proxy)

@@ -1,4 +1,4 @@
-"""The real socket.io-client in Node, driven by a test."""
+"""The real socket.io-client in a Node process that a test controls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODE = shutil.which("node")
 
 
 class Node:
-    """A Node process with named Socket.IO clients."""
+    """A Node process with Socket.IO clients, each known by a name."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -32,14 +32,14 @@ class Node:
             self._inboxes[told["socket"]].put_nowait(told)
 
     def do(self, what: str, socket: str, **more: Any) -> None:
-        """Send a command."""
+        """Send the Node process a command for one client."""
         assert self._process.stdin is not None
         self._inboxes.setdefault(socket, asyncio.Queue())
         command = {"do": what, "socket": socket, **more}
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def next(self, socket: str, *events: str) -> dict[str, Any]:
-        """The next of some events, or of all, of a client."""
+        """Return a client's next event, or its next one with one of these names."""
         async with asyncio.timeout(60):
             while True:
                 told = await self._inboxes[socket].get()
@@ -47,7 +47,7 @@ class Node:
                     return told
 
     async def aclose(self) -> None:
-        """End the process with all its clients."""
+        """End the process, and with it all clients."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
@@ -56,7 +56,7 @@ class Node:
 
 @asynccontextmanager
 async def node() -> AsyncIterator[Node]:
-    """A Node process."""
+    """Start a Node process, and end it afterwards."""
     await asyncio.to_thread(install)
     script = Path(__file__).with_name("sockets.mjs")
     pipe = asyncio.subprocess.PIPE

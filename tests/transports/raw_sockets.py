@@ -1,4 +1,4 @@
-"""One hub behind each kind of server, and raw sockets as clients."""
+"""A hub behind each kind of server, and raw TCP sockets as clients."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.probes.serving import serving
 __all__ = ["SERVERS", "HubServer", "Wire", "frame", "opened", "upgrade"]
 
 SERVERS = ("native", "asgi", "uvicorn")
-"""``rtmon.serve``, ``rtmon.asgi.serve``, and a uvicorn of the user's own with ``guarded()``."""
+"""``rtmon.serve()``, ``rtmon.asgi.serve()``, and uvicorn with the options of ``guarded()``."""
 
 LONG = 60.0
 
 
 @dataclass
 class HubServer:
-    """A served hub."""
+    """A served hub with its Monitor."""
 
     kind: str
     hub: Hub
@@ -35,11 +35,11 @@ class HubServer:
 
     @property
     def url(self) -> str:
-        """The address for WebSocket clients."""
+        """The URL for WebSocket clients."""
         return f"ws://127.0.0.1:{self.port}/ws"
 
     def rejected(self) -> int:
-        """Handshakes rejected so far, each with an Event."""
+        """Return the number of rejected handshakes, each recorded as an Event."""
         self.monitor.tick()
         history = self.monitor.collector.history
         events = [event for event in history.events() if event.kind == "rejected"]
@@ -53,8 +53,8 @@ async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncItera
 
     Args:
         kind: one of :data:`SERVERS`.
-        head: seconds for the head of a request.
-        options: of the hub.
+        head: time limit in seconds for a client to send its request headers.
+        options: options of the hub.
     """
     hub, monitor = Hub(**{"announce": 0.02, **options}), Monitor(interval=1000)
     where: tuple[Any, ...] = (hub, "127.0.0.1", 0)
@@ -76,7 +76,7 @@ async def opened(kind: str, *, head: float = 10.0, **options: Any) -> AsyncItera
 
 
 class Wire:
-    """A client's socket."""
+    """A client's raw TCP connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -84,7 +84,7 @@ class Wire:
     @classmethod
     @asynccontextmanager
     async def to(cls, port: int, said: bytes = b"") -> AsyncIterator[Self]:
-        """Connect, and send bytes."""
+        """Connect to a port, and send these bytes."""
         wire = cls(*await asyncio.open_connection("127.0.0.1", port))
         wire.writer.write(said)
         try:
@@ -93,7 +93,7 @@ class Wire:
             wire.writer.transport.abort()
 
     async def rest(self) -> bytes:
-        """All bytes until the server ends the connection."""
+        """Return all bytes that arrive until the server ends the connection."""
         received = b""
         async with asyncio.timeout(LONG):
             with contextlib.suppress(ConnectionError):
@@ -102,20 +102,20 @@ class Wire:
         return received
 
     async def status(self) -> int:
-        """The HTTP status that the server answers with, before it ends the connection; 0 if it
-        ends it without an answer.
+        """Return the response's HTTP status, or 0 when the server ends the connection without a
+        response.
         """
         return int((await self.rest() or b". 0").split(b" ", 2)[1])
 
     async def upgraded(self) -> None:
-        """Wait until the server has accepted a handshake."""
+        """Wait until the server has accepted the WebSocket handshake."""
         async with asyncio.timeout(LONG):
             head = await self.reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
 
 
 def upgrade(*headers: str, path: str = "/ws", body: bytes = b"") -> bytes:
-    """A WebSocket handshake as bytes."""
+    """Return a WebSocket handshake request as bytes."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -131,6 +131,6 @@ def upgrade(*headers: str, path: str = "/ws", body: bytes = b"") -> bytes:
 
 
 def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
-    """A short client frame, masked with zeros."""
+    """Return a client frame with less than 126 bytes of data, masked with zeros."""
     assert len(data) < 126
     return bytes([(0x80 if fin else 0) | opcode, 0x80 | len(data), 0, 0, 0, 0]) + data

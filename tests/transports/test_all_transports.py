@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 @asynccontextmanager
 async def six() -> AsyncIterator[tuple[rtmon.Monitor, dict[str, Member]]]:
-    """A hub on a native and an ASGI listener, one Monitor, and a member of each kind."""
+    """Serve a hub natively and over ASGI with one Monitor, and yield a room member of each kind."""
     monitor = rtmon.Monitor(interval=1000)
     hub = rtmon.Hub(announce=0.02, rate=10_000)
     async with AsyncExitStack() as stack:
@@ -41,22 +41,23 @@ async def six() -> AsyncIterator[tuple[rtmon.Monitor, dict[str, Member]]]:
 
 
 async def together(members: dict[str, Member], count: int) -> None:
-    """Wait until all members have that many messages."""
+    """Wait until each member has received this many room messages."""
     async with asyncio.timeout(60):
         for member in members.values():
             await until(lambda m=member: len(m.heard) >= count)
 
 
 def rows(monitor: rtmon.Monitor) -> dict[str, ConnectionInfo]:
-    """The connections table, by name."""
+    """Tick the Monitor, and return the rows of the connections table by client name."""
     monitor.tick()
     return {str(info.name): info for info in monitor.collector.connections()}
 
 
-async def test_one_room_over_six_transports_is_consistent() -> None:
-    """Each of six kinds of members gets every message of a room once, in the same order and
-    with the same id; a killed member that returns misses nothing; and the Monitor's counts of
-    each connection equal the client's.
+async def test_room_members_on_six_transports_receive_the_same_messages_also_after_reconnects() -> (
+    None
+):
+    """Room members on six transports receive the same messages once and in order, also after
+    reconnects, and the Monitor counts the same as each client.
     """
     async with six() as (monitor, members):
         for turn in range(3):
@@ -77,7 +78,7 @@ async def test_one_room_over_six_transports_is_consistent() -> None:
             said += 3
             await member.come()
             await together(members, said)
-            # More may have been under way to it.
+            # The server may have sent messages that the killed client did not receive.
             assert (rows(monitor)[name].messages_out or 0) >= got
             assert killed.transport == rows(monitor)[name].transport
 

@@ -1,4 +1,4 @@
-"""The hub as an ASGI application: WebSockets, limits, mounting, shutdown."""
+"""The hub as an ASGI application: paths, limits, mounting, shutdown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.transports.links import SocketIOLink, Stream
 
 
 async def next_of(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Return the next message of this type."""
     async with asyncio.timeout(60):
         while True:
             message = json.loads(await connection.recv())
@@ -37,9 +37,9 @@ async def next_of(connection: ClientConnection, kind: str) -> dict[str, Any]:
                 return message  # type: ignore[no-any-return]
 
 
-async def test_name_in_the_path_is_only_a_proposal(house: House) -> None:
-    """The text after /ws/ is the client's name unless its join gives another; the hub decides.
-    The table groups these paths.
+async def test_name_in_the_path_is_the_clients_name_unless_the_query_has_one(house: House) -> None:
+    """Client gets the name after ``/ws/`` in its URL unless the query has a name, and its id is
+    chosen by the hub.
     """
     ids = set()
     for path, name in [
@@ -59,9 +59,9 @@ async def test_name_in_the_path_is_only_a_proposal(house: House) -> None:
     assert house.row("cy").path == "/"
 
 
-async def test_server_sends_small_messages_without_delay() -> None:
-    """Nagle's algorithm is off: it would hold back the second of two small messages until the
-    client acknowledges the first, 40 ms later.
+async def test_asgi_server_disables_nagles_algorithm() -> None:
+    """ASGI server sets ``TCP_NODELAY`` on its connections, so that small messages are sent
+    without delay.
     """
     async with serve(rtmon.Hub(), "127.0.0.1", 0) as server, connect(server.url):
         (protocol,) = server._uvicorn.server_state.connections
@@ -69,9 +69,11 @@ async def test_server_sends_small_messages_without_delay() -> None:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-async def test_unknown_paths_are_refused(house: House) -> None:
-    """Unknown paths are neither WebSocket nor page; /healthz is for load balancers, / for
-    browsers.
+async def test_asgi_application_refuses_unknown_paths_and_serves_page_script_and_health(
+    house: House,
+) -> None:
+    """ASGI application of a hub answers unknown paths with 403 or 404, and serves its chat page,
+    script and health check.
     """
     for path in ("elsewhere", "ws/a/b", "events"):
         with pytest.raises(InvalidStatus) as refused:
@@ -92,10 +94,10 @@ async def test_unknown_paths_are_refused(house: House) -> None:
         assert cached.status_code == 304
 
 
-async def test_too_large_message_closes_the_connection_with_1009(house: House) -> None:
-    """A client that sends more bytes than the limit in its welcome gets 1009, as over the
-    native transport.
-    """
+async def test_asgi_server_closes_client_with_1009_when_its_message_is_too_large(
+    house: House,
+) -> None:
+    """ASGI server closes a client with 1009 when it sends a message above the size limit."""
     for text in ("x" * 131_073, "€" * 50_000):
         async with connect(f"ws://{house.where}/ws", proxy=None) as client:
             await next_of(client, "welcome")
@@ -105,9 +107,9 @@ async def test_too_large_message_closes_the_connection_with_1009(house: House) -
             assert client.close_code == 1009
 
 
-async def test_messages_after_the_close_are_ignored(house: House) -> None:
-    """Over each transport, messages that come after the server has closed a connection reach no
-    client, even if the close is not delivered yet.
+async def test_hub_ignores_messages_after_it_has_closed_the_connection(house: House) -> None:
+    """Hub ignores messages over WebSocket, Server-Sent Events and Socket.IO after it has closed
+    the connection.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -139,8 +141,8 @@ async def test_messages_after_the_close_are_ignored(house: House) -> None:
     assert len(heard) == 3
 
 
-async def test_full_hub_refuses_with_a_retry(begin: Begin) -> None:
-    """Over each transport, a client of a full hub is told to come back later."""
+async def test_full_hub_refuses_websocket_and_event_stream_with_1013(begin: Begin) -> None:
+    """Hub at ``max_connections`` closes a WebSocket and an event stream with 1013."""
     house = await begin(max_connections=1)
     async with connect(f"ws://{house.where}/ws", proxy=None) as first:
         await next_of(first, "welcome")
@@ -154,9 +156,9 @@ async def test_full_hub_refuses_with_a_retry(begin: Begin) -> None:
         assert json.loads(event.data)["payload"]["code"] == 1013
 
 
-async def test_slow_reader_is_cut(begin: Begin) -> None:
-    """A WebSocket that its client does not read is ended by the hub's policy, and its queue is
-    freed.
+async def test_slow_asgi_websocket_is_disconnected_and_its_buffer_freed(begin: Begin) -> None:
+    """WebSocket under ASGI whose client stops reading is disconnected, and uvicorn's write
+    buffer is freed.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/ws/eve"
@@ -176,8 +178,8 @@ async def test_slow_reader_is_cut(begin: Begin) -> None:
 
 @asynccontextmanager
 async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
-    """A hub mounted in a user's FastAPI application with a probe around it; closed twice, as
-    users may do.
+    """Serve a hub mounted in a FastAPI application with a probe around it; close it twice at the
+    end.
     """
     hub, monitor = rtmon.Hub(announce=0.02), rtmon.Monitor(interval=1000)
     live = app(hub)
@@ -192,8 +194,8 @@ async def mounted() -> AsyncIterator[tuple[rtmon.Hub, rtmon.Monitor, str]]:
 
 
 async def test_hub_mounted_in_fastapi_serves_every_transport() -> None:
-    """Below a path of a FastAPI application every transport works, and each connection is
-    counted once, although a probe wraps the application.
+    """Hub mounted below a path of a FastAPI application serves every transport, and each
+    connection is counted once.
     """
     async with mounted() as (hub, monitor, where):
         async with connect(f"ws://{where}/live/ws/ada", proxy=None) as ada:
@@ -225,11 +227,13 @@ async def test_hub_mounted_in_fastapi_serves_every_transport() -> None:
 
 
 async def otherwise(_self: Any, _eio_sid: str, _packet: Any, _more: Any) -> None:
-    """A method as another version might have it."""
+    """Stand in for a python-socketio method whose signature has changed."""
 
 
-def test_server_refuses_an_application_in_place_of_a_hub() -> None:
-    """What is no hub is refused with words that say what to give."""
+def test_asgi_serve_raises_option_error_when_given_an_application() -> None:
+    """``rtmon.asgi.serve()`` raises OptionError that names what to pass when it gets an ASGI
+    application instead of a hub.
+    """
     with pytest.raises(OptionError, match=r"takes a hub, not .*give rtmon.Hub\(\) itself"):
         serve(app(rtmon.Hub()), "127.0.0.1", 0)  # type: ignore[arg-type]
 
@@ -242,11 +246,11 @@ def test_server_refuses_an_application_in_place_of_a_hub() -> None:
         (socketio.AsyncManager, "eio_sid_from_sid", None),
     ],
 )
-def test_unknown_socketio_version_is_refused_at_start(
+def test_hub_application_raises_option_error_for_unsupported_python_socketio(
     monkeypatch: pytest.MonkeyPatch, owner: type, name: str, other: Any
 ) -> None:
-    """A python-socketio with other internals raises when the hub is served, not when a client
-    connects.
+    """ASGI application of a hub raises OptionError at its creation when python-socketio's
+    internals are not the expected ones.
     """
     app(rtmon.Hub())
     for cls in owner.__mro__:
@@ -258,19 +262,18 @@ def test_unknown_socketio_version_is_refused_at_start(
         app(rtmon.Hub())
 
 
-async def test_serve_names_the_port_when_it_is_in_use() -> None:
-    """A server that cannot listen raises with the address and the remedy."""
+async def test_asgi_serve_raises_port_in_use() -> None:
+    """``rtmon.asgi.serve()`` raises PortInUse when its port is in use."""
     async with serve(rtmon.Hub(), port=0) as server:
         with pytest.raises(PortInUse, match="in use"):
             await serve(rtmon.Hub(), port=server.port)
 
 
-async def test_streams_last_when_another_server_was_stopped_before(
+async def test_event_stream_stays_open_after_another_server_was_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a signal has stopped another uvicorn of this process, as in a notebook, streams of
-    a later server stay open; idle connections of proxies are kept longer than the proxies keep
-    them.
+    """Event stream stays open although an earlier server of this process was stopped by a
+    signal.
     """
     monkeypatch.setattr(AppStatus, "should_exit", True)
     hub = rtmon.Hub(announce=0.02)
@@ -286,7 +289,7 @@ async def test_streams_last_when_another_server_was_stopped_before(
 
 
 async def test_stopping_server_closes_every_transport_with_1001() -> None:
-    """Clients of every transport get 1001, and the server ends soon after."""
+    """ASGI server that stops closes clients of every transport with 1001."""
     hub = rtmon.Hub(announce=0.02)
     async with serve(hub, port=0, admin=0) as server:
         assert server.admin_url is not None

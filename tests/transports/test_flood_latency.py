@@ -1,4 +1,4 @@
-"""Latency of one client while others flood the server with compressed messages."""
+"""Latency of one client while other clients flood the server with compressed messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from websockets.sync.client import connect
 from tests.transports.test_hostile_memory import server
 
 ROUNDS = 3
-"""Comparisons of a server with and without flooding clients, one after the other."""
+"""Number of comparisons of the same server with and without flooding clients."""
 
 SECONDS = 3.0
-"""For which each of the two is measured."""
+"""Seconds for which the latency is measured each time."""
 
 FLOOD = """
 import asyncio, sys
-from tests.servers.test_paced_inflation import DEFLATE, padded
+from tests.servers.test_paced_decompression import DEFLATE, padded
 from tests.transports.raw_sockets import Wire
 async def flood(port):
     async with Wire.to(port, DEFLATE) as wire:
@@ -49,8 +49,8 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 
 @pytest.fixture
 def undisturbed() -> Iterator[None]:
-    """Give this test and its processes priority over all others of the machine, whose
-    scheduling would be measured as well; they need a sixth of a core.
+    """Give this test and its child processes real-time priority, so that other processes do not
+    affect the measured latency.
     """
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
@@ -63,9 +63,7 @@ def undisturbed() -> Iterator[None]:
 
 @asynccontextmanager
 async def flooded(port: int, clients: int) -> AsyncIterator[None]:
-    """Clients in their own process that send compressed messages in a loop, as fast as the
-    server takes them.
-    """
+    """Run a process whose clients send compressed messages as fast as the server reads them."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FLOOD, str(port), str(clients)), stdout=asyncio.subprocess.PIPE
     )
@@ -81,7 +79,7 @@ async def flooded(port: int, clients: int) -> AsyncIterator[None]:
 
 
 def round_trips(port: int) -> list[float]:
-    """Milliseconds of each round trip of a client that sends 200 pings a second."""
+    """Send 200 pings a second, and return each round-trip time in milliseconds."""
     taken = []
     with connect(f"ws://127.0.0.1:{port}/ws", proxy=None, compression=None) as client:
         said = json.dumps({"type": "ping", "id": "1"})
@@ -97,13 +95,13 @@ def round_trips(port: int) -> list[float]:
 
 
 async def p99(port: int) -> float:
-    """The 99th percentile in milliseconds."""
+    """Return the 99th percentile of a client's round-trip times in milliseconds."""
     taken = await asyncio.to_thread(round_trips, port)
     return statistics.quantiles(taken, n=100)[98]
 
 
 async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
-    """The p99 of round trips without and with flooding clients, for each comparison."""
+    """Return pairs of 99th percentiles, without and with flooding clients."""
     found = []
     async with server(kind) as (_, port):
         await p99(port)
@@ -119,9 +117,11 @@ async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
 @pytest.mark.usefixtures("undisturbed")
 @pytest.mark.parametrize("clients", [1, 8])
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_round_trips_at_most_triple_when_clients_flood(kind: str, clients: int) -> None:
-    """The p99 of a client's round trips grows at most threefold when others flood with messages
-    that inflate a thousandfold.
+async def test_p99_latency_at_most_triples_while_other_clients_flood(
+    kind: str, clients: int
+) -> None:
+    """Server keeps a client's p99 latency within three times its normal value while others flood
+    it with messages that inflate a thousandfold.
     """
     found = await ratios(kind, clients)
     assert statistics.median(flooding / alone for alone, flooding in found) <= 3, found

@@ -1,4 +1,4 @@
-"""Frozen clients leave the hub when their keepalive fails, not when TCP gives up."""
+"""Clients that stop responding: they leave the hub at the keepalive timeout, before TCP's."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _pinging(seconds: float) -> dict[str, float]:
 
 
 SOON = 4.0
-"""Far below the 30 s that the library waits for the close frame's answer here."""
+"""Time limit in seconds, far below the 30 s for which ``websockets`` awaits a close frame."""
 
 STOPPED = 15.0
-"""Seconds in which a stopped client is gone, whose keepalive takes two; nothing else ends it in
-less than a minute."""
+"""Time limit in seconds for a stopped client, whose keepalive fails after two; other time limits
+are a minute or longer."""
 
 CHILD = """
 import asyncio, sys
@@ -95,7 +95,9 @@ async def _heard(client: ClientConnection, kind: str) -> dict[str, Any]:
 async def test_frozen_client_leaves_presence_when_its_keepalive_fails(
     door: Any, codec: Any
 ) -> None:
-    """Other clients get its leave, and presence lists it no more, once the ping timeout is over."""
+    """Client that stops reading is announced as left and removed from presence when its
+    keepalive ping times out.
+    """
     hub = Hub(announce=0.02)
     async with door(hub) as url, connect(f"{url}?name=bo", proxy=None) as bo:
         options: Any = {"proxy": None, "subprotocols": [codec], "ping_interval": None}
@@ -114,9 +116,9 @@ async def test_frozen_client_leaves_presence_when_its_keepalive_fails(
         frozen.transport.abort()
 
 
-async def test_frozen_client_that_thaws_is_ignored_and_closed() -> None:
-    """Messages that it sent before or after thawing reach no client, since it has left; it gets
-    the close code.
+async def test_client_that_reads_again_after_its_keepalive_timeout_is_ignored_and_closed() -> None:
+    """Client that reads again after its keepalive timeout is closed with 1011, and its late
+    message reaches no other client.
     """
     hub = Hub(announce=0.02)
     async with _native(hub) as url, connect(f"{url}?name=bo", proxy=None) as bo:
@@ -137,8 +139,8 @@ async def test_frozen_client_that_thaws_is_ignored_and_closed() -> None:
         await until(lambda: len(hub.connections) == 1)
 
 
-async def test_other_node_is_told_when_a_frozen_client_left(tmp_path: Path) -> None:
-    """A client of another node, through Redis, is told as soon."""
+async def test_clients_of_another_node_are_told_when_a_keepalive_fails(tmp_path: Path) -> None:
+    """Clients of another node are told that a client has left when its keepalive ping times out."""
     redis = RedisServer(tmp_path)
     try:
         hubs = [Hub(announce=0.02, broker=RedisBroker(redis.url)) for _ in range(2)]
@@ -160,7 +162,7 @@ async def test_other_node_is_told_when_a_frozen_client_left(tmp_path: Path) -> N
 
 @asynccontextmanager
 async def _child(url: str, *codec: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A client in its own process."""
+    """Run a client in its own process."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CHILD, url, *codec, stdout=pipe
@@ -188,12 +190,12 @@ async def _check_stopped(door: Any, codec: str) -> None:
         assert peer.waiting > 60_000
         await until(lambda: not hub.connections, timeout=STOPPED)
         assert asyncio.get_running_loop().time() - began >= 1.0
-        await until(lambda: peer._over, timeout=STOPPED)  # its connection has ended, too
+        await until(lambda: peer._over, timeout=STOPPED)  # The connection itself has ended too.
 
 
-async def test_stopped_client_leaves_when_its_keepalive_fails_behind_a_full_queue() -> None:
-    """A client that is stopped and then sent more than its buffers take leaves after the ping
-    timeout, though its ping waits behind all that.
+async def test_stopped_client_with_a_full_queue_leaves_at_the_keepalive_timeout() -> None:
+    """Client process that is stopped leaves the hub at the keepalive timeout, although its ping
+    is queued behind unsent messages.
     """
     await _check_stopped(_native, "rtmon.v1.json")
 
@@ -201,15 +203,17 @@ async def test_stopped_client_leaves_when_its_keepalive_fails_behind_a_full_queu
 @pytest.mark.matrix
 @pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
 @pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
-async def test_stopped_client_leaves_behind_each_server_and_codec(door: Any, codec: str) -> None:
-    """The same holds behind each server and with each codec."""
+async def test_stopped_client_leaves_at_the_keepalive_timeout_on_each_server_and_codec(
+    door: Any, codec: str
+) -> None:
+    """Client process that is stopped leaves the hub at the keepalive timeout on each server and
+    with each codec.
+    """
     await _check_stopped(door, codec)
 
 
-async def test_handler_raises_when_it_sends_to_a_stopped_client() -> None:
-    """A handler whose send waits for a stopped client gets ConnectionClosed after the ping
-    timeout, even without a stall timeout.
-    """
+async def test_send_raises_connection_closed_when_a_stopped_client_times_out() -> None:
+    """Handler's ``send()`` to a stopped client raises ConnectionClosed at the keepalive timeout."""
     stopped = asyncio.Event()
     told: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()
 

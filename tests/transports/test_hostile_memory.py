@@ -1,4 +1,4 @@
-"""Cost of hostile clients for a server in its own process: memory, and its other clients."""
+"""Memory use of a server under hostile clients, and service for its other clients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.servers.test_paced_inflation import DEFLATE, padded
+from tests.servers.test_paced_decompression import DEFLATE, padded
 from tests.transports.raw_sockets import LONG, Wire, frame, upgrade
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -31,7 +31,7 @@ asyncio.run(main())
 """
 
 MOST = 32_768
-"""KiB by which hostile clients may make a server grow."""
+"""Limit in KiB for the growth of the server's memory."""
 
 HOSTILE = {
     "pings without reading": (1, b"", frame(9) * 200),
@@ -41,18 +41,18 @@ HOSTILE = {
     "fragments of a byte": (4, frame(1, fin=False), frame(0, b"x", fin=False) * 10_000),
     "messages without end": (4, b"", frame(1, b"{}") * 10_000),
 }
-"""Number of clients, the bytes that each sends first, and those that it repeats."""
+"""Number of clients, the bytes that each sends first, and the bytes that it sends repeatedly."""
 
 
 def memory(process: asyncio.subprocess.Process, what: str) -> int:
-    """A process's memory in KiB: ``VmRSS`` now, ``VmHWM`` at its highest."""
+    """Return a process's memory in KiB: ``VmRSS`` is the present value, ``VmHWM`` the peak."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 @asynccontextmanager
 async def server(kind: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """A hub's server in its own process."""
+    """Serve a hub in its own process; yield the process and the port."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, kind, stdin=pipe, stdout=pipe
@@ -67,13 +67,15 @@ async def server(kind: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, i
 
 
 async def welcomed(port: int) -> None:
-    """Check that a well-behaved client is served."""
+    """Check that a new client gets its welcome."""
     async with asyncio.timeout(LONG), connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as client:
         assert json.loads(await client.recv())["type"] == "welcome"
 
 
 async def attack(port: int, first: bytes, again: bytes) -> None:
-    """Send without reading, until the server ends the connection or five seconds have passed."""
+    """Send these bytes without reading, until the server disconnects or five seconds have
+    passed.
+    """
     with contextlib.suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(5), Wire.to(port, upgrade()) as wire:
             await wire.upgraded()
@@ -86,7 +88,7 @@ async def attack(port: int, first: bytes, again: bytes) -> None:
 
 
 async def check_attack(kind: str, what: str) -> None:
-    """Attack a fresh server three times, and check the growth of its memory."""
+    """Attack a new server three times, and check the growth of its memory."""
     clients, first, again = HOSTILE[what]
     async with server(kind) as (process, port):
         await welcomed(port)
@@ -98,23 +100,25 @@ async def check_attack(kind: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_memory_does_not_grow_by_unread_pongs(kind: str) -> None:
-    """A client that sends pings and reads no pong does not grow the server's memory."""
+async def test_server_memory_stays_bounded_when_a_client_reads_no_pongs(kind: str) -> None:
+    """Server's memory grows by less than 32 MiB when a client sends endless pings and reads no
+    pongs.
+    """
     await check_attack(kind, "pings without reading")
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
 @pytest.mark.parametrize("what", HOSTILE)
-async def test_memory_does_not_grow_by_endless_input(kind: str, what: str) -> None:
-    """Endless input of any kind does not grow the server's memory, and other clients are served
-    afterwards.
+async def test_server_memory_stays_bounded_under_endless_input(kind: str, what: str) -> None:
+    """Server's memory grows by less than 32 MiB under endless pings, fragments or messages, and
+    a new client is served afterwards.
     """
     await check_attack(kind, what)
 
 
 async def check_compressed(kind: str, clients: int) -> None:
-    """Send a fresh server 3,000 messages from each of some clients, which inflate to 375 MiB."""
+    """Send a new server 3,000 messages per client that inflate to 375 MiB; check its memory."""
     said = padded(1) * 3_000
 
     async def flood(port: int) -> None:
@@ -129,7 +133,7 @@ async def check_compressed(kind: str, clients: int) -> None:
         before = memory(process, "VmRSS")
         floods = [asyncio.create_task(flood(port)) for _ in range(clients)]
         for _ in range(20):
-            async with asyncio.timeout(5):  # a newcomer is answered meanwhile
+            async with asyncio.timeout(5):  # A new client is served meanwhile.
                 await welcomed(port)
             await asyncio.sleep(0.1)
         await asyncio.gather(*floods)
@@ -139,22 +143,28 @@ async def check_compressed(kind: str, clients: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_memory_does_not_grow_by_messages_that_inflate_much(kind: str) -> None:
-    """Messages that inflate a thousandfold do not grow the server's memory."""
+async def test_server_memory_stays_bounded_when_messages_inflate_a_thousandfold(kind: str) -> None:
+    """Server's memory grows by less than 32 MiB when a client's messages inflate a thousandfold."""
     await check_compressed(kind, 1)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_memory_does_not_grow_when_eight_clients_inflate_much(kind: str) -> None:
-    """Eight such clients do not grow it either, and new clients are served meanwhile."""
+async def test_server_memory_stays_bounded_when_messages_of_eight_clients_inflate(
+    kind: str,
+) -> None:
+    """Server's memory grows by less than 64 MiB when messages of eight clients inflate a
+    thousandfold, and new clients are served meanwhile.
+    """
     await check_compressed(kind, 8)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["native", "asgi"])
-async def test_server_ends_hundreds_of_sockets_without_a_request(kind: str) -> None:
-    """Hundreds of silent sockets, half requests and large heads are ended, and take no memory."""
+async def test_server_closes_hundreds_of_sockets_without_a_complete_request(kind: str) -> None:
+    """Server closes 300 sockets that send nothing, half a request or too large headers, and its
+    memory grows by less than 32 MiB.
+    """
     said = [b"", b"GET / HTTP/1.1\r\nX: 1\r\n", upgrade("Cookie: s=" + "x" * 8_200)]
     if kind == "asgi":
         said.append(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
@@ -173,8 +183,8 @@ async def test_server_ends_hundreds_of_sockets_without_a_request(kind: str) -> N
 
 
 @pytest.mark.matrix
-async def test_memory_does_not_grow_by_thousands_of_resets() -> None:
-    """Clients that reset their connection once it is open leave no memory behind."""
+async def test_server_memory_stays_bounded_after_thousands_of_connection_resets() -> None:
+    """Server's memory grows by less than 32 MiB when 9,000 clients reset their connections."""
     async with server("native") as (process, port):
         await welcomed(port)
         before = memory(process, "VmRSS")

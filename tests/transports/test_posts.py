@@ -1,4 +1,4 @@
-"""POST requests of Socket.IO and event streams, as proxies and programs send them."""
+"""HTTP POST requests to Socket.IO and event streams: chunked, malformed, too large, interrupted."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ NONE = {
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
-    """Check that no error and no traceback is logged."""
+    """Check that the test logs no error and no traceback."""
     with caplog.at_level(logging.INFO):
         yield
     assert not [r.getMessage() for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR]
 
 
 class Poll:
-    """A polling Socket.IO client, which has a request outstanding only when the test polls."""
+    """A Socket.IO polling client that sends each request only when the test calls it."""
 
     def __init__(self, http: httpx.AsyncClient, address: str) -> None:
         self._http, self.address = http, address
 
     async def post(self, body: Any, **headers: str) -> int:
-        """Post packets; return the status of the answer."""
+        """Post packets, and return the HTTP status."""
         return (await self._http.post(self.address, content=body, headers=headers)).status_code
 
     async def get(self) -> httpx.Response:
-        """Poll for packets."""
+        """Request packets from the server."""
         return await self._http.get(self.address)
 
 
 @pytest.fixture
 async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of HTTP."""
+    """An HTTP client for the served hub."""
     async with httpx.AsyncClient(
         base_url=f"http://{house.where}", trust_env=False, timeout=60
     ) as http:
@@ -67,7 +67,7 @@ async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def polling(http: httpx.AsyncClient) -> Poll:
-    """Connect to the namespace by polling."""
+    """Connect to the Socket.IO namespace by polling."""
     address = "/socket.io/?EIO=4&transport=polling"
     sid = json.loads((await http.get(address)).text[1:])["sid"]
     poll = Poll(http, f"{address}&sid={sid}")
@@ -77,15 +77,19 @@ async def polling(http: httpx.AsyncClient) -> Poll:
 
 
 async def pieces(body: bytes, size: int = 10) -> AsyncIterator[bytes]:
-    """A body that is sent in chunks."""
+    """Yield a request body in chunks."""
     for start in range(0, len(body), size):
         yield body[start : start + size]
         await asyncio.sleep(0)
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_post_is_read_in_every_framing(house: House, http: httpx.AsyncClient) -> None:
-    """Packets arrive with a length, chunked, several at once, or as a form."""
+async def test_socketio_post_is_read_with_length_in_chunks_as_form_or_with_several_packets(
+    house: House, http: httpx.AsyncClient
+) -> None:
+    """Socket.IO packets in a POST are handled whether the body has a length, is chunked, is a
+    form or contains several packets.
+    """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
     poll = await polling(http)
@@ -97,11 +101,11 @@ async def test_post_is_read_in_every_framing(house: House, http: httpx.AsyncClie
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("what", NONE)
-async def test_post_without_packets_is_answered_and_ends_connection(
+async def test_socketio_post_without_valid_packets_gets_400_and_ends_the_connection(
     house: House, http: httpx.AsyncClient, what: str
 ) -> None:
-    """A body that is no packet is answered with 400 even if no poll is outstanding, none of it
-    is handled, and its connection ends.
+    """Socket.IO POST without valid packets gets 400, none of it is handled, and the connection
+    ends.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
@@ -114,10 +118,10 @@ async def test_post_without_packets_is_answered_and_ends_connection(
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_post_that_is_too_large_is_answered_and_ends_connection(
+async def test_too_large_socketio_post_gets_413_and_ends_the_connection(
     house: House, http: httpx.AsyncClient, *, chunked: bool
 ) -> None:
-    """A body over the limit is answered with 413, with or without an outstanding poll."""
+    """Socket.IO POST above the size limit gets 413, and the connection ends."""
     for waiting in (False, True):
         poll = await polling(http)
         await poll.get()
@@ -130,12 +134,10 @@ async def test_post_that_is_too_large_is_answered_and_ends_connection(
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_half_a_post_is_ignored_when_its_client_leaves(
+async def test_incomplete_post_is_ignored_when_the_client_disconnects(
     house: House, http: httpx.AsyncClient
 ) -> None:
-    """A client that leaves in the middle of a request causes no log line, and none of the
-    request is handled.
-    """
+    """Incomplete POST of a client that disconnects is not handled and logs no error."""
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
     poll = await polling(http)
@@ -153,8 +155,8 @@ async def test_half_a_post_is_ignored_when_its_client_leaves(
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_event_stream_takes_chunked_post(house: House) -> None:
-    """A message posted in chunks to an event stream is handled; one too large is answered with
+async def test_chunked_post_to_event_stream_is_handled_unless_too_large(house: House) -> None:
+    """Chunked POST to an event stream gets 202 and is handled; one above the size limit gets
     413.
     """
     heard: list[Any] = []
@@ -172,9 +174,11 @@ async def test_event_stream_takes_chunked_post(house: House) -> None:
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("packet", ["9xyz", "xyz", "", "bA", "4" + "[" * 100_000, "0" * 100])
-async def test_websocket_ends_when_it_sends_no_packet(house: House, packet: str) -> None:
-    """A message that is no packet ends a Socket.IO connection over a WebSocket, before and
-    after it has joined a namespace.
+async def test_socketio_websocket_is_closed_when_it_sends_an_invalid_packet(
+    house: House, packet: str
+) -> None:
+    """Socket.IO connection over a WebSocket is closed when the client sends an invalid packet,
+    before or after it joined a namespace.
     """
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket"
     for joined in (False, True):
@@ -192,10 +196,10 @@ async def test_websocket_ends_when_it_sends_no_packet(house: House, packet: str)
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_client_goes_on_polling_when_its_upgrade_fails(
+async def test_socketio_client_continues_polling_when_its_upgrade_fails(
     house: House, http: httpx.AsyncClient
 ) -> None:
-    """A WebSocket that breaks off during an upgrade leaves the connection on polling."""
+    """Socket.IO client continues over polling when its upgrade to a WebSocket breaks off."""
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)
     for probe in (None, "2probe", "9xyz", "5"):

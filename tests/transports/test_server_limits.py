@@ -1,4 +1,4 @@
-"""Limits that a server applies before any application runs: the same for each server."""
+"""Limits that a server applies to handshakes, frames and tokens, the same on each server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtmon import Hub
-from rtmon.core.guarded_connection import PINGS_AT_ONCE
+from rtmon.core.flood_protection import PINGS_AT_ONCE
 from rtmon.hub import Credentials, User
 from rtmon.protocol import limits
 from rtmon.testing import until
@@ -40,9 +40,11 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_answers_and_ends_malformed_handshake(kind: str) -> None:
-    """A handshake that is too large, has a body or is malformed gets 4xx, ends, counts as
-    rejected, and the answer repeats none of it.
+async def test_server_answers_malformed_handshake_with_4xx_and_counts_it_as_rejected(
+    kind: str,
+) -> None:
+    """Server answers a handshake that is too large, has a body or is malformed with a 4xx
+    status, closes it and counts it as rejected.
     """
     async with opened(kind) as hub_server:
         for what, (request, status) in UNREADABLE.items():
@@ -58,9 +60,9 @@ async def test_server_answers_and_ends_malformed_handshake(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
-    """A header line and a request line of just under 8 KiB, 120 headers, and ``Content-Length:
-    0`` are accepted, in any segments.
+async def test_server_accepts_handshake_just_below_its_size_limits(kind: str) -> None:
+    """Server accepts a handshake with header lines of just below 8 KiB and over 110 headers, in
+    one segment or several.
     """
     large = upgrade(
         "Cookie: s=" + "x" * 8_150,
@@ -79,8 +81,8 @@ async def test_server_takes_handshake_at_its_limits(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_ends_connection_without_a_request(kind: str) -> None:
-    """A socket that sends nothing, half a request line or half of the headers is ended."""
+async def test_server_closes_connection_without_a_complete_request(kind: str) -> None:
+    """Server closes a connection that has not sent a complete request within the time limit."""
     async with opened(kind, head=0.3) as hub_server:
         for said in (b"", b"GET /ws", upgrade()[:-2], upgrade("Cookie: " + "x" * 9_000)[:-2000]):
             async with Wire.to(hub_server.port, said) as wire:
@@ -104,9 +106,7 @@ PLACES = {
 
 
 async def show(hub_server: HubServer, how: str, token: str) -> str:
-    """Send a token in one of the documented ways; return the name that the hub gave, or a
-    refusal.
-    """
+    """Send a token by one of the documented ways; return the client's name, or "refused"."""
     http = hub_server.url.replace("ws://", "http://").removesuffix("/ws")
     header = {"Authorization": f"Bearer {token}"}
     match how.split(", "):
@@ -158,7 +158,7 @@ async def show(hub_server: HubServer, how: str, token: str) -> str:
 
 
 def _name(packets: str) -> str:
-    """The name in a welcome over Socket.IO."""
+    """Return the client's name in a welcome over Socket.IO, or "refused"."""
     return packets.partition('"name":"')[2].partition('"')[0] or "refused"
 
 
@@ -166,9 +166,11 @@ def _name(packets: str) -> str:
     ("kind", "how"),
     [(kind, how) for kind in SERVERS for how in PLACES["native" if kind == "native" else "asgi"]],
 )
-async def test_longest_token_reaches_auth(kind: str, how: str) -> None:
-    """A token of the documented length reaches ``auth`` by each documented way; one character
-    more does not.
+async def test_auth_gets_the_longest_allowed_token_by_every_documented_way(
+    kind: str, how: str
+) -> None:
+    """Hub's ``auth`` function gets a token of the maximum length by each documented way, and the
+    hub refuses one that is a character longer.
     """
     shown: list[str] = []
 
@@ -196,8 +198,12 @@ async def hear(client: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_closes_flood_of_pings_with_1002(kind: str) -> None:
-    """A client that sends thousands of pings at once is closed with 1002, and no other client."""
+async def test_server_closes_client_with_1002_when_it_sends_too_many_pings_at_once(
+    kind: str,
+) -> None:
+    """Server closes a client with 1002 when it sends too many pings at once, and keeps other
+    clients.
+    """
     async with opened(kind) as hub_server:
         async with (
             connect(hub_server.url, proxy=None) as flood,
@@ -212,9 +218,11 @@ async def test_server_closes_flood_of_pings_with_1002(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_closes_endless_fragments_with_1009(kind: str) -> None:
-    """A message of endless empty fragments closes its connection with 1009; one of a thousand
-    fragments, some empty, arrives.
+async def test_server_closes_client_with_1009_when_a_message_has_too_many_fragments(
+    kind: str,
+) -> None:
+    """Server closes a client with 1009 when a message has thousands of empty fragments, and
+    accepts one of about a hundred fragments.
     """
     async with opened(kind) as hub_server:
         async with connect(hub_server.url, proxy=None) as client:
@@ -233,9 +241,9 @@ async def test_server_closes_endless_fragments_with_1009(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-async def test_server_answers_messages_of_one_segment_in_order(kind: str) -> None:
-    """Hundreds of messages, pings and a large message that arrive at once are handled in order,
-    and so is all before a close frame.
+async def test_server_handles_hundreds_of_messages_sent_at_once_in_order(kind: str) -> None:
+    """Server handles 400 messages with pings, and a large one, that arrive at once in order, and
+    those before the close frame too.
     """
     heard: list[Any] = []
     async with opened(kind, rate=10_000, burst=10_000) as hub_server:
@@ -261,8 +269,8 @@ async def test_server_answers_messages_of_one_segment_in_order(kind: str) -> Non
         assert [message.data for message in heard] == [*range(400), "x" * 100_000, "last"]
 
 
-async def test_hub_does_not_count_refused_handshake() -> None:
-    """Handshakes refused as malformed take no place of ``max_connections``."""
+async def test_malformed_handshakes_do_not_count_against_max_connections() -> None:
+    """Hub does not count malformed handshakes against ``max_connections``."""
     async with opened("asgi", max_connections=1) as hub_server:
         for _ in range(5):
             async with Wire.to(hub_server.port, upgrade("Cookie: s=" + "x" * 9_000)) as wire:

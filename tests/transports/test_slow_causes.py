@@ -1,4 +1,4 @@
-"""Causes of slow readers that the hub has cut, over each ASGI transport."""
+"""Cause of closing in the connections table for slow consumers, over each ASGI transport."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ async def _socketio_polling(house: House) -> AsyncIterator[None]:
         sid = json.loads((await http.get(url)).text[1:])["sid"]
         await http.post(f"{url}&sid={sid}", content="40")
         await http.get(f"{url}&sid={sid}")
-        yield  # and polls no more
+        yield  # The client sends no further poll.
 
 
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
-    """A Monitor that ticks when the test calls it."""
+    """A Monitor that ticks only when the test calls it."""
     monitor = Monitor(interval=1_000)
     yield monitor
     monitor.close()
@@ -91,11 +91,13 @@ ASGI = {
 
 @pytest.mark.parametrize("bound", BOUNDS)
 @pytest.mark.parametrize("transport", ASGI)
-async def test_cause_is_slow_consumer_when_the_hub_cuts_a_reader(
+async def test_cause_is_slow_consumer_when_the_hub_disconnects_a_client_that_stops_reading(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, transport: str, bound: str
 ) -> None:
-    """A reader that stops reading has the cause `slow consumer`, however it was cut."""
-    monkeypatch.setattr("rtmon.hub.transports.queued.CLOSE_TIMEOUT", 0.5)
+    """Monitor's connections table has the cause ``slow consumer`` when the hub disconnects a
+    client that stops reading, by either limit.
+    """
+    monkeypatch.setattr("rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 0.5)
     house = await begin(history=0, **BOUNDS[bound])
     come: Callable[[House], Any] = ASGI[transport]
     async with come(house), asyncio.timeout(60):
@@ -107,8 +109,12 @@ async def test_cause_is_slow_consumer_when_the_hub_cuts_a_reader(
     assert house.row("eve").cause == "slow consumer"
 
 
-async def test_cause_is_slow_consumer_when_the_close_frame_arrives(begin: Begin) -> None:
-    """A reader that reads again in time gets 1013, and has the same cause."""
+async def test_cause_is_slow_consumer_when_the_client_receives_close_code_1013(
+    begin: Begin,
+) -> None:
+    """Monitor's connections table has the cause ``slow consumer`` when a slow client reads again
+    in time to receive close code 1013.
+    """
     house = await begin(history=0, **BOUNDS["closed with 1013"])
     async with _websocket(house) as eve, asyncio.timeout(60):
         (session,) = house.hub.connections.values()
@@ -126,10 +132,12 @@ async def test_cause_is_slow_consumer_when_the_close_frame_arrives(begin: Begin)
 
 
 @pytest.mark.parametrize("transport", ["websocket", "socketio-websocket"])
-async def test_cause_is_peer_vanished_when_a_reader_that_kept_up_is_gone(
+async def test_cause_is_peer_vanished_when_a_client_aborts_its_connection(
     begin: Begin, transport: str
 ) -> None:
-    """A connection that the hub did not end has another cause than slowness."""
+    """Monitor's connections table has the cause ``peer vanished`` when a client that is not slow
+    aborts its connection.
+    """
     house = await begin(history=0)
     come: Callable[[House], Any] = ASGI[transport]
     async with come(house):
@@ -138,8 +146,12 @@ async def test_cause_is_peer_vanished_when_a_reader_that_kept_up_is_gone(
     assert house.row("eve").cause == "peer vanished"
 
 
-async def test_cause_is_slow_consumer_when_a_guarded_server_cuts_a_reader(monitor: Monitor) -> None:
-    """Without a hub, the stall timeout of a guarded uvicorn gives the same cause."""
+async def test_cause_is_slow_consumer_when_a_guarded_uvicorn_disconnects_a_stalled_client(
+    monitor: Monitor,
+) -> None:
+    """Monitor's connections table has the cause ``slow consumer`` when the stall timeout of a
+    guarded uvicorn without a hub disconnects a client.
+    """
 
     async def floods(scope: Any, receive: Any, send: Any) -> None:
         await receive()

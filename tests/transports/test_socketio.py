@@ -1,4 +1,4 @@
-"""Socket.IO transport, with the real socket.io-client 4 in Node."""
+"""Socket.IO transport of a hub, with the real socket.io-client 4 in Node."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 @pytest.fixture
 async def clients() -> AsyncIterator[Node]:
-    """A Node process."""
+    """A Node process with Socket.IO clients."""
     async with node() as started:
         yield started
 
@@ -32,22 +32,21 @@ async def clients() -> AsyncIterator[Node]:
 def come(
     clients: Node, house: House, name: str, *, path: str = "", where: str = "", **options: Any
 ) -> None:
-    """Connect a client."""
+    """Connect a Node client to the hub."""
     auth = options.pop("auth", {})
     clients.do("open", name, url=f"http://{where or house.where}{path}", auth=auth, options=options)
 
 
 async def heard(clients: Node, name: str, event: str) -> Any:
-    """The message of the next event with this name."""
+    """Return the message of the client's next event with this name."""
     return (await clients.next(name, event))["args"][0]
 
 
-async def test_socketio_client_exchanges_events_callbacks_and_bytes(
+async def test_socketio_client_exchanges_events_acknowledgments_and_bytes_and_is_counted(
     house: House, clients: Node
 ) -> None:
-    """A client that begins by polling upgrades to a WebSocket; events are message types, a
-    callback gets the answer, bytes travel both ways, errors name their message, and every
-    message is counted once.
+    """Socket.IO client upgrades to a WebSocket, exchanges events, acknowledgments, bytes and
+    errors, and the Monitor counts what the client counts.
     """
     come(clients, house, "ada", auth={"rooms": ["lobby"], "channels": ["raw"]})
     await clients.next("ada", "#connect")
@@ -79,7 +78,7 @@ async def test_socketio_client_exchanges_events_callbacks_and_bytes(
     clients.do("emit", "ada", args=["message", whole])
     assert (await heard(clients, "ada", "error"))["reply_to"] == "mine"
 
-    # Asked for by a message, which comes as one too: the name is Socket.IO's own.
+    # "disconnect" is a reserved event name in Socket.IO, so both messages are "message" events.
     clients.do("emit", "ada", args=["message", {"type": "disconnect"}])
     assert (await heard(clients, "ada", "message"))["payload"]["code"] == 1000
     end = await clients.next("ada", "#disconnect")
@@ -97,8 +96,8 @@ async def test_socketio_client_exchanges_events_callbacks_and_bytes(
 async def test_socketio_client_recovers_after_a_disconnect(
     house: House, clients: Node, transport: str
 ) -> None:
-    """After a disconnect that allows a return, the client is back with the missed messages and
-    ``recovered``; when the history is lost, it is back and not ``recovered``.
+    """Socket.IO client reconnects with ``recovered`` true and the missed messages, and with
+    ``recovered`` false when history is too short.
     """
     async with FaultProxy(f"http://{house.where}") as proxy:
         come(
@@ -137,9 +136,9 @@ async def test_socketio_client_recovers_after_a_disconnect(
         await until(lambda: not house.hub.connections)
 
 
-async def test_each_namespace_has_its_own_hub(begin: Begin, clients: Node) -> None:
-    """An unknown namespace and a full one refuse with an error, and so does a join beyond the
-    limit of rooms.
+async def test_each_socketio_namespace_has_its_own_hub(begin: Begin, clients: Node) -> None:
+    """Socket.IO namespace with its own hub delivers only to its clients, and unknown or full
+    namespaces and invalid rooms are refused.
     """
     staff = Hub(announce=0.02, max_connections=1)
     house = await begin(application={"namespaces": {"/staff": staff}})
@@ -192,15 +191,15 @@ FATAL = [
 
 
 async def ended(connection: ClientConnection) -> None:
-    """Wait for the end of a connection."""
+    """Read until the connection ends."""
     with contextlib.suppress(ConnectionClosed):
         while True:
             await connection.recv()
 
 
-async def test_hostile_packets_end_only_their_own_connection(house: House) -> None:
-    """Any packet gets an answer or ends its connection: it reaches no other handler, and other
-    clients go on.
+async def test_malformed_socketio_packets_affect_only_their_own_connection(house: House) -> None:
+    """Malformed Socket.IO packets are answered or end their own connection, while another client
+    is still served.
     """
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket&name=eve"
     other = await house.socket()
@@ -227,9 +226,9 @@ async def test_hostile_packets_end_only_their_own_connection(house: House) -> No
     assert json.dumps(answer)
 
 
-async def test_slow_socketio_reader_is_cut(begin: Begin) -> None:
-    """A client that stops reading is ended by the hub's policy; at most the hub's bound and one
-    round wait for it, and nothing once it has ended.
+async def test_slow_socketio_client_is_disconnected_and_its_buffer_freed(begin: Begin) -> None:
+    """Socket.IO client that stops reading is disconnected, its drops are counted, and uvicorn's
+    write buffer is freed.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     url = f"ws://{house.where}/socket.io/?EIO=4&transport=websocket&name=eve&channel=big"
@@ -252,10 +251,12 @@ async def test_slow_socketio_reader_is_cut(begin: Begin) -> None:
         eve.transport.abort()
 
 
-async def test_statistics_of_a_hub_leave_unknown_what_socketio_does_not_know(
+async def test_socketio_statistics_of_a_hub_have_null_for_rooms_and_emitted_events(
     house: House, clients: Node
 ) -> None:
-    """A hub's rooms and events sent are null, and an event answered with an error is an error."""
+    """Socket.IO statistics of a hub have null for rooms and emitted events, and count an event
+    answered with an error as an error.
+    """
     come(clients, house, "ada", auth={"rooms": ["lobby"]})
     await clients.next("ada", "#connect")
     clients.do("emit", "ada", args=["room_message", {"room": "lobby", "text": "hello"}])
@@ -264,14 +265,16 @@ async def test_statistics_of_a_hub_leave_unknown_what_socketio_does_not_know(
     await heard(clients, "ada", "error")
     (stats,) = house.monitor.collector.socketio_totals()
     events = {each.event: (each.received, each.emitted, each.errors) for each in stats.events}
-    assert events == {"room_message": (1, None, 0), "no_such_type": (1, None, 1)}
+    assert events == {"room_message": (1, None, 0), "other": (1, None, 1)}
     (namespace,) = stats.namespaces
     assert (namespace.open, namespace.rooms, namespace.memberships) == (1, None, None)
     assert stats.rooms == ()
 
 
-async def test_client_of_engineio_3_is_told_which_version_to_use(house: House) -> None:
-    """A client of Socket.IO 2 gets the error of Socket.IO's own server, by either transport."""
+async def test_engineio_3_client_is_refused_with_the_versions_to_use(house: House) -> None:
+    """Client of Engine.IO 3 gets HTTP 400, or close code 1002, with an error that names the
+    client versions to use.
+    """
     query = "/socket.io/?EIO=3&transport="
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"http://{house.where}{query}polling")

@@ -1,4 +1,4 @@
-"""Server-sent events: framing, recovery, posts and the end of streams."""
+"""Server-Sent Events: headers, recovery, posts, end of streams, slow consumers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.transports.links import Stream
 
 
 async def message(stream: Stream, kind: str) -> dict[str, Any]:
-    """The next message of a type."""
+    """Return the next message of this type."""
     async with asyncio.timeout(60):
         while True:
             event = await stream.next()
@@ -32,9 +32,11 @@ async def said(stream: Stream, kind: str, **payload: Any) -> None:
     assert (response.status_code, response.content) == (202, b"")
 
 
-async def test_stream_has_the_headers_that_proxies_and_browsers_need(begin: Begin) -> None:
-    """No proxy buffers, stores or compresses the stream; it has a retry time, and comments as
-    keepalive.
+async def test_event_stream_has_no_buffering_headers_a_retry_time_and_keepalive_comments(
+    begin: Begin,
+) -> None:
+    """Event stream has headers against buffering, caching and compression, a retry time, and
+    comments as keepalive.
     """
     house = await begin(application={"heartbeat": 0.05})
     stream = await house.stream("name=ada")
@@ -51,9 +53,9 @@ async def test_stream_has_the_headers_that_proxies_and_browsers_need(begin: Begi
     reading.cancel()
 
 
-async def test_last_event_id_recovers_every_place(house: House) -> None:
-    """The last event id brings a client back into its rooms, channels and patterns, later ones
-    included and left ones not, with every missed message.
+async def test_last_event_id_recovers_rooms_and_channels_of_the_client(house: House) -> None:
+    """Event stream that reconnects with ``Last-Event-ID`` is again in its rooms, channels and
+    patterns, and receives the missed publications.
     """
     first = await house.stream("name=ada&room=lobby&channel=news&channel=dull")
     await message(first, "welcome")
@@ -82,7 +84,7 @@ async def test_last_event_id_recovers_every_place(house: House) -> None:
             acks.append((payload.get("room") or payload["channel"], payload.get("recovered")))
         elif event.name == "publication":
             got.append(payload["data"])
-    # Rooms in the address are joined, too, but the stream does not recover them.
+    # The channel in the URL is subscribed too, but not recovered.
     assert sorted(acks) == [
         ("dull", None),
         ("late", True),
@@ -94,9 +96,9 @@ async def test_last_event_id_recovers_every_place(house: House) -> None:
     assert got.index(2) < got.index(5)
 
 
-async def test_stream_reports_a_gap_when_history_is_lost(begin: Begin) -> None:
-    """A client that was away too long, or sends an id of another server, is told of the gap and
-    goes on.
+async def test_event_stream_reports_not_recovered_when_history_is_too_short(begin: Begin) -> None:
+    """Event stream that reconnects reports ``recovered`` false when history is too short or the
+    id is from another server, and continues.
     """
     house = await begin(history=2)
     first = await house.stream("channel=news")
@@ -123,8 +125,12 @@ EVIL = [
 
 
 @pytest.mark.parametrize("evil", EVIL)
-async def test_texts_of_clients_forge_no_events(house: House, evil: str) -> None:
-    """Line ends in texts, data, room names and message ids stay inside the data line."""
+async def test_line_breaks_in_texts_and_ids_forge_no_server_sent_events(
+    house: House, evil: str
+) -> None:
+    """Line breaks in data, message types and message ids do not create additional server-sent
+    events.
+    """
     stream = await house.stream("channel=c")
     await message(stream, "ack")
     await house.hub.publish("c", {evil: evil}, message_id=evil)
@@ -142,9 +148,9 @@ async def test_texts_of_clients_forge_no_events(house: House, evil: str) -> None
     }
 
 
-async def test_posts_need_the_token_of_the_stream(house: House) -> None:
-    """Without the stream's token, or after its end, a post is refused; a post too large, or
-    another method, gets the fitting status.
+async def test_post_to_an_event_stream_needs_the_streams_token(house: House) -> None:
+    """POST to an event stream without the stream's token, or after its end, gets 401; too large
+    ones get 413 and other methods 405.
     """
     stream = await house.stream()
     welcome = (await message(stream, "welcome"))["payload"]
@@ -165,10 +171,8 @@ async def test_posts_need_the_token_of_the_stream(house: House) -> None:
     assert gone.status_code == 401
 
 
-async def test_hub_errors_come_as_message_events(house: House) -> None:
-    """An error of the hub is an event ``message``, since ``error`` is the browser's own event
-    for a broken connection.
-    """
+async def test_error_message_is_sent_as_an_event_named_message(house: House) -> None:
+    """Hub sends an error over Server-Sent Events as an event named ``message``."""
     stream = await house.stream()
     await message(stream, "welcome")
     await said(stream, "no_such_type")
@@ -179,7 +183,9 @@ async def test_hub_errors_come_as_message_events(house: House) -> None:
 
 
 async def end(stream: Stream) -> dict[str, Any]:
-    """The last event, after which no more come."""
+    """Read up to the disconnect event, check that the stream ends after it, and return its
+    payload.
+    """
     event = await stream.next()
     while event.name != "disconnect":
         event = await stream.next()
@@ -188,29 +194,33 @@ async def end(stream: Stream) -> dict[str, Any]:
     return json.loads(event.data)["payload"]  # type: ignore[no-any-return]
 
 
-async def test_last_event_has_the_close_code(house: House) -> None:
-    """The last event of a stream says why it ends and whether to reconnect."""
+async def test_event_stream_ends_with_a_disconnect_event_with_close_code_and_retry(
+    house: House,
+) -> None:
+    """Event stream ends with a ``disconnect`` event that has close code, reason and ``retry``
+    when the hub is closed.
+    """
     stream = await house.stream()
     await message(stream, "welcome")
     await house.hub.aclose()
     assert await end(stream) == {"code": 1001, "reason": "the server stops", "retry": True}
 
 
-async def test_signal_ends_streams_with_a_last_event(
+async def test_event_stream_ends_with_a_disconnect_event_when_a_signal_stops_uvicorn(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Streams get their last event when a signal stops uvicorn, which notifies the application
-    only after all have ended.
-    """
+    """Event stream ends with a ``disconnect`` event when a signal stops uvicorn."""
     stream = await house.stream()
     await message(stream, "welcome")
     monkeypatch.setattr(AppStatus, "should_exit", True)
     assert (await end(stream))["reason"] == "the server stops"
 
 
-async def test_slow_stream_reader_is_cut(begin: Begin) -> None:
-    """A stream that its client does not read is ended by the hub's policy, its queue is counted
-    as dropped and freed, and other clients get everything.
+async def test_slow_event_stream_is_disconnected_and_another_receives_everything(
+    begin: Begin,
+) -> None:
+    """Event stream whose client stops reading is disconnected with its drops counted, while
+    another stream receives every publication.
     """
     house = await begin(max_waiting=200_000, stalled=0.5, history=0)
     reader = await house.stream("channel=big&name=reader")
@@ -237,8 +247,10 @@ async def test_slow_stream_reader_is_cut(begin: Begin) -> None:
     assert (house.row("reader").dropped or 0) == 0
 
 
-async def test_stream_is_counted_once(house: House) -> None:
-    """Its row has its name, its events and its posts; comments are neither."""
+async def test_monitor_counts_events_and_posts_of_an_event_stream(house: House) -> None:
+    """Monitor counts the events and the posts of an event stream as messages, but not its
+    keepalive comments.
+    """
     stream = await house.stream("name=ada", **{"User-Agent": "tester/1"})
     await message(stream, "welcome")
     texts = ['{"type": "ping"}', '{"type": "no", "payload": {"text": "ü"}}']

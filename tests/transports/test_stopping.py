@@ -1,4 +1,4 @@
-"""Clients of a plain uvicorn that a signal stops."""
+"""Clients of a hub under uvicorn when a signal stops the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.transports.links import SocketIOLink
 
 
 async def farewell(link: SocketIOLink) -> dict[str, object]:
-    """The last message to a Socket.IO client."""
+    """Return the payload of a Socket.IO client's disconnect message."""
     async with asyncio.timeout(60):
         while (message := await link.next())["type"] != "disconnect":
             pass
@@ -21,9 +21,11 @@ async def farewell(link: SocketIOLink) -> dict[str, object]:
     return payload
 
 
-async def test_signal_answers_waiting_polls(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A waiting poll gets the reason of the stop at once, in every namespace: uvicorn would
-    wait for it, and tell the application only then.
+async def test_waiting_socketio_poll_gets_1001_when_a_signal_stops_uvicorn(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting Socket.IO poll gets close code 1001 at once, in every namespace, when a signal
+    stops uvicorn.
     """
     house = await begin(application={"namespaces": {"/staff": Hub(announce=0.02)}})
     links = [await house.socket("polling", namespace=each) for each in ("/", "/staff")]
@@ -34,10 +36,12 @@ async def test_signal_answers_waiting_polls(begin: Begin, monkeypatch: pytest.Mo
         assert await farewell(link) == {"code": 1001, "reason": "the server stops", "retry": True}
 
 
-async def test_signal_of_another_server_ends_nothing_without_drain(
+async def test_hub_with_drain_false_ignores_the_signal_of_another_server(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With drain=False the signal of another server in the process does not end the hub."""
+    """Hub application with ``drain=False`` keeps its connections when a signal stops another
+    server of the process.
+    """
     house = await begin(application={"drain": False})
     link = await house.socket("polling")
     await link.next()

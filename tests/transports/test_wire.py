@@ -1,4 +1,4 @@
-"""Access to the network connection below an ASGI application."""
+"""Access to the TCP connection below an ASGI application."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 import rtmon
-from rtmon.hub.transports.abort import find_abort
+from rtmon.hub.transports.asgi_abort import find_abort
 from tests.probes.serving import serving
 
 
-async def test_connection_is_found_through_middleware() -> None:
-    """Behind middleware and a probe of a user's application, a request's own network connection
-    is found and dropped; one shared over HTTP/2 is left alone.
+async def test_find_abort_finds_the_connection_behind_middleware_but_not_with_http2() -> None:
+    """``find_abort()`` finds a request's own TCP connection behind middleware and a probe, and
+    returns None for HTTP/2.
     """
     asked: list[dict[str, Any]] = []
 
@@ -40,8 +40,8 @@ async def test_connection_is_found_through_middleware() -> None:
     monitor.close()
 
 
-def test_hidden_connection_is_not_found() -> None:
-    """Under a server that hides its connection nothing is dropped, and no error raised."""
+def test_find_abort_returns_none_when_the_server_hides_the_connection() -> None:
+    """``find_abort()`` returns None when the ASGI server does not expose its TCP connection."""
 
     async def receive() -> dict[str, Any]:
         return {}

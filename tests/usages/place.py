@@ -1,4 +1,4 @@
-"""Hubs for clients written without rtmon: an open one, and one with tokens and limits."""
+"""Two hubs for clients written without rtmon: an open one, and one with tokens and rate limits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import rtmon
 from rtmon.asgi import serve
 from rtmon.hub import Credentials, User
 
-TOKEN = "the-token"  # noqa: S105 - of a hub that lives for a test
+TOKEN = "the-token"  # noqa: S105 - only a test's hub accepts it
 MODULE = Path(__file__).parent / "usages.mjs"
 
 
 async def known(shown: Credentials) -> User | None:
-    """Accept a client with the token, or without any as a guest."""
+    """Return user ``u1`` for the right token, a guest without a token, and None for others."""
     if shown.token is None:
         return User(id="guest")
     return User(id="u1") if shown.token == TOKEN else None
@@ -23,11 +23,11 @@ async def known(shown: Credentials) -> User | None:
 
 @contextlib.asynccontextmanager
 async def places(files: Path, *, origins: list[str] | None = None) -> AsyncIterator[dict[str, str]]:
-    """Serve both hubs; yields the settings for the clients.
+    """Serve both hubs, and yield the settings that the clients need.
 
     Args:
-        files: folder for the files that are sent.
-        origins: of the page that the usages run in.
+        files: folder in which the hub stores uploaded files.
+        origins: origins of the page in which the clients run, if they run in a browser.
     """
     hub = rtmon.Hub(files=files, announce=0.02, client_ids=True)
     strict = rtmon.Hub(auth=known, token_in_query=True, rate=1, burst=3)

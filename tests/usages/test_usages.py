@@ -1,6 +1,6 @@
-"""Common clients, written without rtmon, work with a hub, in Node and in Python.
+"""Typical clients written without rtmon, in Node and Python, use all common features of a hub.
 
-tests/browser has the same in Chromium, with React and without.
+tests/browser runs the same clients in Chromium, with and without React.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ process.exit(0);
 """
 
 
-async def test_hub_serves_common_clients_in_node(tmp_path: Path) -> None:
-    """Every usual feature of `ws` and `eventsource` clients works."""
+async def test_hub_serves_plain_ws_and_eventsource_clients_in_node(tmp_path: Path) -> None:
+    """Hub serves Node clients written with only ``ws`` and ``eventsource``: all eleven usage
+    examples succeed.
+    """
     peers = install()
     async with places(tmp_path) as place:
         script = tmp_path / "run.mjs"
@@ -44,9 +46,9 @@ async def test_hub_serves_common_clients_in_node(tmp_path: Path) -> None:
     assert json.loads(output) == {"done": 11, "failed": []}
 
 
-async def test_hub_serves_a_common_client_in_python(tmp_path: Path) -> None:
-    """A `websockets` client that sends a type and a payload gets a welcome and answers, and
-    others get its messages.
+async def test_hub_serves_plain_websockets_clients_in_python(tmp_path: Path) -> None:
+    """Hub serves Python clients written with only ``websockets``: welcome, chat, private
+    messages, pings, errors and departures.
     """
 
     async def heard(client: Any, kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Attention rules: each alert begins, lasts and ends as its table row defines."""
+"""The attention rules: each alert begins and ends as its rule defines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _histogram(*values: float) -> Any:
 
 
 class _Server:
-    """A server whose Samples the test sets."""
+    """A simulated server whose samples the test sets."""
 
     def __init__(self) -> None:
         self.attention = Attention()
@@ -29,7 +29,7 @@ class _Server:
         self.epoch = "e"
 
     def tick(self, **values: Any) -> list[str]:
-        """Tick once; return the keys of the current alerts."""
+        """Tick once with these values; return the keys of the current alerts."""
         self.seq += 1
         sample = Sample(
             node="n", epoch=self.epoch, seq=self.seq, time=1000.0 + self.seq, elapsed=1.0, **values
@@ -37,7 +37,9 @@ class _Server:
         return [matter.rule.key for matter in self.attention.update(sample)]
 
     def run(self, seconds: int, **values: Any) -> list[str]:
-        """Tick for a time; return the keys of the alerts at its end."""
+        """Tick for some seconds with these values; return the keys of the alerts after the last
+        tick.
+        """
         keys: list[str] = []
         for _ in range(seconds):
             keys = self.tick(**values)
@@ -59,12 +61,16 @@ HURT: dict[str, tuple[dict[str, Any], int, str]] = {
     "handlers": ({"handler": _histogram(2.0)}, 11, "senders: p99 is"),
     "rtt": ({"rtt": _histogram(*[0.01] * 10, 1.0)}, 31, "where p50 is"),
 }
-"""Rule → the Sample on which its condition holds, how many make it a matter, and its words."""
+"""Rule → values of a sample that meet its condition, number of ticks until the alert begins, and
+part of the alert's text.
+"""
 
 
 @pytest.mark.parametrize("key", HURT)
-def test_alert_begins_when_its_condition_has_lasted_long_enough(key: str) -> None:
-    """There is no alert one tick earlier; ``since`` is when the condition began to hold."""
+def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
+    """Dashboard alert begins when its condition has lasted exactly as long as its rule says,
+    and gives the time when the condition began.
+    """
     values, ticks, words = HURT[key]
     server = _Server()
     for _ in range(ticks - 1):
@@ -77,8 +83,10 @@ def test_alert_begins_when_its_condition_has_lasted_long_enough(key: str) -> Non
 
 
 @pytest.mark.parametrize("key", HURT)
-def test_alert_ends_when_its_condition_was_false_for_the_clearing_time(key: str) -> None:
-    """A shorter pause belongs to the same alert."""
+def test_alert_ends_when_its_condition_is_false_for_the_clearing_time(key: str) -> None:
+    """Dashboard alert continues over a pause shorter than its clearing time, and ends when its
+    condition is false for longer.
+    """
     values, ticks, _ = HURT[key]
     server = _Server()
     server.run(ticks, **values)
@@ -98,10 +106,12 @@ def test_alert_ends_when_its_condition_was_false_for_the_clearing_time(key: str)
         ("memory-growth", "memory", 100_000_000, 1_000_000, 240),
     ],
 )
-def test_growing_queue_is_an_alert_and_a_plateau_is_none(
+def test_growing_queue_or_memory_is_an_alert_and_a_constant_one_is_not(
     key: str, gauge: str, first: int, step: int, seconds: int
 ) -> None:
-    """A large value that does not grow is no alert, and neither is a single peak."""
+    """Send queue or memory that grows steadily raises a dashboard alert; a constant large value
+    or a single peak raises none.
+    """
     server = _Server()
     growing = _growing(gauge, first, step)
     for _ in range(int(0.9 * seconds) - 1):
@@ -116,8 +126,8 @@ def test_growing_queue_is_an_alert_and_a_plateau_is_none(
 
 
 def test_alert_begins_when_most_clients_leave_at_once() -> None:
-    """Half of the clients closed within ten seconds is an alert; a slow decline or few clients
-    are none.
+    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, not when
+    they leave slowly or are few.
     """
     server = _Server()
     server.run(20, open=40)
@@ -133,36 +143,40 @@ def test_alert_begins_when_most_clients_leave_at_once() -> None:
     assert small.tick(open=0, closed=4) == []
 
 
-def test_usual_errors_are_no_burst() -> None:
-    """A server that always has some errors is compared with its own rate."""
+def test_error_alert_compares_with_the_usual_error_rate() -> None:
+    """Dashboard alert on errors begins only when the error rate is far above the server's usual
+    rate.
+    """
     server = _Server()
     server.run(300, errors=1)
     assert server.run(60, errors=2) == []
     assert "errors" in server.run(10, errors=40)
 
 
-def test_well_since_is_the_end_of_the_last_alert() -> None:
-    """Without any alert yet it is the first tick."""
+def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
+    """Dashboard's time without alerts begins at the first tick, or at the end of the last
+    alert, and is unknown during an alert.
+    """
     server = _Server()
     server.run(5)
     assert server.attention.well_since == 1001.0
     server.tick(dropped=1)
     assert server.attention.well_since is None
     server.run(60)
-    # The drop is in the condition's ten seconds until 1015, and cleared thirty seconds later.
+    # The condition covers ten seconds and so holds until 1015; the alert ends thirty seconds later.
     assert server.attention.well_since == 1045.0
 
 
-def test_unknown_columns_give_no_alert() -> None:
-    """A null column never meets a rule's condition."""
+def test_unknown_columns_raise_no_alert() -> None:
+    """Columns that are null for 300 ticks raise no dashboard alert."""
     unknown = dict.fromkeys(
         ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
     )
     assert _Server().run(300, **unknown) == []
 
 
-def test_alerts_end_when_the_epoch_changes() -> None:
-    """Alerts from before a restart are dropped."""
+def test_alerts_end_when_the_server_restarts() -> None:
+    """Dashboard alerts from before a server restart end with the restart."""
     server = _Server()
     server.run(10, slow=3)
     server.epoch, server.seq = "f", 0
@@ -170,8 +184,8 @@ def test_alerts_end_when_the_epoch_changes() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
-def test_query_of_each_rule_is_valid(rule: Any) -> None:
-    """The link of an alert leads to rows: its condition and its sort column exist."""
+def test_link_of_each_alert_has_a_valid_query_and_sort_column(rule: Any) -> None:
+    """Link of each dashboard alert has a query and a sort column that are valid for its table."""
     if rule.table is None:
         assert (rule.query, rule.sort) == ("", "")
     else:

@@ -12,20 +12,20 @@ from rtmon.views.merged_samples import MergedSamples, latest
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:
-    """Make a Sample of one second."""
+    """Return a sample, of one second unless given otherwise."""
     return Sample(node="n", epoch="e", seq=seq, time=1000.0 + seq, elapsed=elapsed, **values)
 
 
 def rtts(*values: float) -> Histogram:
-    """Make a histogram of durations in seconds."""
+    """Return a histogram of durations given in seconds."""
     recorder = HistogramRecorder()
     for value in values:
         recorder.record(value)
     return recorder.take()
 
 
-def test_every_series_has_its_own_column() -> None:
-    """Keys of series are unique, and points hold a value for each."""
+def test_every_chart_series_has_its_own_column() -> None:
+    """Every chart series has a unique key and a column with one value for each point."""
     keys = [series.key for chart in CHARTS for series in chart.series]
     assert list(COLUMNS) == ["seq", "time", *keys]
     assert len(set(COLUMNS)) == len(COLUMNS)
@@ -34,8 +34,10 @@ def test_every_series_has_its_own_column() -> None:
     assert table["time"] == [1001e3, 1002e3]
 
 
-def test_points_have_event_loop_lag_and_cpu_when_they_are_known() -> None:
-    """Lag is in milliseconds, CPU in percent of a core, and unknown values are gaps."""
+def test_chart_points_have_lag_in_milliseconds_and_cpu_in_percent() -> None:
+    """Chart points have event-loop lag in milliseconds and CPU in percent of a core, and NaN when
+    these are unknown.
+    """
     known, unknown = Timeline().extend([sample(1, lag=rtts(0.002), cpu=0.25), sample(2, lag=None)])
     assert math.isclose(known["lag_p99"], 2.0, rel_tol=0.04)
     assert known["cpu"] == 25.0
@@ -43,15 +45,17 @@ def test_points_have_event_loop_lag_and_cpu_when_they_are_known() -> None:
     assert math.isnan(unknown["cpu"])
 
 
-def test_rate_is_divided_by_elapsed_time() -> None:
-    """A rate is the increase divided by the seconds that have really passed."""
+def test_chart_rate_is_divided_by_the_elapsed_time() -> None:
+    """Chart rate is the count divided by the seconds between two ticks, and NaN when the count is
+    unknown.
+    """
     (point,) = Timeline().extend([sample(1, elapsed=2.0, messages_in=10, bytes_out=None)])
     assert point["messages_in"] == 5.0
     assert math.isnan(point["bytes_out"])
 
 
-def test_rtt_percentiles_come_from_merged_histograms() -> None:
-    """Percentiles are those of all round trips in the window, not averages of percentiles."""
+def test_chart_percentiles_are_those_of_all_round_trips_in_the_window() -> None:
+    """Chart percentiles are those of all round trips in the window, not averages of percentiles."""
     timeline = Timeline()
     timeline.extend([sample(1, rtt=rtts(*[0.001] * 99))])
     (point,) = timeline.extend([sample(2, rtt=rtts(0.5))])
@@ -59,9 +63,9 @@ def test_rtt_percentiles_come_from_merged_histograms() -> None:
     assert math.isclose(point["rtt_p99"], 1.0, rel_tol=0.04)
 
 
-def test_round_trip_leaves_the_window_after_its_time() -> None:
-    """A round trip older than the window is in no percentile, and without round trips there is
-    no value.
+def test_chart_percentiles_ignore_round_trips_older_than_the_window() -> None:
+    """Chart percentiles ignore round trips older than the window, and are NaN when the window has
+    none.
     """
     timeline = Timeline()
     timeline.extend([sample(1, rtt=rtts(0.25))])
@@ -70,16 +74,16 @@ def test_round_trip_leaves_the_window_after_its_time() -> None:
     assert math.isnan(points[int(RTT_WINDOW) - 1]["rtt_p99"])
 
 
-def test_timeline_ignores_known_samples() -> None:
-    """Samples that the timeline has already add no points."""
+def test_timeline_ignores_samples_that_it_already_has() -> None:
+    """Chart timeline ignores samples that it already has."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
     assert [point.seq for point in timeline.points] == [1, 2, 3]
 
 
-def test_timeline_is_emptied_when_the_epoch_changes() -> None:
-    """After a restart no point of the time before remains."""
+def test_timeline_drops_all_points_when_the_server_restarts() -> None:
+    """Chart timeline drops all points and round trips of the time before a server restart."""
     timeline = Timeline()
     assert timeline.follow("a")
     timeline.extend([sample(7, rtt=rtts(0.1))])
@@ -90,16 +94,20 @@ def test_timeline_is_emptied_when_the_epoch_changes() -> None:
     assert math.isnan(point["rtt_p50"])
 
 
-def test_span_leaves_out_unknown_values() -> None:
-    """A total adds up the Samples that know the column, and is None if none does."""
+def test_merged_total_ignores_unknown_values() -> None:
+    """Samples merged into one chart point total a column over the samples that know it, and
+    give None when none knows it.
+    """
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
     assert MergedSamples(rows).total("wire_in") == (7, 2.0)
     assert MergedSamples(rows).rate("wire_in") == 3.5
     assert MergedSamples([sample(1, wire_in=None)]).total("wire_in") is None
 
 
-def test_span_merges_samples_of_one_point() -> None:
-    """A point of several Samples has their highest gauge and the quantile of all their values."""
+def test_merged_samples_have_the_highest_gauge_and_common_quantiles() -> None:
+    """Samples merged into one chart point have the highest value of a gauge and the quantiles
+    of all their round trips.
+    """
     span = MergedSamples(
         [sample(1, cpu=0.5, rtt=rtts(*[0.001] * 99)), sample(2, cpu=0.1, rtt=rtts(0.5))]
     )
@@ -109,8 +117,10 @@ def test_span_merges_samples_of_one_point() -> None:
     assert math.isclose(span.quantile("rtt", 1.0) or 0.0, 0.5, rel_tol=0.04)
 
 
-def test_latest_samples_are_chosen_by_monotonic_time() -> None:
-    """Elapsed time decides which Samples are in the latest seconds, or in those before them."""
+def test_latest_samples_are_chosen_by_elapsed_time() -> None:
+    """Latest samples of a time span are chosen by the samples' elapsed time, not by their
+    number.
+    """
     rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]
     assert [row.seq for row in latest(rows, 1.0)] == [9, 10]
     assert [row.seq for row in latest(rows, 1.0, skip=2.0)] == [5, 6]

@@ -18,7 +18,7 @@ Change = Callable[[dict[str, Any], random.Random], None]
 
 
 def _nothing(values: dict[str, Any], rng: random.Random) -> None:
-    """Leave a second unchanged."""
+    """Leave the values of a second unchanged."""
 
 
 def _stretch(
@@ -29,7 +29,7 @@ def _stretch(
     slower: float = 1.0,
     ended: Mapping[str, int] | None = None,
 ) -> Stretch:
-    """Two minutes of a server with realistic noise."""
+    """Return the points of a simulated server with realistic noise, two minutes by default."""
     rng, history = random.Random(seed), History()
     for seq in range(1, seconds + 1):
         rtt = HistogramRecorder()
@@ -63,21 +63,23 @@ def _verdicts(found: Sequence[Difference], *without: str) -> dict[str, str]:
     }
 
 
-def test_each_measure_names_a_series() -> None:
-    """Each row of the comparison names an existing column."""
+def test_every_row_of_the_comparison_names_an_existing_column() -> None:
+    """Every row of the comparison of two time ranges names an existing column of chart points."""
     assert {measure.key for measure in MEASURES} <= set(SERIES_COLUMNS)
 
 
-def test_noise_is_no_difference() -> None:
-    """Twenty pairs of runs of one server show no difference."""
+def test_comparison_finds_no_difference_between_runs_that_differ_by_noise() -> None:
+    """Comparison of two time ranges finds no difference in twenty pairs of runs that differ
+    only by random noise.
+    """
     runs = [_stretch(seed) for seed in range(21)]
     for before, after in pairwise(runs):
         assert _verdicts(compare(before, after), "unknown") == {}
 
 
 def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
-    """The comparison finds changed rates, gauges and quantiles; a lower rate of messages is
-    worse, a lower delay better.
+    """Comparison of two time ranges reports exactly the changed errors, drops, memory and round
+    trips as worse, and the reverse change as better.
     """
 
     def worse(values: dict[str, Any], rng: random.Random) -> None:
@@ -93,8 +95,10 @@ def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
     assert _verdicts(compare(after, before), "unknown") == {**back, "messages_in": "changed"}
 
 
-def test_small_certain_change_is_no_difference() -> None:
-    """The caller chooses the smallest change that counts."""
+def test_comparison_ignores_changes_below_the_chosen_size() -> None:
+    """Comparison of two time ranges ignores a certain change of 5 % by default, and reports it
+    when the caller sets a smaller limit.
+    """
 
     def more(values: dict[str, Any], rng: random.Random) -> None:
         values["memory"] = round(values["memory"] * 1.05)
@@ -104,15 +108,19 @@ def test_small_certain_change_is_no_difference() -> None:
     assert _verdicts(compare(before, after, least=0.02), "unknown") == {"memory": "worse"}
 
 
-def test_rates_divide_by_measured_time() -> None:
-    """A second that took longer has more messages and the same rate."""
+def test_compared_rates_divide_by_the_measured_time() -> None:
+    """In a comparison of two time ranges, compared rates divide counts by the measured duration
+    of each second.
+    """
     (rate,) = [d for d in compare(_stretch(1), _stretch(2)) if d.measure.key == "messages_in"]
     assert rate.before is not None
     assert 990 < rate.before < 1010
 
 
-def test_quantiles_are_those_of_the_merged_histogram() -> None:
-    """The comparison does not average the quantiles of single seconds."""
+def test_compared_quantiles_are_those_of_the_whole_range() -> None:
+    """In a comparison of two time ranges, compared quantiles are those of all values in a
+    range, not averages of the quantiles of single seconds.
+    """
     before = _stretch(1)
     (p99,) = [d for d in compare(before, _stretch(2)) if d.measure.key == "rtt_p99"]
     (merged,) = before.merged.columns["rtt_p99"]
@@ -121,8 +129,10 @@ def test_quantiles_are_those_of_the_merged_histogram() -> None:
     assert merged != sum(seconds) / len(seconds)
 
 
-def test_measure_is_unknown_when_one_side_is_null() -> None:
-    """A null is neither better nor worse than a number."""
+def test_comparison_of_an_unknown_value_is_unknown() -> None:
+    """Comparison of two time ranges has the verdict "unknown" when a value is null in one of
+    the ranges.
+    """
 
     def unknown(values: dict[str, Any], rng: random.Random) -> None:
         values["cpu"] = None
@@ -132,8 +142,8 @@ def test_measure_is_unknown_when_one_side_is_null() -> None:
     assert [text.split()[0] for text in cpu.texts()[1:]] == ["–", "–"]
 
 
-def test_two_seconds_are_too_few_to_compare() -> None:
-    """One point on each side is no evidence for any difference."""
+def test_comparison_finds_no_difference_between_single_seconds() -> None:
+    """Comparison of one second with one second finds no difference, whatever their values."""
 
     def many(values: dict[str, Any], rng: random.Random) -> None:
         values["errors"] = 1000
@@ -142,8 +152,10 @@ def test_two_seconds_are_too_few_to_compare() -> None:
     assert _verdicts(found, "unknown") == {}
 
 
-def test_causes_are_listed_side_by_side() -> None:
-    """A cause that only one range has is 0 in the other."""
+def test_comparison_lists_close_causes_of_both_ranges() -> None:
+    """Comparison of two time ranges lists each close cause with its count in both ranges, and 0
+    where a range has none.
+    """
     before = _stretch(1, ended={"reset": 3, "normal": 2})
     after = _stretch(2, ended={"normal": 5, "ping timeout": 1})
     assert list(causes(before, after)) == [

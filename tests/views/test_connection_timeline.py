@@ -1,4 +1,4 @@
-"""The timeline of a connection, and the incident report made of it."""
+"""The timeline of a connection, and the incident report made from it."""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ EVENTS = [
 FOUND = DetailAnswer(source=SOURCE, info=INFO, events=EVENTS, series=SERIES, headers=[("A", "b")])
 
 
-def test_timeline_lists_frames_events_and_waits_newest_first() -> None:
-    """Frames have their time before the end; a ping is listed once, a wait as one entry."""
+def test_connection_timeline_lists_frames_events_pings_and_waits() -> None:
+    """Timeline of a connection lists its end, frames, events, pings and waits with their times,
+    newest first.
+    """
     told = [(entry.time, entry.kind) for entry in story(INFO, FOUND, now=200.0, end="the end")]
     assert told == [
         (103.5, "end"),
@@ -65,13 +67,17 @@ def test_timeline_lists_frames_events_and_waits_newest_first() -> None:
     )
 
 
-def test_frame_with_a_semicolon_in_its_payload_is_one_frame() -> None:
-    """The stored text joins frames by semicolons, and a payload cannot split it."""
+def test_frame_with_a_semicolon_in_its_payload_is_not_split() -> None:
+    """Frame whose payload contains a semicolon stays one frame when the stored list of frames is
+    split.
+    """
     assert frame_lines(FOUND) == ["-0.250 in text 3 b'a; b'", "-0.001 out close 2"]
 
 
-def test_charts_divide_by_the_seconds_of_each_tick() -> None:
-    """Rates are per second; handler time in a tick without messages is drawn, too."""
+def test_connection_charts_divide_by_the_duration_of_each_tick() -> None:
+    """Charts of a connection divide messages by the duration of each tick, and draw handler time in
+    ticks without messages.
+    """
     drawn = moments_of(SERIES)
     assert drawn["time"] == [101_000, 102_000, 103_000]
     assert drawn["own_in"] == [2, 0, 6]
@@ -79,8 +85,8 @@ def test_charts_divide_by_the_seconds_of_each_tick() -> None:
     assert drawn["own_took"] == [5, 4000, None]
 
 
-def test_report_escapes_texts_of_clients() -> None:
-    """A client's text creates no markup, HTML, link, mention or end of a code block."""
+def test_incident_report_escapes_markup_in_texts_of_clients() -> None:
+    """Incident report escapes Markdown, HTML, links and mentions in a client's text."""
     hostile = "<img src=x> *a* [b](http://evil) @ada | `c`\n# d"
     prose = escape(hostile)
     assert "<" not in prose
@@ -92,8 +98,10 @@ def test_report_escapes_texts_of_clients() -> None:
     assert fenced("x\n```\ny").startswith("````text\n")
 
 
-def test_report_has_verdict_numbers_timeline_and_traceback() -> None:
-    """The report can be read without the page."""
+def test_incident_report_has_cause_timeline_headers_and_traceback() -> None:
+    """Incident report of a connection has its name, cause, timeline, headers and traceback in
+    Markdown.
+    """
     judged = verdict(INFO, now=200.0, hub=False)
     entries = story(INFO, FOUND, now=200.0, end=judged.title)
     report = incident_report(INFO, FOUND, judged, entries, now=200.0)

@@ -1,4 +1,4 @@
-"""The verdict on a connection: which side ended it and why, or the problems of an open one."""
+"""The verdict on a connection: which side closed it and why, or the problems of an open one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ OPEN = ConnectionInfo(id="c1", opened=100.0)
 CLOSED = replace(OPEN, state="closed", closed=160.0, close_code=1006, cause="peer vanished")
 
 
-def test_every_cause_has_a_sentence() -> None:
-    """The page has a sentence for each cause of the table."""
+def test_every_close_cause_has_an_explanation() -> None:
+    """Every close cause of the table has a sentence that explains it."""
     assert set(CAUSE_WORDS) == set(CAUSES)
 
 
-def test_open_connection_is_well_until_it_waits_drops_or_is_silent() -> None:
-    """Waiting bytes, drops and silence are in the verdict with their numbers."""
+def test_verdict_names_waiting_bytes_drops_silence_and_slow_pings() -> None:
+    """Verdict on an open connection is good, or names its waiting bytes, dropped messages, silence
+    and slow pings with numbers.
+    """
     well = verdict(OPEN, now=165.0, hub=False)
     assert (well.mood, well.title) == ("good", "Open for 1 min 05 s")
     slow = replace(OPEN, send_queue=1_900_000, queue_age=14.2, dropped=3, last_activity=100.0)
@@ -33,14 +35,16 @@ def test_open_connection_is_well_until_it_waits_drops_or_is_silent() -> None:
     assert far.sentences == ["Its pings took up to 900 ms (p99), the last one 1.00 ms."]
 
 
-def test_unknown_queue_is_no_problem() -> None:
-    """When the probe does not know the queue, the verdict says nothing about it."""
+def test_verdict_is_good_when_the_send_queue_is_unknown() -> None:
+    """Verdict on an open connection is good when its send queue and round trips are unknown."""
     unknown = replace(OPEN, send_queue=None, queue_age=None, rtt=None)
     assert verdict(unknown, now=101.0, hub=False).mood == "good"
 
 
 def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
-    """The verdict of a closed connection has the first close frame, its reason, and the answer."""
+    """Verdict on a closed connection names the first close frame with its reason, and whether an
+    answer came.
+    """
     cut = replace(
         CLOSED,
         initiator="local",
@@ -60,15 +64,17 @@ def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
     assert verdict(replace(left, role="client"), now=200.0, hub=False).title.endswith("the server")
 
 
-def test_verdict_says_that_close_frames_are_missing_at_1006() -> None:
-    """1006 is never on the wire: it stands for a missing close frame."""
+def test_verdict_says_that_no_close_frame_came_when_the_code_is_1006() -> None:
+    """Verdict on a connection with close code 1006 says that it ended without a close frame."""
     told = verdict(CLOSED, now=200.0, hub=False)
     assert told.title == "Ended without a close frame: peer vanished"
     assert "counts as 1006 abnormal" in told.sentences[0]
 
 
-def test_hub_close_codes_are_named_for_hub_connections_only() -> None:
-    """4001 of a plain server is the application's own code, not "token expired"."""
+def test_close_code_4001_is_explained_as_a_hub_code_for_hub_connections_only() -> None:
+    """Close code 4001 is explained as "token expired" for a hub's connection, and as the
+    application's own code otherwise.
+    """
     assert code_text(4001, hub=True) == "4001 token expired"
     assert code_text(4001, hub=False) == "4001 of the application"
     assert "application" in code_words(4001, hub=False)

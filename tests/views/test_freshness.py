@@ -1,4 +1,4 @@
-"""Freshness: how a view reports the state of its feed."""
+"""Freshness: how a view says whether its numbers are live or old."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.synthetic import SyntheticFeed
 
 
 def feed(**options: Any) -> SyntheticFeed:
-    """A feed whose clock is at 22:13:20 UTC."""
+    """Return a feed whose clock is at 22:13:20 UTC."""
     return SyntheticFeed(start=1_700_000_000.0, **{"ago": 3, **options})
 
 
-def test_freshness_is_connecting_before_the_first_sample() -> None:
-    """A view without numbers says that it is connecting, its target, and the reason for the
-    delay.
+def test_view_says_connecting_before_the_first_sample() -> None:
+    """Dashboard view before the first sample says "connecting" with the server's address and
+    the reason of the delay.
     """
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
@@ -26,18 +26,20 @@ def test_freshness_is_connecting_before_the_first_sample() -> None:
     assert "connection refused" in found.banner
 
 
-def test_freshness_is_live_without_a_banner() -> None:
-    """With a live feed there is no banner, and no number is grey."""
+def test_view_of_a_live_feed_shows_no_banner() -> None:
+    """Dashboard view of a live feed is labelled "Live" and shows no banner."""
     assert FreshnessTracker().assess(feed()) == Freshness(kind="live", pill="Live")
 
 
-def test_freshness_is_empty_before_the_first_connection() -> None:
-    """A server without any connection yet has a state of its own."""
+def test_view_is_empty_before_the_first_connection() -> None:
+    """Dashboard view of a server without any connection has the state "empty"."""
     assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 
-def test_freshness_reports_disconnection_and_recovery() -> None:
-    """A lost server turns the numbers grey, with time and reason; its return is reported."""
+def test_view_reports_disconnection_with_its_time_and_recovery() -> None:
+    """Dashboard view turns stale with time and reason when its server is disconnected, says
+    "connected again" afterwards, and then is live.
+    """
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -56,8 +58,8 @@ def test_freshness_reports_disconnection_and_recovery() -> None:
     assert tracker.assess(source).kind == "live"
 
 
-def test_freshness_reports_a_restart() -> None:
-    """After a restart of the server, which counts from 0, the view says so."""
+def test_view_says_that_counting_began_at_0_after_a_restart() -> None:
+    """Dashboard view says that counting began at 0 after its server has restarted."""
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
     live = source.state
@@ -69,16 +71,18 @@ def test_freshness_reports_a_restart() -> None:
     assert "counting began at 0" in tracker.assess(source).banner
 
 
-def test_freshness_is_stalled_when_samples_stop() -> None:
-    """An open connection without new Samples is distinguished from a lost one."""
+def test_view_is_stalled_when_no_sample_arrives() -> None:
+    """Dashboard view has the state "stalled" and is stale when no sample arrives for some
+    seconds, although the connection is open.
+    """
     source = feed()
     source._time += 6
     found = FreshnessTracker().assess(source)
     assert (found.kind, found.stale) == ("stalled", True)
 
 
-def test_freshness_is_ended_when_the_feed_is_closed() -> None:
-    """The view of a closed feed shows its last numbers in grey and says that it has ended."""
+def test_view_is_ended_when_its_feed_is_closed() -> None:
+    """Dashboard view of a closed feed has the state "ended", is stale, and gives the reason."""
     source = feed()
     source.state = replace(source.state, state="closed", detail="the Monitor is closed")
     found = FreshnessTracker().assess(source)
@@ -86,8 +90,10 @@ def test_freshness_is_ended_when_the_feed_is_closed() -> None:
     assert "the Monitor is closed" in found.banner
 
 
-def test_freshness_is_paused_with_its_time() -> None:
-    """A paused view shows the time of its numbers, even while the server is disconnected."""
+def test_paused_view_shows_the_time_of_its_pause() -> None:
+    """Paused dashboard view shows the time of its pause, also when its server is disconnected
+    meanwhile.
+    """
     source = feed()
     tracker = FreshnessTracker()
     held = tracker.assess(source, paused_at=1_700_000_000.0)

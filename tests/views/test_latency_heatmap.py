@@ -8,7 +8,7 @@ from rtmon.views.latency_heatmap import BOUNDS, heat_columns
 
 
 def sample(seq: int, *milliseconds: float) -> Sample:
-    """A Sample with round trips and no other latency."""
+    """Return a sample with these round trips in milliseconds and no other latency."""
     recorder = HistogramRecorder()
     for value in milliseconds:
         recorder.record(value / 1e3)
@@ -24,7 +24,9 @@ def sample(seq: int, *milliseconds: float) -> Sample:
 
 
 def test_heat_map_counts_each_value_in_the_row_of_its_bounds() -> None:
-    """Rows are on a log scale; values beyond them count in the first and the last row."""
+    """Heat map counts each value in the row whose bounds contain it, and values outside all bounds
+    in the first or last row.
+    """
     assert list(BOUNDS) == sorted(BOUNDS)
     for value in (0.02, 0.3, 1.0, 7.77, 250.0, 90_000.0):
         (row, count), bound = heat_columns([sample(1, value)], 1)["rtt"][0], value / 1e3
@@ -33,8 +35,8 @@ def test_heat_map_counts_each_value_in_the_row_of_its_bounds() -> None:
     assert heat_columns([sample(1, 0.001, 500_000.0)], 1)["rtt"] == [[0, 1, len(BOUNDS) - 2, 1]]
 
 
-def test_heat_map_merges_ticks_into_columns_by_seq() -> None:
-    """A column holds the same ticks wherever a reader begins; an unmeasured column is null."""
+def test_heat_map_merges_ticks_into_columns_by_tick_number() -> None:
+    """Heat map merges ticks into columns by tick number, and has null where nothing is measured."""
     samples = [sample(seq, 1.0, *[9.0] * (seq == 3)) for seq in range(2, 8)]
     found = heat_columns(samples, 3)
     assert found["seq"] == [3, 6, 7]

@@ -37,24 +37,28 @@ from rtmon.views.number_format import (
         (10**19, ("10000", "PB/s")),
     ],
 )
-def test_scaled_has_three_digits_and_a_prefix(
+def test_scaled_number_has_three_digits_and_a_decimal_prefix(
     value: float | None, expected: tuple[str, str]
 ) -> None:
-    """A scaled number has three digits and a decimal prefix, and null is not shown as 0."""
+    """Scaled number on a dashboard has at most three digits and a decimal prefix, and null is
+    shown as a dash.
+    """
     assert scaled(value, "B/s") == expected
 
 
 @given(st.floats(min_value=1e-2, max_value=1e17))
-def test_scaled_is_within_half_a_unit_of_its_third_digit(value: float) -> None:
-    """A scaled number, multiplied back, is that near to the original."""
+def test_scaled_number_differs_from_the_original_by_at_most_0_6_percent(value: float) -> None:
+    """Scaled number on a dashboard, multiplied by its prefix, differs from the original by at
+    most 0.6 % or 0.005.
+    """
     text, unit = scaled(value, "")
     back = float(text) * 1000 ** ("", "k", "M", "G", "T", "P").index(unit)
     assert math.isclose(back, value, rel_tol=0.006, abs_tol=0.005)
     assert len(text.replace(".", "").lstrip("0")) <= 3
 
 
-def test_seconds_are_shown_in_milliseconds_below_one_second() -> None:
-    """Durations are in milliseconds up to a second, then in seconds."""
+def test_duration_below_one_second_is_shown_in_milliseconds() -> None:
+    """Duration is shown in milliseconds below one second and in seconds from one second on."""
     assert seconds(None) == ("–", "ms")
     assert seconds(0.000_42) == ("0.42", "ms")
     assert seconds(0.0259) == ("25.9", "ms")
@@ -66,13 +70,15 @@ def test_seconds_are_shown_in_milliseconds_below_one_second() -> None:
     ("value", "text"),
     [(0, "0"), (999, "999"), (999.7, "1k"), (1250, "1.25k"), (3.2e6, "3.2M"), (0.05, "0.05")],
 )
-def test_short_numbers_have_a_prefix_and_no_trailing_zeros(value: float, text: str) -> None:
-    """Numbers of an axis have a decimal prefix and no superfluous zeros."""
+def test_axis_number_has_a_prefix_and_no_trailing_zeros(value: float, text: str) -> None:
+    """Number on a chart axis has a decimal prefix and no trailing zeros."""
     assert short(value) == text
 
 
-def test_exact_keeps_every_digit() -> None:
-    """Exact numbers show every digit, even past the precision of a float."""
+def test_exact_number_shows_every_digit() -> None:
+    """Exact number shows every digit with thousands separators, also above the precision of a
+    float.
+    """
     assert exact(12_345_678_901_234_567_891) == "12,345,678,901,234,567,891"
     assert bytes_text(1_234) == "1,234 B"
     assert exact(None) == bytes_text(None) == "–"
@@ -88,13 +94,13 @@ def test_exact_keeps_every_digit() -> None:
         (86_400 * 2 + 3_600, "2 d 1 h"),
     ],
 )
-def test_duration_has_its_two_largest_units(value: float, text: str) -> None:
-    """A duration is in its two largest units, and never negative."""
+def test_duration_text_has_the_two_largest_units(value: float, text: str) -> None:
+    """Duration text has the two largest units, and is "0 s" for a negative duration."""
     assert duration(value) == text
 
 
-def test_clock_is_utc() -> None:
-    """Times of day are UTC in every time zone."""
+def test_time_of_day_is_shown_in_utc() -> None:
+    """Time of day is shown in UTC."""
     assert clock(1_700_000_000) == "22:13:20"
 
 
@@ -112,8 +118,10 @@ def test_clock_is_utc() -> None:
         (4_200, 100, ("× 42", 1)),
     ],
 )
-def test_change_is_a_percentage_with_a_direction(
+def test_change_text_is_a_percentage_or_factor_with_a_direction(
     now: float | None, before: float | None, expected: tuple[str, int]
 ) -> None:
-    """A change is unknown where one of its values is."""
+    """Text of a change is a percentage or factor with its direction, and empty when one of the
+    values is unknown.
+    """
     assert change(now, before) == expected

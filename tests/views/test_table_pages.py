@@ -17,7 +17,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def texts(page: dict[str, Any]) -> list[list[str]]:
-    """The rows of a page as texts without their styles."""
+    """Return the rows of a page as texts without their styles."""
     return [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in page["rows"]]
 
 
@@ -29,8 +29,10 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
         {"sort": ["name"], "state": None, "contains": None, "offset": "0"},
     ],
 )
-def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
-    """Any query of a browser becomes a valid one."""
+def test_invalid_table_query_of_a_browser_is_replaced_by_defaults(asked: dict[str, object]) -> None:
+    """Dashboard table query of a browser with invalid values is replaced by the default sort
+    column, offset and page size.
+    """
     query = table_pages.connection_query(asked)
     assert query.sort == "opened"
     assert (query.contains, query.offset, query.limit) == ("", 0, table_pages.PAGE_SIZE)
@@ -38,8 +40,10 @@ def test_invalid_query_becomes_a_valid_one(asked: dict[str, object]) -> None:
     assert len(table_pages.connections_page(feed, query)["rows"]) == table_pages.PAGE_SIZE
 
 
-def test_rows_are_exact() -> None:
-    """The table shows exact integers with thousands separators, and unknown values as unknown."""
+def test_connections_table_shows_exact_numbers() -> None:
+    """Connections table shows integers with every digit and thousands separators, and unknown
+    values as a dash.
+    """
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(
         ConnectionInfo(
@@ -72,18 +76,22 @@ def test_rows_are_exact() -> None:
         ({"close_code": None, "cause": None}, "closed"),
     ],
 )
-def test_ends_without_close_codes_are_shown_by_their_cause(
+def test_closed_connection_without_a_close_code_shows_its_cause(
     ended: dict[str, Any], shown: str
 ) -> None:
-    """Connections of transports without close codes show their cause, not an invented code."""
+    """Closed connection without a close code shows its cause, or "closed" when the cause is unknown
+    too.
+    """
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
     (row,) = texts(table_pages.connections_page(feed, ConnectionQuery(state="closed")))
     assert row[-1] == shown
 
 
-def test_channels_are_listed_busiest_first() -> None:
-    """Each channel has its exact counts and the mean time of its fan-out."""
+def test_channels_table_lists_the_busiest_channel_first() -> None:
+    """Channels table lists the busiest channel first, with exact counts and the mean
+    fan-out time.
+    """
     quiet = ChannelInfo(channel="room:a", subscribers=2)
     busy = ChannelInfo(
         channel=HOSTILE,
@@ -99,9 +107,9 @@ def test_channels_are_listed_busiest_first() -> None:
     assert second == ["room:a", "2", "0", "0", "0", "–"]
 
 
-def test_socketio_cells_without_meaning_are_blank() -> None:
-    """A cell that has no meaning for its kind of row is neither 0 nor –; other numbers are
-    exact, and times readable.
+def test_socketio_table_leaves_cells_blank_that_a_row_does_not_have() -> None:
+    """Socket.IO table leaves cells blank that have no meaning for their kind of row, and marks
+    errors.
     """
     room = SocketIOInfo(kind="room", namespace="/", name=HOSTILE, clients=1_000)
     event = SocketIOInfo(
@@ -116,8 +124,8 @@ def test_socketio_cells_without_meaning_are_blank() -> None:
     assert ["2", "warn"] in page["rows"][1]
 
 
-def test_page_past_the_end_becomes_the_last() -> None:
-    """When connections have closed, a page past the end becomes the last one."""
+def test_table_page_past_the_end_becomes_the_last_page() -> None:
+    """Dashboard table page past the end becomes the last page."""
     feed = SyntheticFeed(ago=1, users=25)
     page = table_pages.connections_page(
         feed, ConnectionQuery(offset=500, limit=table_pages.PAGE_SIZE)
@@ -126,8 +134,10 @@ def test_page_past_the_end_becomes_the_last() -> None:
     assert page["rows"]
 
 
-def test_empty_table_says_why() -> None:
-    """The reason is that nothing was received, no connection came yet, or no row matches."""
+def test_empty_connections_table_says_why_it_is_empty() -> None:
+    """Empty connections table says that it waits for the server, that nothing has connected, or
+    that no row matches.
+    """
     everything = ConnectionQuery()
     assert "Waiting" in table_pages.connections_page(SyntheticFeed(ago=0), everything)["empty"]
     empty = table_pages.connections_page(SyntheticFeed(ago=1, users=0), everything)["empty"]
@@ -136,8 +146,8 @@ def test_empty_table_says_why() -> None:
     assert "zzz" in table_pages.connections_page(SyntheticFeed(ago=1), query)["empty"]
 
 
-def test_events_are_newest_first() -> None:
-    """The event log begins with the latest Event, and names its connection."""
+def test_events_table_lists_the_newest_event_first() -> None:
+    """Events table lists the newest event first, with the name or id of its connection."""
     events = [
         Event(seq=1, time=0.0, kind="opened", connection="c1", name=HOSTILE),
         Event(seq=2, time=1.0, kind="closed", connection="c1", code=1001, detail="going"),
@@ -149,8 +159,10 @@ def test_events_are_newest_first() -> None:
     ]
 
 
-def test_close_codes_have_name_count_and_share() -> None:
-    """Each close code has its name, its exact count and a bar of its share."""
+def test_close_code_bars_show_name_count_and_share() -> None:
+    """Close code bars show each code's name, exact count and share, or that no connection has
+    closed yet.
+    """
     html = close_code_bars.html({1000: 1500, 1006: 750, 4321: 1})
     assert "normal" in html
     assert "1,500" in html
@@ -160,15 +172,17 @@ def test_close_codes_have_name_count_and_share() -> None:
     assert "No connection has closed yet" in close_code_bars.html({})
 
 
-def test_rare_codes_are_added_up() -> None:
-    """Codes past the sixth share one line, so that no count is lost."""
+def test_close_code_bars_add_up_rare_codes_in_one_line() -> None:
+    """Close code bars add up all codes after the sixth in one line."""
     html = close_code_bars.html({4000 + index: 10 for index in range(9)})
     assert "3 other codes" in html
     assert "<dd>30</dd>" in html
 
 
-def test_paused_feed_keeps_every_value() -> None:
-    """A paused feed answers as of the moment of the pause, whatever its source does after."""
+def test_paused_feed_keeps_its_values_when_its_server_restarts() -> None:
+    """Paused Monitor feed keeps the values of the moment of the pause when its source feed's
+    server restarts.
+    """
     feed = SyntheticFeed(ago=5, users=30)
     still = PausedFeed(feed)
     before = (

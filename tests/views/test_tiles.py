@@ -1,4 +1,4 @@
-"""Tiles: values, totals, changes and alerts."""
+"""Tiles of the overview: values, totals, changes and alerts."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from rtmon.views.tiles import Tile, tiles
 
 
 def sample(seq: int, **values: object) -> Sample:
-    """A Sample of one second."""
+    """Return a sample of one second."""
     return Sample(node="n", epoch="e", seq=seq, time=1000.0 + seq, elapsed=1.0, **values)
 
 
 def by_key(samples: list[Sample], snapshot: Snapshot | None = None) -> dict[str, Tile]:
-    """The tiles by their keys."""
+    """Return the tiles by their keys."""
     return {tile.key: tile for tile in tiles(samples, snapshot)}
 
 
 def snapshot(**values: object) -> Snapshot:
-    """Totals."""
+    """Return a snapshot with these totals."""
     return Snapshot(node="n", epoch="e", seq=1, time=0.0, uptime=1.0, **values)
 
 
 def slow(seconds: float) -> dict[str, object]:
-    """One round trip of that many seconds."""
+    """Return sample values with one round trip of this many seconds."""
     recorder = HistogramRecorder()
     recorder.record(seconds)
     return {"rtt": recorder.take()}
 
 
-def test_tiles_are_unknown_before_the_first_sample() -> None:
-    """Before the first Sample every tile shows unknown instead of 0."""
+def test_tiles_show_a_dash_before_the_first_sample() -> None:
+    """Dashboard tiles show a dash instead of 0 before the first sample."""
     assert {tile.value for tile in tiles([], None)} == {"–"}
 
 
-def test_tiles_have_exact_totals() -> None:
-    """Below each value the exact total has every digit."""
+def test_tiles_show_exact_totals() -> None:
+    """Dashboard tiles show the total of each number with every digit."""
     row = by_key(
         [sample(1)],
         snapshot(messages_in=1_234_567, bytes_out=98_765_432_109, opened=12, errors=3),
@@ -48,8 +48,8 @@ def test_tiles_have_exact_totals() -> None:
     assert row["errors"].total == "3 in all"
 
 
-def test_unknown_column_is_not_shown_as_zero() -> None:
-    """A column that no probe knows is unknown in value and total."""
+def test_tile_of_an_unknown_column_shows_a_dash() -> None:
+    """Dashboard tile of a column that no probe measures shows a dash as value and as total."""
     tile = by_key([sample(1, bytes_in=None)], snapshot(bytes_in=None))["bytes_in"]
     assert tile.value == "–"
     assert tile.total == "– in all"
@@ -58,16 +58,20 @@ def test_unknown_column_is_not_shown_as_zero() -> None:
     assert tile.total == "– pings"
 
 
-def test_change_compares_with_a_minute_ago() -> None:
-    """A change compares the last five seconds with the five seconds a minute before."""
+def test_tile_change_compares_with_the_same_five_seconds_a_minute_ago() -> None:
+    """Dashboard tile's change compares the last five seconds with the five seconds a minute
+    before, and is empty without that history.
+    """
     rows = [sample(seq, messages_in=100 if seq <= 10 else 150) for seq in range(1, 71)]
     tile = by_key(rows)["messages_in"]
     assert (tile.value, tile.change, tile.sign) == ("150", "50 %", 1)
     assert by_key(rows[30:])["messages_in"].change == ""
 
 
-def test_tiles_judge_only_errors_and_delay() -> None:
-    """More connections or messages is neither good nor bad; more errors and delay is bad."""
+def test_tiles_judge_changes_of_errors_and_round_trips_only() -> None:
+    """Dashboard tiles mark more errors or longer round trips as bad and fewer as good, and more
+    connections or messages as neutral.
+    """
     calm = [sample(seq, open=10, messages_in=100, **slow(0.01)) for seq in range(1, 61)]
     busy = [sample(seq, open=99, messages_in=900, errors=1, **slow(0.02)) for seq in range(61, 121)]
     row = by_key(calm + busy)
@@ -93,10 +97,12 @@ def test_tiles_judge_only_errors_and_delay() -> None:
         ("open", {"rejected": 2}, "warning"),
     ],
 )
-def test_tile_alerts_on_slowness_errors_and_rejected_handshakes(
+def test_tile_alerts_on_slow_round_trips_errors_and_rejected_handshakes(
     key: str, values: dict[str, object], alert: str
 ) -> None:
-    """The alert of a tile has the reason."""
+    """Dashboard tile has an alert with a reason when round trips are slow, errors occur or
+    handshakes are rejected.
+    """
     tile = by_key([sample(1, **values)])[key]
     assert tile.alert == alert
     assert bool(tile.reason) == bool(alert)

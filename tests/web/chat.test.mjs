@@ -1,4 +1,4 @@
-/** The chat page's model without a browser: order, duplicates, people, and hostile texts. */
+/** The chat page's data model without a browser: order, duplicates, users, and hostile texts. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -30,7 +30,7 @@ function pending(text) {
 
 const texts = (conversation) => conversation.entries.map(({ text }) => text);
 
-test("conversation has each message once and in order when some come late or twice", () => {
+test("conversation lists each message once and in order when some arrive late or twice", () => {
   for (let seed = 1; seed <= 50; seed++) {
     const conversation = new Conversation("room", "r", "r");
     const offsets = Array.from({ length: 40 }, (_, at) => (at % 20) + 1);
@@ -46,7 +46,7 @@ test("conversation has each message once and in order when some come late or twi
   }
 });
 
-test("conversation has the user's own message once when its echo or its answer comes first", () => {
+test("conversation lists the user's own message once, whether its echo or its answer arrives first", () => {
   for (const order of [["echo", "answer"], ["answer", "echo"], ["echo"], ["answer"]]) {
     const conversation = new Conversation("room", "r", "r");
     const mine = pending("hi");
@@ -77,7 +77,7 @@ test("conversation keeps unsent messages at its end, equal texts included", () =
   );
 });
 
-test("conversation shows lost history once for each end of a connection", () => {
+test("conversation says once per disconnect that history was lost", () => {
   const conversation = new Conversation("room", "r", "r");
   conversation.lost(NOON);
   assert.deepEqual(conversation.entries, [], "nothing was known, so nothing is missing");
@@ -115,7 +115,7 @@ test("conversation marks days and new messages, and groups messages of one sende
   assert.deepEqual(shown, [...expected, "New", "text true"]);
 });
 
-test("user stays one person when a connection follows another", () => {
+test("user is listed once when a new connection replaces the old one", () => {
   const people = new People();
   const member = (client_id, user) => ({ client_id, name: "ada", user });
   people.present("", { members: [member("1", "u"), member("2")], count: 3 });
@@ -137,7 +137,7 @@ test("user stays one person when a connection follows another", () => {
   assert.equal(people.came({ users: [member("4")], count: 2, user_count: 5 }), true);
 });
 
-test("client that uses the name of a present user is shown as another person", () => {
+test("client with the name of a present user is listed as another user", () => {
   const people = new People();
   const member = (client_id, user) => ({ client_id, name: client_id, user });
   people.present("", { members: [member("ada", "u")], count: 1 });
@@ -151,7 +151,7 @@ test("client that uses the name of a present user is shown as another person", (
   assert.equal(people.reach(key), "ada");
 });
 
-test("private messages go to present users only, whatever their names", () => {
+test("private message is sent only to a present user, whatever the user's name", () => {
   const people = new People();
   people.heard("1", "long ago", { now: false });
   assert.equal(people.reach(people.key("1")), undefined);
@@ -161,7 +161,7 @@ test("private messages go to present users only, whatever their names", () => {
   assert.equal(people.list("").people[0].name, "bob");
 });
 
-test("people are listed in the order of their names", () => {
+test("users are listed in the order of their names", () => {
   const people = new People();
   const named = ["guest 10", "bo", "guest 2", "Ada"];
   const members = named.map((name, at) => ({ client_id: `${at}`, name }));
@@ -196,7 +196,7 @@ test("received file gets a name without path or control characters", () => {
   assert.equal(fileName("Übersicht – März.pdf"), "Übersicht – März.pdf");
 });
 
-test("text keeps every letter, and only its http and https addresses become links", () => {
+test("text keeps every character, and only its http and https addresses become links", () => {
   for (const text of [
     "see https://example.org/a?b=c#d, and (http://x.example/)!",
     "javascript:alert(1)",

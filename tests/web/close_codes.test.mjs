@@ -1,10 +1,10 @@
-/** What close codes mean, as in rtmon/protocol/close.py. */
+/** The meaning of close codes is the same as in rtmon/protocol/close.py. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describe, mayReconnect } from "../../rtmon/web/client/close_codes.js";
 
-test("private code says the same as a standard one when a server sends none of those", () => {
+test("private close code has the same meaning as the standard code that it replaces", () => {
   assert.deepEqual([4101, 4113, 4608, 4609].map(describe), [
     "going away",
     "try again later",

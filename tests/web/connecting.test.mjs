@@ -1,4 +1,4 @@
-/** Connecting, backoff, reconnecting and giving up, on a clock that the test advances. */
+/** Connecting, backoff, reconnecting and the end of retries, on a clock that the test advances. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -14,7 +14,7 @@ beforeEach(() => {
   hub = new FakeHub();
 });
 
-/** The changes of a client, in short. */
+/** Returns an array that collects the state changes of a client. */
 function told(client) {
   const changes = [];
   client.onChange((change) => changes.push(change));
@@ -88,7 +88,7 @@ test("client starts with short delays again only when the last connection was st
   assert.deepEqual(closes.map(({ delay }) => delay), [1_000, 2_000, 1_000]);
 });
 
-test("client gives up after its attempts, and waiting callers get the error", async () => {
+test("client stops retrying after its last attempt, and waiting callers get the error", async () => {
   hub.up = false;
   const client = hub.connect(clock, { backoff: { attempts: 2 } });
   const changes = told(client);
@@ -115,7 +115,7 @@ for (const [code, back] of [
   [4500, false],
   [4999, false],
 ]) {
-  test(`client ${back ? "reconnects" : "gives up"} after close code ${code}`, async () => {
+  test(`client ${back ? "reconnects" : "stops retrying"} after close code ${code}`, async () => {
     const client = hub.connect(clock);
     await client.waitOpen();
     const changes = told(client);
@@ -188,7 +188,7 @@ test("close waits for unconfirmed messages, up to a timeout", async () => {
   assert.equal(client.state, "closed");
 });
 
-test("silent link is dead after interval and timeout, though TCP reports nothing", async () => {
+test("client closes a silent connection after interval and timeout, although TCP reports nothing", async () => {
   const options = { heartbeatInterval: 20_000, heartbeatTimeout: 10_000 };
   const client = hub.connect(clock, options);
   await client.waitOpen();
@@ -205,7 +205,7 @@ test("silent link is dead after interval and timeout, though TCP reports nothing
   assert.equal(client.state, "open");
 });
 
-test("client keeps a good link when the browser has delayed the page's timers", async () => {
+test("client keeps a working connection when the browser has delayed the page's timers", async () => {
   const client = hub.connect(clock, { heartbeatInterval: 20_000, heartbeatTimeout: 10_000 });
   await client.waitOpen();
   await settle();
@@ -236,7 +236,7 @@ test("client reconnects when the server sends no welcome", async () => {
   assert.equal(client.state, "open");
 });
 
-test("connection that ends before the welcome is a failed attempt, not a close", async () => {
+test("connection that ends before the welcome message counts as a failed attempt, not as a close", async () => {
   for (const [code, state] of [
     [1000, "closed"],
     [1006, "connecting"],
@@ -292,7 +292,7 @@ test("waiting for a connection ends after its timeout", async () => {
   assert.equal(client.state, "connecting");
 });
 
-test("client returns as the same sender, to its position in the chat", async () => {
+test("client reconnects as the same sender and recovers from its position in the chat", async () => {
   const client = hub.connect(clock);
   await client.waitOpen();
   hub.offsets.chat = 7;
@@ -304,7 +304,7 @@ test("client returns as the same sender, to its position in the chat", async () 
   await client.close();
 });
 
-test("wrong options are refused with the remedy", () => {
+test("wrong options raise an error that says what to do", () => {
   const refused = (options, problem) =>
     assert.throws(() => hub.connect(clock, options), { name: "OptionError", message: problem });
   refused({ queueSize: 0 }, /queueSize is 0: give a number from 1/);

@@ -1,4 +1,4 @@
-/** A clock and a hub in memory. */
+/** A fake clock and a fake hub in memory, for tests without a network. */
 
 import { connect } from "../../rtmon/web/rtmon.js";
 
@@ -26,7 +26,7 @@ export class FakeClock {
     this.#timers.delete(timer);
   }
 
-  /** Advance the clock, and call the timers that are due. */
+  /** Advance the clock, and call the timers that become due. */
   async advance(milliseconds) {
     const end = this.#now + milliseconds;
     await settle();
@@ -42,7 +42,7 @@ export class FakeClock {
     this.#now = end;
   }
 
-  /** Advance the clock without timers, as for a page in the background or a computer asleep. */
+  /** Advance the clock without calling timers, as while the page is in the background. */
   sleep(milliseconds) {
     this.#now += milliseconds;
   }
@@ -53,7 +53,7 @@ export function settle() {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A hub with the part of docs/protocol.md that the tests need. */
+/** A fake hub that implements the part of docs/protocol.md that the tests need. */
 export class FakeHub {
   /** The sockets of all connections so far, the last one open if any is. */
   sockets = [];
@@ -61,13 +61,13 @@ export class FakeHub {
   up = true;
   /** True while messages are answered. */
   answers = true;
-  /** Received envelopes, those in batches included, without heartbeats. */
+  /** Received envelopes, also those in batches, without heartbeats. */
   got = [];
   limits = { message_size: 131_072, file_chunk: 16_384, rate: 1e9 };
   epoch = "first";
   offsets = {};
   recovered = undefined;
-  /** Type → function that answers it instead. */
+  /** Message type → function that answers messages of this type instead of the hub. */
   instead = {};
 
   get socket() {
@@ -87,7 +87,7 @@ export class FakeHub {
       }
 
       send(data) {
-        // As in browsers: sending too early throws, too late does nothing.
+        // As in browsers: sending before the connection is open throws, and after it does nothing.
         if (!this.open && this.closed === null) throw new Error("this socket is not open yet");
         if (this.open && hub.answers) hub.#take(this, data);
       }
@@ -119,7 +119,7 @@ export class FakeHub {
     });
   }
 
-  /** The same, connected. */
+  /** Create a client like `client`, and wait until it is connected. */
   async open(clock, options) {
     const client = this.connect(clock, options);
     await client.waitOpen();
@@ -134,13 +134,13 @@ export class FakeHub {
     return message;
   }
 
-  /** Publish; `offset` is the next one if not given. */
+  /** Publish a message; `offset` is the next offset if not given. */
   publish(channel, data, offset = (this.offsets[channel] ?? 0) + 1) {
     this.offsets[channel] = offset;
     return this.say("publication", { channel, epoch: this.epoch, offset, data });
   }
 
-  /** Cut the connection, and refuse others. */
+  /** Cut the connection, and refuse new ones. */
   async cut() {
     this.up = false;
     this.socket.end(1006);
@@ -153,7 +153,7 @@ export class FakeHub {
     await clock.advance(8_000);
   }
 
-  /** Received messages of a type. */
+  /** Received messages of this type. */
   of(type) {
     return this.got.filter((envelope) => envelope.type === type);
   }

@@ -1,4 +1,4 @@
-/** Files: chunks, digest, and cancellation. */
+/** File transfers: chunks, digest, and cancellation. */
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -17,7 +17,7 @@ beforeEach(() => {
 
 const open = (options) => hub.open(clock, options);
 
-/** A transfer of which the hub accepts no chunk; `given` are options of sendFile. */
+/** Start a transfer whose chunks the hub does not accept; `given` are options of sendFile. */
 async function offered(client, given) {
   hub.instead.file_offer = (envelope, answer) => answer("ack", { file: "f", received: 0 });
   const file = new Blob([new Uint8Array(2 << 20)]);
@@ -29,7 +29,7 @@ async function offered(client, given) {
 
 const aborts = () => hub.of("file_abort").map(({ payload }) => payload);
 
-test("transfer ends at once when it is cancelled in any state, and the server is told", async () => {
+test("transfer ends at once when it is cancelled in any state, and the server is informed", async () => {
   const client = await open();
   const signals = [new AbortController(), new AbortController(), new AbortController()];
   const [stalled, offline, arriving] = signals.map(({ signal }) => signal);
@@ -57,7 +57,7 @@ test("transfer ends at once when it is cancelled in any state, and the server is
   await client.close();
 });
 
-test("offer waits for its answer, and is withdrawn when it was cancelled meanwhile", async () => {
+test("file offer that is cancelled before its answer is withdrawn after the answer", async () => {
   const client = await open();
   let late;
   hub.instead.file_offer = (envelope, answer) => {
@@ -77,7 +77,7 @@ test("offer waits for its answer, and is withdrawn when it was cancelled meanwhi
   await client.close();
 });
 
-test("chunks and base64 are decoded equal", () => {
+test("binary chunks and base64 chunks are decoded to the same bytes", () => {
   for (const size of [0, 1, 2, 3, 8_192, 8_193, 70_000]) {
     const data = new Uint8Array(randomBytes(size));
     const text = toBase64(data);
@@ -88,7 +88,7 @@ test("chunks and base64 are decoded equal", () => {
   }
 });
 
-test("digest is SHA-256 for pieces of any size", () => {
+test("file digest is SHA-256, however the file is split", () => {
   for (let size = 0; size < 200; size += 1) {
     const data = new Uint8Array(randomBytes(size));
     const cut = Math.floor(size / 3);

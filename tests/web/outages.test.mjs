@@ -38,15 +38,15 @@ test("publications arrive once and in order when the link is cut", { timeout }, 
   assert.ok(sender.stats.reconnects > 0);
 });
 
-test("client requests the rest of its rate limit", { timeout }, async (t) => {
+test("client can request the rest of its rate limit", { timeout }, async (t) => {
   const client = place.connect(t);
   const { payload } = await client.request("rate_limit");
   assert.deepEqual(Object.keys(payload).sort(), ["limit", "remaining", "reset"]);
   assert.ok(payload.remaining > 0 && payload.remaining < payload.limit);
 });
 
-test("last call decides when client leaves and joins at once", { timeout }, async (t) => {
-  // In a batch a leave_room waits; a join_room does not.
+test("last call decides whether a client that leaves and joins a room at once is a member", { timeout }, async (t) => {
+  // With batches a leave_room is delayed, and a join_room is not.
   const client = place.connect(t, { batch: { delay: 20 } });
   const got = [];
   await client.join("tea");
@@ -69,7 +69,7 @@ test("last call decides when client leaves and joins at once", { timeout }, asyn
   await assert.rejects(client.request("room_message", message), ProtocolError);
 });
 
-test("lone surrogate is refused at once, and its neighbours arrive", { timeout }, async (t) => {
+test("message with a lone surrogate is refused at once, and the messages around it arrive", { timeout }, async (t) => {
   for (const batch of [null, { size: 10, delay: 50 }]) {
     const [sender, reader] = [place.connect(t, { batch }), place.connect(t)];
     const got = [];
@@ -131,7 +131,7 @@ test("client sends queued messages and reports lost history when its server was 
   await ada.send("chat_message", { text: "while it was away" });
   await restarting;
   await until(() => bob.stats.reconnects > 0);
-  // Requested after all places are joined again, and answered in order.
+  // This request follows those that join all rooms and channels again, and is answered after them.
   await bob.request("presence");
   await ada.send("room_message", { room: "work", text: "are you there?" });
   await until(() => heard.size === 2);
@@ -155,7 +155,7 @@ test("file of ten megabytes arrives byte for byte, with progress, when the link 
     progress[way].push(done);
     if (done < size && done > (way === "up" ? 3 : 6) << 20 && cuts < (way === "up" ? 1 : 2)) {
       cuts += 1;
-      // An offer goes to present clients: cut only the sender's link, the oldest, during the transfer.
+      // A file is offered to present clients only. So cut only the sender's connection, the oldest.
       if (way === "up") place.cut_oldest();
       else place.cut();
     }
@@ -174,21 +174,21 @@ test("file of ten megabytes arrives byte for byte, with progress, when the link 
   }
 });
 
-test("failed transfers leave room at the server for the next", { timeout }, async (t) => {
+test("failed file transfers do not prevent further transfers", { timeout }, async (t) => {
   const client = place.connect(t);
   await client.join("work");
   const file = new Blob([randomBytes(100_000)]);
   const progress = () => {
     throw new RangeError("of the page's own");
   };
-  // More than the server accepts of one client at once.
+  // More transfers than the server accepts from one client at once.
   for (let number = 0; number < 12; number += 1) {
     await assert.rejects(client.sendFile(file, { name: "a", room: "work", progress }), RangeError);
   }
   await client.sendFile(file, { name: "b", room: "work" });
 });
 
-test("transfer can be cancelled half way at either end", { timeout }, async (t) => {
+test("file transfer can be cancelled half-way by sender or receiver", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);
   const blob = new Blob([randomBytes(4 << 20)]);

@@ -1,4 +1,4 @@
-/** The outbox: its bound, expiry, rate and batches. */
+/** The client's queue of outgoing messages: its limit, expiry, rate and batches. */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const open = (options) => hub.open(clock, options);
 
-test("expired message is dropped and reported", async () => {
+test("expired message in the send queue is dropped and reported", async () => {
   const client = await open({ queueAge: 60_000 });
   const reasons = problems(client);
   await hub.cut();
@@ -40,7 +40,7 @@ test("message is reported, not sent again, when the server may have forgotten it
   assert.ok(reasons.some((reason) => /waited too long/.test(reason)));
 });
 
-test("full queue refuses a message", async () => {
+test("full send queue refuses a message", async () => {
   const client = await open({ queueSize: 2, queuePolicy: "refuse" });
   await hub.cut();
   await client.send("chat_message", { text: "one" });
@@ -50,7 +50,7 @@ test("full queue refuses a message", async () => {
   assert.deepEqual(hub.texts(), ["one", "two"]);
 });
 
-test("full queue drops the oldest message and reports it", async () => {
+test("full send queue drops the oldest message and reports it", async () => {
   const client = await open({ queueSize: 2, queuePolicy: "drop_oldest" });
   const reasons = problems(client);
   await hub.cut();
@@ -60,7 +60,7 @@ test("full queue drops the oldest message and reports it", async () => {
   assert.deepEqual([hub.texts(), client.stats.dropped], [["two", "three"], 1]);
 });
 
-test("full queue makes senders wait in order", async () => {
+test("full send queue makes senders wait in order", async () => {
   const client = await open({ queueSize: 2 });
   await hub.cut();
   const sent = [];
@@ -79,14 +79,14 @@ test("full queue makes senders wait in order", async () => {
     order.push(text);
   };
   const waiting = ["6", "7", "8"].map(say);
-  // There is room again, and a new sender comes before the waiting ones have noticed.
+  // The queue has room again, and a new sender calls before the waiting senders have noticed.
   client.onRtt(() => waiting.push(say("9")));
   await clock.advance(1_000);
   await Promise.all(waiting);
   assert.deepEqual(order.slice(0, 4), [..."6789"]);
 });
 
-test("message is sent as it was at the call of send", async () => {
+test("message is sent with the content that it had when send was called", async () => {
   const client = await open({ queueSize: 1 });
   await hub.cut();
   await client.send("chat_message", { text: "first" });
@@ -116,7 +116,7 @@ test("message refused by the rate limit is sent again", async () => {
   assert.equal(hub.of("publish").length, 2);
 });
 
-test("refused messages keep their order when one is refused twice", async () => {
+test("messages refused by the rate limit keep their order when one is refused twice", async () => {
   const client = await open();
   const refusals = [];
   const refusal = { code: "unavailable", message: "Later.", retry: true, retry_after: 0.05 };

@@ -1,4 +1,4 @@
-/** A hub behind a fault proxy: see place.py. */
+/** A hub behind a fault proxy, in the process that place.py describes. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { connect } from "../../rtmon/web/rtmon.js";
 
 const SCRIPT = fileURLToPath(new URL("place.py", import.meta.url));
 
-/** Start the process; `place.cut()` and others are commands of place.py. One serves a whole file. */
+/** Start the process for a test file. `place.cut()` and others are commands of place.py. */
 export async function startPlace(options = {}) {
   const child = spawn(process.env.PYTHON ?? "python3", [SCRIPT, JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -28,7 +28,7 @@ export async function startPlace(options = {}) {
   };
   const { url } = await command("enter");
   const place = {
-    /** A client behind the proxy, which reconnects quickly, and is closed when its test ends. */
+    /** Connect a client through the proxy. It reconnects quickly, and is closed when its test ends. */
     connect(t, given = {}) {
       const backoff = { base: 10, max: 50 };
       const client = connect(url, { WebSocket, backoff, closeTimeout: 1_000, ...given });
@@ -46,7 +46,7 @@ export async function startPlace(options = {}) {
   });
 }
 
-/** Wait until a condition holds; the test's own timeout bounds it. */
+/** Wait until a condition is true; only the test's own timeout limits the wait. */
 export async function until(condition) {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -1,6 +1,7 @@
 """A hub, its server and a fault proxy in their own process, driven by a test in Node.
 
-Each line on standard input is ``[command, …arguments]`` in JSON, and is answered by a line of JSON.
+Each line on standard input is a JSON array ``[command, …arguments]``, and is answered by one line
+of JSON.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from tests.hub.tokens import login, token
 
 
 class Place:
-    """The commands of a test: each public method is one.
+    """Commands that a test in Node can send; each public method is one.
 
     Args:
-        options: of the hub; with ``asgi``, all transports are served, with ``login`` only clients
-            are let in that send a token of :meth:`token`.
-        files: a folder for files that are sent.
+        options: Options of the hub. In addition, ``asgi`` serves all transports, and ``login``
+            admits only clients with a token of :meth:`token`.
+        files: Folder for files that clients send.
     """
 
     def __init__(self, options: dict[str, Any], files: str) -> None:
@@ -41,89 +42,89 @@ class Place:
         self._published = 0
 
     async def start(self, port: int = 0) -> None:
-        """Serve a new hub."""
+        """Create a new hub, and serve it."""
         self._hub = rtmon.Hub(**self._options)
         serve: Any = rtmon.asgi.serve if self._asgi else rtmon.serve
         self._server = await serve(self._hub, "127.0.0.1", port)
 
     async def stop(self) -> None:
-        """Stop the server."""
+        """Stop the server and close the hub."""
         self._server.close()
         await self._server.wait_closed()
         await self._hub.aclose()
 
     async def enter(self) -> dict[str, str]:
-        """Start serving; return the address."""
+        """Start server and fault proxy; return the addresses of both."""
         await self.start()
         self._proxy = FaultProxy(self._server)
         await self._proxy.start()
         return {"url": self._proxy.url, "direct": self._server.url}
 
     async def restart(self) -> None:
-        """Start another server at the same address."""
+        """Stop the server, and start another one with a new hub at the same address."""
         port = self._server.port
         await self.stop()
         await self.start(port)
 
     async def cut(self) -> None:
-        """Reset all connections."""
+        """Reset all connections of the proxy."""
         self._proxy.cut()
 
     async def cut_oldest(self) -> None:
-        """Reset the oldest connection."""
+        """Reset the oldest connection of the proxy."""
         self._proxy.links[0].cut()
 
     async def freeze(self) -> None:
-        """Freeze the network: no byte passes, and TCP reports nothing."""
+        """Freeze the network: no byte passes in either direction, and TCP reports nothing."""
         self._proxy.freeze("both")
 
     async def calm(self) -> None:
-        """Restore the network."""
+        """End all faults of the proxy."""
         self._proxy.calm()
 
     async def refuse(self) -> None:
-        """Refuse new connections."""
+        """Reset all connections, and refuse new ones."""
         self._proxy.refusing = True
         self._proxy.cut()
 
     async def accepted(self) -> int:
-        """Connections made so far."""
+        """Return how many connections the proxy has accepted so far."""
         return self._proxy.accepted
 
     async def token(self, user: str) -> str:
-        """Return a token that the server accepts."""
+        """Return a token that the server accepts for this user."""
         return token(user)
 
     async def change(self, options: dict[str, Any]) -> None:
-        """Change options of the running hub."""
+        """Change these options of the running hub, given as name → value."""
         self._hub.change(**options)
 
     async def expire(self, seconds: float) -> None:
-        """Make all tokens expire soon."""
+        """Let the tokens of all connected clients expire after this many seconds."""
         for session in self._hub._parts.connection_limits.connections:
             expires = self._hub.context.wall() + seconds
             session.identity = dataclasses.replace(session.identity, expires=expires)
             self._hub._parts.expiry.check(session)
 
     async def here(self) -> list[tuple[str | None, float | None]]:
-        """Users in presence, and the seconds until each expires."""
+        """Return each connected user, with the seconds until the user's token expires."""
         sessions = self._hub.connections.values()
         return [
             (each.user, seconds_left(each.identity, self._hub.context.wall())) for each in sessions
         ]
 
     async def publish(self, channel: str, data: Any) -> None:
-        """Publish once."""
+        """Publish data to a channel."""
         await self._hub.publish(channel, data)
 
     async def publish_largest(self, channel: str) -> int:
-        """Publish a text of the largest size; return its length."""
+        """Publish text of the largest allowed size; return its length."""
         text = "x" * (limits.DATA_SIZE - 5)
         await self._hub.publish(channel, text)
         return len(text)
 
     async def flow(self, channel: str, rate: float) -> None:
-        """Publish that many numbers a second until `ebb`."""
+        """Publish this many consecutive numbers per second until the command `ebb`."""
         self._publishing = asyncio.create_task(self._flow(channel, rate))
 
     async def ebb(self) -> int:
@@ -152,7 +153,8 @@ async def main() -> None:
         place = Place(json.loads(sys.argv[1]), files)
         while line := await commands.readline():
             command, *arguments = json.loads(line)
-            print(json.dumps(await getattr(place, command)(*arguments)), flush=True)  # noqa: T201 - how it answers
+            # The answer to the command.
+            print(json.dumps(await getattr(place, command)(*arguments)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/** A client of servers that are no hub: real ones of `ws`, or a clock that the test advances. */
+/** A client of servers without rtmon: servers of `ws`, or a fake one with a fake clock. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { ClientClosed, OptionError, connect } from "../../rtmon/web/rtmon.js";
 import { FakeClock, FakeHub, settle } from "./fakes.mjs";
 import { until } from "./place.mjs";
 
-/** A simple chat server: it answers `ping`, and broadcasts each message. */
+/** Start a simple chat server, which answers `ping` and broadcasts each message. */
 async function startServer(t, { port = 0, greeting = [], answers = true } = {}) {
   const server = new WebSocketServer({ host: "127.0.0.1", port });
   await once(server, "listening");
@@ -102,7 +102,7 @@ test("plain client queues while offline, reconnects, and sends in order", async 
   assert.equal(client.stats.reconnects, 1);
 });
 
-test("plain client gives up after its attempts", async (t) => {
+test("plain client stops retrying after its last attempt", async (t) => {
   const { url, stop } = await startServer(t);
   await stop();
   const client = plain(t, url, { backoff: { base: 5, max: 10, attempts: 2 } });
@@ -110,7 +110,7 @@ test("plain client gives up after its attempts", async (t) => {
   assert.equal(client.stats.attempts, 3);
 });
 
-test("plain client cuts a silent server only if it has answered pings before", async () => {
+test("plain client disconnects from a silent server only if the server has answered pings before", async () => {
   for (const answers of [true, false]) {
     const clock = new FakeClock();
     const hub = new FakeHub();
@@ -163,7 +163,7 @@ for (const [code, back] of [
   [4001, true],
   [4500, true],
 ]) {
-  test(`plain client ${back ? "reconnects" : "gives up"} after close code ${code}`, async () => {
+  test(`plain client ${back ? "reconnects" : "stops retrying"} after close code ${code}`, async () => {
     const clock = new FakeClock();
     const hub = new FakeHub();
     const client = hub.connect(clock, { protocol: "plain", fallback: undefined, ping: null });

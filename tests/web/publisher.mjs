@@ -1,7 +1,7 @@
 /**
  * A publisher in its own process: `node publisher.mjs URL TYPE COUNT WAY`, where WAY is
- * `websocket`, `batch` or `sse`. It sends numbers without waiting for answers, and ends when the
- * server has them all.
+ * `websocket`, `batch` or `sse`. The publisher sends COUNT numbers without waiting for answers,
+ * and ends when the server has all of them.
  */
 
 import { WebSocket } from "../peers/node_modules/ws/wrapper.mjs";

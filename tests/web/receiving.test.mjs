@@ -22,7 +22,7 @@ async function again() {
   await clock.advance(1_000);
 }
 
-/** A subscription, and `[data, gap]` of each received message. */
+/** Subscribe to a channel; return the subscription and `[data, gap]` of each received message. */
 async function listen(client, channel, options) {
   const got = [];
   const news = client.subscribe(channel, ({ payload, gap }) => got.push([payload, gap]), options);
@@ -43,7 +43,7 @@ test("subscription recovers from its position, and drops duplicates", async () =
   assert.deepEqual([news.position.offset, client.stats.duplicates, client.stats.gaps], [3, 1, 0]);
 });
 
-test("first message after a loss reports the gap, and no later one", async () => {
+test("only the first message after a loss reports the gap", async () => {
   const client = await open();
   const { got } = await listen(client, "news");
   hub.publish("news", "a");
@@ -123,7 +123,7 @@ test("pattern matches the same channels as in Python", async () => {
   }
 });
 
-test("two subscriptions to one channel are one for the server until both have ended", async () => {
+test("client with two subscriptions to a channel is subscribed once at the server until both have ended", async () => {
   const client = await open();
   const one = await listen(client, "news");
   const two = await listen(client, "news");
@@ -146,7 +146,7 @@ test("refused subscription rejects with the reason", async () => {
   await assert.rejects(news[Symbol.asyncIterator]().next(), rtmon.ProtocolError);
 });
 
-test("slow reader gets every message from the server's history", async () => {
+test("slow subscriber gets every message from the server's history", async () => {
   const client = await open({ buffer: 2 });
   const news = client.subscribe("news");
   await news.entered();
@@ -186,7 +186,7 @@ test("iteration over the client gives every message from the welcome on", async 
   assert.deepEqual(types, ["welcome", "user_joined"]);
 });
 
-test("iteration throws when the client gives up", async () => {
+test("iteration throws when the client stops retrying", async () => {
   const client = await open();
   const reading = (async () => {
     for await (const message of client) assert.ok(message);
@@ -195,13 +195,13 @@ test("iteration throws when the client gives up", async () => {
   await assert.rejects(reading, rtmon.ClientClosed);
 });
 
-test("client joins its rooms again from their positions, and stays out of left ones", async () => {
+test("client joins its rooms again from their positions after a reconnect, and not those that it left", async () => {
   const client = await open();
   const heard = [];
   client.on("room_message", ({ payload, gap }) => heard.push([payload.text, gap]));
   await client.join("work");
   hub.say("room_message", { room: "work", text: "a", epoch: "first", offset: 1 });
-  // The client's own messages have an offset too, and need not be echoed.
+  // The client's own messages have an offset, too, and need not be echoed.
   hub.say("room_message", { room: "work", text: "b", epoch: "first", offset: 3 });
   await again();
   assert.deepEqual(hub.of("join_room")[1].payload.since, { epoch: "first", offset: 3 });
@@ -229,7 +229,7 @@ test("handlers are called in order, and one that throws stops no other", async (
   assert.equal(reported.mock.callCount(), 2);
 });
 
-test("client splits batches of the server, and bytes are bytes", async () => {
+test("client splits batches of the server, and receives binary data as bytes", async () => {
   const client = await open({ serverBatch: { size: 20, delay: 50 } });
   assert.deepEqual(hub.of("connect")[0].payload.batch, { size: 20, delay: 0.05 });
   const { got } = await listen(client, "news");

@@ -65,7 +65,7 @@ test("repeatable request is sent again after a cut and answered", async () => {
   assert.equal((await asked).payload.count, 3);
 });
 
-test("answer may take longer than a heartbeat", async () => {
+test("request may be answered later than the heartbeat's timeout", async () => {
   const client = await open();
   let answerIt;
   hub.instead.presence = (envelope, answer) => {
@@ -118,7 +118,7 @@ test("request rejects after its timeout, also while offline", async () => {
   assert.equal(hub.of("publish").length, 0);
 });
 
-test("unconfirmed messages are reported and counted when the client closes or gives up", async () => {
+test("unconfirmed messages are reported and counted when the client closes or stops retrying", async () => {
   const client = await open();
   const reasons = problems(client);
   await hub.cut();
@@ -155,7 +155,7 @@ test("flush resolves when the server has every message, and not before", async (
   assert.deepEqual(hub.texts(), ["hi"]);
 });
 
-test("request of an application's own type asks for an answer in any case", async () => {
+test("request of an application's own message type always requests an answer", async () => {
   const client = await open();
   await client.send("mine", {});
   client.request("mine", {}).catch(() => {});
@@ -188,7 +188,7 @@ test("value that JSON would change silently is refused", async () => {
 });
 
 for (const batch of [null, { size: 10, delay: 100 }]) {
-  test(`value that no receiver could get is refused at once, ${batch ? "batched" : "alone"}`, async () => {
+  test(`value that no receiver could decode is refused at once, ${batch ? "batched" : "alone"}`, async () => {
     const client = await open({ batch });
     const refused = (data, problem) =>
       assert.rejects(client.publish("news", data), { name: "OptionError", message: problem });
@@ -220,14 +220,14 @@ for (const batch of [null, { size: 10, delay: 100 }]) {
   });
 }
 
-/** That many nested lists. */
+/** Return this many nested arrays. */
 function nested(depth) {
   let value = [];
   for (let level = 1; level < depth; level += 1) value = [value];
   return value;
 }
 
-test("request may wait without a timeout", async () => {
+test("request can wait without a timeout", async () => {
   const client = await open();
   hub.instead.presence = (envelope, answer) => clock.setTimeout(() => answer("presence", {}), 15_000);
   const asking = client.request("presence", {}, { timeout: Infinity });

@@ -1,4 +1,4 @@
-/** Minutes of simulated bad network in milliseconds: links are slow and cut at random moments. */
+/** A simulated bad network on a fake clock: links are slow and cut at random moments. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,10 +7,10 @@ import { FakeClock } from "./fakes.mjs";
 
 const MESSAGES = 150;
 
-/** The last one once found a subscription confirmed by the answer to a withdrawn request. */
+/** Seeds. The last one found a fault: the answer to a withdrawn request confirmed a subscription. */
 const SEEDS = [...Array(25).keys(), 104];
 
-/** Numbers from 0 to 1, the same for the same seed: mulberry32, by Tommy Ettinger. */
+/** Pseudo-random numbers from 0 to 1, by the generator mulberry32 of Tommy Ettinger. */
 function chance(seed) {
   let state = seed;
   return () => {
@@ -179,7 +179,7 @@ async function run(seed) {
   });
   for (let step = 0; !over && step < 2_000; step += 1) {
     await clock.advance(random() * 300);
-    // A while without a cut is needed for anything to be confirmed.
+    // Messages are only confirmed while the link is not cut for some time.
     if (random() < 0.15 && step < 1_000) hub.cut(() => random() < 0.7);
   }
   const all = Array.from({ length: MESSAGES }, (_, i) => i + 1);

@@ -1,11 +1,11 @@
 /**
- * A load test run by hand: `node tests/web/soak.mjs 200` cuts a client's link 200 times at
+ * A load test, run by hand. `node tests/web/soak.mjs 200` cuts a client's link 200 times at
  * random moments, while 100 messages a second are published.
  */
 
 import { startPlace, until } from "./place.mjs";
 
-/** Returns the published messages, the received ones (offsets and data), and the client's stats. */
+/** Returns the number of published messages, the received offsets, the gaps, and the stats. */
 export async function soak(t, place, { cuts, rate = 100, apart = 300 }) {
   const client = place.connect(t);
   const got = [];

@@ -1,4 +1,4 @@
-/** Server-sent events, where no WebSocket is possible. */
+/** The client's transport over server-sent events, used when no WebSocket is possible. */
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -29,7 +29,7 @@ class BlockedWebSocket {
   close() {}
 }
 
-test("client uses an event stream when no WebSocket is possible, over cuts too", { timeout }, async (t) => {
+test("client uses an event stream when no WebSocket is possible, also after the connection was cut", { timeout }, async (t) => {
   const [ada, bob] = ["ada", "bob"].map((name) => place.connect(t, { name, WebSocket: BlockedWebSocket }));
   await Promise.all([ada.waitOpen(), bob.waitOpen()]);
   assert.deepEqual([ada.transport, BlockedWebSocket.tried], ["sse", 4]);
@@ -50,7 +50,7 @@ test("client uses an event stream when no WebSocket is possible, over cuts too",
   assert.equal(ada.state, "closed");
 });
 
-test("stream carries the largest publication", { timeout }, async (t) => {
+test("largest publication arrives over an event stream", { timeout }, async (t) => {
   const client = place.connect(t, { WebSocket: BlockedWebSocket });
   const got = [];
   await client.subscribe("large", ({ payload }) => got.push(payload.length)).entered();
@@ -59,7 +59,7 @@ test("stream carries the largest publication", { timeout }, async (t) => {
   assert.deepEqual([client.transport, got], ["sse", [size]]);
 });
 
-test("stream carries files", { timeout }, async (t) => {
+test("file arrives over an event stream", { timeout }, async (t) => {
   const [ada, bob] = [place.connect(t, { WebSocket: BlockedWebSocket }), place.connect(t)];
   await Promise.all([ada.join("work"), bob.join("work")]);
   assert.deepEqual([ada.transport, bob.transport], ["sse", "websocket"]);
@@ -72,7 +72,7 @@ test("stream carries files", { timeout }, async (t) => {
   }
 });
 
-test("client notices a frozen stream", { timeout }, async (t) => {
+test("client reconnects when its event stream is frozen", { timeout }, async (t) => {
   const client = place.connect(t, {
     WebSocket: BlockedWebSocket,
     heartbeatInterval: 200,
@@ -86,7 +86,7 @@ test("client notices a frozen stream", { timeout }, async (t) => {
   await client.waitOpen();
 });
 
-/** A transport whose attempts end as the test says; `tried` lists the attempts. */
+/** A fake transport whose attempts end as the test sets; `tried` lists the attempts. */
 function trying() {
   const tried = [];
   const open = { ws: false, sse: false };
@@ -116,14 +116,14 @@ test("client alternates WebSocket and stream until a WebSocket has worked", () =
   assert.deepEqual(tried, ["sse", "ws", "ws", "ws", "ws", "ws", "ws"]);
 });
 
-test("client does not ask a server without streams again", () => {
+test("client does not request an event stream again from a server that has none", () => {
   const { tried, status, attempt } = trying();
   status.sse = 404;
   for (let i = 0; i < 6; i += 1) attempt();
   assert.deepEqual(tried, ["ws", "ws", "sse", "ws", "ws", "ws"]);
 });
 
-test("address of the stream is beside that of the WebSocket", async () => {
+test("URL of the event stream is derived from the URL of the WebSocket", async () => {
   for (const [given, asked] of [
     ["ws://hub.test:8765", "http://hub.test:8765/events"],
     ["ws://hub.test/ws", "http://hub.test/events"],
@@ -142,7 +142,7 @@ test("address of the stream is beside that of the WebSocket", async () => {
   }
 });
 
-test("stream passes on when the server says to reconnect", async () => {
+test("event stream closes with the HTTP status and the delay of the server's Retry-After header", async () => {
   const answer = { status: 503, headers: { "Retry-After": "7" } };
   const more = await new Promise((resolve) => {
     const fetch = async () => new Response("full", answer);
@@ -152,7 +152,7 @@ test("stream passes on when the server says to reconnect", async () => {
   assert.deepEqual(more, { code: 1006, reason: "HTTP 503", status: 503, retryAfter: 7_000 });
 });
 
-test("events are parsed in pieces of any size", async () => {
+test("server-sent events are parsed however the stream is split", async () => {
   const text = ': hi\n\nid: 1\nevent: x\ndata: {"a":\ndata:1}\n\r\ndata: é\r\n\r\ndata: y\r\rdata: cut off';
   const bytes = new TextEncoder().encode(text);
   for (let size = 1; size < 12; size += 1) {

@@ -1,4 +1,4 @@
-"""The browser client in Node, its types, and its npm package."""
+"""The browser client in Node, its TypeScript types, and its npm package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 @pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_browser_client_passes_its_tests_in_node(script: Path) -> None:
-    """Each file of tests for the browser client passes in Node."""
+    """Browser client passes each file of its own tests in Node."""
     install()
     done = subprocess.run(
         [NODE or "node", "--test", "--test-reporter=spec", str(script)],
@@ -37,8 +37,8 @@ def test_browser_client_passes_its_tests_in_node(script: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_types_accept_right_calls_and_refuse_wrong_ones() -> None:
-    """TypeScript accepts common programs with the shipped types, and refuses wrong ones."""
+def test_typescript_types_accept_right_calls_and_refuse_wrong_ones() -> None:
+    """TypeScript types of the browser client accept right calls and refuse wrong ones."""
     compiler = install() / "typescript" / "bin" / "tsc"
     options = ["--noEmit", "--strict", "--skipDefaultLibCheck", "--target", "es2022"]
     library = ["--module", "nodenext", "--lib", "es2022,dom,dom.iterable,dom.asynciterable"]
@@ -52,8 +52,10 @@ def test_types_accept_right_calls_and_refuse_wrong_ones() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_npm_package_names_its_files() -> None:
-    """The npm package lists its files, and has the version of the Python package."""
+def test_npm_package_lists_existing_files_and_has_the_python_version() -> None:
+    """Package for npm lists only existing files and exports, and has the version of the Python
+    package.
+    """
     package = json.loads((WEB / "package.json").read_text())
     assert package["version"] == rtmon.__version__
     for name in package["files"]:
@@ -63,10 +65,8 @@ def test_npm_package_names_its_files() -> None:
             assert (WEB / path).is_file(), path
 
 
-def test_npm_package_has_the_license(tmp_path: Path) -> None:
-    """`npm pack` includes the project's license beside the client, and not the chat page, and
-    removes its temporary copy of the license.
-    """
+def test_npm_package_contains_the_license_and_no_chat_page(tmp_path: Path) -> None:
+    """Package that `npm pack` builds contains the client and the license, and not the chat page."""
     if shutil.which("npm") is None:
         pytest.skip("no npm on the PATH")
     clone = WEB.parents[1]

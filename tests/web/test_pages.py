@@ -34,18 +34,18 @@ KINDS = {
 
 
 def shipped() -> Iterator[Path]:
-    """Names of the files for browsers."""
+    """Yield the paths of all files for browsers."""
     return (path for path in WEB.rglob("*.*") if path.suffix[1:] in KINDS)
 
 
 def header(reply: pages.Reply | None, name: str) -> str | None:
-    """A header of a response."""
+    """Return a header of a response, None if it is missing."""
     assert reply is not None
     return dict(reply.headers).get(name)
 
 
-def test_every_part_of_the_page_is_served() -> None:
-    """Each file comes whole, with its content type, its version and its security headers."""
+def test_every_file_of_the_chat_page_is_served_with_security_headers() -> None:
+    """Every file of the chat page is served whole with its content type and security headers."""
     for path in shipped():
         reply = pages.respond("GET", f"/{path.relative_to(WEB).as_posix()}?some=query")
         assert reply is not None
@@ -61,15 +61,17 @@ def test_every_part_of_the_page_is_served() -> None:
     assert pages.respond("GET", "/") == pages.respond("GET", "/chat.html")
 
 
-def test_page_has_no_inline_script_or_style() -> None:
-    """Inline scripts and styles, which the page's policy forbids, are not in it."""
+def test_chat_page_has_no_inline_script_or_style() -> None:
+    """Chat page contains no inline script, style or event handler, which its security policy
+    forbids.
+    """
     html = (WEB / "chat.html").read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", html)
 
 
-def test_page_answers_304_when_the_browser_has_this_version() -> None:
-    """A browser with the current version gets 304 without a body, for each kind of conditional
-    request.
+def test_chat_page_answers_304_when_the_browser_has_its_version() -> None:
+    """Chat page answers 304 without a body when If-None-Match contains its ETag, and 200
+    otherwise.
     """
     etag = header(pages.respond("GET", "/"), "ETag")
     assert etag is not None
@@ -83,8 +85,8 @@ def test_page_answers_304_when_the_browser_has_this_version() -> None:
     assert fresh.status == 200
 
 
-def test_page_answers_head_and_refuses_other_methods() -> None:
-    """HEAD is GET without the body; methods that change a resource are refused."""
+def test_chat_page_answers_head_and_refuses_other_methods() -> None:
+    """Chat page answers HEAD like GET without a body, and other methods with 405."""
     get, head = pages.respond("GET", "/"), pages.respond("HEAD", "/")
     assert get is not None
     assert head == get._replace(body=b"")
@@ -118,28 +120,32 @@ def test_page_answers_head_and_refuses_other_methods() -> None:
         "http://x/chat.html",
     ],
 )
-def test_page_serves_no_other_file(path: str) -> None:
-    """No spelling of a path leads out of the folder, or to a file that is not for browsers."""
+def test_chat_page_server_serves_no_other_file(path: str) -> None:
+    """Chat page's server serves no file for a path that leads out of its folder or is not for
+    browsers.
+    """
     assert pages.respond("GET", path) is None
 
 
 @given(st.text())
-def test_any_path_gives_a_file_of_the_page_or_404(path: str) -> None:
-    """An arbitrary path never gives another file or an exception."""
+def test_any_path_gives_a_file_of_the_chat_page_or_no_response(path: str) -> None:
+    """Any path gives a file of the chat page or no response, and never raises."""
     reply = pages.respond("GET", path)
     assert reply is None or reply.body in {file.read_bytes() for file in shipped()}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:80", "chat.example.org"])
-def test_policy_names_the_websocket_host(host: str) -> None:
-    """The policy names the page's own host for browsers in which 'self' excludes WebSockets."""
+def test_security_policy_allows_websockets_to_the_pages_host(host: str) -> None:
+    """Chat page's security policy allows WebSockets to the host that the browser requested."""
     policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy")
     assert f"connect-src 'self' ws://{host} wss://{host};" in (policy or "")
 
 
 @given(st.text() | st.sampled_from(["x; script-src *", "x *", "a,b", "x\r\nSet-Cookie: y", "*"]))
-def test_policy_is_unchanged_by_a_hostile_host_header(host: str) -> None:
-    """A Host header adds no directive, wildcard or header."""
+def test_security_policy_is_not_extended_by_a_hostile_host_header(host: str) -> None:
+    """Chat page's security policy gets no further directive or wildcard from a hostile Host
+    header.
+    """
     plain = header(pages.respond("GET", "/"), "Content-Security-Policy") or ""
     policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy") or ""
     assert policy.count(";") == plain.count(";")
@@ -147,16 +153,16 @@ def test_policy_is_unchanged_by_a_hostile_host_header(host: str) -> None:
 
 
 def ask(port: int, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """The response to a request over a real connection."""
+    """Send a request over a new connection; return status, headers and body."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()
 
 
-async def test_server_has_page_and_hub_on_one_port() -> None:
-    """Browsers get the page and clients the hub on one port; a request of the page is no
-    rejected connection.
+async def test_server_serves_chat_page_and_hub_on_one_port() -> None:
+    """Server serves chat page and hub on one port, and counts requests of the page as HTTP
+    requests, not as rejected connections.
     """
     async with rtmon.serve(Hub(), "127.0.0.1", 0, page=True) as server:
         assert server.page_url == f"http://127.0.0.1:{server.port}/"
@@ -185,8 +191,11 @@ async def test_server_has_page_and_hub_on_one_port() -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_process_request_of_the_user_runs_before_the_page(waits: bool) -> None:  # noqa: FBT001 - a parameter
-    """The user's process_request, async or not, can refuse the page."""
+# A parametrized value.
+async def test_application_process_request_can_refuse_the_chat_page(waits: bool) -> None:  # noqa: FBT001
+    """Application's process_request function, async or not, can refuse a request for the
+    chat page.
+    """
 
     def refuse(connection: ServerConnection, request: Request) -> Response | None:
         return connection.respond(401, "no\n") if "open" not in request.path else None
@@ -201,8 +210,8 @@ async def test_process_request_of_the_user_runs_before_the_page(waits: bool) -> 
         assert (await asyncio.to_thread(ask, server.port, "GET", "/?open"))[0] == 200
 
 
-async def test_page_is_served_only_when_requested_and_with_a_hub() -> None:
-    """A server without the option, or without a hub, has no page."""
+async def test_chat_page_is_served_only_when_enabled_and_with_a_hub() -> None:
+    """Server without page=True has no chat page, and page=True without a hub raises OptionError."""
     async with rtmon.serve(Hub(), "127.0.0.1", 0) as server:
         assert server.page_url is None
         assert (await asyncio.to_thread(ask, server.port, "GET", "/"))[0] == 426

@@ -1,4 +1,4 @@
-/** Tokens of a client: sending, renewal before expiry, and none in an address. */
+/** Tokens of a client: sending, renewal before expiry, and no token in a URL. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -17,7 +17,7 @@ before(async () => {
 
 after(() => place?.end());
 
-/** The address of each connection. */
+/** The URL of each connection. */
 const asked = [];
 
 class Watched extends WebSocket {
@@ -46,13 +46,13 @@ const WAYS = {
   },
 };
 
-/** The reason that a client reports when it gives up. */
+/** Wait until a client stops retrying; return the code and reason that it reports. */
 function gaveUp(client) {
   return new Promise((resolve) => client.onGaveUp(resolve));
 }
 
 for (const [way, options] of Object.entries(WAYS)) {
-  test(`token function is called for each connection over ${way}, and no address has a token`, { timeout }, async (t) => {
+  test(`token function is called for each connection over ${way}, and no URL contains a token`, { timeout }, async (t) => {
     const shown = [];
     const client = place.connect(t, {
       ...options,
@@ -103,7 +103,7 @@ for (const [way, options] of Object.entries(WAYS)) {
   });
 }
 
-test("client without a token gives up with the reason", { timeout }, async (t) => {
+test("client without a token stops retrying and reports the reason", { timeout }, async (t) => {
   await place.change({ auth_timeout: 0.5 });
   const client = place.connect(t);
   const { code, reason } = await gaveUp(client);
@@ -111,7 +111,7 @@ test("client without a token gives up with the reason", { timeout }, async (t) =
   await place.change({ auth_timeout: 60 });
 });
 
-test("failing token function is called again", { timeout }, async (t) => {
+test("token function that fails is called again, and each failure is reported", { timeout }, async (t) => {
   const answers = [() => Promise.reject(new Error("offline")), () => "no token", () => undefined];
   const client = place.connect(t, {
     token: () => (answers.length > 0 ? answers.shift()() : place.token("ada")),
@@ -124,7 +124,7 @@ test("failing token function is called again", { timeout }, async (t) => {
   assert.ok(!told[1].includes("no token"), told[1]);
 });
 
-test("malformed token is an error at once and is not quoted", () => {
+test("malformed token raises an error at once, which does not contain the token", () => {
   const hub = new FakeHub();
   for (const token of ["", "a b", "x\n", "ü", 5, null, "x".repeat(8_193)]) {
     assert.throws(

@@ -1,4 +1,4 @@
-/** The client, its types and its page in the docs agree. */
+/** The browser client agrees with its TypeScript types and its page in the docs. */
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

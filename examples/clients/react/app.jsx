@@ -1,6 +1,6 @@
-// A chat in React, on the hook that rtmon brings.
+// A chat in React, with rtmon's hook `useRtmon`.
 //
-// rtmon serve          (in another terminal)
+// Run `rtmon serve` in another terminal, then:
 // cd examples && npm install && npm run react
 import { StrictMode, useCallback, useState } from "react";
 import { createRoot } from "react-dom/client";

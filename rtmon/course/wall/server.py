@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
-from ...core.addresses import is_loopback
-from ...core.guarded_connection import waiting
+from ...core.flood_protection import waiting
+from ...core.ip_addresses import is_loopback
 from ...core.web_origin import Authority
 from ...hub.admission.origins import REFUSAL, Origins
 from ...servers import server_base

@@ -1,1 +1,1 @@
-"""Authentication, permissions, rate limits, origins and expiry of connections."""
+"""Admission of clients: authentication, permissions, rate limits, origins, token expiry."""

@@ -1,11 +1,12 @@
-"""Authentication: from a client's credentials to a user.
+"""Authentication: calls the application's function that turns a client's token into a user.
 
-A hub with ``auth`` accepts authenticated clients only::
+A hub with ``auth`` accepts only clients that authenticate themselves::
 
     Hub(auth=JWT(key, algorithms=["HS256"], audience="chat"))
 
 ``auth`` may be any function or coroutine function that takes :class:`Credentials` and returns a
-:class:`User`, or None to refuse. docs/security.md says where tokens are taken from, and why.
+:class:`User`, or None to refuse the client. docs/security.md describes where clients may send
+tokens, and why.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import msgspec
 
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
-from ...protocol.values import Name
-from ..context import HubContext
+from ...protocol.field_types import Name
+from ..hub_context import HubContext
 
 __all__ = ["Auth", "Authentication", "Credentials", "User", "bearer", "seconds_left"]
 
@@ -34,7 +35,7 @@ IGNORED = (
     "The token in your address was ignored: addresses end up in logs. The server takes it there if "
     "told to, by token_in_query=True or rtmon serve --token-in-query."
 )
-"""What a client is told that has shown its token in a place where it is not taken."""
+"""Error text for a client whose token is in the URL although the hub does not accept it there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,16 @@ class User:
     """An authenticated user.
 
     Attributes:
-        id: the user id; ``user`` in the protocol.
-        name: the display name; the id if None.
-        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`; a list works, too.
+        id: the user id; ``user`` in messages of the protocol.
+        name: the display name; None to show the id.
+        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list is
+            converted.
         claims: further claims, for the application.
-        expires: when the authentication expires, in Unix seconds; None for never.
+        expires: time when the authentication expires, in Unix seconds; None for never.
 
     Raises:
-        OptionError: the id or the name is no name: 1 to 128 characters, no control characters;
-            or the permissions are no words, or ``expires`` is no time.
+        OptionError: the id or the name does not have 1 to 128 characters without control
+            characters, a permission is not a str, or ``expires`` is not a number.
     """
 
     id: str
@@ -63,14 +65,16 @@ class User:
         try:
             msgspec.convert(self.id, Name)
             msgspec.convert(self.name, Name | None)
-            self.shown.encode()  # half of a surrogate pair, as JSON may have it, cannot be sent
+            # Half of a surrogate pair, which JSON may contain, cannot be encoded.
+            self.shown.encode()
             self.id.encode()
         except (msgspec.ValidationError, UnicodeEncodeError):
             raise OptionError(
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
         try:
-            # Within a plain string, one permission would be found inside another.
+            # A plain string must be refused: the test "in" would find a permission inside another
+            # one.
             permissions = msgspec.convert(self.permissions, frozenset[str])
             expires = msgspec.convert(self.expires, float | None)
         except msgspec.ValidationError:
@@ -89,16 +93,16 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a client presents to authenticate itself.
+    """What a client sends to authenticate itself.
 
     Attributes:
-        token: not verified yet, but for its length; None if the client presents none.
-        headers: of the client's request, names in lower case; empty for a token that is presented
-            later.
-        address: host and port that the client connects from; None if unknown.
+        token: the token, not yet verified; None if the client sent none.
+        headers: headers of the client's request, with names in lower case; empty if the token came
+            in a message.
+        address: the client's address, ``host:port``; None if unknown.
         transport: ``websocket``, ``sse`` or ``socketio``.
-        ignored: whether the only token stands in the address, where the hub's options do not allow
-            it (``token_in_query``).
+        ignored: True if the client's only token is in the URL, and the option ``token_in_query``
+            does not allow tokens there.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -109,7 +113,7 @@ class Credentials:
 
     @property
     def advice(self) -> str:
-        """How the client can show a token, and what became of the one in its address."""
+        """Text that tells the client how to send a token, and that one in its URL was ignored."""
         other = {"sse": "", "socketio": ", or in auth: { token }"}.get(
             self.transport, ", or as token in connect, the first message"
         )
@@ -118,13 +122,14 @@ class Credentials:
 
 
 Auth: TypeAlias = Callable[[Credentials], "User | Awaitable[User | None] | None"]
-"""Returns the user of some credentials; None, or a ProtocolError of its own, refuses the client."""
+"""Function or coroutine function that returns the user for credentials. It refuses the client by
+returning None, or by raising a ProtocolError."""
 
 
 def bearer(headers: Iterable[tuple[str, str]]) -> tuple[str | None, dict[str, str]]:
     """Return the token in ``Authorization: Bearer`` (RFC 6750, 2.1), and all headers by name.
 
-    Values of repeated headers are joined (RFC 9110, 5.2), so two tokens make one that is invalid.
+    Values of repeated headers are joined (RFC 9110, 5.2), so two tokens become one invalid token.
     """
     found: dict[str, str] = {}
     for name, value in headers:
@@ -135,11 +140,11 @@ def bearer(headers: Iterable[tuple[str, str]]) -> tuple[str | None, dict[str, st
 
 
 class Authentication:
-    """Authenticates clients with a function of the application.
+    """Authenticates clients by calling a function of the application.
 
     Args:
-        context: of the hub.
-        auth: the function; None accepts what clients claim to be.
+        context: the hub's shared context.
+        auth: the function; None accepts the user id that a client claims.
     """
 
     def __init__(self, context: HubContext, auth: Auth | None) -> None:
@@ -148,27 +153,28 @@ class Authentication:
 
     @property
     def required(self) -> bool:
-        """Whether clients must authenticate."""
+        """True if clients must authenticate."""
         return self._auth is not None
 
     async def identify(self, credentials: Credentials) -> User:
-        """Return the user of some credentials.
+        """Return the user for credentials.
 
         Raises:
-            ProtocolError: the credentials are not valid.
+            ProtocolError: the credentials are not valid, or the function failed.
         """
         _check_length(credentials.token)
         found: Any = None
         try:
-            # Longer than a client may take to authenticate would never let one in.
+            # The same timeout applies to clients, so a slower function could never authenticate
+            # one.
             async with asyncio.timeout(self._context.options.auth_timeout):
                 found = self._auth(credentials) if self._auth else None
                 if inspect.isawaitable(found):
                     found = await found
         except ProtocolError:
             raise
-        except Exception as error:  # noqa: BLE001 - of the application's function
-            # Its message is not logged: it may quote the credentials.
+        except Exception as error:  # noqa: BLE001 - the application's function may raise anything
+            # The exception's message is not logged, because it may quote the credentials.
             _log(error)
             raise ProtocolError(
                 "internal", "The server failed to find out who you are; come back.", retry=True
@@ -184,8 +190,12 @@ class Authentication:
     async def refresh(self, known: User, credentials: Credentials) -> User:
         """Return the same user with the permissions and expiry of fresh credentials.
 
+        Args:
+            known: the user that is authenticated now.
+            credentials: the fresh credentials.
+
         Raises:
-            ProtocolError: the credentials are not valid, or another user's.
+            ProtocolError: the credentials are not valid, or belong to another user.
         """
         user = await self.identify(credentials)
         if user.id != known.id:
@@ -196,7 +206,14 @@ class Authentication:
 
 
 def seconds_left(user: User | None, wall: float) -> float | None:
-    """Return the seconds, rounded down to milliseconds, until a user expires; None for never."""
+    """Return the seconds until a user's authentication expires; None for never.
+
+    The result is rounded down to milliseconds.
+
+    Args:
+        user: the user; None if not authenticated.
+        wall: the time now, in Unix seconds.
+    """
     if user is None or user.expires is None:
         return None
     milliseconds = max(0.0, (user.expires - wall) * 1000)
@@ -204,6 +221,7 @@ def seconds_left(user: User | None, wall: float) -> float | None:
 
 
 def _check_length(token: str | None) -> None:
+    """Raise ProtocolError if a token is too long."""
     if token is not None and len(token) > limits.TOKEN_LENGTH:
         raise ProtocolError(
             "invalid_token", f"A token may have {limits.TOKEN_LENGTH} characters: this has more."
@@ -211,6 +229,7 @@ def _check_length(token: str | None) -> None:
 
 
 def _log(error: BaseException) -> None:
+    """Log the type and source line of an exception that ``auth`` raised, without its message."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -1,4 +1,4 @@
-"""Client ids chosen by clients: check their owner, and that each is in use once."""
+"""Client ids that clients choose themselves: validation, ownership, and uniqueness on all nodes."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ from collections.abc import AsyncIterator
 
 from ...errors import ProtocolError
 from ..connection import Connection
-from ..context import HubContext
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 
 __all__ = ["ClientIds", "owner"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@+-]{0,63}")
-"""No spaces: the scripts in Redis part ids from places by one."""
+"""Syntax of a client id. It has no spaces, because the Lua scripts in Redis separate ids from keys
+by a space."""
 
 
 def owner(client_id: str) -> str:
-    """Return the id of the user that a client id belongs to: all before its last colon, if any.
+    """Return the user id that a client id belongs to: the part before the last colon, if any.
 
-    It is a function of the id alone, so no two users can claim the same one.
+    The owner depends only on the client id, so no two users can claim the same one.
     """
     return client_id.rpartition(":")[0] or client_id
 
 
 class ClientIds:
-    """Gives clients the ids that they ask for, if the hub's options allow it.
+    """Assigns clients the ids that they ask for, if the option ``client_ids`` allows it.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
         registry: the connections of this node.
     """
 
-    def __init__(self, context: HubContext, registry: Registry) -> None:
+    def __init__(self, context: HubContext, registry: ConnectionRegistry) -> None:
         self._context = context
         self._registry = registry
         self._claimed: set[str] = set()
 
     @contextlib.asynccontextmanager
     async def claimed(self, connection: Connection) -> AsyncIterator[None]:
-        """Give a connection the id that its client asks for, and keep it until all nodes know.
+        """Assign a connection the id that its client asks for.
+
+        Inside the context, the id is reserved on all nodes.
 
         Raises:
-            ProtocolError: it is malformed (``invalid_client_id``), belongs to another user
+            ProtocolError: the id is malformed (``invalid_client_id``), belongs to another user
                 (``forbidden``) or is in use (``client_id_in_use``), or the broker cannot be
                 reached.
         """
@@ -67,6 +70,11 @@ class ClientIds:
             await broker.unclaim(wanted)
 
     def _check(self, connection: Connection, wanted: str) -> None:
+        """Check the syntax and the owner of a client id.
+
+        Raises:
+            ProtocolError: the client may not have this id.
+        """
         if not _ID.fullmatch(wanted):
             raise ProtocolError(
                 "invalid_client_id",

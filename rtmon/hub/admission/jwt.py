@@ -1,4 +1,4 @@
-"""Authentication with JSON Web Tokens."""
+"""Authentication by JSON Web Tokens, with PyJWT."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ __all__ = ["JWT"]
 
 
 class JWT:
-    """Authenticates clients by JSON Web Tokens (RFC 7519), checked by PyJWT as RFC 8725 recommends.
+    """Authenticates clients by JSON Web Tokens (RFC 7519), validated as RFC 8725 recommends.
 
     Args:
-        key: the secret of HS256 and the like, of 32 bytes at least, or a public key as PEM.
-        algorithms: the accepted algorithms, such as ``["ES256"]``, all of one family; the token's
-            header can only choose among these.
-        audience: the required ``aud`` claim. Without it, tokens with an audience are refused: they
+        key: the secret of HS256 or similar, of at least 32 bytes, or a public key in PEM format.
+        algorithms: accepted algorithms, such as ``["ES256"]``, all of one family. A token's header
+            can only select one of these.
+        audience: required ``aud`` claim. If None, tokens with an audience are refused, because they
             are meant for another service.
-        issuer: the required ``iss`` claim.
-        leeway: seconds by which clocks may differ.
-        require: claims that a token must have, beside ``sub``, the user id.
-        name: the claim with the display name.
-        permissions: the claim with permissions, a list or words separated by spaces (RFC 8693).
+        issuer: required ``iss`` claim; None accepts any.
+        leeway: tolerated clock difference in seconds.
+        require: claims that a token must have, in addition to ``sub``, the user id.
+        name: name of the claim with the display name.
+        permissions: name of the claim with the permissions, a list or words separated by spaces
+            (RFC 8693).
 
     Raises:
         MissingExtra: PyJWT is not installed.
-        OptionError: the key or an algorithm cannot be used, or not with each other.
+        OptionError: the key or an algorithm is unusable, or they do not fit together.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class JWT:
         return f"<JWT {', '.join(self._algorithms)}>"
 
     def __call__(self, credentials: Credentials) -> User | None:
-        """Return the user of a token; None without a token.
+        """Return the user of a token; None if the client sent no token.
 
         Raises:
-            ProtocolError: the token is not valid. The message never quotes it.
+            ProtocolError: the token is not valid. The error text never quotes it.
         """
         if credentials.token is None:
             return None
@@ -86,13 +87,15 @@ class JWT:
             raise ProtocolError(
                 "token_expired", "The token has expired: come back with a fresh one."
             ) from None
-        except Exception:  # noqa: BLE001 - a hostile token may raise anything
-            # The reason would help an attacker to guess, and the cause may quote the token.
+        except Exception:  # noqa: BLE001 - decoding a hostile token may raise anything
+            # The reason is not reported: it would help an attacker, and the exception may quote the
+            # token.
             raise ProtocolError(
                 "invalid_token", "The token is not one that is taken here."
             ) from None
 
     def _user(self, claims: dict[str, Any]) -> User:
+        """Return the user that a token's claims describe."""
         given = claims.get(self._permissions, ())
         permissions = given.split() if isinstance(given, str) else given
         expires = claims.get("exp")
@@ -109,7 +112,11 @@ _Family: TypeAlias = Literal["secret", "public"]
 
 
 def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
-    """Return a key that can be used with all of these algorithms."""
+    """Return the key, after checking that all algorithms can use it.
+
+    Raises:
+        OptionError: an algorithm is unknown, or cannot use the key.
+    """
     known = jwt.algorithms.get_default_algorithms()
     if isinstance(algorithms, str) or not algorithms or not all(a in known for a in algorithms):
         raise OptionError(
@@ -119,7 +126,8 @@ def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
         )
     families: set[_Family] = {"secret" if a.startswith("HS") else "public" for a in algorithms}
     if "none" in algorithms or len(families) > 1:
-        # With both, a public key could be used as the secret of an HMAC (algorithm confusion).
+        # With both families, an attacker could use the public key as an HMAC secret (algorithm
+        # confusion).
         raise OptionError(
             f"algorithms is {algorithms!r}: give such that use one kind of key, and not 'none'."
         )
@@ -128,17 +136,17 @@ def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
     for algorithm in algorithms:
         try:
             bits = getattr(known[algorithm].prepare_key(key), "key_size", 0)
-        except Exception:  # noqa: BLE001 - of several libraries
+        except Exception:  # noqa: BLE001 - several libraries may raise
             raise OptionError(f"The key of JWT is none for {algorithm}.") from None
         if algorithm.startswith(("RS", "PS")) and bits < 2048:
-            # RFC 7518, 3.3: a shorter one can be factored.
+            # RFC 7518, 3.3: a shorter RSA key can be factored.
             raise OptionError(
                 f"The key of JWT has {bits} bits, too few for {algorithm}: give one of 2048."
             )
     least = {"HS256": 32, "HS384": 48, "HS512": 64}
     size = len(key.encode() if isinstance(key, str) else key)
     if any(size < least.get(algorithm, 0) for algorithm in algorithms):
-        # RFC 7518, 3.2: a shorter one can be found by brute force.
+        # RFC 7518, 3.2: a shorter secret can be found by brute force.
         raise OptionError(
             f"The key of JWT has {size} bytes, too few for {', '.join(algorithms)}: give one made "
             "by `openssl rand -base64 48`, say."

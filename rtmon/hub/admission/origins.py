@@ -1,9 +1,9 @@
-"""Origin checks: which web pages may use a hub. Pure.
+"""Origin checks: which web pages may connect to a hub.
 
-A browser opens a WebSocket, an event stream or a poll for any page that asks, with the user's
-cookies and from inside the user's network, and what guards other requests does not guard these
-(RFC 6455, 10.2: the server looks at ``Origin``). Programs are not browsers: they send what they
-like, so nothing here is about them.
+A browser opens a WebSocket, an event stream or a poll for any web page, with the user's cookies and
+from inside the user's network. The same-origin policy does not protect these requests; RFC 6455,
+10.2, lets the server check ``Origin``. Programs other than browsers can send any ``Origin``, so
+these checks do not apply to them.
 """
 
 from __future__ import annotations
@@ -13,49 +13,51 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-from ...core.addresses import is_loopback
+from ...core.ip_addresses import is_loopback
 from ...core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ...errors import OptionError
 
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
 
 OriginsOption: TypeAlias = str | Sequence[str | re.Pattern[str] | None] | None
-"""Other origins whose pages may use a hub; ``"*"`` for all, None for none."""
+"""Origins, other than the server's own, whose pages may connect to a hub; ``"*"`` for all, None for
+none."""
 
 REFUSAL = (
     "Web pages of this origin may not use this server. Its operator can name them: origins=[…]. "
     "Behind a proxy that changes Host, have it pass on the browser's.\n"
 )
-"""Body of the 403 response."""
+"""Body of the 403 response to a page whose origin is not allowed."""
 
 _OPAQUE = "null"
-"""Origin of sandboxed frames, files and redirected requests; any page can have it."""
+"""Origin of sandboxed frames, local files and redirected requests. Any page can get it."""
 
 _PROXIES = 16
-"""Values read of a header, so that a request of a megabyte of them costs no more than others."""
+"""Maximum number of values read from a header, so that a huge header costs no more than others."""
 
 
 class Origins:
-    """The rule for pages of other origins than the server's own.
+    """Decides which pages of other origins may connect.
 
-    * A request without ``Origin`` is a program's and is allowed; unless the browser says in
-      ``Sec-Fetch-Site`` (W3C Fetch Metadata) that a page of another site is behind it: an image's
-      address has no ``Origin``.
-    * A page of the server's own is allowed: the host and port of its ``Origin`` are those of the
-      request's ``Host``, or those that a proxy passed on as ``X-Forwarded-Host`` and
-      ``X-Forwarded-Port``, which no page can set without the server's consent. Native clients
-      that send the address of the server, ``wss://…``, as their ``Origin`` are allowed likewise.
-    * A page from this very machine, as notebooks and development servers have them, is allowed on
-      a server on this machine.
-    * All other pages are allowed only if ``others`` names their origin.
+    * A request without ``Origin`` comes from a program and is allowed, unless ``Sec-Fetch-Site``
+      (W3C Fetch Metadata) shows that a browser sent it for a page of another site. A browser omits
+      ``Origin``, for example, when it loads an image.
+    * A page of the server's own origin is allowed. Host and port of its ``Origin`` equal those of
+      the request's ``Host``, or those that a proxy passed on as ``X-Forwarded-Host`` and
+      ``X-Forwarded-Port``. No page can set these headers without the server's consent. Native
+      clients that send the server's URL, ``wss://…``, as their ``Origin`` are allowed in the same
+      way.
+    * A page from the same machine as the server is allowed, such as a notebook or the page of a
+      development server.
+    * All other pages are allowed only if ``others`` lists their origin.
 
     Args:
-        others: origins such as ``https://chat.example``, ``file://`` or ``null``, patterns for the
-            whole of one as browsers write it, or ``"*"`` for all. None among them is ignored:
-            ``websockets`` has it for programs.
+        others: origins such as ``https://chat.example``, ``file://`` or ``null``; compiled patterns
+            that match a whole origin as browsers write it; or ``"*"`` for all. None in the list is
+            ignored: ``websockets`` uses it for programs.
 
     Raises:
-        OptionError: one is no origin.
+        OptionError: an entry is not a valid origin.
     """
 
     def __init__(self, others: OriginsOption = None) -> None:
@@ -70,11 +72,11 @@ class Origins:
         }
 
     def allows(self, values: Callable[[str], Sequence[str]], *, secure: bool = False) -> bool:
-        """Return True if a request may use the hub.
+        """Return True if a request may connect to the hub.
 
         Args:
-            values: the values of a header of the request, by its name.
-            secure: whether the request came over TLS. A proxy says it in ``X-Forwarded-Proto``.
+            values: returns the values of a request header, by its name.
+            secure: True if the request came over TLS. A proxy reports TLS in ``X-Forwarded-Proto``.
         """
         if self._all:
             return True
@@ -95,10 +97,16 @@ class Origins:
         )
 
     def _matches(self, *spellings: str) -> bool:
+        """Return True if a configured pattern matches one of these spellings of an origin."""
         return any(each.fullmatch(text) for each in self._patterns for text in spellings)
 
 
 def _named(origin: Any) -> WebOrigin:
+    """Return a configured origin in parsed form.
+
+    Raises:
+        OptionError: it is not a valid origin.
+    """
     try:
         if isinstance(origin, str) and origin.partition("://")[0].islower():
             parsed = WebOrigin.parse(ascii_form(origin))
@@ -114,14 +122,14 @@ def _named(origin: Any) -> WebOrigin:
 
 
 def _is_own(page: WebOrigin, values: Callable[[str], Sequence[str]], *, secure: bool) -> bool:
-    """Return True if a page is the server's own, or both are on this machine."""
+    """Return True if a page has the server's own origin, or both are on this machine."""
     if page.scheme not in DEFAULT_PORTS:
         return False
     hosts = [*map(Authority.parse, _listed(values, "Host", "X-Forwarded-Host"))]
     known = [each for each in hosts if each is not None]
     if is_loopback(page.host) and any(is_loopback(each.host) for each in known):
         return True
-    # An attacker on the network can write pages of http://, but none of https://.
+    # An attacker on the network can forge pages of http://, but not of https://.
     if page.scheme == "http" and (secure or "https" in _listed(values, "X-Forwarded-Proto")):
         return False
     lost = str(page.port) in _listed(values, "X-Forwarded-Port")
@@ -129,7 +137,7 @@ def _is_own(page: WebOrigin, values: Callable[[str], Sequence[str]], *, secure: 
 
 
 def _listed(values: Callable[[str], Sequence[str]], *names: str) -> list[str]:
-    """Values of headers to which each proxy on the way may have added one; the first few."""
+    """Return the values of headers to which each proxy may have added one; only the first few."""
     found = (
         each.strip().lower()
         for name in names

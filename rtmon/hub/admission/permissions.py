@@ -1,4 +1,4 @@
-"""Permissions: what a client may do, and where."""
+"""Permissions: checks whether a client may subscribe, publish, join, send or upload."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
 from ...errors import ProtocolError
-from ...protocol.channels import covers, is_pattern, matches, overlaps
+from ...protocol.channel_patterns import covers, is_pattern, matches, overlaps
 from ..connection import Connection
-from ..context import HubContext
+from ..hub_context import HubContext
 from ..options import ChannelOptions
 
 __all__ = ["Action", "Allow", "Permissions"]
@@ -18,21 +18,22 @@ __all__ = ["Action", "Allow", "Permissions"]
 logger = logging.getLogger("rtmon.hub")
 
 Action = Literal["subscribe", "publish", "join", "presence", "send", "upload"]
-"""What a client asks to do. ``publish`` includes messages and typing indicators in a room or the
-chat; ``subscribe`` includes a channel's history."""
+"""An action that a client requests. ``publish`` includes messages and typing indicators in a room
+or the chat. ``subscribe`` includes reading a channel's history."""
 
 Allow: TypeAlias = Callable[[Connection, Action, str], "bool | Awaitable[bool]"]
-"""Returns whether a client may do something in a place: ``channel:news.sport``, ``room:lobby``,
-``chat``, ``client:ID`` for a message to one client, ``files`` for an upload to the server. The
-place of a subscription may be a pattern, which stands for all channels that it matches."""
+"""Function or coroutine function that returns True if a client may perform an action. The third
+argument is a key: ``channel:news.sport``, ``room:lobby``, ``chat``, ``client:ID`` for a message to
+one client, or ``files`` for an upload to the server. The key of a subscription may contain a
+pattern, which stands for all channels that it matches."""
 
 
 class Permissions:
-    """Checks the rules of :class:`~rtmon.hub.ChannelOptions`, then asks the application.
+    """Checks permissions by :class:`~rtmon.hub.ChannelOptions`, then by the application's function.
 
     Args:
-        context: of the hub.
-        allow: a function of the application; None allows what the rules allow.
+        context: the hub's shared context.
+        allow: the application's function; None allows what the channel options allow.
     """
 
     def __init__(self, context: HubContext, allow: Allow | None) -> None:
@@ -40,15 +41,15 @@ class Permissions:
         self._allow = allow
 
     async def check(self, connection: Connection, action: Action, place: str) -> None:
-        """Check that a client may do something.
+        """Check that a client may perform an action.
 
         Args:
-            connection: the client's.
-            action: what it asks to do.
-            place: the key of the place.
+            connection: the client's connection.
+            action: the action.
+            place: key of the room, channel, chat or client that the action is about.
 
         Raises:
-            ProtocolError: the client may not.
+            ProtocolError: the client may not perform the action (``forbidden``).
         """
         kind, _, name = place.partition(":")
         if kind == "channel" and self._context.options.channels:
@@ -59,7 +60,8 @@ class Permissions:
             allowed: Any = self._allow(connection, action, place)
             if inspect.isawaitable(allowed):
                 allowed = await allowed
-                if connection.peer.closing or not connection.open:  # it ended meanwhile
+                # The connection ended during the await.
+                if connection.peer.closing or not connection.open:
                     allowed = False
         except ProtocolError:
             raise
@@ -70,10 +72,12 @@ class Permissions:
             raise _forbidden(action, place)
 
     def _check_rules(self, connection: Connection, action: Action, name: str) -> None:
+        """Check the permissions that the channel options require for a channel or pattern."""
         for pattern, rule in self._context.options.channels.items():
             if is_pattern(name):
-                # A subscription to a pattern gets all channels it matches, so each rule that
-                # overlaps it applies, up to the first rule that covers it entirely.
+                # A subscription to a pattern receives all channels that match. So all rules whose
+                # pattern overlaps apply, up to the first rule whose pattern covers the subscription
+                # entirely.
                 if overlaps(pattern, name):
                     _check_rule(connection, action, name, rule)
                 if covers(pattern, name):
@@ -84,6 +88,11 @@ class Permissions:
 
 
 def _check_rule(connection: Connection, action: Action, name: str, rule: ChannelOptions) -> None:
+    """Check the permission that one rule requires.
+
+    Raises:
+        ProtocolError: the client does not have the permission.
+    """
     needed: str | None = getattr(rule, action, None)
     known = connection.identity
     if needed is not None and (known is None or needed not in known.permissions):

@@ -1,10 +1,10 @@
-"""Refusals of clients: error codes, close codes and counters."""
+"""Refusals of clients: their error codes, close codes and counters."""
 
 from __future__ import annotations
 
 from ...errors import ProtocolError
 from ...protocol import close
-from ..context import HubContext
+from ..hub_context import HubContext
 from ..options import HubOptions
 from ..transports.base import Peer
 
@@ -20,16 +20,17 @@ _CODES = {
     "too_many_connections": close.TRY_AGAIN_LATER,
     "unavailable": close.TRY_AGAIN_LATER,
 }
-"""Error code → close code of a refused connection; ``auth_close`` for all others."""
+"""Error code → close code of a refused connection. All other errors use the option
+``auth_close``."""
 
 _COUNTED = frozenset(
     {*_CODES, "forbidden", "invalid_message", "invalid_payload", "invalid_token", "unauthorized"}
 )
-"""Error codes that are counted by themselves."""
+"""Error codes that are counted separately. All others are counted as ``other``."""
 
 
 def close_code(error: ProtocolError, options: HubOptions) -> int:
-    """Return the code that a refused connection is closed with."""
+    """Return the close code for a connection that is refused with an error."""
     return _CODES.get(error.code, options.auth_close)
 
 
@@ -37,10 +38,11 @@ class Refusals:
     """Answers refused clients, and counts them by error code.
 
     Args:
-        context: of the hub.
+        context: the hub's shared context.
 
     Attributes:
-        counts: error code → refused clients; an application's own codes are counted as ``other``.
+        counts: error code → number of refused clients. Error codes that the application defines are
+            counted as ``other``.
     """
 
     def __init__(self, context: HubContext) -> None:
@@ -48,15 +50,15 @@ class Refusals:
         self._context = context
 
     def count(self, peer: Peer, error: ProtocolError) -> None:
-        """Count a refused client, and report it to the Monitor."""
+        """Count a refused client, and report the refusal to the Monitor."""
         reason = error.code if error.code in _COUNTED else "other"
         self.counts[reason] = self.counts.get(reason, 0) + 1
         peer.refused(close_code(error, self._context.options), f"{error.code}: {error.message}")
 
     def answer(self, peer: Peer, error: ProtocolError) -> int:
-        """Send a client the reason of its refusal. Returns the code to close with.
+        """Send a refused client the error. Returns the close code for the connection.
 
-        A full server does not send a message: the close code says it.
+        If the server is full (error ``full``), no message is sent, only the close code.
         """
         if error.code != "full":
             peer.send(peer.codec.encode(self._context.messages.error(error)))

@@ -1,1 +1,1 @@
-"""What carries publications and presence: within this process, or between several."""
+"""Brokers: they carry publications and presence within one process, or between nodes by Redis."""

@@ -1,4 +1,8 @@
-"""The interface of all brokers."""
+"""The interface of all brokers, and the data that a hub and its broker exchange.
+
+A key names a room, a channel or the chat, such as ``room:lobby``; see
+:mod:`rtmon.hub.room_channel_keys`. The interface calls all of them channels.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ __all__ = [
     "BrokerEvents",
     "Draft",
     "Note",
-    "Present",
+    "PresenceList",
+    "PublishResult",
     "Published",
-    "Receipt",
     "Recovery",
     "client_key",
     "user_key",
@@ -26,19 +30,21 @@ __all__ = [
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A publication before it has a position; a broker may store and carry it as bytes.
+    """A publication that has no position yet. A broker may store and send it as bytes.
 
     Attributes:
-        type: the message type it is delivered as.
-        id: the message's id, the sender's own if it gave one.
+        type: the message type with which clients receive it.
+        id: the message id, chosen by the sender if it sent one.
         timestamp: milliseconds since the Unix epoch.
-        channel: the channel's or room's name as clients know it; empty for the chat.
-        client_id, name: the publisher's; None for the server.
-        echo: whether the publisher gets it, too.
-        exclude: ids of clients that do not get it while they are connected.
-        slow: policy for slow consumers; None for the channel's.
-        data: in its stored form, see :mod:`rtmon.protocol.data`.
-        key: what it is the latest of, for the policy ``keep_latest``.
+        channel: name of the channel or room as clients know it; empty for the chat.
+        client_id, name: of the publishing client; None if the server published.
+        text: text of a chat or room message.
+        data: the data in stored form, see :mod:`rtmon.protocol.data_encoding`.
+        echo: True if the publishing client receives it, too.
+        exclude: ids of clients that do not receive it while they are connected.
+        slow: policy for slow consumers; None for the channel's policy.
+        key: for the policy ``keep_latest``: a later publication with the same key replaces this
+            one.
     """
 
     type: str
@@ -64,12 +70,15 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message that is not a publication: it has no position and is not kept.
+    """A message without a position, such as a join, a typing indicator or a node request.
+
+    It is not kept in a history.
 
     Attributes:
         type: the message type.
-        payload: of that type.
-        skip: id of a client that does not get it.
+        payload: the payload struct of that type.
+        skip: id of a client that does not receive it; for a notification, the node that has already
+            delivered it.
     """
 
     type: str
@@ -77,8 +86,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     skip: str | None = None
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The position of a publication; for a duplicate, of the first one."""
+class PublishResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The position of a publication. For a duplicate, the position of the first one."""
 
     epoch: str
     offset: int
@@ -86,13 +95,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel's position, and what a client that returns has missed.
+    """A channel's position, and the publications that a returning client has missed.
 
     Attributes:
-        epoch, offset: the channel's position now.
-        published: what came after the position asked for, oldest first.
-        recovered: whether that is all of it; None if no position was asked for.
-        elsewhere: members of the channel on other nodes.
+        epoch, offset: current position of the channel.
+        published: publications after the client's position, oldest first.
+        recovered: True if ``published`` is complete; None if the client had no position.
+        elsewhere: number of the channel's members on other nodes.
     """
 
     epoch: str
@@ -102,109 +111,129 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: int = 0
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """Members of a channel: the count of all, and some of them."""
+class PresenceList(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of a channel's members, and some of the members."""
 
     count: int
     members: list[Member]
 
 
 class BrokerEvents(Protocol):
-    """What a broker calls for all but publications, on the event loop; no method raises."""
+    """Callbacks of a broker for everything except publications.
+
+    They are called on the event loop, and must not raise.
+    """
 
     def note(self, key: str, note: Note, count: int | None) -> None:
-        """Deliver a note to the receivers on this node.
+        """Deliver a message without a position to its receivers on this node.
 
         Args:
-            key: the channel, or :func:`client_key` or :func:`user_key`.
-            note: the note.
-            count: members of the channel on all nodes; None if this is the only node.
+            key: key of the channel, or :func:`client_key` or :func:`user_key`.
+            note: the message.
+            count: number of the channel's members on all nodes; None if this is the only node.
         """
 
     def gap(self, key: str | None, epoch: str, offset: int) -> None:
-        """Report that publications to a channel before this position are lost, at least some.
+        """Report that some publications to a channel, before this position, are lost.
 
         Args:
-            key: the channel; None for all channels that are not held.
-            epoch: the channel's current epoch.
-            offset: the channel's current offset.
+            key: key of the channel; None for all channels that this node does not
+                :meth:`~Broker.hold`, which its clients can only receive through patterns.
+            epoch: current epoch of the channel.
+            offset: current offset of the channel.
         """
 
     def member_changed(
         self, change: Literal["joined", "left"], key: str, member: Member, remaining: int
     ) -> None:
-        """Report a member whose node was given up for dead, or is back.
+        """Report a member that left because its node died, or joined because its node came back.
 
         Args:
             change: "left" or "joined".
-            key: the channel.
+            key: key of the channel.
             member: the member.
-            remaining: members of the channel now.
+            remaining: number of the channel's members now.
         """
 
     def availability_changed(self, away: str | None) -> None:
-        """Report why the broker cannot be reached any more; None when it can be again."""
+        """Report that the broker has become unreachable or reachable.
+
+        Args:
+            away: why the broker cannot be reached; None if it can be reached again.
+        """
 
 
 class Broker(abc.ABC):
-    """Publishing, history and presence, each call one indivisible step for its channel.
+    """Interface of a broker: publishing, history and presence. Each call is atomic for its channel.
 
-    Channels are named by keys of the hub's, one namespace for rooms and channels both. Where
-    several nodes share one broker, all is true for all of them together.
+    Rooms, channels and the chat are all named by keys, and are all called channels here. If several
+    nodes share a broker, positions, histories and members are the same on all nodes.
 
-    What is said to raise ProtocolError does so with the code ``unavailable`` while the broker
-    cannot be reached, and within a bounded time.
+    Methods that raise ProtocolError raise it with the code ``unavailable``, within a bounded time,
+    while the broker cannot be reached.
     """
 
     shared = False
-    """Whether other nodes may share the broker."""
+    """True if other nodes can share the broker."""
 
     node: str = ""
-    """Name of this node among those that share the broker."""
+    """Name of this node among the nodes that share the broker."""
 
     away: str | None = None
-    """Why the broker cannot be reached; None if it can."""
+    """Why the broker cannot be reached; None if it can be reached."""
 
     @abc.abstractmethod
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
     ) -> None:
-        """Call this for everything published from now on, in the order of each channel.
+        """Set the callbacks that receive publications and other events.
 
         Args:
-            deliver: called with the channel and what was published.
-            events: what to call when something else happens.
+            deliver: called with each publication and the key of its channel, in the channel's
+                order.
+            events: called for other events.
         """
 
-    async def start(self) -> None:  # noqa: B027 (a hook)
-        """Begin; what needs the broker does so too. Does not wait until it can be reached."""
+    async def start(self) -> None:  # noqa: B027 (optional to override)
+        """Start the broker. Does not wait until the broker can be reached.
 
-    async def aclose(self) -> None:  # noqa: B027 (a hook)
-        """Finish what is going on, for a bounded time, and end."""
+        Methods that need the broker start it as well.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027 (optional to override)
+        """Finish pending work within a bounded time, then stop the broker."""
 
     @abc.abstractmethod
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
-    ) -> Receipt:
-        """Store and deliver; what is for this node is delivered when it returns.
+    ) -> PublishResult:
+        """Store and deliver a publication.
+
+        When the call returns, the publication has been delivered on this node.
 
         Args:
-            key: the channel.
-            draft: what is published.
-            size: publications to keep for the channel.
-            age: seconds to keep them.
-            sender: key of the sender; with it, an id published before is not published again.
+            key: key of the channel.
+            draft: the publication.
+            size: maximum number of publications kept in the channel's history.
+            age: seconds for which they are kept.
+            sender: sender key for deduplication: an id that this sender has published before is not
+                published again. None for no deduplication.
 
         Raises:
-            ProtocolError: the broker cannot be reached. It may have been published all the same;
-                sent again with the same id and sender, it is published once.
+            ProtocolError: the broker cannot be reached. The publication may have succeeded. If it
+                is sent again with the same id and sender, it is published once.
         """
 
     @abc.abstractmethod
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
-        """The channel's position, and what was published since an (epoch, offset).
+        """Return a channel's position, and the publications after ``since``.
 
-        All that is delivered here later was published after it.
+        All publications that are delivered on this node afterwards have later positions.
+
+        Args:
+            key: key of the channel.
+            since: epoch and offset of a returning client; None for the current position only.
+            age: seconds for which the channel's publications are kept.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -212,36 +241,42 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def hold(self, key: str) -> None:
-        """Keep the position of a channel that has a receiver."""
+        """Keep the position of a channel, because this node has a subscriber of it."""
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
-        """Undo one :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
 
     @abc.abstractmethod
     async def join(self, key: str, member: Member) -> int:
         """Add a member to a channel, or update its info. Returns the number of members.
 
-        While the broker cannot be reached, the number on this node; it is made up for later.
+        While the broker cannot be reached, the number counts this node only. The broker is updated
+        when it can be reached again.
         """
 
     @abc.abstractmethod
     async def leave(self, key: str, client_id: str) -> int | None:
         """Remove a member from a channel. Returns the number of members.
 
-        None while the broker cannot be reached; it is made up for later.
+        Returns None while the broker cannot be reached. The broker is updated when it can be
+        reached again.
         """
 
     @abc.abstractmethod
-    async def present(self, key: str, *, limit: int) -> Present:
+    async def present(self, key: str, *, limit: int) -> PresenceList:
         """Return the members of a channel.
+
+        Args:
+            key: key of the channel.
+            limit: maximum number of members to list.
 
         Raises:
             ProtocolError: the broker cannot be reached.
         """
 
-    async def elsewhere(self, key: str) -> int:  # noqa: ARG002 (of a hook)
-        """Return the number of members of a channel on other nodes.
+    async def elsewhere(self, key: str) -> int:  # noqa: ARG002 (for subclasses)
+        """Return the number of a channel's members on other nodes.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -250,12 +285,13 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     def send_note(self, key: str, note: Note) -> None:
-        """Send a note to all receivers of a channel, in order with its publications.
+        """Send a message without a position to all receivers, in order with publications.
 
-        While the broker cannot be reached it waits; if too many do, the oldest is dropped.
+        While the broker cannot be reached, the message waits. If too many wait, the oldest is
+        dropped.
         """
 
-    async def has_client(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
+    async def has_client(self, client_id: str) -> bool:  # noqa: ARG002 (for subclasses)
         """Return whether a client is connected to another node.
 
         Raises:
@@ -263,31 +299,35 @@ class Broker(abc.ABC):
         """
         return False
 
-    async def send(self, client_id: str, note: Note) -> bool:  # noqa: ARG002 (of a hook)
-        """Send a note to a client on another node. Returns whether there is such a client.
+    async def send(self, client_id: str, note: Note) -> bool:  # noqa: ARG002 (for subclasses)
+        """Send a message to a client on another node. Returns False if there is no such client.
 
         Raises:
             ProtocolError: the broker cannot be reached.
         """
         return False
 
-    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (of a hook)
-        """Claim an id for a client that is about to join the chat. Returns False if it is in use.
+    async def claim(self, client_id: str) -> bool:  # noqa: ARG002 (for subclasses)
+        """Reserve a client id for a client that is about to connect. Returns False if it is in use.
 
-        Until :meth:`unclaim`, no other node can claim it.
+        No other node can reserve the id before :meth:`unclaim`.
 
         Raises:
             ProtocolError: the broker cannot be reached.
         """
         return True
 
-    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (a hook)
-        """Undo one :meth:`claim`, once the client is known by its membership, or has gone."""
+    async def unclaim(self, client_id: str) -> None:  # noqa: B027 (optional to override)
+        """Undo one call of :meth:`claim`.
 
-    async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (of a hook)
-        """Send a note to all other nodes now, or never. Returns the names of those that live.
+        Called once the client is a member of the chat, or has disconnected.
+        """
 
-        A node that was killed counts as live until it is given up.
+    async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (for subclasses)
+        """Send a message to all other nodes at once. Returns the names of all live nodes.
+
+        The message is never queued. A node that was killed counts as live until its expiry time has
+        passed.
 
         Raises:
             ProtocolError: the broker cannot be reached.
@@ -296,10 +336,10 @@ class Broker(abc.ABC):
 
 
 def client_key(client_id: str) -> str:
-    """Return the key of a single client, for notes to it and permissions to send to it."""
+    """Return the key of a single client, for messages to it and for permission checks."""
     return f"client:{client_id}"
 
 
 def user_key(user: str) -> str:
-    """Return the key of a user's connections."""
+    """Return the key of a user, for messages to all connections of this user."""
     return f"user:{user}"

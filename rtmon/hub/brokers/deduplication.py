@@ -1,4 +1,4 @@
-"""Message ids seen before, so that a repeat is not delivered again. Pure: time is passed in."""
+"""Deduplication: remembers the recent message ids of each sender, and their results."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class SeenIds(Generic[T]):
-    """What each sender's recent messages led to.
+    """The recent message ids of each sender, with the result of each message.
 
-    An id counts only together with its sender, so no sender can use up another's.
+    An id is only compared with ids of the same sender.
 
     Args:
         seconds: how long an id is remembered.
-        capacity: how many are remembered over all senders; past it the sender with the most
-            forgets the older half of its own.
+        capacity: maximum number of ids over all senders. Above it, the sender with the most ids
+            loses the older half of its ids.
     """
 
     def __init__(self, *, seconds: float, capacity: int) -> None:
@@ -31,18 +31,18 @@ class SeenIds(Generic[T]):
         return self._count
 
     def get(self, sender: str, message: str, *, now: float) -> T | None:
-        """What was remembered for this id of this sender; None if it is new."""
+        """Return the result that was stored for a sender's message id; None if the id is new."""
         found = self._senders.get(sender, {}).get(message)
         return None if found is None or found[0] <= now else found[1]
 
     def add(self, sender: str, message: str, result: T, *, now: float) -> None:
-        """Remember what an id led to."""
+        """Store the result of a sender's message."""
         self._expire(now)
         ids = self._senders.setdefault(sender, {})
         self._senders.move_to_end(sender)
         if ids.pop(message, None) is None:
             self._count += 1
-        # Taken out and put back, ids stay in the order in which they expire.
+        # Removing and re-adding an id keeps the ids ordered by expiry.
         ids[message] = (now + self._seconds, result)
         self._drop(ids, [key for key in _head(ids) if ids[key][0] <= now])
         if self._count > self._capacity:
@@ -50,7 +50,8 @@ class SeenIds(Generic[T]):
             self._drop(heaviest, list(heaviest)[: max(1, len(heaviest) // 2)])
 
     def _expire(self, now: float) -> None:
-        # Senders are in the order of their latest id: the first is the first to be done.
+        # Senders are ordered by their latest id, so the first sender is the first to expire.
+        """Remove senders whose ids have all expired."""
         while self._senders:
             sender, ids = next(iter(self._senders.items()))
             if ids and ids[next(reversed(ids))][0] > now:
@@ -59,11 +60,13 @@ class SeenIds(Generic[T]):
             del self._senders[sender]
 
     def _drop(self, ids: dict[str, tuple[float, T]], messages: list[str]) -> None:
+        """Remove some message ids of one sender."""
         for message in messages:
             del ids[message]
         self._count -= len(messages)
 
 
 def _head(ids: dict[str, tuple[float, T]], most: int = 8) -> list[str]:
-    # A few on each call keep up with what comes in, without walking everything.
+    # Checking a few ids on each call is enough to remove expired ones, without a full scan.
+    """Return the first few ids of a sender."""
     return [key for key, _ in zip(ids, range(most), strict=False)]

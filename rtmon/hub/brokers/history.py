@@ -1,6 +1,6 @@
-"""Histories of channels, bounded by size, age and number. Pure: time is passed in.
+"""In-memory histories of channels, with limits on number, age and channels.
 
-A position is an epoch, one for the life of a store, and an offset, which counts the
+A position is an epoch and an offset. Each store has its own epoch. The offset counts the
 publications of one channel from 1.
 """
 
@@ -10,19 +10,19 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["HistoryStore", "Past"]
+__all__ = ["HistorySlice", "HistoryStore"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Past(Generic[T]):
-    """What a channel's history has after some offset.
+class HistorySlice(Generic[T]):
+    """The publications of one channel after some offset.
 
     Attributes:
-        items: (offset, item), oldest first.
-        offset: of the channel's latest publication.
-        complete: whether nothing after the asked offset is missing.
+        items: (offset, publication), oldest first.
+        offset: offset of the channel's latest publication.
+        complete: True if no publication after the requested offset is missing.
     """
 
     items: list[tuple[int, T]]
@@ -31,7 +31,13 @@ class Past(Generic[T]):
 
 
 class _Stream(Generic[T]):
-    """One channel's publications."""
+    """The history of one channel.
+
+    Attributes:
+        offset: offset of the latest publication.
+        entries: (offset, time, publication), oldest first.
+        pins: how often the history is pinned.
+    """
 
     __slots__ = ("entries", "offset", "pins")
 
@@ -41,6 +47,7 @@ class _Stream(Generic[T]):
         self.pins = 0
 
     def trim(self, size: int, oldest: float) -> None:
+        """Remove publications above ``size``, and publications before the time ``oldest``."""
         entries = self.entries
         while entries and (len(entries) > size or entries[0][1] < oldest):
             entries.popleft()
@@ -50,10 +57,10 @@ class HistoryStore(Generic[T]):
     """The histories of all channels.
 
     Args:
-        epoch: names the life of this store; positions of another one mean nothing here.
-        channels: how many channels without subscribers are kept; past it, the one longest unused
-            is forgotten. It is given higher offsets when it comes back, so that a position
-            from before is never mistaken for a later one.
+        epoch: id of this store's lifetime. Positions with another epoch are invalid.
+        channels: maximum number of channels without subscribers. Above it, the least recently used
+            is evicted. If an evicted channel is used again, its offsets start above the highest
+            evicted offset, so that an old position is never mistaken for a new one.
     """
 
     def __init__(self, *, epoch: str, channels: int) -> None:
@@ -70,14 +77,14 @@ class HistoryStore(Generic[T]):
         """Store a publication.
 
         Args:
-            channel: where.
-            item: what.
-            size: how many are kept.
-            age: for how many seconds they are kept.
-            now: the time, in seconds that only grow.
+            channel: key of the channel.
+            item: the publication.
+            size: maximum number of publications kept for the channel.
+            age: seconds for which they are kept.
+            now: the time, in monotonic seconds.
 
         Returns:
-            Its offset.
+            The offset of the publication.
         """
         stream = self._use(channel)
         stream.offset += 1
@@ -86,26 +93,33 @@ class HistoryStore(Generic[T]):
         return stream.offset
 
     def offset(self, channel: str) -> int:
-        """The offset of a channel's latest publication, 0 if there was none."""
+        """Return the offset of a channel's latest publication, 0 if there was none."""
         return self._use(channel).offset
 
-    def since(self, channel: str, offset: int, *, age: float, now: float) -> Past[T]:
-        """What was published after an offset, as far as it is kept."""
+    def since(self, channel: str, offset: int, *, age: float, now: float) -> HistorySlice[T]:
+        """Return the kept publications of a channel after an offset.
+
+        Args:
+            channel: key of the channel.
+            offset: the offset.
+            age: seconds for which publications are kept.
+            now: the time, in monotonic seconds.
+        """
         stream = self._use(channel)
         stream.trim(len(stream.entries), now - age)
         items = [(at, item) for at, _, item in stream.entries if at > offset]
-        # Offsets are dense: nothing is missing if as many are here as were counted.
-        return Past(items, stream.offset, len(items) == stream.offset - offset)
+        # Offsets have no gaps, so the count shows whether a publication is missing.
+        return HistorySlice(items, stream.offset, len(items) == stream.offset - offset)
 
     def pin(self, channel: str) -> None:
-        """Hold a channel: it is not forgotten while it has subscribers."""
+        """Protect a channel from eviction while it has subscribers."""
         stream = self._use(channel)
         stream.pins += 1
         if stream.pins == 1:
             self._pinned += 1
 
     def unpin(self, channel: str) -> None:
-        """Let go of a channel, once for each :meth:`pin`."""
+        """Undo one call of :meth:`pin`. A channel without pins may be evicted."""
         stream = self._streams[channel]
         stream.pins -= 1
         if stream.pins == 0:
@@ -113,6 +127,7 @@ class HistoryStore(Generic[T]):
             self._forget()
 
     def _use(self, channel: str) -> _Stream[T]:
+        """Return a channel's history, and mark it as the most recently used."""
         stream = self._streams.get(channel)
         if stream is None:
             stream = self._streams[channel] = _Stream(self._floor)
@@ -122,6 +137,7 @@ class HistoryStore(Generic[T]):
         return stream
 
     def _forget(self, keep: str | None = None) -> None:
+        """Evict the least recently used histories above the limit."""
         excess = len(self._streams) - self._pinned - self._channels
         if excess <= 0:
             return

@@ -1,4 +1,4 @@
-"""The broker for one process."""
+"""Broker in memory, for a hub with a single node."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ from collections.abc import Callable
 
 from ...protocol import limits
 from ...protocol.catalog import Member
-from .base import Broker, BrokerEvents, Draft, Note, Present, Published, Receipt, Recovery
+from .base import (
+    Broker,
+    BrokerEvents,
+    Draft,
+    Note,
+    PresenceList,
+    Published,
+    PublishResult,
+    Recovery,
+)
 from .deduplication import SeenIds
 from .history import HistoryStore
-from .presence import PresenceStore
+from .memory_presence import PresenceStore
 
 __all__ = ["MemoryBroker"]
 
 
 class MemoryBroker(Broker):
-    """Keeps everything in memory; nothing outlives the process.
+    """Keeps histories and presence in memory. They are lost when the process ends.
 
-    None of its methods waits for anything, so each is one step of the event loop.
+    None of its methods suspends, so each is one step of the event loop.
 
     Args:
-        clock: seconds that only grow.
-        channels: how many channels without subscribers keep their history.
+        clock: returns monotonic seconds.
+        channels: maximum number of channels without subscribers whose history is kept.
     """
 
     def __init__(
@@ -50,18 +59,18 @@ class MemoryBroker(Broker):
 
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
-    ) -> Receipt:
+    ) -> PublishResult:
         now = self._clock()
         if sender is not None:
             first = self._seen.get(sender, draft.id, now=now)
             if first is not None:
-                return Receipt(epoch=self.epoch, offset=first, duplicate=True)
+                return PublishResult(epoch=self.epoch, offset=first, duplicate=True)
         offset = self._history.append(key, draft, size=size, age=age, now=now)
         if sender is not None:
             self._seen.add(sender, draft.id, offset, now=now)
         if self._deliver is not None:
             self._deliver(key, Published(epoch=self.epoch, offset=offset, draft=draft))
-        return Receipt(epoch=self.epoch, offset=offset)
+        return PublishResult(epoch=self.epoch, offset=offset)
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
         if since is None or since[0] != self.epoch:
@@ -91,8 +100,8 @@ class MemoryBroker(Broker):
     async def leave(self, key: str, client_id: str) -> int:
         return self._presence.leave(key, client_id)
 
-    async def present(self, key: str, *, limit: int) -> Present:
-        return Present(
+    async def present(self, key: str, *, limit: int) -> PresenceList:
+        return PresenceList(
             count=self._presence.count(key), members=self._presence.members(key, limit=limit)
         )
 

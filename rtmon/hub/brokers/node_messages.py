@@ -1,4 +1,4 @@
-"""What nodes ask each other for: acts on a client of another node, and counts of clients."""
+"""Messages between nodes: requests about clients of another node, and the replies."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from ...protocol.payload import DataOut, PayloadOut
+from ...protocol.payload_bases import DataOut, PayloadOut
 
 __all__ = ["NODES", "NODE_MESSAGES", "Act", "NodeReply", "NodeRequest"]
 
 NODES: Final = "nodes"
-"""The key of notes to all nodes."""
+"""Key of messages to all nodes."""
 
 Act: TypeAlias = Literal["broadcast", "close", "count", "describe", "join", "leave", "send"]
-"""What a node can be asked for."""
+"""Actions that one node can request of another."""
 
 
 class NodeRequest(DataOut, frozen=True, kw_only=True):
-    """Asks all other nodes, or the node of one client, for something.
+    """A request to all other nodes, or to the node of one client.
 
     Attributes:
-        id: of the request; the reply names it.
-        node: the hub's node that asks.
-        act: what is asked for.
-        client_id: the client that it is about; empty if it is about all.
-        since: when that client connected, so that no other client that has its id by now is meant;
-            0 for any client with the id.
-        kind: message type to send; ``data`` is the payload.
+        id: id of the request; the reply repeats it.
+        node: the requesting hub's node.
+        act: the requested action.
+        client_id: the client that the request is about; empty if it is about all clients.
+        since: time when that client connected, in Unix seconds. It excludes a later client with the
+            same id. 0 means any client with the id.
+        kind: type of the message to send, whose payload is ``data``.
         room: room to join or leave.
-        place: key of the place whose receivers are counted.
-        code, reason: to close with.
-        exclude: ids of clients that it does not reach.
+        place: key of the room, channel or chat whose receivers are counted.
+        code, reason: close code and reason for the client's connection.
+        exclude: ids of clients that do not receive the message.
     """
 
     id: str
@@ -49,16 +49,16 @@ class NodeRequest(DataOut, frozen=True, kw_only=True):
 
 
 class NodeReply(PayloadOut, frozen=True, kw_only=True):
-    """Answers a request.
+    """The reply to a request.
 
     Attributes:
-        id: of the request.
-        node: the hub's node that asked.
-        sender: the broker's node that answers.
-        value: the answer; None if the act has none or failed.
-        code: error code if it failed; empty if it did not.
-        message: of the error.
-        retry: whether it may succeed later.
+        id: id of the request.
+        node: the requesting hub's node.
+        sender: the replying broker's node.
+        value: the result; None if the action has none or failed.
+        code: error code if the action failed, else empty.
+        message: error text.
+        retry: True if the action may succeed later.
     """
 
     id: str
@@ -74,4 +74,4 @@ NODE_MESSAGES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "node_reply": NodeReply,
     "node_request": NodeRequest,
 }
-"""Type of a note between nodes → its payload."""
+"""Type of a message between nodes → its payload struct."""

@@ -1,4 +1,4 @@
-"""The broker for several nodes: Redis keeps what they share, and carries it between them."""
+"""Broker for several nodes that share one Redis server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...core.backoff import Backoff
-from ...core.option_checks import within
+from ...core.option_validation import within
 from ...errors import OptionError, ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import Member
@@ -20,19 +20,19 @@ from .base import (
     BrokerEvents,
     Draft,
     Note,
-    Present,
+    PresenceList,
     Published,
-    Receipt,
+    PublishResult,
     Recovery,
     client_key,
 )
 from .node_messages import NODES
-from .redis_address import Address
-from .redis_bodies import encode_draft, encode_note
+from .redis_address import RedisAddress
+from .redis_announcements import RedisAnnouncements
 from .redis_connection import RedisConnection, unavailable
-from .redis_delivery import Delivery, milliseconds
-from .redis_members import Members
-from .redis_notes import Notes
+from .redis_delivery import RedisDelivery, milliseconds
+from .redis_encoding import encode_draft, encode_note
+from .redis_presence import RedisPresence
 from .sender_order import SenderOrder
 
 __all__ = ["RedisBroker"]
@@ -42,36 +42,40 @@ _DAY = 86_400.0
 _BACKOFF = Backoff(base=0.1, max=5.0)
 
 _SENT_AGAIN = 10.0
-"""Seconds within which a client sends a refused message again; its later ones wait for that."""
+"""Seconds within which a client resends a refused message. Until then, the client's later messages
+are refused, too."""
 
 
 _CLAIMED = 30.0
-"""Seconds until a client id is free again, if its node died before the client was welcomed."""
+"""Seconds after which a reserved client id is released, if its node died before the welcome."""
 
 
 class RedisBroker(Broker):
-    """One of several nodes that share a Redis.
+    """Broker of one node among several that share a Redis server.
 
-    All that is published reaches every node, in the order of each channel; what a node misses
-    while it is cut off it takes from the history. Clients' connections stay while Redis is away.
+    Each publication reaches every node, in the order of its channel. A node that was disconnected
+    from Redis reads the missed publications from the history. While Redis cannot be reached, the
+    connections of clients stay open.
 
     Args:
         url: ``redis://[user:password@]host:port/db``, ``rediss://…`` for TLS, or ``unix://path``.
-        prefix: of all keys; nodes with the same one in the same database are one hub.
-        timeout: seconds that an answer of Redis may take, and that it may be silent, until it
-            counts as away.
-        expires: seconds of silence after which other nodes give this node up, and announce its
-            clients as left. It reports three times as often that it is alive.
+        prefix: prefix of all keys in Redis. Nodes with the same prefix in the same database form
+            one hub.
+        timeout: seconds after which Redis counts as unreachable, if a reply or other traffic is
+            missing.
+        expires: seconds of silence after which other nodes consider this node dead, and announce
+            that its clients have left. This node reports three times in this period that it is
+            alive.
         forget: seconds for which the position of an unused channel is kept.
-        backoff: how long to wait between attempts to reach Redis again.
-        clock: Unix seconds, the same on all nodes; Redis's own time if None.
+        backoff: delays between attempts to reconnect to Redis.
+        clock: returns Unix seconds, the same on all nodes; None for the clock of Redis.
 
     Attributes:
-        node: this node among those that share the Redis.
-        prefix: of all keys there.
+        node: name of this node among the nodes that share the Redis server.
+        prefix: prefix of all keys in Redis.
 
     Raises:
-        OptionError: an argument makes no sense.
+        OptionError: an argument has an invalid value.
         MissingExtra: redis-py is not installed.
     """
 
@@ -102,7 +106,7 @@ class RedisBroker(Broker):
         self._said_away = False
         self._order = SenderOrder(seconds=_SENT_AGAIN)
         self._connection = RedisConnection(
-            Address.parse(url),
+            RedisAddress.parse(url),
             prefix=prefix,
             timeout=timeout,
             interval=expires / 3,
@@ -110,18 +114,18 @@ class RedisBroker(Broker):
             listener=self,
         )
         self.prefix = self._connection.prefix
-        self._delivery = Delivery(
+        self._delivery = RedisDelivery(
             self._call_alive,
             self.node,
             forget=forget,
             unavailable=self._connection.unavailable,
         )
-        self._members = Members(self._call, self.node, expires=expires)
-        self._notes = Notes(self._call_alive, self.node)
+        self._members = RedisPresence(self._call, self.node, expires=expires)
+        self._notes = RedisAnnouncements(self._call_alive, self.node)
 
     @property
     def ignored(self) -> int:
-        """Messages of other nodes that were malformed, forged or unknown to this version."""
+        """Number of messages from other nodes that were malformed, forged or of unknown types."""
         return self._delivery.ignored
 
     def __repr__(self) -> str:
@@ -138,7 +142,7 @@ class RedisBroker(Broker):
 
     async def aclose(self) -> None:
         if self._connection.state == "up":
-            # What was asked before is done before.
+            # Commands that were queued before are executed first.
             with contextlib.suppress(ProtocolError):
                 await self._members.depart()
         await self._connection.aclose()
@@ -148,7 +152,7 @@ class RedisBroker(Broker):
 
     async def publish(
         self, key: str, draft: Draft, *, size: int, age: float, sender: str | None = None
-    ) -> Receipt:
+    ) -> PublishResult:
         if sender is None:
             return await self._publish(key, draft, size, age, "")
         order, clock = self._order, asyncio.get_running_loop().time
@@ -168,7 +172,14 @@ class RedisBroker(Broker):
         order.published(sender, draft.id, now=clock())
         return receipt
 
-    async def _publish(self, key: str, draft: Draft, size: int, age: float, seen: str) -> Receipt:
+    async def _publish(
+        self, key: str, draft: Draft, size: int, age: float, seen: str
+    ) -> PublishResult:
+        """Publish through Redis, and wait until the publication was delivered on this node.
+
+        Raises:
+            ProtocolError: Redis cannot be reached, or is full.
+        """
         await self._connection.ready()
         wait = self._connection.full.take(asyncio.get_running_loop().time())
         if wait:
@@ -184,10 +195,11 @@ class RedisBroker(Broker):
             int(limits.DEDUPE_SECONDS * 1000),
         )
         if not duplicate:
-            # Should the line end now, it is published all the same, and delivered later.
+            # If the connection ends now, the publication has still succeeded, and is delivered
+            # later.
             with contextlib.suppress(ProtocolError):
                 await self._reach(epoch.decode(), seq)
-        return Receipt(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
+        return PublishResult(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
 
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
         await self._connection.ready()
@@ -197,6 +209,11 @@ class RedisBroker(Broker):
         return recovery
 
     async def _reach(self, epoch: str, seq: int) -> None:
+        """Wait until this node has delivered all publications up to a number.
+
+        Raises:
+            ProtocolError: Redis cannot be reached.
+        """
         if self._connection.state == "away":
             raise self._connection.unavailable()
         await self._delivery.reach(epoch, seq)
@@ -207,7 +224,7 @@ class RedisBroker(Broker):
     async def release(self, key: str) -> None:
         self._delivery.release(key)
 
-    # Who is there
+    # Presence
 
     async def join(self, key: str, member: Member) -> int:
         self._connection.ensure()
@@ -217,11 +234,11 @@ class RedisBroker(Broker):
     async def leave(self, key: str, client_id: str) -> int | None:
         return await self._members.leave(key, client_id, up=self._connection.linked)
 
-    async def present(self, key: str, *, limit: int) -> Present:
+    async def present(self, key: str, *, limit: int) -> PresenceList:
         await self._connection.ready()
         count, *members = await self._call("present", key, limit)
         decoded = [msgspec.msgpack.decode(each, type=Member) for each in members if each]
-        return Present(count=count, members=decoded)
+        return PresenceList(count=count, members=decoded)
 
     async def elsewhere(self, key: str) -> int:
         await self._connection.ready()
@@ -255,10 +272,13 @@ class RedisBroker(Broker):
         living = await self._call_alive("nodes", NODES, encode_note(note))
         return [name for each in living if (name := each.decode()) != self.node]
 
-    # Of the line
+    # Callbacks of the connection to Redis
 
     async def begin(self) -> None:
-        """The line is there: find out what was missed."""
+        """Deliver missed publications, and update presence in Redis.
+
+        The connection calls this after it is established.
+        """
         await self._delivery.catch_up()
         await self._members.reconcile()
         self._notes.resume()
@@ -269,7 +289,10 @@ class RedisBroker(Broker):
                 self._events.availability_changed(None)
 
     def ended(self, reason: str) -> None:
-        """The line is gone."""
+        """Fail waiting calls, and report that Redis cannot be reached.
+
+        The connection calls this after it has ended.
+        """
         self._delivery.fail_waiting()
         self.away = f"Redis at {self._connection.where} is away: {reason}"
         if not self._said_away:
@@ -278,7 +301,7 @@ class RedisBroker(Broker):
                 self._events.availability_changed(self.away)
 
     async def beat(self) -> None:
-        """Say that this node lives, give up those that do not, keep what is held here."""
+        """Report to Redis that this node is alive, and remove dead nodes. Called periodically."""
         await self._members.beat()
         self._notes.resume(most=1 if self._connection.full.open else None)
         now = asyncio.get_running_loop().time()
@@ -287,20 +310,21 @@ class RedisBroker(Broker):
             await self.keep_held()
 
     async def keep_held(self) -> None:
-        """Have Redis keep the positions of the channels that are held here."""
+        """Extend the lifetime of the positions of channels with subscribers on this node."""
         await self._delivery.keep_held()
 
     async def message(self, data: bytes) -> None:
-        """Take what a node has published."""
+        """Process a message that a node has published."""
         await self._delivery.message(data)
 
-    # Inside
+    # Internal
 
     def _call(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
+        """Run a script in Redis."""
         now = -1 if self._clock is None else int(self._clock() * 1000)
         return self._connection.ask(script, self.prefix, now, *arguments)
 
     def _call_alive(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
-        """Call a script that looks whether Redis is as this node knows it."""
+        """Run a script that first checks whether Redis has lost data that this node knows of."""
         known = self._delivery
         return self._call(script, known.epoch, known.seq, secrets.token_hex(4), *arguments)

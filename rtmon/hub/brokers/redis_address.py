@@ -1,4 +1,4 @@
-"""The address of Redis: checked, and made into connections."""
+"""The URL of a Redis server: validation, and creation of connections."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ try:
 except ImportError:
     raise MissingExtra("The Redis broker", "redis", "redis") from None
 
-__all__ = ["Address"]
+__all__ = ["RedisAddress"]
 
 _FORMS = "give redis://host:6379/0, rediss:// for TLS, or unix:///path."
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where Redis is.
+class RedisAddress:
+    """Address of a Redis server.
 
     Attributes:
-        where: host and port, or the path, without user, password and options.
-        database: its number.
+        where: host and port, or the socket path, without user, password and options.
+        database: number of the database.
     """
 
     where: str
@@ -34,11 +34,12 @@ class Address:
     _pool: ConnectionPool
 
     @classmethod
-    def parse(cls, url: str) -> Address:
-        """Parse ``redis://``, ``rediss://`` or ``unix://``, as redis-py takes it.
+    def parse(cls, url: str) -> RedisAddress:
+        """Parse a ``redis://``, ``rediss://`` or ``unix://`` URL, with the options of redis-py.
 
         Raises:
-            OptionError: it is no such address; it may hold a password, and is not repeated.
+            OptionError: the URL is invalid. The error text does not repeat it, because it may
+                contain a password.
         """
         try:
             pool = ConnectionPool.from_url(url, protocol=2, decode_responses=False)
@@ -54,12 +55,12 @@ class Address:
                 "protocol and decode_responses."
             )
         _check_database(parsed.scheme, unquote(parsed.path), parsed.query, known)
-        known["socket_timeout"] = None  # how long an answer may take is watched by the link
+        known["socket_timeout"] = None  # RedisConnection has its own timeouts
         host, port = known.get("host", "localhost"), known.get("port", 6379)
         where = known.get("path") or f"{host}:{port}"
         address = cls(where, known.get("db") or 0, pool)
         try:
-            address.connection()  # it takes the options, and connects to nothing
+            address.connection()  # checks the options without connecting
         except TypeError:
             names = ", ".join(sorted(parse_qs(parsed.query)))
             raise OptionError(
@@ -69,16 +70,16 @@ class Address:
         return address
 
     def connection(self) -> Connection:
-        """Make a connection, not connected yet."""
+        """Return a new connection that is not connected yet."""
         make: Callable[[], Connection] = self._pool.make_connection
         return make()
 
 
 def _check_database(scheme: str, path: str, query: str, known: dict[str, Any]) -> None:
-    """Refuse what redis-py would take for database 0 without a word.
+    """Refuse a database that redis-py would silently replace by database 0.
 
     Raises:
-        OptionError: the database is no number, or given twice.
+        OptionError: the database is not a number of at least 0, or is given twice.
     """
     named = "" if scheme == "unix" else path.strip("/")
     if not re.fullmatch(r"[0-9]*", named):

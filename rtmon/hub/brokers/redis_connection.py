@@ -1,7 +1,7 @@
-"""A node's line to Redis: commands in order, what others publish, and coming back after a loss.
+"""A node's connection to Redis: ordered commands, messages of other nodes, and reconnecting.
 
-Two connections of redis-py, used as such: its clients reconnect and repeat commands by themselves,
-and here it matters what was lost meanwhile and that nothing is done twice.
+It uses two low-level connections of redis-py. The clients of redis-py reconnect and repeat commands
+by themselves. The broker, however, must know what was lost, and must not run a command twice.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from redis.exceptions import (
 
 from ...core.backoff import Backoff
 from ...core.circuit_breaker import CircuitBreaker
-from ...core.log_limit import LogLimit
+from ...core.log_rate_limit import LogLimit
 from ...errors import ProtocolError
 from ...protocol import limits
-from .redis_address import Address
+from .redis_address import RedisAddress
 from .redis_scripts import SCRIPTS
 
 __all__ = ["ConnectionListener", "RedisConnection", "unavailable"]
@@ -38,71 +38,73 @@ __all__ = ["ConnectionListener", "RedisConnection", "unavailable"]
 logger = logging.getLogger("rtmon.hub")
 
 _BATCH = 500
-"""Commands written at once."""
+"""Maximum number of commands written at once, or of messages read before other tasks run."""
 
 _REASON = 200
-"""Characters kept of why Redis is away."""
+"""Maximum number of characters of an error text from Redis that is repeated."""
 
 _FULL = Backoff(base=0.1, max=5.0)
-"""How long writes are held off after Redis has refused one because it is full."""
+"""Delays before the next write, after Redis has refused a write because it is full."""
 
 _DIGESTS = {
     name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     for name, text in SCRIPTS.items()
 }
-"""What Redis calls each script."""
+"""Script name → SHA-1 digest by which Redis runs the script."""
 
 
 _WRITES = {_DIGESTS[name] for name in ("publish", "tell", "join")}
-"""Scripts that Redis runs only if it is not full."""
+"""Digests of scripts that Redis refuses while its memory is full."""
 
 
 class ConnectionListener(Protocol):
-    """What a line calls."""
+    """Callbacks of a :class:`RedisConnection`."""
 
     async def begin(self) -> None:
-        """It has been connected: learn what was missed. Commands may be given already."""
+        """Called when the connection is established, to catch up. Commands can already be sent."""
 
     async def message(self, data: bytes) -> None:
-        """Take what a node has published."""
+        """Called with each message that a node has published."""
 
     async def beat(self) -> None:
-        """Time has passed."""
+        """Called periodically while connected."""
 
     def ended(self, reason: str) -> None:
-        """It is connected no more, or could not be."""
+        """Called when the connection has ended or could not be established."""
 
 
 class _Command(NamedTuple):
-    """What was asked, and where the answer goes."""
+    """A command for Redis, and the future that receives its reply."""
 
     words: tuple[Any, ...]
     answer: asyncio.Future[Any]
 
 
 class RedisConnection:
-    """Both connections, kept up by one task.
+    """The two connections of a node to Redis: one for commands, one for messages.
+
+    One task keeps them open.
 
     Args:
-        address: where Redis is.
-        prefix: of all keys; the database's number is put behind it, because what is published
-            in one database is heard in all.
-        timeout: seconds that an answer may take, and that Redis may be silent.
-        interval: seconds between beats.
-        backoff: how long to wait before the next attempt.
-        listener: what is called.
+        address: address of the Redis server.
+        prefix: prefix of all keys. The database number is appended, because Redis delivers PUBLISH
+            to the subscribers of all databases.
+        timeout: seconds that a reply may take, and that Redis may be silent.
+        interval: seconds between calls of the listener's ``beat``.
+        backoff: delays between attempts to connect.
+        listener: receives messages and changes of the state.
 
     Attributes:
-        prefix: the whole of it.
-        where: the address, without user, password and options.
-        linked: whether what is asked reaches Redis.
-        state: ``up`` once all that was missed is known, too.
-        full: holds off writes while Redis refuses them because it is full.
+        prefix: prefix of all keys, including the database number.
+        where: address without user, password and options.
+        linked: True if commands can reach Redis.
+        state: ``new`` before the first attempt; ``up`` once connected and caught up; else ``away``.
+        full: stops writes while Redis refuses them because it is full.
     """
 
     def __init__(
         self,
-        address: Address,
+        address: RedisAddress,
         *,
         prefix: str,
         timeout: float,
@@ -130,7 +132,7 @@ class RedisConnection:
         self._refusals = LogLimit()
 
     def start(self) -> None:
-        """Keep it up on the running loop, unless that is done already."""
+        """Start the task that keeps the connections open on the running loop, unless it runs."""
         loop = asyncio.get_running_loop()
         self._closed = False
         if self._task is not None and self._task.get_loop() is loop and not self._task.done():
@@ -141,12 +143,12 @@ class RedisConnection:
         self._task = loop.create_task(self._run())
 
     def ensure(self) -> None:
-        """Keep it up, unless it has been closed."""
+        """Call :meth:`start`, unless the connection was closed."""
         if not self._closed:
             self.start()
 
     async def aclose(self) -> None:
-        """End it; what is still asked is refused."""
+        """Close the connection. Commands without a reply fail."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -156,10 +158,10 @@ class RedisConnection:
         self._refuse()
 
     async def ready(self) -> None:
-        """Wait until the first attempt has succeeded or failed.
+        """Wait until the first attempt to connect has succeeded or failed.
 
         Raises:
-            ProtocolError: Redis is away, or too much waits for it.
+            ProtocolError: Redis cannot be reached, or too many commands are queued.
         """
         self.ensure()
         if self.state == "new" or self._entering:
@@ -172,7 +174,7 @@ class RedisConnection:
             )
 
     async def _enter(self) -> None:
-        """Wait for the first attempt, and for callers that have waited longer."""
+        """Wait for the first attempt to connect, and let callers that waited longer go first."""
         self._entering += 1
         try:
             if self.state == "new":
@@ -180,21 +182,23 @@ class RedisConnection:
                     async with asyncio.timeout(self._timeout):
                         await self._changed.wait()
             else:
-                await asyncio.sleep(0)  # what was published first is asked first
+                # Gives callers that waited longer their turn, so that publications keep their
+                # order.
+                await asyncio.sleep(0)
         finally:
             self._entering -= 1
 
     def unavailable(self) -> ProtocolError:
-        """Return the error to raise while Redis is away; it says when to try again."""
+        """Return the error to raise while Redis cannot be reached. It says when to retry."""
         left = self._next_attempt - asyncio.get_running_loop().time()
-        # An attempt that is under way takes longer the longer Redis has been away.
+        # While an attempt is running, estimate its end by the current backoff delay.
         return unavailable(max(left, self._backoff.bound(max(1, self._failures)) / 2))
 
     def ask(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
-        """Have a script run, after all that was asked before.
+        """Run a script after all commands queued before. Returns a future of its reply.
 
-        What others ask for waits until the line is :meth:`ready`, which bounds how much that is;
-        what the line itself lives on is never refused.
+        The queue has no limit here. Callers that await :meth:`ready` before are limited by it;
+        commands that maintain the connection itself are never refused.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append(_Command(("EVALSHA", _DIGESTS[script], 0, *arguments), answer))
@@ -202,6 +206,7 @@ class RedisConnection:
         return answer
 
     async def _run(self) -> None:
+        """Connect, serve until the connection ends, wait, and repeat."""
         self._failures = 0
         while True:
             reason = "the connection ended"
@@ -224,6 +229,7 @@ class RedisConnection:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Connection, Connection]]:
+        """Open both connections: load the scripts on one, subscribe to messages on the other."""
         commands, messages = self._address.connection(), self._address.connection()
         try:
             async with asyncio.timeout(self._timeout):
@@ -238,6 +244,7 @@ class RedisConnection:
                 await connection.disconnect(nowait=True)
 
     async def _serve(self, commands: Connection, messages: Connection) -> None:
+        """Run the tasks that use both connections, until one of them fails."""
         self._heard = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._command(commands))
@@ -246,6 +253,7 @@ class RedisConnection:
             group.create_task(self._beat())
 
     async def _load(self, connection: Connection) -> None:
+        """Load all scripts into Redis."""
         for text in SCRIPTS.values():
             await connection.send_command("SCRIPT", "LOAD", text)
             await connection.read_response()
@@ -253,6 +261,7 @@ class RedisConnection:
     # Commands
 
     async def _command(self, connection: Connection) -> None:
+        """Send queued commands in batches."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -262,10 +271,12 @@ class RedisConnection:
                     async with asyncio.timeout(self._timeout):
                         await self._ask(connection, batch)
                 finally:
-                    # What has no answer yet is asked first, or refused with all else that waits.
+                    # Commands without a reply return to the front of the queue. They are sent
+                    # again, or fail with all other queued commands if the connection has ended.
                     self._queue.extendleft(c for c in reversed(batch) if not c.answer.done())
 
     async def _ask(self, connection: Connection, batch: list[_Command]) -> None:
+        """Send a batch of commands, and read their replies."""
         packed = connection.pack_commands([command.words for command in batch])
         await connection.send_packed_command(packed, check_health=False)
         forgotten = False
@@ -275,7 +286,7 @@ class RedisConnection:
             except NoScriptError:
                 forgotten = True
             except ReadOnlyError:
-                raise  # it is a replica now: another connection may find the primary
+                raise  # after a failover, a new connection may find the primary
             except ResponseError as error:
                 _settle(command.answer, error=self._refused(error))
             else:
@@ -283,13 +294,13 @@ class RedisConnection:
                     self.full.succeeded()
                 _settle(command.answer, answer)
         if forgotten:
-            # What was not run has no answer, and is asked again.
+            # Commands whose script was unknown have no reply, and are sent again.
             await self._load(connection)
 
     def _refused(self, error: ResponseError) -> ProtocolError:
-        """Note that Redis has refused a command, such as for want of memory."""
+        """Return the error for a command that Redis has refused, and log the reason."""
         now = asyncio.get_running_loop().time()
-        # A full memory, and a disk to which it cannot save, refuse the writes of all.
+        # With full memory, or if it cannot save to disk, Redis refuses all writes.
         if isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF"):
             self.full.failed(now)
         more = self._refusals.take(now)
@@ -298,12 +309,14 @@ class RedisConnection:
         return unavailable(self.full.wait(now))
 
     def _refuse(self) -> None:
+        """Fail all queued commands."""
         while self._queue:
             _settle(self._queue.popleft().answer, error=self.unavailable())
 
     # Messages
 
     async def _listen(self, connection: Connection) -> None:
+        """Catch up, then pass each message of other nodes to the listener."""
         loop = asyncio.get_running_loop()
         self.linked = True
         await self._listener.begin()
@@ -313,13 +326,15 @@ class RedisConnection:
             for _ in range(_BATCH):
                 self._heard = loop.time()
                 kind, *_, data = await connection.read_response(disable_decoding=True)
-                self._heard = float("inf")  # it is not silent: we are busy
+                self._heard = float("inf")  # this node is busy, so Redis does not count as silent
                 if kind == b"message":
                     await self._listener.message(data)
             self._heard = loop.time()
-            await asyncio.sleep(0)  # what has arrived already is read without a pause
+            # Other tasks run: messages in the buffer are read without suspending.
+            await asyncio.sleep(0)
 
     async def _ping(self, connection: Connection) -> None:
+        """Ping Redis, and raise TimeoutError if it has been silent too long."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._timeout / 3)
@@ -329,6 +344,7 @@ class RedisConnection:
                 await connection.send_command("PING", check_health=False)
 
     async def _beat(self) -> None:
+        """Call the listener's ``beat`` periodically."""
         while True:
             await asyncio.sleep(self._interval)
             if self.state == "up":
@@ -336,10 +352,10 @@ class RedisConnection:
 
 
 def unavailable(retry_after: float = 0.0) -> ProtocolError:
-    """Return the error to raise while Redis is away or full.
+    """Return the error to raise while Redis cannot be reached or is full.
 
     Args:
-        retry_after: seconds to wait at least; 0 if that is not known.
+        retry_after: minimum seconds before a retry; 0 if unknown.
     """
     return ProtocolError(
         "unavailable",
@@ -353,17 +369,18 @@ def unavailable(retry_after: float = 0.0) -> ProtocolError:
 def _settle(
     answer: asyncio.Future[Any], value: Any = None, *, error: Exception | None = None
 ) -> None:
+    """Set the result or the exception of a future that is not done."""
     if answer.done():
         return
     if error is None:
         answer.set_result(value)
     else:
         answer.set_exception(error)
-        answer.exception()  # else asyncio warns when no caller waits any more
+        answer.exception()  # else asyncio warns if no caller waits for it
 
 
 def _first(errors: BaseException) -> str:
-    """What went wrong, in one line."""
+    """Return the first exception of a group as one line of text."""
     while isinstance(errors, BaseExceptionGroup):
         errors = errors.exceptions[0]
     return f"{type(errors).__name__}: {errors}"[:_REASON]

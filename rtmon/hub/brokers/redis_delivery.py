@@ -1,4 +1,4 @@
-"""What is published through Redis, delivered on this node in order, and caught up with."""
+"""Delivery of publications from Redis on this node, in order, and recovery of missed ones."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...core.log_limit import LogLimit
+from ...core.log_rate_limit import LogLimit
 from ...errors import ProtocolError
 from .base import BrokerEvents, Draft, Published, Recovery
-from .redis_bodies import decode_draft, decode_note
-from .redis_message import NodeMessage
-from .redis_waiting import Waiting
+from .redis_encoding import decode_draft, decode_note
+from .redis_message_parsing import NodeMessage
+from .redis_publish_waiters import PublishWaiters
 
-__all__ = ["Delivery", "milliseconds"]
+__all__ = ["RedisDelivery", "milliseconds"]
 
 logger = logging.getLogger("rtmon.hub")
 
 _AT_ONCE = 100
-"""Channels that are caught up with at once."""
+"""Number of channels that are recovered at the same time."""
 
 
 class _Held:
     """A channel that has subscribers on this node.
 
     Attributes:
-        count: how often it is held.
-        offset: of the last publication delivered here; None until its position is known.
+        count: number of calls of ``hold`` that were not undone.
+        offset: offset of the last publication delivered on this node; None until known.
         age: seconds for which its publications are kept.
     """
 
@@ -46,9 +46,9 @@ class _Past(NamedTuple):
     """A channel's history in Redis.
 
     Attributes:
-        seq: publications of all channels so far.
-        recovery: the channel's.
-        places: the number of each of its publications among those of all channels.
+        seq: number of publications in all channels so far.
+        recovery: the channel's position and publications.
+        places: for each publication, its number among the publications of all channels.
     """
 
     seq: int
@@ -56,19 +56,19 @@ class _Past(NamedTuple):
     places: list[int]
 
 
-class Delivery:
-    """Delivers what all nodes publish, and fills what this node missed from the histories.
+class RedisDelivery:
+    """Delivers the publications of all nodes, and reads missed ones from the histories in Redis.
 
     Args:
-        call: runs a script that looks whether Redis is as this node knows it.
-        node: the name of this node.
+        call: runs a script that first checks whether Redis has lost data.
+        node: name of this node.
         forget: seconds for which the position of an unused channel is kept.
-        unavailable: makes the error for calls that wait when Redis goes away.
+        unavailable: returns the error for waiting calls when Redis becomes unreachable.
 
     Attributes:
-        deliver, events: see :meth:`.Broker.attach`.
-        epoch: the life of Redis, as far as this node knows.
-        seq: the number of the last publication that this node has seen in it.
+        deliver, events: the callbacks of :meth:`.Broker.attach`.
+        epoch: id of the lifetime of the data in Redis. It changes if Redis loses its data.
+        seq: number of the last publication in this epoch that this node has seen.
     """
 
     def __init__(
@@ -88,30 +88,30 @@ class Delivery:
         self._forget = forget
         self._unavailable = unavailable
         self._held: dict[str, _Held] = {}
-        self._waiting = Waiting(unavailable)
+        self._waiting = PublishWaiters(unavailable)
         self._ignored = LogLimit()
         self._unreadable = LogLimit()
 
     @property
     def ignored(self) -> int:
-        """Messages on the nodes' channel that could not be used."""
+        """Number of messages from other nodes that could not be used."""
         return self._ignored.count
 
     # Channels with subscribers
 
     def hold(self, key: str) -> None:
-        """Keep the position of a channel."""
+        """Keep the position of a channel that has a subscriber on this node."""
         self._held.setdefault(key, _Held()).count += 1
 
     def release(self, key: str) -> None:
-        """Undo one :meth:`hold`."""
+        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
         held = self._held[key]
         held.count -= 1
         if held.count == 0:
             del self._held[key]
 
     def entered(self, key: str, offset: int, age: float) -> None:
-        """Note the position of a channel, if it is held."""
+        """Record the position of a held channel, and how long its publications are kept."""
         held = self._held.get(key)
         if held is not None:
             held.age = age
@@ -119,19 +119,23 @@ class Delivery:
                 held.offset = offset
 
     async def keep_held(self) -> None:
-        """Have Redis keep the positions of the channels that are held here."""
+        """Extend the lifetime of the positions of held channels in Redis."""
         for keys in _chunks(list(self._held)):
             await asyncio.gather(*[self._touch(key) for key in keys])
 
     async def _touch(self, key: str) -> None:
+        """Extend the lifetime of one channel's position in Redis."""
         held = self._held.get(key)
         if held is not None:
             await self._past(key, None, held.age)
 
-    # Messages of nodes
+    # Messages from nodes
 
     async def message(self, data: bytes) -> None:
-        """Deliver what a node has published; what no node can have published is ignored."""
+        """Process a message that a node has published.
+
+        Messages that are malformed, forged or of unknown types are ignored.
+        """
         try:
             message = NodeMessage.parse(data)
         except ValueError as error:
@@ -146,36 +150,40 @@ class Delivery:
             else:
                 await self._publication(message)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
-            # While nodes are replaced one by one, some say what others do not know yet.
+            # During a rolling upgrade, newer nodes send message types that older ones do not know.
             self._ignore("A message that this version cannot use", error)
 
     def _ignore(self, what: str, why: object) -> None:
+        """Count a message that cannot be used, and log the reason at a limited rate."""
         more = self._ignored.take(asyncio.get_running_loop().time())
         if more is not None:
             logger.warning("%s came through Redis and was ignored: %s%s", what, why, more)
 
     def _tell(self, message: NodeMessage) -> None:
+        """Pass a join, leave or other message without a position to the hub."""
         note = decode_note(message.body)
         if self.events is not None:
             self.events.note(message.key, note, message.number)
 
     async def _publication(self, message: NodeMessage) -> None:
+        """Deliver a publication, unless it was already delivered from the history."""
         if message.epoch != self.epoch or message.seq > self.seq + 1:
-            return  # Redis, asked just now, knows of no such publication
+            return  # forged: catch_up() has just read the latest number from Redis
         in_turn = message.seq == self.seq + 1
         held = self._held.get(message.key)
         offset = None if held is None else held.offset
         if held is None or offset is None:
             new = in_turn
         elif message.number > offset + 1:
-            # Offsets are dense. Redis is asked, because any client of Redis can forge.
+            # Offsets have no gaps, so publications in between were missed. Ask Redis whether this
+            # offset exists: any client of Redis can forge a message.
             past = await self._past(message.key, (self.epoch, offset), held.age)
             if past.recovery.offset < message.number:
                 self._ignore("A forged message", f"{message.key} has no such offset yet")
                 return
             new = in_turn
         else:
-            # What is not new came out of the history before.
+            # A publication with another offset was already delivered from the history.
             new = message.number == offset + 1
         if in_turn:
             self.seq = message.seq
@@ -184,6 +192,7 @@ class Delivery:
         self._waiting.advance(self.seq)
 
     def _hand_over(self, message: NodeMessage) -> None:
+        """Deliver a publication to this node's clients, or report a gap if it cannot be decoded."""
         key, epoch, offset = message.key, message.epoch, message.number
         held = self._held.get(key)
         if held is not None:
@@ -196,7 +205,7 @@ class Delivery:
             self.deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
     def _decoded(self, body: bytes) -> Draft | None:
-        """Decode what was published; None if it cannot be sent to clients of this version."""
+        """Decode a publication; None if this version cannot send it to clients."""
         try:
             return decode_draft(body)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
@@ -210,7 +219,12 @@ class Delivery:
     async def history(
         self, key: str, since: tuple[str, int] | None, age: float
     ) -> tuple[int, Recovery]:
-        """Fetch a channel's history.
+        """Return a channel's history from Redis.
+
+        Args:
+            key: key of the channel.
+            since: epoch and offset of a returning client; None for the current position only.
+            age: seconds for which the channel's publications are kept.
 
         Returns:
             The number of publications in all channels so far, and the channel's history.
@@ -219,6 +233,7 @@ class Delivery:
         return past.seq, past.recovery
 
     async def _past(self, key: str, since: tuple[str, int] | None, age: float) -> _Past:
+        """Read a channel's history from Redis."""
         asked, from_ = since or ("", 0)
         epoch_, seq, offset, elsewhere, found = await self._call(
             "recover",
@@ -236,7 +251,7 @@ class Delivery:
             if draft is not None:
                 published.append(Published(epoch=epoch, offset=at, draft=draft))
                 places.append(place)
-        # Offsets are dense: nothing is missing if as many are here as were counted.
+        # Offsets have no gaps, so the count shows whether a publication is missing.
         whole = asked == epoch and len(published) == offset - from_
         recovery = Recovery(
             epoch=epoch,
@@ -248,11 +263,11 @@ class Delivery:
         return _Past(seq, recovery, places)
 
     async def catch_up(self) -> None:
-        """Deliver what was published since the last message; where it is lost, say so."""
+        """Deliver the publications since the last message. Report a gap for lost ones."""
         epoch_, seq, base = await self._call("sync")
         epoch, before, last = epoch_.decode(), self.epoch, self.seq
         if before and (before, last) != (epoch, seq):
-            self.fail_waiting()  # what they wait for may be among what was missed
+            self.fail_waiting()  # the publications that they wait for may be among the missed ones
             if before == epoch:
                 if await self._fill(epoch, last, seq) < seq - last and self.events is not None:
                     self.events.gap(None, epoch, 0)
@@ -262,7 +277,16 @@ class Delivery:
         self._waiting.advance(self.seq)
 
     async def _fill(self, epoch: str, after: int, upto: int) -> int:
-        """Deliver what the history has of all held channels. Returns how much was missed of it."""
+        """Deliver missed publications of held channels from the histories.
+
+        Args:
+            epoch: the current epoch.
+            after: number of the last publication that this node has seen.
+            upto: number of the latest publication in Redis.
+
+        Returns:
+            The number of missed publications found in the histories.
+        """
         found = 0
         for keys in _chunks(list(self._held)):
             known = [
@@ -280,11 +304,12 @@ class Delivery:
         return found
 
     async def _begin_anew(self, epoch: str, base: int) -> None:
-        """Say that all is lost, then deliver a new life of Redis from its start.
+        """Report that all earlier publications are lost, then deliver the new epoch from its start.
 
         Args:
-            epoch: of the new life.
-            base: publications of lives before it; a copy that was restored still has them.
+            epoch: the new epoch.
+            base: number of publications in earlier epochs. A restored backup of Redis still has
+                them.
         """
         if self.events is not None:
             self.events.gap(None, epoch, 0)
@@ -301,13 +326,14 @@ class Delivery:
                     for published, place in zip(recovery.published, places, strict=True)
                     if place > base
                 ]
-                # Clients take nothing that is not behind the position that the gap names.
+                # Clients ignore publications up to the position in the gap message.
                 lost = new[0].offset - 1 if new else recovery.offset
                 self._resume(key, recovery, new, lost=lost)
 
     def _resume(
         self, key: str, recovery: Recovery, missed: list[Published], *, lost: int | None
     ) -> None:
+        """Report a gap if publications are lost, then deliver the missed ones of a channel."""
         held = self._held.get(key)
         if held is None:
             return
@@ -318,13 +344,17 @@ class Delivery:
                 self.deliver(key, published)
         held.offset = recovery.offset
 
-    # Waiting until something is delivered
+    # Waiting for delivery
 
     async def reach(self, epoch: str, seq: int) -> None:
-        """Wait until all up to a publication has been delivered here.
+        """Wait until this node has delivered all publications up to a number.
+
+        Args:
+            epoch: epoch of the publication.
+            seq: number of the publication among those of all channels.
 
         Raises:
-            ProtocolError: Redis has gone away.
+            ProtocolError: Redis has become unreachable, or has begun a new epoch.
         """
         if epoch == self.epoch and seq <= self.seq:
             return
@@ -333,14 +363,15 @@ class Delivery:
             raise self._unavailable()
 
     def fail_waiting(self) -> None:
-        """Fail the calls that wait, because Redis has gone away."""
+        """Fail the calls that wait in :meth:`reach`, because Redis has become unreachable."""
         self._waiting.fail()
 
 
 def milliseconds(seconds: float) -> int:
-    """Convert a time for the scripts: 0 is for ever."""
+    """Convert seconds to milliseconds for the Redis scripts, where 0 means infinity."""
     return 0 if math.isinf(seconds) else max(1, int(seconds * 1000))
 
 
 def _chunks(keys: list[str]) -> list[list[str]]:
+    """Split a list of keys into parts that are processed at the same time."""
     return [keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)]

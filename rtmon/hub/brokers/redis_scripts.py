@@ -1,22 +1,25 @@
-"""What a node asks of Redis: one Lua script for each indivisible step.
+"""Lua scripts that run in Redis: publish, history, presence. Each script is one atomic step.
 
-The publishing is as in Centrifugo's Redis engine: a position, a history, and PUBLISH in one step.
+As in Centrifugo's Redis engine, one step assigns the position, stores the publication and calls
+PUBLISH.
 
-Keys, each after the prefix:
+Keys in Redis, each after the prefix:
 
-- ``life``: hash of ``epoch``, of ``seq``, which counts all publications, of ``base``, its value
-  when the epoch began, and of ``order``, which counts all joins;
-- ``at:KEY``: the offset of a channel; where it was forgotten it goes on from ``seq``, which no
-  offset exceeds, so that a position from before is never mistaken for a later one;
-- ``past:KEY``: stream of a channel's history, whose ids are offsets;
-- ``seen:SENDER:ID``: what an id was published as;
-- ``who:KEY``, ``info:KEY``, ``here:KEY``: the clients in a channel in order, their info, and how
-  many they are on each node;
-- ``nodes``: until when each node counts as alive; ``mine:NODE``: the channels of its clients;
-  ``dying``, ``gone:NODE``: nodes that are being given up, and those that were.
+- ``life``: hash with ``epoch``; ``seq``, the number of all publications; ``base``, its value when
+  the epoch began; and ``order``, the number of all joins;
+- ``at:KEY``: the offset of a channel. If it has expired, it continues from ``seq``, which no offset
+  exceeds, so that an old position is never mistaken for a new one;
+- ``past:KEY``: stream with the history of a channel. The stream ids are offsets;
+- ``seen:SENDER:ID``: the position of the publication with this id;
+- ``who:KEY``, ``info:KEY``, ``here:KEY``: the clients in a channel in order of joining, their info,
+  and their number on each node;
+- ``nodes``: time until which each node counts as alive; ``mine:NODE``: the channels of its clients;
+- ``dying``, ``gone:NODE``: nodes whose clients are being removed, and nodes that were declared
+  dead.
 
-Everything is published on one channel, ``all``, for every node: ``p epoch seq offset length`` or
-``t epoch seq count length``, then the key of that length, then the body.
+All messages are published on one Redis channel, ``all``, to every node. A message is ``p epoch seq
+offset length`` for a publication, or ``t epoch seq count length`` for a message without a position,
+then the key of that length, then the body.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ end
 local function life(epoch, seq, fresh)
   local found = redis.call('HMGET', P .. 'life', 'epoch', 'seq')
   local e, s = found[1], tonumber(found[2] or 0)
-  -- Not there, or older than what a node has seen already (restored from a copy): a new life.
+  -- Missing, or older than what a node has seen (a restored backup): begin a new epoch.
   if not e or (e == epoch and s < tonumber(seq)) then
     e = fresh
     redis.call('HSET', P .. 'life', 'epoch', e, 'seq', s, 'base', s)
@@ -113,7 +116,7 @@ if size > 0 then
   end
   local stored = store()
   if type(stored) == 'table' and stored.err then
-    -- Its ids are not below this one, because the offset alone was lost: it is of no more use.
+    -- The stream has ids above this offset, because only the offset was lost: start it again.
     redis.call('DEL', past)
     store()
   end
@@ -213,8 +216,8 @@ return elsewhere(ARGV[3], ARGV[4])
 
 _BEAT: Final = """
 local node, expires, judge = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
--- A Redis that is full refuses what needs memory only as a script's first write: this is none,
--- because the nodes that are alive must be known then, too.
+-- A full Redis refuses a script if its first write needs memory. This first write needs none,
+-- so that live nodes stay known even then.
 redis.call('SREM', P .. 'dying', node)
 local buried = redis.call('DEL', P .. 'gone:' .. node)
 local unknown = redis.call('ZADD', P .. 'nodes', now + expires, node)
@@ -230,7 +233,7 @@ return {buried, unknown, redis.call('SMEMBERS', P .. 'dying')}
 _BURY: Final = """
 local node, limit = ARGV[3], ARGV[4]
 local moved = {}
--- It may have come back meanwhile.
+-- The node may have come back meanwhile.
 if redis.call('SISMEMBER', P .. 'dying', node) == 0 then return moved end
 for _, each in ipairs(redis.call('SPOP', P .. 'mine:' .. node, limit)) do
   local id, key = string.match(each, '^(%S+) (.*)$')
@@ -274,6 +277,6 @@ SCRIPTS: Final[dict[str, str]] = {
     "mine": _HEAD + _MINE,
     "depart": _HEAD + _DEPART,
 }
-"""Name → script. The first argument is the prefix, the second milliseconds, or -1 for Redis's own
-time; those that tell the time of life take the epoch and seq that the node knows, and the epoch of
-a new life, next."""
+"""Name → script. The first argument is the prefix. The second is the time in milliseconds, or -1
+for the clock of Redis. Scripts that check the epoch then take the epoch and seq that the node
+knows, and an id for a new epoch."""

@@ -1,8 +1,8 @@
-"""The order of each sender's messages when some of them are refused. Pure: time is passed in.
+"""Keeps the order of each sender's messages when the broker refuses some of them.
 
-A client sends without waiting for answers. When one message is refused because the broker is away,
-those behind it are on their way already; were they published as soon as the broker is back, the
-first would come after them when the client sends it again.
+A client sends messages without waiting for answers. If one is refused because the broker is
+unreachable, later messages are already on their way. Without this module, they could be published
+before the client resends the refused one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class _Refused:
     """The refused messages of one sender, in the order in which they were first sent.
 
     Attributes:
-        ids: message → the number of its last refusal.
-        until: when the sender has given up all of them.
+        ids: message id → number of its last refusal.
+        until: time after which the sender will not resend any of them.
     """
 
     __slots__ = ("ids", "until")
@@ -28,10 +28,10 @@ class _Refused:
         self.until = 0.0
 
     def may_pass(self, message: str) -> bool:
-        """Return whether the sender will not send the messages before this one again.
+        """Return True if the sender will not resend any message before this one.
 
-        It hears of refusals in their order: if this one's was the last, it knows of the others
-        and has sent, or given up, what stands before.
+        The sender receives refusals in order. If no earlier message was refused after this one, the
+        sender knows of all earlier refusals, and has resent or abandoned the earlier messages.
         """
         number = self.ids[message]
         for earlier, refused in self.ids.items():
@@ -42,7 +42,7 @@ class _Refused:
         return True
 
     def drop_before(self, message: str) -> int:
-        """Forget the messages before this one. Returns how many."""
+        """Remove the messages before this one. Returns their number."""
         earlier = list(itertools.takewhile(lambda each: each != message, self.ids))
         for each in earlier:
             del self.ids[each]
@@ -50,17 +50,17 @@ class _Refused:
 
 
 class SenderOrder:
-    """Holds back what a sender sends after a refused message, until it sends that one again.
+    """Refuses the messages that follow a refused message, until the sender has resent that one.
 
-    Only messages with ids of the sender's own are known again, so others are not held back.
+    This needs message ids chosen by the sender. Messages without them are never refused.
 
     Args:
-        seconds: how long to wait for a refused message to be sent again; after that its sender
-            has given it up.
-        each: refused messages of one sender to remember. Those beyond are refused all the same;
-            whether they come in order then is up to their sender.
-        capacity: refused messages of all senders to remember; past it the sender longest quiet
-            is forgotten, and no longer held back.
+        seconds: time to wait for a refused message to be resent. After that, it counts as
+            abandoned.
+        each: maximum number of remembered refused messages of one sender. Further messages are
+            refused as well, but their order is not ensured.
+        capacity: maximum number of remembered messages of all senders. Above it, the sender that
+            has been silent longest is removed, and its order is no longer ensured.
     """
 
     def __init__(self, *, seconds: float, each: int = 10_000, capacity: int = 200_000) -> None:
@@ -75,7 +75,7 @@ class SenderOrder:
         return self._count
 
     def admit(self, sender: str, message: str, *, now: float) -> bool:
-        """Return whether a message may be published now; if not, its sender must send it again."""
+        """Return True if a message may be published now. If False, its sender must resend it."""
         refused = self._senders.get(sender)
         if refused is None:
             return True
@@ -95,7 +95,7 @@ class SenderOrder:
         return False
 
     def refused(self, sender: str, message: str, *, now: float) -> None:
-        """Note that the broker has refused a message that was admitted."""
+        """Record that the broker has refused a message that :meth:`admit` allowed."""
         refused = self._senders.setdefault(sender, _Refused())
         self._count += message not in refused.ids
         refused.ids[message] = next(self._numbers)
@@ -103,7 +103,7 @@ class SenderOrder:
         self._make_room(now)
 
     def published(self, sender: str, message: str, *, now: float) -> None:
-        """Note that the broker has published a message that was admitted."""
+        """Record that the broker has published a message that :meth:`admit` allowed."""
         refused = self._senders.get(sender)
         if refused is None or refused.ids.pop(message, None) is None:
             return
@@ -114,11 +114,13 @@ class SenderOrder:
             self._forget(sender)
 
     def _renew(self, sender: str, refused: _Refused, now: float) -> None:
+        """Extend the time in which the sender may resend its messages."""
         refused.until = now + self._seconds
         self._senders.move_to_end(sender)
 
     def _make_room(self, now: float) -> None:
-        # A renewed sender moves to the end, so the first is the first to be given up.
+        # Renewed senders move to the end, so the first sender's time passes first.
+        """Remove senders that are above the capacity, or whose time has passed."""
         while self._senders:
             sender, refused = next(iter(self._senders.items()))
             if self._count <= self._capacity and refused.until > now:
@@ -126,4 +128,5 @@ class SenderOrder:
             self._forget(sender)
 
     def _forget(self, sender: str) -> None:
+        """Remove a sender and its refused messages."""
         self._count -= len(self._senders.pop(sender).ids)

@@ -1,1 +1,1 @@
-"""File transfers: uploads to the server, downloads to their receivers."""
+"""File transfers: uploads to the server, and downloads by their receivers."""

@@ -1,14 +1,14 @@
-"""Downloads: files sent to clients, each no faster than its receiver acknowledges."""
+"""Downloads of files by clients. A download is sent no faster than the client acknowledges it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.lru import LRU
-from ...core.timers import Timer
+from ...core.lru_cache import LRU
+from ...core.reusable_timer import Timer
 from ...errors import ProtocolError
 from ...protocol import limits
-from ...protocol.binary import encode_chunk
+from ...protocol.binary_messages import encode_chunk
 from ...protocol.catalog import FileNote, FilePart
 from ..connection import Connection
 from .store import Stored
@@ -16,15 +16,22 @@ from .store import Stored
 __all__ = ["Downloads"]
 
 _WAITING = 262_144
-"""Bytes in a receiver's queue beyond which no further chunk is sent."""
+"""Number of bytes in a receiver's send queue above which no further chunk is sent."""
 
 _POLL = 0.02
-"""Seconds between two checks whether a receiver's queue has room."""
+"""Seconds between two checks whether a receiver's send queue has space."""
 
 
 @dataclass(slots=True)
 class _Download:
-    """A download of one client: what was sent, and what it acknowledged."""
+    """One client's download of a file.
+
+    Attributes:
+        stored: the file.
+        timer: resumes sending when the client's send queue was full.
+        sent: number of bytes sent.
+        acknowledged: number of bytes that the client has acknowledged.
+    """
 
     stored: Stored
     timer: Timer
@@ -33,9 +40,9 @@ class _Download:
 
 
 class Downloads:
-    """Files that clients may download, and the downloads under way.
+    """Files on offer for download, and the running downloads.
 
-    A client that knows a file's id, which cannot be guessed, may download it.
+    Any client that knows a file's id may download the file. The id cannot be guessed.
     """
 
     def __init__(self) -> None:
@@ -43,15 +50,15 @@ class Downloads:
         self._active: dict[Connection, dict[str, _Download]] = {}
 
     def offer(self, file: str, stored: Stored) -> None:
-        """Let clients download a file from now on."""
+        """Offer a file for download."""
         self._offers.put(file, stored)
 
     def take(self, connection: Connection, file: str, offset: int) -> None:
-        """Begin a client's download at an offset, or note the progress it acknowledges.
+        """Start a client's download at an offset, or record the offset that a client acknowledges.
 
         Raises:
-            ProtocolError: there is no such file, it ends before the offset, or the client has too
-                many downloads.
+            ProtocolError: there is no such file, the offset is beyond its end, or the client has
+                too many downloads.
         """
         downloads = self._active.setdefault(connection, {})
         download = downloads.get(file)
@@ -73,7 +80,7 @@ class Downloads:
         self._send(connection, file)
 
     def stop(self, connection: Connection, file: str) -> bool:
-        """Stop a client's download of a file. Returns whether there was one."""
+        """Stop a client's download of a file. Returns False if there was none."""
         download = self._active.get(connection, {}).pop(file, None)
         if download is None:
             return False
@@ -81,12 +88,12 @@ class Downloads:
         return True
 
     def drop(self, connection: Connection) -> None:
-        """Stop the downloads of a connection that has ended."""
+        """Stop all downloads of a connection that has ended."""
         for download in self._active.pop(connection, {}).values():
             download.timer.cancel()
 
     def _send(self, connection: Connection, file: str) -> None:
-        """Send as many chunks as the window and the receiver's queue allow."""
+        """Send as many chunks as the window and the client's send queue allow."""
         download = self._active.get(connection, {}).get(file)
         if download is None:
             return
@@ -103,6 +110,12 @@ class Downloads:
 
     @staticmethod
     def _send_chunks(connection: Connection, file: str, download: _Download) -> None:
+        """Send chunks until the window or the client's send queue is full, or the file ends.
+
+        Raises:
+            EOFError: the file on disk is shorter than it was.
+            OSError: the file cannot be read.
+        """
         size = download.stored.size
         with download.stored.path.open("rb") as source:
             source.seek(download.sent)

@@ -1,4 +1,4 @@
-"""The folder that receives files: quota, hashes, and names that stay inside it."""
+"""Storage of uploaded files in one folder: quotas, SHA-256 checks, and safe file names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-from ...core.lru import LRU
+from ...core.lru_cache import LRU
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import FileNote
@@ -21,21 +21,22 @@ from ...protocol.catalog import FileNote
 __all__ = ["FileStore", "Stored", "Upload", "safe_name"]
 
 _PARTIAL: Final = ".partial"
-"""Folder of incomplete files: on the same file system, so that a file can be moved atomically."""
+"""Subfolder for incomplete files. It is on the same file system, so that a file can be moved
+atomically."""
 
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10)}
 )
-"""Names that Windows takes for devices, whatever their suffix."""
+"""File names that Windows treats as devices, with any suffix."""
 
 _NUMBERS: Final = range(2, 10)
-"""What a name that is taken gets appended; where all are taken it is a random one, so that the
-thousandth file of a name takes no longer than the tenth."""
+"""Numbers appended to a file name that is already used. If all are used, a random suffix is
+appended, so that the thousandth file of a name takes no longer than the tenth."""
 
 
 @dataclass(slots=True)
 class _Holding:
-    """What a user has in the folder, or has reserved there."""
+    """Bytes and files that a user has in the folder, including reserved ones."""
 
     size: int = 0
     files: int = 0
@@ -46,9 +47,9 @@ class Stored:
     """A complete file in the folder.
 
     Attributes:
-        path: of the file, with the name that the store chose.
-        size: in bytes.
-        sha256: in hexadecimal.
+        path: path of the file, with the name that the store chose.
+        size: size in bytes.
+        sha256: SHA-256 hash in hexadecimal.
     """
 
     path: Path
@@ -56,17 +57,24 @@ class Stored:
     sha256: str
 
     def note(self, file: str) -> FileNote:
-        """Return the description of the file for clients, under the id of its transfer."""
+        """Return the file's description for clients.
+
+        Args:
+            file: id of the file's transfer.
+        """
         return FileNote(file=file, name=self.path.name, size=self.size, sha256=self.sha256)
 
 
 class Upload:
-    """A file that is being received, hidden until it is complete.
+    """A file that is being received. It has a hidden path until it is complete.
 
     Attributes:
-        owner: the authenticated user that it counts for; None if there is none.
-        received: bytes that have come.
-        reserved: bytes that it takes of the quota; no less than have come.
+        name: name of the file, made safe.
+        size: size in bytes, as offered.
+        sha256: expected SHA-256 hash, as offered; None if the offer had none.
+        owner: id of the authenticated user whose quota it uses; None if there is none.
+        received: number of bytes received.
+        reserved: number of bytes that it uses of the quota, at least ``received``.
     """
 
     def __init__(
@@ -91,11 +99,11 @@ class Upload:
         self._file = path.open("xb")
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Append a chunk.
+        """Append a chunk to the file.
 
         Raises:
-            ProtocolError: the chunk is not the next one, the file would be larger than offered,
-                or there is no room for it any more.
+            ProtocolError: the chunk is not the next one, the file would become larger than offered,
+                or the quota or the disk is full.
         """
         if offset != self.received:
             raise ProtocolError(
@@ -116,13 +124,14 @@ class Upload:
         self.received += len(data)
 
     def finish(self, sha256: str | None) -> Stored:
-        """Check the file and give it its name; blocks on the disk.
+        """Verify the file and give it its final name. Blocks on the disk.
 
         Args:
-            sha256: the expected digest, if the offer had none.
+            sha256: the expected hash, if the offer had none.
 
         Raises:
-            ProtocolError: size or SHA-256 are not as offered, or the disk is full; abort it then.
+            ProtocolError: size or hash differ from the offer, or the disk is full. Call
+                :meth:`abort` then.
         """
         digest = self._hash.hexdigest()
         if self.received != self.size:
@@ -141,12 +150,15 @@ class Upload:
         return Stored(path, self.size, digest)
 
     def lapse(self) -> None:
-        """Give back the room of what has not come; it is reserved again when more comes."""
+        """Release the quota reserved for bytes that have not arrived.
+
+        The next chunk reserves it again.
+        """
         self._store.release(self, self.reserved - self.received)
 
     def abort(self) -> None:
-        """Remove the incomplete file. Idempotent."""
-        with contextlib.suppress(OSError):  # of what is still to be written to a full disk
+        """Delete the incomplete file. May be called twice."""
+        with contextlib.suppress(OSError):  # closing flushes, which fails on a full disk
             self._file.close()
         if self._path.exists():
             self._path.unlink()
@@ -154,14 +166,16 @@ class Upload:
 
 
 class FileStore:
-    """The receiving folder.
+    """The folder for uploaded files, with its quotas.
 
     Args:
-        folder: created if missing; the files in it count against the quota.
-        size: bytes of the largest accepted file.
-        quota: bytes of all files together, incomplete ones included.
-        most: files in the folder, incomplete ones included.
-        share: part of both that one user may take, above 0; always enough for one file.
+        folder: the folder, created if missing. Files that are already in it count against the
+            quota.
+        size: maximum size of a file, in bytes.
+        quota: maximum size of all files together, including incomplete ones, in bytes.
+        most: maximum number of files, including incomplete ones.
+        share: fraction of ``quota`` and ``most`` that one user may use, above 0. At least one file
+            of maximum size is always allowed.
     """
 
     def __init__(
@@ -181,7 +195,8 @@ class FileStore:
         self._user_most = max(1, int(most * share))
         self._holdings: LRU[str, _Holding] = LRU(limits.KEYS_LIMITED)
         self._numbers = count(1)
-        # Uploads cannot resume after a restart: only the process knew their progress.
+        # Delete incomplete files: after a restart no upload can resume, because its progress was
+        # only in memory.
         shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
         (folder / _PARTIAL).mkdir(parents=True)
         found = [path.stat().st_size for path in folder.iterdir() if path.is_file()]
@@ -196,19 +211,19 @@ class FileStore:
         owner: str | None = None,
         reserve: bool = True,
     ) -> Upload:
-        """Begin to receive a file.
+        """Start to receive a file.
 
         Args:
-            name: as the client gave it.
-            size: in bytes.
-            sha256: in hexadecimal, None if it is said at the end.
-            owner: the authenticated user, None if there is none.
-            reserve: True to take its size from the quota at once; otherwise when its first bytes
-                come.
+            name: file name as the client sent it.
+            size: size in bytes.
+            sha256: expected hash in hexadecimal; None if the client sends it at the end.
+            owner: id of the authenticated user; None if there is none.
+            reserve: True to reserve quota for the whole file now, False to reserve it with the
+                first bytes.
 
         Raises:
-            ProtocolError: the file is larger than one may be, or than the rest of the quota, or
-                there are too many files.
+            ProtocolError: the file is larger than allowed or than the remaining quota, or there are
+                too many files.
         """
         if size > self._size:
             raise ProtocolError(
@@ -223,24 +238,29 @@ class FileStore:
         return upload
 
     def reserve(self, upload: Upload) -> None:
-        """Take the whole size of an upload from the quota.
+        """Reserve quota for the whole size of an upload.
 
         Raises:
-            ProtocolError: there is no room for it now.
+            ProtocolError: the quota is not sufficient now.
         """
         more = upload.size - upload.reserved
         self._check(upload.owner, more)
         self._add(upload, more)
 
     def release(self, upload: Upload, size: int) -> None:
-        """Give back to the quota a part of what an upload has reserved."""
+        """Release part of the quota that an upload has reserved."""
         self._add(upload, -size)
 
     def forget(self, upload: Upload) -> None:
-        """Give back all that an upload has reserved: the file does not come."""
+        """Release all quota of an upload that is aborted."""
         self._add(upload, -upload.reserved, files=-1)
 
     def _check(self, owner: str | None, size: int, files: int = 0) -> None:
+        """Check that a user may use more bytes and files.
+
+        Raises:
+            ProtocolError: the folder's or the user's quota is not sufficient.
+        """
         held = self._held(owner)
         full = self._used + size > self._quota or self._files + files > self._most
         if full:
@@ -255,6 +275,7 @@ class FileStore:
         raise ProtocolError("file_quota", problem, retry=True)
 
     def _add(self, upload: Upload, size: int, files: int = 0) -> None:
+        """Add bytes and files to the quota that an upload uses. Negative numbers release quota."""
         upload.reserved += size
         self._used += size
         self._files += files
@@ -263,6 +284,10 @@ class FileStore:
         held.files = max(0, held.files + files)
 
     def _held(self, owner: str | None) -> _Holding:
+        """Return the bytes and files that a user has in the folder.
+
+        For an upload without a user, it is a new, empty object.
+        """
         if owner is None:
             return _Holding()
         held = self._holdings.get(owner)
@@ -272,32 +297,37 @@ class FileStore:
         return held
 
     def reveal(self, partial: Path, name: str) -> Path:
-        """Give a complete file its name, with a number if the name is taken, atomically."""
+        """Give a complete file its final name, atomically.
+
+        If the name is used, a number is appended.
+        """
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
         marks = chain(_NUMBERS, iter(lambda: secrets.token_hex(4), None))
         for free in chain([name], (f"{stem} ({mark}){suffix}" for mark in marks)):
             final = self.folder / free
             with contextlib.suppress(FileExistsError):
-                # A link fails where a file is; renaming would replace it.
+                # Linking fails if the name is used; renaming would replace the other file.
                 os.link(partial, final)
                 partial.unlink()
                 return final
         raise AssertionError("random names do not end")
 
     def close(self) -> None:
-        """Remove incomplete files."""
+        """Delete all incomplete files."""
         shutil.rmtree(self.folder / _PARTIAL, ignore_errors=True)
 
 
 def _not_stored(error: OSError) -> ProtocolError:
+    """Return the error for a client whose file could not be written to the disk."""
     return ProtocolError("file_quota", f"The server cannot store it: {error.strerror}.")
 
 
 def safe_name(name: str) -> str:
-    """Return a name that is one file inside the folder on every operating system."""
+    """Return a file name that is valid on all operating systems and stays inside the folder."""
     name = unicodedata.normalize("NFC", name)
     name = name.replace("\\", "/").rpartition("/")[2]
-    # Control and format characters can disguise a name; the others are special on Windows.
+    # Control and format characters can disguise a file name. The listed ones are special on
+    # Windows.
     name = "".join("_" if char in '<>:"|?*' else char for char in name if _visible(char))
     name = name.strip().rstrip(". ")
     if not name:
@@ -305,14 +335,16 @@ def safe_name(name: str) -> str:
     if name[0] == "." or name.partition(".")[0].strip().casefold() in _RESERVED:
         name = f"_{name}"
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a Path would drop trailing parts)
-    # Leave room for a number in front of the suffix.
+    # Leave space for a number before the suffix.
     suffix = _shortened(suffix, 50)
     return _shortened(stem, limits.FILE_NAME_LENGTH - 20 - len(suffix.encode())) + suffix
 
 
 def _visible(char: str) -> bool:
+    """Return False for control, format, surrogate and separator characters."""
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 def _shortened(text: str, size: int) -> str:
+    """Return the beginning of a text, at most ``size`` bytes in UTF-8."""
     return text.encode()[:size].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Uploads: files that clients send to the server, and offers of them to their receivers."""
+"""Uploads: files that clients send to the server, and offers of these files to receivers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from ...core.lru import LRU
+from ...core.lru_cache import LRU
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import FileNote, FileOffer, FileOffered
-from ..admission.limits import RateLimits
+from ..admission.user_and_address_limits import RateLimits
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import room_key
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
+from ..room_channel_keys import room_key
 from .downloads import Downloads
 from .store import FileStore, Stored, Upload
 
@@ -22,13 +22,25 @@ __all__ = ["Uploads"]
 
 
 _MIN_CHUNK = 1_024
-"""Bytes from which a chunk is free of the rate limit: a file of smaller ones could be any number of
-messages."""
+"""Minimum size in bytes of a chunk that does not count for the rate limit. With smaller chunks, a
+file could be any number of messages."""
 
 
 @dataclass(slots=True)
 class _Transfer:
-    """An upload with its sender and its receivers, and what was acknowledged of it."""
+    """An upload with its sender and receivers.
+
+    Attributes:
+        upload: the file being received.
+        sender: sender key of the client, see :attr:`rtmon.hub.Connection.sender`.
+        source: user or address that sends it.
+        used: time of the last chunk.
+        to: client id of the receiver; None if there is none.
+        room: room whose members receive it; None if there is none.
+        mime: media type of the file; None if the client sent none.
+        acknowledged: number of bytes that the server has acknowledged.
+        index: number of the next chunk, for uploads with numbered chunks.
+    """
 
     upload: Upload
     sender: str
@@ -45,19 +57,19 @@ class Uploads:
     """All uploads of a hub.
 
     Args:
-        context: of the hub.
-        registry: the clients and rooms that files can be sent to.
-        rates: is given back the tokens of chunks, which the file's size bounds.
-        store: the folder that receives files; None refuses them.
+        context: the hub's shared context.
+        registry: the clients and rooms that can receive files.
+        rates: rate limits. Large chunks do not count, because the file's size limits them.
+        store: stores the files; None refuses all uploads.
 
     Attributes:
-        downloads: complete files, sent to their receivers.
+        downloads: complete files on offer to their receivers.
     """
 
     def __init__(
         self,
         context: HubContext,
-        registry: Registry,
+        registry: ConnectionRegistry,
         rates: RateLimits,
         store: FileStore | None,
     ) -> None:
@@ -67,7 +79,8 @@ class Uploads:
         self._store = store
         self._transfers: dict[str, _Transfer] = {}
         self._latest: dict[Connection, str] = {}
-        # Users and addresses that let a reservation lapse: their next wait for the first bytes.
+        # Users and addresses that sent nothing for an upload. Their next upload reserves quota only
+        # with its first bytes.
         self._lapsed: LRU[str, bool] = LRU(limits.KEYS_LIMITED)
         self.downloads = Downloads()
 
@@ -80,12 +93,12 @@ class Uploads:
             self._store.close()
 
     def drop(self, connection: Connection) -> None:
-        """Forget a connection that has ended; its uploads stay for a while, to be resumed."""
+        """Stop the downloads of an ended connection. Its uploads can be resumed for a while."""
         self._latest.pop(connection, None)
         self.downloads.drop(connection)
 
     def offer(self, connection: Connection, offer: FileOffer) -> tuple[str, int]:
-        """Begin or resume a client's upload. Returns its id, and how many bytes were received.
+        """Start or resume a client's upload. Returns its id, and the number of bytes received.
 
         Raises:
             ProtocolError: the upload is refused.
@@ -103,7 +116,8 @@ class Uploads:
                 raise ProtocolError(
                     "unknown_file", "There is no such transfer to resume: offer it without file."
                 )
-            # A client that knows the id, which cannot be guessed, is the one that began the upload.
+            # The id cannot be guessed, so a client that knows it is the one that started the
+            # upload.
             transfer.sender, transfer.used = connection.sender, now
             return offer.file, transfer.upload.received
         count = sum(transfer.sender == connection.sender for transfer in self._transfers.values())
@@ -114,7 +128,7 @@ class Uploads:
                 retry=True,
             )
         if len(self._transfers) >= limits.FILES_UNDER_WAY:
-            # Each upload is an open file, and a client that reconnects counts as another sender.
+            # Each upload is an open file, and a reconnected client counts as another sender.
             raise ProtocolError(
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )
@@ -135,7 +149,7 @@ class Uploads:
         return file, 0
 
     def remember(self, connection: Connection, file: str) -> None:
-        """Take this upload as the one of numbered chunks, which carry no id."""
+        """Assign the following numbered chunks, which have no file id, to this upload."""
         self._latest[connection] = file
 
     async def chunk(
@@ -158,7 +172,8 @@ class Uploads:
         transfer.used = self._context.clock()
         received = transfer.upload.received
         if len(data) >= _MIN_CHUNK or (data and received == transfer.upload.size):
-            # The offer was counted as a message; the file's size bounds the chunks.
+            # Do not count the chunk for the rate limit: the offer was counted, and the file's size
+            # limits the number of chunks.
             self._rates.refund(connection, len(data))
         if (
             received - transfer.acknowledged >= limits.FILE_PROGRESS
@@ -170,7 +185,14 @@ class Uploads:
     async def indexed(
         self, connection: Connection, index: int, total: int, data: bytes
     ) -> str | None:
-        """Store a numbered chunk of the latest upload. Returns the file's id with the last one."""
+        """Store a numbered chunk of the client's latest upload.
+
+        Returns:
+            The file id if this was the last chunk, else None.
+
+        Raises:
+            ProtocolError: the client has no such upload, or the chunk is not the next one.
+        """
         file = self._latest.get(connection)
         if file is None:
             raise ProtocolError("unknown_file", "Send file_metadata first.")
@@ -184,10 +206,10 @@ class Uploads:
         return file if transfer.index == total else None
 
     async def done(self, connection: Connection, file: str, sha256: str | None) -> FileNote:
-        """Complete an upload: check it, give it its name, offer it to its receivers.
+        """Complete an upload: verify the file, give it its name, and offer it to its receivers.
 
         Raises:
-            ProtocolError: the file is not as it was offered; it is removed.
+            ProtocolError: the file differs from the offer. It is deleted.
         """
         transfer = self._own(connection, file)
         del self._transfers[file]
@@ -216,12 +238,22 @@ class Uploads:
         del self._transfers[file]
 
     def _own(self, connection: Connection, file: str) -> _Transfer:
+        """Return a client's own upload.
+
+        Raises:
+            ProtocolError: the client has no such upload.
+        """
         transfer = self._transfers.get(file)
         if transfer is None or transfer.sender != connection.sender:
             raise ProtocolError("unknown_file", "There is no such transfer of yours: offer it.")
         return transfer
 
     def _addressable(self, connection: Connection, offer: FileOffer) -> None:
+        """Check that the receivers of an offered file exist, and that the sender is in the room.
+
+        Raises:
+            ProtocolError: a receiver does not exist, or the sender is not in the room.
+        """
         registry = self._registry
         if offer.to is not None and offer.to not in registry.connections:
             raise ProtocolError("unknown_client", f"Nobody here has the client id {offer.to!r}.")
@@ -231,6 +263,7 @@ class Uploads:
     def _offer_to_receivers(
         self, connection: Connection, transfer: _Transfer, file: str, stored: Stored
     ) -> None:
+        """Send an offer of a complete file to its receivers."""
         registry = self._registry
         receivers: set[Connection] = set()
         if transfer.room is not None:
@@ -251,7 +284,7 @@ class Uploads:
             receiver.send("file_offer", payload)
 
     def _expire(self, now: float) -> None:
-        """End uploads that are not continued, and give back the room of those that pause."""
+        """Abort uploads that pause too long. Release the unused quota of shorter pauses."""
         for file, transfer in list(self._transfers.items()):
             idle = now - transfer.used
             if idle <= limits.FILE_RESERVED:
@@ -267,7 +300,10 @@ class Uploads:
 
 
 def _source(connection: Connection) -> str:
-    """Return what an upload's sender cannot change at will: its user, or else its address."""
+    """Return the user or, without authentication, the address that sends an upload.
+
+    Unlike the sender key, a client cannot change it at will.
+    """
     if connection.identity is not None:
         return f"user {connection.identity.id}"
     return f"address {connection.address}"

@@ -1,4 +1,4 @@
-"""Chat messages, private messages and typing indicators."""
+"""Handlers of chat messages, private messages and typing indicators."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..brokers.base import Note
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import CHAT, client_key, room_key
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 from ..publisher import Publisher
-from ..registry import Registry
+from ..room_channel_keys import CHAT, client_key, room_key
 from ..typing_indicator import TypingIndicators
 from . import Handler
 from .rooms import RoomHandlers
@@ -25,10 +25,10 @@ __all__ = ["ChatHandlers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChatHandlers:
-    """Handles messages to the chat or to one client, and typing indicators."""
+    """Handles messages to the chat or to a single client, and typing indicators."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     publisher: Publisher
     typing: TypingIndicators
@@ -46,7 +46,7 @@ class ChatHandlers:
     async def chat_message(
         self, connection: Connection, payload: ChatIn, envelope: Envelope, _: Codec
     ) -> None:
-        """Publish a message to the chat, or to the room it names."""
+        """Publish a message to the chat, or to the room that the payload names."""
         if payload.where is not None:
             await self.rooms.publish(connection, payload.where, payload, envelope)
             return
@@ -68,9 +68,10 @@ class ChatHandlers:
     async def private_message(
         self, connection: Connection, payload: PrivateIn, envelope: Envelope, _: Codec
     ) -> None:
-        """Send a message to one client, on this node or another one."""
+        """Send a message to a single client on any node."""
         to = payload.where or ""
-        # Before the lookup: a client that may not send learns nothing about who is connected.
+        # Check the permission before the lookup. Otherwise a client without it could find out who
+        # is connected.
         await self.permissions.check(connection, "send", client_key(to))
         message = catalog.PrivateMessage(
             sender=connection.id,
@@ -105,13 +106,18 @@ class ChatHandlers:
         self, connection: Connection, payload: Typing, _: Envelope, __: Codec
     ) -> None:
         """Announce that the client stopped typing."""
-        # No permission is checked: where the client is not typing there is nothing to stop.
+        # No permission check is needed: without it, the client could not have started typing.
         if payload.to is not None:
             self.typing.stop(connection, client_key(payload.to))
         else:
             self.typing.stop(connection, await self._place(connection, payload))
 
     async def _place(self, connection: Connection, payload: Typing) -> str:
+        """Return the key of the room, the chat or the client to which the sender is typing.
+
+        Raises:
+            ProtocolError: the receiver does not exist, or the sender may not send there.
+        """
         to = payload.to
         if to is not None:
             await self.permissions.check(connection, "send", client_key(to))

@@ -1,4 +1,4 @@
-"""Introductions, token refreshes, heartbeats, batches and disconnects."""
+"""Handlers of messages about the connection: connect, refresh, ping, rate limit, disconnect."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ...protocol.catalog import Connect, Disconnect, Ping, Pong, RateLimitIn, Re
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.authentication import seconds_left
-from ..admission.limits import RateLimits
+from ..admission.user_and_address_limits import RateLimits
+from ..connect_message import ConnectMessages
 from ..connection import Connection
-from ..context import HubContext
-from ..introduction import Introductions
+from ..hub_context import HubContext
 from . import Handler
 
 __all__ = ["ConnectionHandlers"]
@@ -23,7 +23,7 @@ class ConnectionHandlers:
     """Handles messages about the connection itself."""
 
     context: HubContext
-    introductions: Introductions
+    introductions: ConnectMessages
     rates: RateLimits
 
     def handlers(self) -> dict[str, Handler]:
@@ -40,13 +40,13 @@ class ConnectionHandlers:
     async def connect(
         self, connection: Connection, payload: Connect, envelope: Envelope, _: Codec
     ) -> None:
-        """Take the client's introduction, and welcome it again."""
+        """Apply the client's ``connect``, and answer with a new ``welcome``."""
         await self.introductions.introduce(connection, payload, envelope)
 
     async def rate_limit(
         self, connection: Connection, _: RateLimitIn, envelope: Envelope, __: Codec
     ) -> None:
-        """Answer how much the client may still send."""
+        """Answer with the client's remaining message budget."""
         budget = self.rates.budget(connection, self.context.clock())
         answer = catalog.RateLimit(
             limit=budget.limit, remaining=budget.remaining, reset=budget.reset
@@ -56,7 +56,7 @@ class ConnectionHandlers:
     async def refresh(
         self, connection: Connection, payload: Refresh, envelope: Envelope, _: Codec
     ) -> None:
-        """Take a fresh token."""
+        """Apply a fresh token of the client."""
         await self.introductions.refresh(connection, payload.token)
         ttl = seconds_left(connection.identity, self.context.wall())
         connection.ack(envelope, ttl=ttl)
@@ -71,7 +71,7 @@ class ConnectionHandlers:
     async def ping(
         self, connection: Connection, payload: Ping, envelope: Envelope, _: Codec
     ) -> None:
-        """Answer a client's ping."""
+        """Answer a client's ``ping`` with ``pong``."""
         sent = payload.timestamp
         answer = catalog.Time(
             timestamp=self.context.messages.milliseconds() if sent is None else sent
@@ -79,5 +79,5 @@ class ConnectionHandlers:
         connection.send("pong", answer, reply_to=envelope.id, at_once=True)
 
     async def pong(self, connection: Connection, _: Pong, envelope: Envelope, __: Codec) -> None:
-        """Take the answer to a ping of the server."""
+        """Record the client's answer to a ``ping`` of the server."""
         connection.heartbeat.answered(envelope.reply_to)

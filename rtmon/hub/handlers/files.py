@@ -1,19 +1,19 @@
-"""File transfers: offers, chunks, completion and abort, and downloads."""
+"""Handlers of file transfers: offer, chunk, done, abort, and acknowledgements of downloads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...protocol import limits
+from ...protocol.alternative_spellings import FileMetadata
 from ...protocol.catalog import Accept, FileAbort, FileChunk, FileDone, FileOffer
 from ...protocol.codecs import Codec
-from ...protocol.compat import FileMetadata
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
-from ..checks import Checks
 from ..connection import Connection
 from ..files.uploads import Uploads
-from ..place_keys import FILES, client_key, room_key
+from ..message_checks import MessageChecks
+from ..room_channel_keys import FILES, client_key, room_key
 from . import Handler
 
 __all__ = ["FileHandlers"]
@@ -21,11 +21,11 @@ __all__ = ["FileHandlers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FileHandlers:
-    """Handles file transfers."""
+    """Handles messages of file transfers."""
 
     permissions: Permissions
     uploads: Uploads
-    checks: Checks
+    checks: MessageChecks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -41,7 +41,7 @@ class FileHandlers:
     async def file_offer(
         self, connection: Connection, payload: FileOffer, envelope: Envelope, _: Codec
     ) -> None:
-        """Begin or resume an upload."""
+        """Start or resume an upload."""
         await self._check(connection, payload)
         file, received = self.uploads.offer(connection, payload)
         connection.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
@@ -49,7 +49,7 @@ class FileHandlers:
     async def file_metadata(
         self, connection: Connection, payload: FileMetadata, envelope: Envelope, _: Codec
     ) -> None:
-        """Begin an upload whose chunks are numbered and carry no file id."""
+        """Start an upload whose chunks are numbered and have no file id."""
         offer = FileOffer(name=payload.name, size=payload.size, mime=payload.type or None)
         offer = await self.checks.pass_through(connection, "file_offer", offer)
         await self._check(connection, offer)
@@ -57,7 +57,7 @@ class FileHandlers:
         self.uploads.remember(connection, file)
         connection.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
         if payload.size == 0:
-            # An empty file has no last chunk.
+            # No chunk will complete an empty file.
             await self._finish(connection, file, None, envelope)
 
     async def file_chunk(
@@ -75,7 +75,7 @@ class FileHandlers:
     async def file_done(
         self, connection: Connection, payload: FileDone, envelope: Envelope, _: Codec
     ) -> None:
-        """Finish an upload."""
+        """Complete an upload."""
         await self._finish(connection, payload.file, payload.sha256, envelope)
 
     async def file_abort(
@@ -86,10 +86,15 @@ class FileHandlers:
         connection.ack(envelope, file=payload.file)
 
     async def ack(self, connection: Connection, payload: Accept, _: Envelope, __: Codec) -> None:
-        """Begin a download, or take the client's progress in it."""
+        """Start a download, or record how many bytes of it the client has received."""
         self.uploads.downloads.take(connection, payload.file, payload.offset)
 
     async def _check(self, connection: Connection, offer: FileOffer) -> None:
+        """Check that the client may send a file to the receivers of its offer.
+
+        Raises:
+            ProtocolError: the client may not (``forbidden``).
+        """
         if offer.to is not None:
             await self.permissions.check(connection, "send", client_key(offer.to))
         if offer.room is not None:
@@ -100,5 +105,6 @@ class FileHandlers:
     async def _finish(
         self, connection: Connection, file: str, sha256: str | None, envelope: Envelope
     ) -> None:
+        """Complete an upload, and answer with ``file_done``."""
         note = await self.uploads.done(connection, file, sha256)
         connection.send("file_done", note, reply_to=envelope.id)

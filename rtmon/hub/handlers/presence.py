@@ -1,4 +1,4 @@
-"""Queries of presence and history."""
+"""Handlers of requests for presence and history."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from ...errors import ProtocolError
 from ...protocol import catalog, limits
 from ...protocol.catalog import HistoryIn, PresenceIn
-from ...protocol.channels import checked_channel
+from ...protocol.channel_patterns import checked_channel
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..connection import Connection
-from ..context import HubContext
-from ..encoding import Outgoing, fitting
-from ..place_keys import CHAT, channel_key, room_key, to_message
-from ..registry import Registry
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
+from ..outgoing_messages import Outgoing, fitting
+from ..room_channel_keys import CHAT, channel_key, room_key, to_message
 from . import Handler
 
 __all__ = ["PresenceHandlers"]
@@ -23,10 +23,10 @@ __all__ = ["PresenceHandlers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PresenceHandlers:
-    """Handles queries of a place: its members, and its history."""
+    """Handles requests for the members, or for the history, of a room, a channel or the chat."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
 
     def handlers(self) -> dict[str, Handler]:
@@ -36,10 +36,10 @@ class PresenceHandlers:
     async def presence(
         self, connection: Connection, payload: PresenceIn, envelope: Envelope, _: Codec
     ) -> None:
-        """Send the members of a place."""
+        """Answer with the members of a room, of a channel or of the chat."""
         key = _key(payload)
         await self.permissions.check(connection, "presence", key)
-        # If both a channel and a room are named, the channel counts.
+        # A channel takes precedence if the request names both a channel and a room.
         room = payload.where if payload.channel is None else None
         present = await self.context.broker.present(key, limit=limits.MEMBERS_LISTED)
         answer = catalog.Presence(
@@ -50,7 +50,7 @@ class PresenceHandlers:
     async def history(
         self, connection: Connection, payload: HistoryIn, envelope: Envelope, _: Codec
     ) -> None:
-        """Send a page of a place's history."""
+        """Answer with one page of the history of a room, of a channel or of the chat."""
         broker, codec = self.context.broker, connection.codec
         key = _key(payload)
         if payload.where is not None and not self.registry.rooms.has(connection, payload.where):
@@ -86,6 +86,7 @@ class PresenceHandlers:
 
 
 def _key(payload: PresenceIn | HistoryIn) -> str:
+    """Return the key of the room, the channel or the chat that a request names."""
     if payload.channel is not None:
         return channel_key(checked_channel(payload.channel))
     return CHAT if payload.where is None else room_key(payload.where)

@@ -1,4 +1,4 @@
-"""Subscribing to channels and publishing to them."""
+"""Handlers of channels: subscribe, unsubscribe and publish."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from ...errors import ProtocolError
 from ...protocol import limits
 from ...protocol.catalog import Publish, Subscribe, Unsubscribe
-from ...protocol.channels import checked_channel, is_pattern
+from ...protocol.channel_patterns import checked_channel, is_pattern
 from ...protocol.codecs import Codec
 from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..broadcast import Broadcast
 from ..brokers.base import Recovery
-from ..checks import Checks
 from ..connection import Connection
-from ..context import HubContext
+from ..connection_registry import ConnectionRegistry
+from ..history_recovery import HistoryReplay
 from ..hooks import Hooks
-from ..place_keys import channel_key
-from ..presence import Presence
+from ..hub_context import HubContext
+from ..message_checks import MessageChecks
+from ..presence import PresenceRecorder
 from ..publisher import Publisher
-from ..recovery import HistoryReplay
-from ..registry import Registry
+from ..room_channel_keys import channel_key
 from . import Handler
 
 __all__ = ["PubSubHandlers"]
@@ -30,17 +30,17 @@ __all__ = ["PubSubHandlers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PubSubHandlers:
-    """Handles subscriptions to channels and patterns, and publications."""
+    """Handles subscriptions to channels and patterns, and publications to channels."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     broadcast: Broadcast
     replay: HistoryReplay
-    presence: Presence
+    presence: PresenceRecorder
     publisher: Publisher
     hooks: Hooks
-    checks: Checks
+    checks: MessageChecks
 
     def handlers(self) -> dict[str, Handler]:
         """Return message type → handler."""
@@ -107,7 +107,7 @@ class PubSubHandlers:
     async def unsubscribe(
         self, connection: Connection, payload: Unsubscribe, envelope: Envelope, _: Codec
     ) -> None:
-        """End a subscription."""
+        """End a client's subscription to a channel or pattern."""
         subscriptions, broker = self.registry.subscriptions, self.context.broker
         channel = payload.channel
         key = channel_key(channel)
@@ -128,7 +128,7 @@ class PubSubHandlers:
     async def publish(
         self, connection: Connection, payload: Publish, envelope: Envelope, _: Codec
     ) -> None:
-        """Publish to a channel."""
+        """Publish a client's data to a channel."""
         channel = checked_channel(payload.channel)
         key = channel_key(channel)
         await self.permissions.check(connection, "publish", key)
@@ -150,8 +150,8 @@ class PubSubHandlers:
     async def pubsub(
         self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
     ) -> None:
-        """Publish to a channel that is named in the envelope."""
-        # The payload is checked in the shape that publish has.
+        """Publish to the channel that a ``pubsub`` message has in its envelope."""
+        # Convert to a publish payload first: its validation and its checks then apply.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
         publish = await self.checks.pass_through(connection, "publish", publish)

@@ -1,4 +1,4 @@
-"""Joining and leaving rooms, and messages to them."""
+"""Handlers of rooms: join, leave, and messages to the members."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ...protocol.envelope import Envelope
 from ..admission.permissions import Permissions
 from ..brokers.base import Recovery
 from ..connection import Connection
-from ..context import HubContext
-from ..place_keys import room_key
+from ..connection_registry import ConnectionRegistry
+from ..hub_context import HubContext
 from ..publisher import Publisher
-from ..registry import Registry
+from ..room_channel_keys import room_key
 from ..room_membership import RoomMembership
 from ..typing_indicator import TypingIndicators
 from . import Handler
@@ -24,10 +24,10 @@ __all__ = ["RoomHandlers"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RoomHandlers:
-    """Handles the membership of rooms, and messages to them."""
+    """Handles joining and leaving of rooms, and messages to rooms."""
 
     context: HubContext
-    registry: Registry
+    registry: ConnectionRegistry
     permissions: Permissions
     membership: RoomMembership
     publisher: Publisher
@@ -44,7 +44,7 @@ class RoomHandlers:
     async def join_room(
         self, connection: Connection, payload: JoinRoom, envelope: Envelope, _: Codec
     ) -> None:
-        """Add a client to a room."""
+        """Add the client to a room."""
         room = payload.where or ""
         await self.permissions.check(connection, "join", room_key(room))
 
@@ -65,7 +65,7 @@ class RoomHandlers:
     async def leave_room(
         self, connection: Connection, payload: LeaveRoom, envelope: Envelope, _: Codec
     ) -> None:
-        """Remove a client from a room, or from all its rooms."""
+        """Remove the client from a room, or from all its rooms."""
         rooms = self.registry.rooms
         room = payload.where
         if room is None:
@@ -87,7 +87,7 @@ class RoomHandlers:
     async def publish(
         self, connection: Connection, room: str, payload: RoomIn | ChatIn, envelope: Envelope
     ) -> None:
-        """Publish a message to a room that the client is in."""
+        """Publish a message to a room. The client must be a member."""
         self._check_member(connection, room)
         key = room_key(room)
         await self.permissions.check(connection, "publish", key)
@@ -108,6 +108,7 @@ class RoomHandlers:
             connection.published(envelope, receipt)
 
     def _check_member(self, connection: Connection, room: str) -> None:
+        """Raise ProtocolError if the client is not a member of the room."""
         rooms = self.registry.rooms
         if room not in rooms:
             raise ProtocolError("unknown_room", f"There is no room {room!r}: join it to open it.")

@@ -1,1 +1,4 @@
-"""Ways into a hub. The hub sees a Peer; only the modules in here see a socket."""
+"""Transports that connect clients to a hub: WebSocket, server-sent events, Socket.IO, ASGI.
+
+A hub uses the interface ``Peer`` only. Only the modules of this package use sockets.
+"""

@@ -1,7 +1,8 @@
-"""The hub as an ASGI application: WebSockets, event streams and Socket.IO on one port.
+"""A hub as an ASGI application: WebSocket, server-sent events and Socket.IO on one port.
 
-``uvicorn mymodule:application`` where ``application = app(hub)``, or
-``fastapi_app.mount("/live", app(hub))``. For a Monitor to count it: :func:`rtmon.asgi.measured`.
+Run ``uvicorn mymodule:application`` with ``application = app(hub)``, or mount it with
+``fastapi_app.mount("/live", app(hub))``. To count the connections with a Monitor, see
+:func:`rtmon.asgi.measured`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
 from ...web import pages
 from ..admission.origins import REFUSAL, Origins, OriginsOption
-from ..encoding import size_of
-from .abort import find_abort
+from ..outgoing_messages import size_of
+from .asgi_abort import find_abort
+from .async_sending_peer import METER, MONITOR, SendingPeer
 from .connect_request import ConnectRequest, credentials_of
-from .sending import METER, MONITOR, SendingPeer
 from .socketio import SocketIO
 from .sse import EventStreams, told_to_stop
 
@@ -42,7 +43,7 @@ __all__ = ["ASGIPeer", "App", "app"]
 
 
 class ASGIPeer(SendingPeer):
-    """A WebSocket of an ASGI server."""
+    """A WebSocket connection of an ASGI server."""
 
     transport = "websocket"
 
@@ -56,7 +57,7 @@ class ASGIPeer(SendingPeer):
         self.path = scope["path"]
 
     async def run(self, wanted: ConnectRequest) -> None:
-        """Take the connection, until it ends."""
+        """Accept the WebSocket, and serve the connection until it ends."""
         await self._receive()  # websocket.connect
         offered = self._scope.get("subprotocols", ())
         await self._send({"type": "websocket.accept", "subprotocol": select_subprotocol(offered)})
@@ -66,7 +67,7 @@ class ASGIPeer(SendingPeer):
             async with self.limit:
                 await self._serve(wanted)
         except TimeoutError:
-            pass  # cut: it did not end by itself
+            pass  # the hub aborted the connection
         finally:
             self.ended()
             sending.cancel()
@@ -74,6 +75,7 @@ class ASGIPeer(SendingPeer):
                 await sending
 
     async def _serve(self, wanted: ConnectRequest) -> None:
+        """Open the hub's connection and receive messages, or refuse the client."""
         headers = Headers(scope=self._scope).items()
         try:
             self.codec = in_shape(self.codec, wanted.shape)
@@ -95,6 +97,7 @@ class ASGIPeer(SendingPeer):
             self._hub.closed(connection)
 
     async def _receiving(self, connection: Connection) -> None:
+        """Pass the client's messages to the hub until the client disconnects."""
         while (message := await self._receive())["type"] == "websocket.receive":
             data = _data(message)
             if size_of(data) > self._context.options.max_size:
@@ -104,11 +107,13 @@ class ASGIPeer(SendingPeer):
         self.heard_end = disconnect_ending(message, vague=vague(self._send))
 
     async def _discarding(self) -> None:
+        """Read and ignore the messages of a refused client until it disconnects."""
         while (await self._receive())["type"] == "websocket.receive":
             pass
 
     async def _sending(self) -> None:
-        # The server raises OSError once the peer is gone, and reports it to receive().
+        # After a disconnect the server raises OSError, and reports the disconnect to receive().
+        """Send queued messages until the connection ends, then close it."""
         with contextlib.suppress(OSError):
             while (messages := await self.round()) is not None:
                 for data in messages:
@@ -119,7 +124,10 @@ class ASGIPeer(SendingPeer):
             await self._close(code, reason)
 
     async def _close(self, code: int, reason: str) -> None:
-        """Close with a code that the server takes: daphne raises for most standard ones."""
+        """Close the WebSocket, with a private close code if the server refuses a standard one.
+
+        The ASGI server daphne refuses most standard codes.
+        """
         try:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
         except Exception as problem:
@@ -134,7 +142,7 @@ class App:
 
     Attributes:
         hub: the hub.
-        socketio: its Socket.IO server.
+        socketio: the Socket.IO server of the hub.
     """
 
     def __init__(
@@ -151,7 +159,8 @@ class App:
         self.socketio = SocketIO({"/": hub, **namespaces})
         self._origins = Origins(origins)
         self._hubs = dict.fromkeys([hub, *namespaces.values()])
-        # Browsers need CORS headers for what is allowed; other origins were refused before.
+        # Browsers need CORS headers for allowed requests. Requests of other origins are refused
+        # earlier.
         self._streams = CORSMiddleware(
             EventStreams(hub, heartbeat=heartbeat, drain=drain),
             allow_origin_regex=".*",
@@ -181,11 +190,11 @@ class App:
             await self._streams(scope, receive, send)
         else:
             if path == "/healthz":
-                await self.hub.start()  # where the application is mounted, its lifespan is not run
+                await self.hub.start()  # a mounted application gets no lifespan events
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
-        """End all connections to its hubs, those over other transports too."""
+        """Close all connections to its hubs, including those over other transports."""
         if self._draining is not None:
             self._draining.cancel()
         for hub in self._hubs:
@@ -193,15 +202,21 @@ class App:
         await self.socketio.aclose()
 
     def _watch(self) -> None:
-        """Hear of a signal, which uvicorn tells of when all requests, polls too, are done."""
+        """Start to wait for uvicorn's stop signal, to close Socket.IO clients.
+
+        Otherwise uvicorn first waits for running requests, including long polls, and sends the
+        lifespan event after that.
+        """
         if self._drain and (self._draining is None or self._draining.cancelled()):
             self._draining = asyncio.get_running_loop().create_task(self._part())
 
     async def _part(self) -> None:
+        """Close all Socket.IO clients when uvicorn is told to stop."""
         await told_to_stop()
         self.socketio.farewell()
 
     async def _websocket(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket at ``/``, ``/ws`` or ``/ws/{client_id}``; reject other paths."""
         first, _, hint = path.removeprefix("/").partition("/")
         if first not in {"", "ws"} or "/" in hint:
             await receive()
@@ -214,6 +229,7 @@ class App:
         await ASGIPeer(self.hub, scope, receive, send).run(wanted)
 
     def _plain(self, path: str, request: Request) -> Response:
+        """Answer a plain HTTP request: health check, chat page, or 404."""
         if path == "/healthz":
             status, text = self.hub.health
             return PlainTextResponse(text, status)
@@ -230,6 +246,7 @@ class App:
         return Response(body, status, dict(headers))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Start the hubs at startup, and close them at shutdown."""
         await receive()
         for hub in self._hubs:
             await hub.start()
@@ -248,28 +265,29 @@ def app(
     drain: bool = True,
     page: bool = True,
 ) -> App:
-    """A hub as an ASGI application, to run or to mount.
+    """Return a hub as an ASGI application, to run or to mount.
 
-    It answers at ``/ws`` and ``/ws/{client_id}`` (a name to show, and with ``client_ids``
-    the client's id), ``/events``
-    (server-sent events), ``/socket.io``, ``/healthz``, and with the chat page at ``/``.
+    Paths: ``/ws``, ``/ws/{client_id}`` (the display name, and with the option ``client_ids`` also
+    the client id), ``/events`` (server-sent events), ``/socket.io``, ``/healthz``, and ``/`` for
+    the chat page.
 
     Args:
-        hub: the hub to serve. It is closed when the server that runs the
-            application ends; where it is mounted, close it yourself.
-        namespaces: Socket.IO namespace → the hub behind it, beside ``/``.
-        origins: web pages of other origins that may use the hub, over any transport; ``"*"`` for
-            all. The server's own may, and programs; see
+        hub: the hub to serve. It is closed when the server that runs the application stops. If the
+            application is mounted, close the hub yourself.
+        namespaces: Socket.IO namespace → its hub, in addition to ``/``.
+        origins: other origins whose web pages may connect, over any transport; ``"*"`` for all.
+            Pages of the server's own origin, and programs, may always connect. See
             :class:`rtmon.hub.admission.origins.Origins`.
-        heartbeat: seconds between comments on event streams, for proxies that end quiet ones.
-        drain: whether event streams and polls are told and ended when a signal stops uvicorn,
-            which waits for them otherwise. False where several servers share a process, or where
-            the application is closed before the server, as :func:`rtmon.asgi.serve` does.
-        page: whether there is a chat page.
+        heartbeat: seconds between comments on event streams. They keep proxies from closing quiet
+            streams.
+        drain: True to close event streams and polls when a signal stops uvicorn, which would
+            otherwise wait for them. Set it to False if several servers share a process, or if the
+            application is closed before the server, as :func:`rtmon.asgi.serve` does.
+        page: True to serve the chat page.
 
     Raises:
-        MissingExtra: a package that it needs is not installed.
-        OptionError: an origin is none.
+        MissingExtra: a required package is not installed.
+        OptionError: an origin is invalid.
     """
     return App(
         hub,
@@ -282,20 +300,22 @@ def app(
 
 
 async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 403, or reject the WebSocket, because of the request's origin."""
     if scope["type"] == "http":
         await PlainTextResponse(REFUSAL, 403)(scope, receive, send)
-    else:  # no browser shows the words, and of them uvicorn logs an error
+    else:  # send no body: browsers do not show it, and uvicorn logs an error for one
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": close.POLICY})
 
 
 def _below(scope: Scope) -> str:
-    """The path below where the application is mounted."""
+    """Return the request's path relative to the path where the application is mounted."""
     path: str = scope["path"]
     root = scope.get("root_path", "")
     return path.removeprefix(root) if path.startswith(root) else path
 
 
 def _data(message: Message) -> str | bytes:
+    """Return the text or the bytes of an ASGI message."""
     text: str | None = message.get("text")
     return message["bytes"] if text is None else text

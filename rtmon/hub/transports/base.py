@@ -1,4 +1,4 @@
-"""What a transport hands to the hub for each connection."""
+"""The interface ``Peer``: one connection of any transport, as the hub uses it."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
 __all__ = ["PUBLISHERS_SHARE", "Peer", "Settled"]
 
 Settled: TypeAlias = Callable[[bool], object]
-"""Called once: with True when a message that waited was handed to the transport, with False when
-it was given up."""
+"""Callback for a queued message. Called once, with True when the message was handed to the
+transport, or with False when it was dropped."""
 
 PUBLISHERS_SHARE = 0.5
-"""Of what may wait for a connection, how much publishers that wait for room may fill: in a queue
-that they keep full there would be no room for answers."""
+"""Fraction of a connection's send queue that publishers with the policy ``block`` may fill. The
+rest is left for answers."""
 
 
 class Peer(abc.ABC):
-    """One connection, as the hub sees it.
+    """One connection of a transport, as the hub uses it.
 
-    A transport makes a Peer for each connection, gives it to :meth:`rtmon.hub.Hub.open`, then
-    awaits :meth:`~rtmon.hub.Hub.receive` for each message, in order, and calls
-    :meth:`~rtmon.hub.Hub.closed` once when the connection has ended. None of the methods here
-    blocks, or raises for what the peer does: a failing peer must not affect others. Only
-    :meth:`room` may be awaited.
+    A transport creates a Peer for each connection and passes it to :meth:`rtmon.hub.Hub.open`. It
+    then awaits :meth:`~rtmon.hub.Hub.receive` for each message, in order. When the connection has
+    ended, it calls :meth:`~rtmon.hub.Hub.closed` once. No method of a Peer blocks, or raises
+    because of the remote peer, because one connection must not affect others. Only :meth:`room` is
+    awaited.
 
-    A transport that carries bytes over a network derives from
-    :class:`~rtmon.hub.transports.queued.QueuedPeer`, which has all that concerns slow receivers.
+    A transport over a network derives from :class:`~rtmon.hub.transports.queued_peer.QueuedPeer`,
+    which handles slow receivers.
 
     Attributes:
-        transport: the transport's name.
-        codec: what the connection speaks.
-        remote: address of the other end; None if there is none to know.
-        path: path of the client's address, without its query; None if there is none.
-        binary: whether the transport can carry binary messages.
-        authenticates_later: whether a client can authenticate in its first message, before its
+        transport: name of the transport.
+        codec: codec of the connection's messages.
+        remote: address of the client; None if unknown.
+        path: path of the URL that the client connected to, without the query; None if unknown.
+        binary: True if the transport can carry binary messages.
+        authenticates_later: True if a client can authenticate by its first message, before its
             welcome.
-        meter: what counts the connection; None if nothing does.
+        meter: counts the connection's messages and bytes; None if no probe does.
         monitor: the Monitor of the meter.
-        heard_end: how the client ended the connection, if the transport was told.
-        connection: of ``websockets``, if the transport is that: while it can be written to, it may
-            be sent frames that others are sent too (:mod:`rtmon.core.frame_sharing`).
+        heard_end: how the client ended the connection; None if the transport does not know.
+        connection: the connection of ``websockets``; None for other transports. While it is
+            writable, it may share frames with other connections (:mod:`rtmon.core.frame_sharing`).
     """
 
     transport: str
@@ -65,20 +65,21 @@ class Peer(abc.ABC):
 
     @property
     def open(self) -> bool:
-        """Whether messages are taken: not once the connection has begun to end."""
+        """True while the connection accepts messages; False once it is closing."""
         return True
 
     @property
     def closing(self) -> bool:
-        """True once the hub is closing the connection; further input is ignored.
+        """True once the hub is closing the connection. The client's further messages are ignored.
 
-        Input that arrived before the client itself closed is not.
+        If the client is closing the connection, this is False: its earlier messages are still
+        handled.
         """
         return False
 
     @property
     def ending(self) -> Ending:
-        """How the connection ended: as its meter has it, else as far as the transport knows."""
+        """How the connection ended, from its meter if that knows, else from the transport."""
         if self.meter is not None and self.meter.ending is not None:
             return self.meter.ending
         return self.heard_end or Ending()
@@ -92,79 +93,82 @@ class Peer(abc.ABC):
         key: Hashable = None,
         settled: Settled | None = None,
     ) -> bool | None:
-        """Send a message in order; text or binary by its type.
+        """Send a message, in order. It is a text or binary message by the type of ``data``.
 
         Args:
-            data: the message.
-            policy: what is given up if too much waits for this connection. Answers and all else
-                that a client relies on goes with the default, and is never dropped.
-            key: for ``keep_latest``: what the message is the latest of.
-            settled: what to call later, if it is not certain yet what becomes of the message.
+            data: the encoded message.
+            policy: what to drop if the send queue is full. Answers, and other messages that a
+                client relies on, use the default and are never dropped.
+            key: for the policy ``keep_latest``: a later message with the same key replaces this
+                one.
+            settled: called later, if the message has to wait in the queue.
 
         Returns:
-            True if it was taken, False if not, because the connection is closed or too slow;
-            None if it waits, and ``settled`` will say.
+            True if the message was accepted. False if it was refused, because the connection is
+            closed or too slow. None if it waits and ``settled`` will be called.
         """
 
     @abc.abstractmethod
     def close(self, code: int, reason: str) -> None:
-        """Begin to end the connection; what was sent before goes out first if it can.
+        """Start to close the connection. Queued messages are sent first, if possible.
 
         Args:
-            code: 1000 or another code that may be sent, such as 4000 to 4999 of the program's own.
-            reason: for people; what is beyond 123 bytes in UTF-8 is cut off.
+            code: 1000 or another code that may be sent, such as the application's codes 4000 to
+                4999.
+            reason: text for people. It is cut to 123 bytes in UTF-8.
 
         Raises:
-            OptionError: no close frame can say this.
+            OptionError: a close frame cannot carry this code or reason.
         """
 
     @property
     @abc.abstractmethod
     def waiting(self) -> int:
-        """Bytes that wait to leave."""
+        """Number of bytes that wait to be sent."""
 
-    def has_room(self, share: float = 1.0) -> bool:  # noqa: ARG002 (of a hook)
-        """Whether less than a share of what may wait for this connection does."""
+    def has_room(self, share: float = 1.0) -> bool:  # noqa: ARG002 (for subclasses)
+        """Return whether the send queue is filled to less than ``share`` of its limits."""
         return True
 
-    async def room(self) -> None:  # noqa: B027 (a hook)
-        """Wait until there is room for publishers, or the connection ends."""
+    async def room(self) -> None:  # noqa: B027 (optional to override)
+        """Wait until the send queue has space for publishers, or the connection ends."""
 
     def named(self, name: str, user: str | None) -> None:
-        """Show the client's name and user id in the connections table."""
+        """Set the client's name and user id in the connections table."""
         if self.meter is not None:
             self.meter.name, self.meter.user = name, user
 
     def identified(self, client_id: str) -> None:
-        """Show the client's id in the connections table."""
+        """Set the client id in the connections table."""
         if self.meter is not None:
             self.meter.client_id = client_id
 
-    def entered(  # noqa: B027 (a hook: for transports that keep their clients' positions)
+    def entered(  # noqa: B027 (only some transports keep positions)
         self, key: str, at: Position | None, *, recovered: bool | None
     ) -> None:
-        """The client is in a place, before it is told so.
+        """Record that the client has joined a room or subscribed, before the client is answered.
 
         Args:
-            key: the place, as the hub names it.
-            at: what it has of the place ends here; None for a pattern, which has no position.
-            recovered: whether nothing was lost since it was there; None if it did not say.
+            key: key of the room, channel or chat.
+            at: position up to which the client has the publications; None for a pattern.
+            recovered: True if no publication was lost since the client's position; None if it had
+                none.
         """
 
-    def left(self, key: str) -> None:  # noqa: B027 (a hook)
-        """The client is no longer in a place."""
+    def left(self, key: str) -> None:  # noqa: B027 (optional to override)
+        """Record that the client has left a room or unsubscribed."""
 
     def errored(self) -> None:
-        """A message of this client was answered with an error."""
+        """Count one ``error`` message that was sent to the client."""
         if self.meter is not None:
             self.meter.bump("errors")
 
     def refused(self, code: int, detail: str) -> None:
-        """The client is not let in."""
+        """Report to the Monitor that the client was refused."""
         if self.monitor is not None:
             self.monitor.refused(self.meter, code=code, detail=detail)
 
     def measured(self, rtt: float) -> None:
-        """A ``ping`` message was answered, after so many seconds."""
+        """Record a round-trip time, in seconds, of a ``ping`` message."""
         if self.meter is not None and self.monitor is not None:
             self.monitor.collector.rtt(self.meter, rtt)

@@ -1,4 +1,4 @@
-"""What a client asks for when it connects: in its address, or in Socket.IO's ``auth``."""
+"""A client's parameters at connect time: from its URL, or from ``auth`` of Socket.IO."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ...protocol.envelope import Envelope
 from ..admission.authentication import Credentials, User, bearer
-from ..place_keys import CHAT, channel_key, room_key
-from .positions import Positions
+from ..room_channel_keys import CHAT, channel_key, room_key
+from .client_positions import ClientPositions
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -27,21 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["ConnectRequest", "connect", "credentials_of"]
 
 _PLACES = limits.ROOMS_PER_CLIENT + limits.CHANNELS_PER_CLIENT
+"""Maximum number of rooms and channels in one request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRequest:
-    """A client's claims, and the places it asks to enter.
+    """A client's claimed names, and the rooms and channels that it asks to enter.
 
     Attributes:
-        name: the display name that it claims.
-        user: the user id that it claims.
-        client_id: the client id that it asks for.
-        since: the position in the chat that it returns with.
-        shape: the shape in which it reads publications, see :mod:`rtmon.protocol.pubsub_shape`.
-        token: a token in the address; a hub uses it only if its options say so.
-        places: keys of rooms and channels → the position it returns with.
-        positions: the positions as one text, see :mod:`.positions`; they take precedence.
+        name: claimed display name.
+        user: claimed user id.
+        client_id: requested client id.
+        since: position in the chat that the client returns with.
+        shape: requested shape of publications, see :mod:`rtmon.protocol.pubsub_shape`.
+        token: token in the URL; ignored unless the hub's options allow it.
+        places: key of a room or channel → position that the client returns with.
+        positions: all positions as one text, see :mod:`.client_positions`. They override
+            ``places``.
     """
 
     name: str | None = None
@@ -55,12 +57,15 @@ class ConnectRequest:
 
     @classmethod
     def of(cls, query: str) -> Self:
-        """Parse ``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``; the last two may repeat."""
+        """Parse a URL query: ``name=ada&user=…&epoch=…&offset=…&room=…&channel=…``.
+
+        ``room`` and ``channel`` may repeat.
+        """
         if not query:
             return cls()
         try:
             asked = parse_qs(query, max_num_fields=2 * _PLACES)
-        except ValueError:  # no honest client has so many fields
+        except ValueError:  # more fields than any valid request has
             asked = {}
         rooms = dict.fromkeys(room_key(name) for name in asked.get("room", ()))
         channels = dict.fromkeys(channel_key(name) for name in asked.get("channel", ()))
@@ -75,11 +80,11 @@ class ConnectRequest:
         )
 
     def at(self, hint: str) -> Self:
-        """Return a copy for the address ``/ws/{hint}``: an id, and a name if it claims no other."""
+        """Return a copy for the path ``/ws/{hint}``: the hint is the default client id and name."""
         return replace(self, client_id=self.client_id or hint, name=self.name or hint)
 
     def with_positions(self, positions: str | None) -> Self:
-        """Return a copy with the positions that a returning client has."""
+        """Return a copy with the positions of a returning client."""
         return replace(self, positions=positions or "")
 
 
@@ -91,17 +96,17 @@ def credentials_of(
     *,
     said: str | None = None,
 ) -> Credentials | None:
-    """Return the credentials that a client presents; None if the hub does not authenticate.
+    """Return a client's credentials; None if the hub does not authenticate clients.
 
-    The first token counts of those in ``Authorization``, beside the request, and, only if the
-    hub's options allow it, in the address.
+    The token comes from ``Authorization``, else from ``said``, else from the URL if the hub's
+    options allow that.
 
     Args:
         hub: the hub.
         peer: the transport's side of the connection.
-        wanted: parsed from its address.
-        headers: of the request.
-        said: a token beside the request.
+        wanted: the parsed URL.
+        headers: headers of the request.
+        said: token that the client sent in another way, such as ``auth`` of Socket.IO.
     """
     if not hub.authenticates:
         return None
@@ -124,7 +129,9 @@ async def connect(
     credentials: Credentials | None = None,
     identity: User | None = None,
 ) -> Connection:
-    """Open a client's connection, and enter all places it asks for; failures are sent to it.
+    """Open a client's connection, and enter the requested rooms and channels.
+
+    If the client cannot enter one of them, it is sent an error.
 
     Raises:
         ProtocolError: the client is refused.
@@ -132,7 +139,7 @@ async def connect(
     wrong: ProtocolError | None = None
     known: dict[str, Position | None] = {}
     try:
-        known = Positions.parse(wanted.positions)
+        known = ClientPositions.parse(wanted.positions)
     except ProtocolError as error:
         wrong = error
     since = known.pop(CHAT, None) or wanted.since
@@ -161,15 +168,17 @@ async def connect(
 
 
 _ENTER = {"room": "join_room", "channel": "subscribe"}
-"""Kind of place → the message that enters it."""
+"""Kind of key → type of the message that enters it."""
 
 
 def _first(asked: dict[str, list[str]], key: str) -> str | None:
+    """Return the first value of a query parameter; None if it is missing."""
     values = asked.get(key)
     return values[0] if values else None
 
 
 def _position(epoch: str | None, offset: str | None) -> Position | None:
+    """Return the position with this epoch and offset; None if they are not valid."""
     with contextlib.suppress(ValueError):
         if epoch and offset and offset.isascii() and offset.isdigit():
             return Position(epoch=epoch, offset=int(offset[:18]))

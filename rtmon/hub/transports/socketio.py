@@ -1,8 +1,9 @@
-"""Socket.IO, protocol 5: clients of the hub that are clients of socket.io-client 4.
+"""Socket.IO transport (protocol 5), for clients that use socket.io-client 4.
 
-What the hub says is an event named after its type, with the whole message and the client's
-positions (:mod:`.positions`) as arguments; what a client emits is a message of the event's name,
-and a callback gets the answer. docs/transports.md describes it for authors of clients.
+The hub sends each message as an event named after the message type. The arguments are the whole
+message and the client's positions (:mod:`.client_positions`). An event from a client is a message
+of that type, and an acknowledgement callback gets the answer. docs/transports.md describes the
+transport for authors of clients.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from ...errors import MissingExtra, ProtocolError
 from ...metrics.close_endings import ENGINEIO_ENDINGS
 from ...metrics.records import Ending
 from ...protocol import close, limits
-from ...protocol.values import Token, explain
+from ...protocol.field_types import Token, explain
 from ..admission.refusals import close_code
-from ..place_keys import channel_key, room_key
-from .abort import AbortableWebSocket, find_abort
+from ..room_channel_keys import channel_key, room_key
+from .asgi_abort import AbortableWebSocket, find_abort
+from .async_sending_peer import LastResultCache
 from .connect_request import ConnectRequest, connect, credentials_of
-from .sending import Latest
-from .socketio_packets import PacketError, TooLargeError, checked, read_body, read_packets
-from .socketio_peer import Event, SocketIOPeer
+from .engineio_packets import PacketError, TooLargeError, checked, read_body, read_packets
+from .socketio_peer import ENVELOPE, Event, SocketIOPeer
 from .socketio_server import PACKETS, SocketIOServer, asked, logger
 
 try:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["SocketIO"]
 
 ENGINEIO = "4"
-"""The version of Engine.IO's protocol that is spoken; clients send it as ``EIO``."""
+"""Supported version of the Engine.IO protocol. Clients send their version as ``EIO``."""
 
 OTHER_VERSION = (
     f"Unsupported protocol version: this server speaks Engine.IO {ENGINEIO}; "
@@ -51,11 +52,11 @@ OTHER_VERSION = (
 )
 
 _WEBSOCKET = "rtmon.websocket"
-"""Scope key: the WebSocket below a connection, to cut it."""
+"""ASGI scope key of the WebSocket of a connection, used to abort it."""
 
 
 class _Auth(msgspec.Struct):
-    """What a client says when it connects to a namespace."""
+    """The ``auth`` object of a client that connects to a namespace."""
 
     token: Token | None = None
     name: str | None = None
@@ -67,7 +68,7 @@ class _Auth(msgspec.Struct):
     pid: str | None = None
 
     def wanted(self, address: ConnectRequest) -> ConnectRequest:
-        """The same with what stands in the address, too."""
+        """Return the connect parameters from ``auth``, with those in the URL as defaults."""
         places = [*map(room_key, self.rooms), *map(channel_key, self.channels)]
         return ConnectRequest(
             name=self.name or address.name,
@@ -80,8 +81,8 @@ class _Auth(msgspec.Struct):
         )
 
 
-class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
-    """A namespace, and the hub behind it."""
+class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # untyped library
+    """A Socket.IO namespace and its hub."""
 
     def __init__(self, namespace: str, hub: Hub, transport: SocketIO) -> None:
         super().__init__(namespace)
@@ -99,11 +100,12 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         peer = self.peers.get(sid)
         if peer is None or peer.member is None:
             return None
-        before = peer.errors
+        before, known = peer.errors, event == ENVELOPE or self.hub.handles(event)
         await peer.receive(event, rest, asked.get())
         if peer.errors > before:
-            self._transport.failed(self.namespace, event)
-        return None
+            self._transport.failed(self.namespace, event if known else None)
+        # A probe counts an unknown event without its name: clients could send any number of names.
+        return None if known else self.server.not_handled
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
         try:
@@ -124,7 +126,7 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
         except BaseException:
             self._disconnect(sid)
             raise
-        if sid not in self.peers:  # it ended meanwhile
+        if sid not in self.peers:  # the client disconnected during the await
             self.hub.closed(connection)
             return False
         peer.welcomed(connection, said.pid)
@@ -139,32 +141,34 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # has no types
 
 
 class SocketIO:
-    """The Socket.IO server of some hubs, as an ASGI application.
+    """Socket.IO server for one or more hubs, as an ASGI application.
 
     Args:
-        hubs: namespace → the hub behind it. Others are refused.
+        hubs: namespace → its hub. Other namespaces are refused.
 
     Raises:
-        OptionError: this version of python-socketio is another one inside.
+        OptionError: the installed version of python-socketio is not supported.
 
     Attributes:
-        server: python-socketio's.
+        server: the server of python-socketio.
         meter: returns the meter of a connection, by its sid and namespace; set by a probe.
-        failed: counts an event that was answered with an error, by its namespace and name; set
-            by a probe.
+        failed: counts an event that was answered with an error, by namespace and event (None if
+            the event is unknown); set by a probe.
     """
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
         if logger.level == logging.NOTSET:
-            logger.setLevel(logging.ERROR)  # or clients could fill it: each packet is told
+            # The library logs each packet, so clients could fill the log.
+            logger.setLevel(logging.ERROR)
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
-        self.failed: Callable[[str, str], None] = lambda _namespace, _event: None
+        self.failed: Callable[[str, str | None], None] = lambda _namespace, _event: None
         self.server = SocketIOServer(
             patience=lambda: max(hub.options.auth_timeout for hub in hubs.values()),
             async_mode="asgi",
-            async_handlers=False,  # or a client's events would overtake each other
-            cors_allowed_origins="*",  # other origins were refused before
-            # As JSON, and with base64, a message is larger than what it is taken as.
+            async_handlers=False,  # keeps a client's events in order
+            cors_allowed_origins="*",  # App refuses other origins earlier
+            # In JSON with base64, a message is larger than its MessagePack form, to which max_size
+            # applies.
             max_http_buffer_size=2 * max(hub.options.max_size for hub in hubs.values()),
             logger=logger,
             engineio_logger=logger,
@@ -172,7 +176,7 @@ class SocketIO:
         for namespace, hub in hubs.items():
             self.server.register_namespace(_Namespace(namespace, hub, self))
         self._upgraded: dict[str, AbortableWebSocket] = {}
-        self._events = Latest(Event.of)
+        self._events = LastResultCache(Event.of)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
@@ -187,6 +191,7 @@ class SocketIO:
             await self.server.handle_request(scope, receive, send)
 
     async def _websocket(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a WebSocket: a new connection, or the upgrade of a polling one."""
         websocket = AbortableWebSocket(receive, send, find_abort(scope, receive))
         scope[_WEBSOCKET] = self._upgraded[sid] = websocket
 
@@ -203,10 +208,11 @@ class SocketIO:
                 del self._upgraded[sid]
             engine = self.server.eio.sockets.get(sid)
             if engine is not None and not engine.upgraded:
-                engine.upgrading = False  # it goes on polling; python-engineio forgets to say so
+                # The failed upgrade falls back to polling; python-engineio does not reset this.
+                engine.upgrading = False
 
     async def _post(self, sid: str, scope: Any, receive: Any, send: Any) -> None:
-        """Take packets that were posted: all of them before any, so that none is lost."""
+        """Process the packets of a POST, after reading its whole body so that no packet is lost."""
         most = self.server.eio.max_http_buffer_size
         try:
             body = await read_body(scope, receive, most)
@@ -222,17 +228,18 @@ class SocketIO:
             return
         engine = self.server.eio.sockets.get(sid)
         if engine is not None and engine.closed:
-            del self.server.eio.sockets[sid]  # python-engineio raises where it finds one
+            del self.server.eio.sockets[sid]  # python-engineio would raise for a closed connection
         await self.server.handle_request(scope, _nothing_more, send)
 
     async def _refuse(
         self, sid: str, response: PlainTextResponse, scope: Any, receive: Any, send: Any
     ) -> None:
+        """End a connection, and answer its POST with an error."""
         await self.server.end(sid)
         await response(scope, receive, send)
 
     def peer(self, namespace: _Namespace, sid: str, environ: dict[str, Any]) -> SocketIOPeer:
-        """A connection to a namespace that is about to be let in."""
+        """Create the Peer for a client that connects to a namespace."""
         eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace.namespace)
         peer = SocketIOPeer(
             namespace.hub,
@@ -251,35 +258,37 @@ class SocketIO:
         return peer
 
     def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """Abort the WebSockets of a connection."""
         scope = environ.get("asgi.scope", {})
         for websocket in (scope.get(_WEBSOCKET), self._upgraded.get(eio_sid)):
             if websocket is not None:
                 websocket.cut()
 
     def farewell(self) -> None:
-        """Tell all clients that the server stops: a poll that waits is answered."""
+        """Close all clients with 1001, which also answers their waiting polls."""
         for namespace in self.server.namespace_handlers.values():
             for peer in list(namespace.peers.values()):
                 peer.close(close.GOING_AWAY, "the server stops")
 
     async def aclose(self) -> None:
-        """End python-engineio's own task. Idempotent."""
-        if self.server.eio.service_task_handle is not None:  # it stumbles over none
+        """Stop python-engineio's background task. May be called twice."""
+        # shutdown() fails if the task was never started.
+        if self.server.eio.service_task_handle is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.server.shutdown()
 
 
 async def _refuse_version(scope: Any, receive: Any, send: Any) -> None:
-    """Refuse a client of another protocol version, with the error of Socket.IO's own server."""
+    """Refuse a client of another protocol version, with the reference server's error."""
     if scope["type"] == "http":
         await JSONResponse({"code": 5, "message": OTHER_VERSION}, 400)(scope, receive, send)
         return
-    # Only after the handshake can a WebSocket be told a reason.
+    # A WebSocket can carry a close reason only after the handshake.
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": 1002, "reason": OTHER_VERSION})
 
 
 async def _nothing_more() -> dict[str, Any]:
-    """The rest of a request after its body was read."""
+    """ASGI ``receive`` that returns an empty body, because the body was already read."""
     return {"type": "http.request", "body": b"", "more_body": False}

@@ -1,4 +1,4 @@
-"""One connection to a namespace of a Socket.IO server."""
+"""``SocketIOPeer``: one client's connection to one namespace of the Socket.IO server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ...errors import MissingExtra, ProtocolError
 from ...protocol import catalog, close
 from ...protocol.catalog import ACKNOWLEDGED, Position
 from ...protocol.codecs import MSGPACK
-from ..encoding import size_of
-from .positions import Positions, moves
-from .queued import CLOSE_TIMEOUT
-from .sending import Latest, SendingPeer
+from ..outgoing_messages import size_of
+from .async_sending_peer import LastResultCache, SendingPeer
+from .client_positions import ClientPositions, moves
+from .queued_peer import CLOSE_TIMEOUT
 
 try:
     from engineio.exceptions import EngineIOError  # type: ignore[import-untyped]
@@ -33,28 +33,35 @@ if TYPE_CHECKING:
     from ..hub import Hub
     from .base import Settled
 
-__all__ = ["Event", "SocketIOPeer"]
+__all__ = ["ENVELOPE", "Event", "SocketIOPeer"]
 
 _RESERVED = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
-"""Events that socket.io-client refuses (socket.io-parser, RESERVED_EVENTS): messages of these
-types come as ``message``, which holds any."""
+"""Event names that socket.io-client refuses (socket.io-parser, RESERVED_EVENTS). Messages of these
+types are sent as the event ``message``."""
 
-_ENVELOPE = "message"
-"""The event that holds a whole message, of any type."""
+ENVELOPE = "message"
+"""Event that contains a whole message of any type."""
 
 _ACK = b"\x00"
-"""The first byte of what answers a callback: no message in MessagePack begins so."""
+"""First byte of a queued answer to a callback. No message in MessagePack begins with it."""
 
 
 _AT_ONCE = 12
-"""Packets that may wait for one poll: python-engineio's client takes 16, and there are pings."""
+"""Maximum number of packets queued for one poll. The client of python-engineio accepts 16, of which
+some may be pings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A message as an event, with the position it takes its reader to; shared by all receivers."""
+    """A message encoded as a Socket.IO event. All receivers share it.
+
+    Attributes:
+        text: the event as JSON, without the closing bracket.
+        attachments: the binary parts.
+        further: the positions that the message moves its receiver to.
+    """
 
     text: str
     attachments: list[bytes]
@@ -62,16 +69,17 @@ class Event:
 
     @classmethod
     def of(cls, data: bytes) -> Self:
+        """Encode a message as a Socket.IO event."""
         message = msgspec.msgpack.decode(data)
         kind = message["type"]
         attachments: list[bytes] = []
-        arguments = [_ENVELOPE if kind in _RESERVED else kind, _apart(message, attachments)]
+        arguments = [ENVELOPE if kind in _RESERVED else kind, _apart(message, attachments)]
         text = msgspec.json.encode(arguments).decode()
         return cls(text[:-1], attachments, moves(message))
 
 
 def _apart(value: Any, attachments: list[bytes]) -> Any:
-    """A value with placeholders for the bytes in it, which are added to the attachments."""
+    """Return a value with placeholders for bytes. The bytes are added to ``attachments``."""
     if isinstance(value, bytes):
         attachments.append(value)
         return {"_placeholder": True, "num": len(attachments) - 1}
@@ -83,47 +91,53 @@ def _apart(value: Any, attachments: list[bytes]) -> Any:
 
 
 def _encoded(message: dict[str, Any]) -> str | bytes:
-    """A message as the hub takes it; the hub finds what is wrong with it, and in which part."""
+    """Encode a client's message for the hub, which validates it."""
     try:
         return msgspec.msgpack.encode(message)
     except (ValueError, OverflowError):
-        # Half of a surrogate pair, or a number beyond 64 bits, which JSON can spell.
+        # Only JSON can represent half of a surrogate pair or a number beyond 64 bits. The hub then
+        # answers with an error.
         return json.dumps(message)
 
 
 def _answer(ack: int, message: bytes = b"") -> bytes:
-    """A message that goes to a callback, as it waits to be sent; empty for one without words."""
+    """Return the answer to a callback in its queued form, which begins with ``_ACK``.
+
+    Args:
+        ack: id of the acknowledgement.
+        message: the encoded answer; empty for an answer without data.
+    """
     return b"%b%d:%b" % (_ACK, ack, message)
 
 
 class _Reply(msgspec.Struct):
-    """Which message another one answers."""
+    """The field of a message that names the message it answers."""
 
     reply_to: str | None = None
 
 
 class SocketIOPeer(SendingPeer):
-    """A connection to a namespace.
+    """One client's connection to a namespace.
 
     Args:
-        hub: behind the namespace.
-        server: python-socketio's.
-        sid: the connection, as that server names it.
+        hub: the hub of the namespace.
+        server: the server of python-socketio.
+        sid: id of the connection in that server.
         namespace: the namespace.
-        engine: the Engine.IO connection below, which namespaces share.
-        cut: drops the WebSocket below that.
-        events: makes events of messages.
+        engine: the Engine.IO connection, which several namespaces share.
+        cut: aborts the WebSocket of the Engine.IO connection.
+        events: encodes messages as events.
 
     Attributes:
-        member: the hub's connection, once the client is welcomed.
-        pid: the secret that the client returns with; the one it showed if it has missed nothing.
-        errors: how many of its messages were answered with an error.
+        member: the hub's connection, once the client is welcomed; else None.
+        pid: the secret with which the client reconnects. It stays the same if no message was lost.
+        errors: number of the client's messages that were answered with an error.
     """
 
     transport = "socketio"
     codec = MSGPACK
-    authenticates_later = False  # what it says is in `auth`
-    binary = False  # a piece of a file is an event like all others
+    authenticates_later = False  # the client authenticates in `auth`
+    binary = False  # file chunks are sent as events
 
     def __init__(
         self,
@@ -134,7 +148,7 @@ class SocketIOPeer(SendingPeer):
         namespace: str,
         engine: Any,
         cut: Callable[[], None],
-        events: Latest[bytes, Event],
+        events: LastResultCache[bytes, Event],
     ) -> None:
         super().__init__(hub)
         self.member: Connection | None = None
@@ -144,24 +158,29 @@ class SocketIOPeer(SendingPeer):
         self._engine, self._cut_wire = engine, cut
         self._events = events
         self._prefix = "" if namespace == "/" else f"{namespace},"
-        self._positions = Positions()
+        self._positions = ClientPositions()
         self._recovered = True
         self._asked: tuple[str, int] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the task that sends messages."""
         self._task = asyncio.get_running_loop().create_task(self._send_all())
 
     def welcomed(self, member: Connection, pid: str | None) -> None:
-        """The client is let in; it showed a secret, perhaps."""
+        """Record that the client was welcomed.
+
+        Args:
+            member: the hub's connection.
+            pid: the secret that the client sent; None if it sent none.
+        """
         self.member = member
         if pid and self._recovered:
             member.secret = pid[:128]
         self.pid = member.secret
 
     def gone(self) -> None:
-        """The connection has ended."""
+        """Clean up after the connection has ended."""
         self.ended()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -172,28 +191,28 @@ class SocketIOPeer(SendingPeer):
         self.errors += 1
         super().errored()
 
-    # In
+    # Inbound
 
     async def receive(self, event: str, arguments: Sequence[Any], ack: int | None) -> None:
-        """The client has emitted something.
+        """Process an event from the client.
 
         Args:
-            event: the message type, or ``message`` with a whole one as argument.
-            arguments: the payload, if any.
-            ack: the acknowledgement that the client asks for, if any.
+            event: the message type, or ``message`` if the argument is a whole message.
+            arguments: the event's arguments; the first is the payload.
+            ack: id of the acknowledgement that the client asks for; None if it asks for none.
         """
         member = self.member
-        if member is None or not self.open:  # messages after the close are ignored
+        if member is None or not self.open:  # no messages are handled after the close
             return
         first = arguments[0] if arguments else {}
         message = {"type": event, "payload": first}
-        if event == _ENVELOPE and isinstance(first, dict):
+        if event == ENVELOPE and isinstance(first, dict):
             message = dict(first)
         if ack is not None:
             message["id"] = message.get("id") or self._context.messages.new_id()
             self._asked = (str(message["id"]), ack)
             payload = message.get("payload")
-            # A callback asks for an answer.
+            # A client with a callback expects an answer.
             if message.get("type") in ACKNOWLEDGED and isinstance(payload, dict):
                 message["payload"] = {**payload, "ack": True}
         try:
@@ -210,7 +229,7 @@ class SocketIOPeer(SendingPeer):
             ack, self._asked = self._asked[1], None
             self.send(_answer(ack))
 
-    # Out
+    # Outbound
 
     def send(
         self,
@@ -241,9 +260,10 @@ class SocketIOPeer(SendingPeer):
         engine = self._engine
         reason = self._server.eio.reason.TRANSPORT_ERROR
         self._context.tasks.spawn(engine.close(wait=False, abort=True, reason=reason))
-        engine.queue.put_nowait(None)  # for the poll that waits
+        engine.queue.put_nowait(None)  # wakes the waiting poll
 
     async def _send_all(self) -> None:
+        """Send queued messages until the connection is to be closed, then say why."""
         with contextlib.suppress(EngineIOError):
             while (messages := await self.round()) is not None:
                 for data in messages:
@@ -252,19 +272,20 @@ class SocketIOPeer(SendingPeer):
             await self._say_goodbye(*(self.goodbye or (close.GOING_AWAY, "")))
 
     async def _hand_over(self, data: str | bytes) -> None:
+        """Encode a message as packets, and add them to python-engineio's queue."""
         packets = self._packets(data if isinstance(data, bytes) else data.encode())
-        # What is handed over waits there without bound: so only a little is, until it was taken.
+        # Its queue has no limit, so wait until most packets there were sent.
         if self._engine.queue.qsize() + len(packets) > _AT_ONCE:
             await self._engine.queue.join()
         for packet in packets:
             await self._server.eio.send(self._engine.sid, packet)
 
     def _packets(self, data: bytes) -> list[str | bytes]:
-        """A message as Socket.IO's packets: the event or acknowledgement, then what is binary."""
+        """Return the Socket.IO packets of a message: event or acknowledgement, then binary data."""
         if data[:1] != _ACK:
             event = self._events(data)
             self._positions.sent(event.further)
-            # Quoted, so it is JSON as it stands.
+            # The positions are percent-encoded, so they need no JSON escaping.
             return self._packet(2, f'{event.text},"{self._positions}"]', event.attachments)
         ack, _, answer = data[1:].partition(b":")
         attachments: list[bytes] = []
@@ -273,11 +294,16 @@ class SocketIOPeer(SendingPeer):
         return self._packet(3, f"{int(ack)}{text}", attachments)
 
     def _packet(self, kind: int, text: str, attachments: list[bytes]) -> list[str | bytes]:
+        """Return a Socket.IO packet and its binary attachments."""
         if not attachments:
             return [f"{kind}{self._prefix}{text}"]
         return [f"{kind + 3}{len(attachments)}-{self._prefix}{text}", *attachments]
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
+        """Send the ``disconnect`` message, then end the connection.
+
+        The connection is ended in such a way that socket.io-client reconnects only if it should.
+        """
         retry = close.may_reconnect(code)
         payload = catalog.Goodbye(code=code, reason=reason, retry=retry)
         await self._hand_over(
@@ -287,11 +313,13 @@ class SocketIOPeer(SendingPeer):
         if not retry:
             await self._server.disconnect(self._sid, self._namespace)
             return
-        # socket.io-client returns by itself when what is below ends, but not after the above.
+        # socket.io-client reconnects only if the Engine.IO connection ends, not after a Socket.IO
+        # disconnect.
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._server.eio.disconnect(self._engine.sid)
         except TimeoutError:
             self._cut_wire()
-        # Over a WebSocket the client waits for its end, not for the packet that announces it.
+        # Over a WebSocket, the client waits for the end of the connection, not for the close
+        # packet.
         self._engine.queue.put_nowait(None)

@@ -1,4 +1,4 @@
-"""python-socketio's server, where it has no hooks: all that replaces something inside of it."""
+"""python-socketio's server with replaced internals, where the library offers no hook."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REPLACED = (
     "_handle_event",
     "_send_packet",
 )
-"""Methods that are replaced here, under the same names and with the same parameters."""
+"""Methods of ``AsyncServer`` that this module overrides. Their names and parameters must match."""
 
 _USED = (
     "eio.disconnect",
@@ -44,23 +44,23 @@ _USED = (
     "namespace_handlers",
     "reserved_events",
 )
-"""What the transport uses of a server that is not in python-socketio's documentation."""
+"""Undocumented attributes of the server that the transport uses."""
 
 _ATTACHMENTS = 16
-"""Binary parts of one event; python-socketio itself would hold any number of them."""
+"""Maximum number of binary attachments of one event. python-socketio itself has no limit."""
 
 _LOOKS = 60.0
-"""Seconds between two checks whether a connection still belongs to a client."""
+"""Seconds between two checks whether a connection is still in a namespace."""
 
 PACKETS = "rtmon.packets"
-"""Scope key: the packets that were posted with a request."""
+"""ASGI scope key of the validated packets of a POST."""
 
 asked: ContextVar[int | None] = ContextVar("asked", default=None)
-"""The acknowledgement that the client asked for with the event that is being handled."""
+"""Id of the acknowledgement that the client asked for with the event being handled."""
 
 
-class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
-    """A packet that does not ask for more memory than a message may take."""
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # untyped library
+    """A packet whose number of attachments is limited."""
 
     def decode(self, encoded_packet: str) -> int:
         count: int = super().decode(encoded_packet) or 0
@@ -69,20 +69,20 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # has no types
         return count
 
 
-class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no types
-    """python-socketio's server, with the hub's bounds and answers.
+class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped library
+    """python-socketio's server with the hub's limits and answers.
 
     Args:
-        patience: in how many seconds a client must have asked for a namespace. Before it does,
-            and once it has left all, no hub knows of it, nor bounds it.
-        **options: of ``socketio.AsyncServer``.
+        patience: returns the seconds within which a client must enter a namespace. Outside
+            namespaces, no hub knows the client or limits it.
+        **options: options of ``socketio.AsyncServer``.
 
     Raises:
-        OptionError: this version of python-socketio is another one inside.
+        OptionError: the installed version of python-socketio is not supported.
 
     Attributes:
-        managed: False, since rooms and what is sent are the hub's: python-socketio's manager, and
-            so a probe, knows of neither.
+        managed: False: the hub manages rooms and sends messages, so python-socketio's manager, and
+            a probe, cannot see them.
     """
 
     managed = False
@@ -107,7 +107,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
         asyncio.get_running_loop().call_later(self._patience(), self._look, eio_sid)
 
     def _look(self, eio_sid: str) -> None:
-        """End a connection that is in no namespace, and is not on its way into one."""
+        """End a connection that is in no namespace. Otherwise check again later."""
         engine = self.eio.sockets.get(eio_sid)
         if engine is None or engine.closed:
             return
@@ -117,18 +117,19 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
             self.start_background_task(self._end, engine)
 
     async def _end(self, engine: Any) -> None:
+        """End a connection, and wake its waiting poll."""
         await engine.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
-        engine.queue.put_nowait(None)  # for the poll that waits
+        engine.queue.put_nowait(None)  # wakes the waiting poll
 
     async def _posted(self, engine: Any, environ: dict[str, Any]) -> None:
-        """A client that polls has sent some packets, as AsyncSocket.handle_post_request has it."""
+        """Process the packets of a POST, instead of ``AsyncSocket.handle_post_request``."""
         for packet in environ["asgi.scope"][PACKETS]:
             if engine.closed:
                 return
             await engine.receive(packet)
 
     async def end(self, eio_sid: str) -> None:
-        """End a connection, without waiting for a poll to take the news."""
+        """End a connection at once, without waiting for a poll to deliver the close packet."""
         engine = self.eio.sockets.get(eio_sid)
         if engine is not None and not engine.closed:
             await self._end(engine)
@@ -137,7 +138,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
         try:
             await super()._handle_eio_message(eio_sid, data)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            # What is no packet ends the connection, as in Socket.IO's own server.
+            # A malformed packet ends the connection, as in the Socket.IO reference server.
             logger.info("%s sent what is no packet: %s", eio_sid, error)
             await self.end(eio_sid)
 
@@ -145,15 +146,15 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
         await super()._handle_eio_disconnect(eio_sid, reason)
         engine = self.eio.sockets.get(eio_sid)
         if engine is not None and reason == self.eio.reason.CLIENT_DISCONNECT:
-            engine.queue.put_nowait(None)  # the poll that waits has nothing more to wait for
+            engine.queue.put_nowait(None)  # answers the waiting poll
 
-    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - its name there
-        # A client that emits "connect" or "disconnect" must not reach those handlers.
+    async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002 - named by the library
+        # A client must not be able to call the handlers of "connect" and "disconnect".
         named = isinstance(data, list) and data and isinstance(data[0], str)
         if named and data[0] not in self.reserved_events:
             token = asked.set(id)
             try:
-                # Answers go through the connection's own queue, or they were unbounded.
+                # Answers go through the hub's bounded queue; the library's queue has no limit.
                 await super()._handle_event(eio_sid, namespace, None, data)
             finally:
                 asked.reset(token)
@@ -163,16 +164,18 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # has no type
             handler = self.namespace_handlers[pkt.namespace or "/"]
             pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
         elif pkt.packet_type == socketio.packet.CONNECT_ERROR and isinstance(pkt.data, str):
-            # Of a namespace that there is not; socket.io-client reads no other form.
+            # For an unknown namespace. socket.io-client accepts this form of error only.
             pkt.data = {"message": f"There is no namespace {pkt.namespace} here."}
         await super()._send_packet(eio_sid, pkt)
 
 
 def _parameters(method: Callable[..., Any]) -> list[str]:
+    """Return the parameter names of a method."""
     return list(inspect.signature(method).parameters)
 
 
 def _unknown(what: str) -> OptionError:
+    """Return the error for an unsupported version of python-socketio."""
     return OptionError(
         f"python-socketio {version('python-socketio')} is another one inside than the hub's "
         f"Socket.IO is made for ({what}): pip install 'python-socketio~=5.18.0'"

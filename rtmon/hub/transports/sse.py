@@ -1,8 +1,8 @@
-"""Server-sent events: what the hub says comes as a stream of events, what clients say by POST.
+"""Server-sent events transport: an event stream to the client, and POST requests from it.
 
-An event's name is the message type, its data the message in JSON, and its id the client's
-positions in all places (:mod:`.positions`), which a browser sends back as ``Last-Event-ID`` when
-it returns. docs/transports.md describes it for authors of clients.
+An event's name is the message type. Its data is the message in JSON. Its id has the client's
+positions in all rooms and channels (:mod:`.client_positions`). A browser that reconnects sends the
+id back as ``Last-Event-ID``. docs/transports.md describes the transport for authors of clients.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ...protocol import catalog, close
 from ...protocol.catalog import Position
 from ...protocol.codecs import JSON
 from ..admission.refusals import close_code
-from .abort import find_abort
+from .asgi_abort import find_abort
+from .async_sending_peer import METER, MONITOR, LastResultCache, SendingPeer
+from .client_positions import ClientPositions, moves
 from .connect_request import ConnectRequest, connect, credentials_of
-from .positions import Positions, moves
-from .sending import METER, MONITOR, Latest, SendingPeer
 
 try:
     import anyio
@@ -47,23 +47,31 @@ __all__ = ["EventStreams", "StreamPeer", "told_to_stop"]
 logger = logging.getLogger("rtmon.hub")
 
 _ENDED = "The stream has ended: open another one."
+"""Error text for a POST to a stream that has ended."""
 
 _GRACE = 2.0
-"""Seconds that readers have to take their farewell when uvicorn is told to stop."""
+"""Seconds that clients have to receive the last event after uvicorn was told to stop."""
 
 _RESERVED = frozenset({"error", "open"})
-"""Events of EventSource's own: messages of these types come as ``message``, its default."""
+"""Event names that EventSource uses itself. Messages of these types are sent as the default event
+``message``."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A message as an event, with the position it takes its reader to; shared by all receivers."""
+    """A message encoded as an event. All receivers share it.
+
+    Attributes:
+        encoded: the event as bytes, without its id.
+        further: the positions that the message moves its receiver to.
+    """
 
     encoded: bytes
     further: list[tuple[str, Position]]
 
     @classmethod
     def of(cls, data: str | bytes) -> Self:
+        """Encode a message as a server-sent event."""
         text = data if isinstance(data, str) else data.decode()
         message = msgspec.json.decode(text)
         kind = message["type"]
@@ -72,17 +80,17 @@ class _Event:
 
 
 class StreamPeer(SendingPeer):
-    """A stream of events, and what is posted to it.
+    """An event stream to one client, and the client's POST requests.
 
     Attributes:
-        arrived: the connection, once the client is welcomed.
-        token: a secret that the client shows when it posts; empty before its welcome.
+        arrived: future of the hub's connection, set once the client is welcomed.
+        token: secret that the client sends with each POST; empty before the welcome.
     """
 
     transport = "sse"
     codec = JSON
     binary = False
-    authenticates_later = False  # it is told what to post with in its welcome
+    authenticates_later = False  # it can only POST after its welcome
 
     def __init__(self, streams: EventStreams, remote: str | None, path: str) -> None:
         super().__init__(streams.hub)
@@ -90,7 +98,7 @@ class StreamPeer(SendingPeer):
         self.arrived: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.token = ""
         self._streams = streams
-        self._positions = Positions()
+        self._positions = ClientPositions()
         self._moved = False
 
     def entered(self, key: str, at: Position | None, **_: bool | None) -> None:
@@ -102,7 +110,7 @@ class StreamPeer(SendingPeer):
         self._moved = True
 
     def event(self, data: str | bytes) -> bytes:
-        """A message as it goes on the wire, with an id if the client is further by it."""
+        """Return a message as an event, with an id if the client's positions have changed."""
         event = self._streams.event(data)
         if not self.token:
             self._introduce(data)
@@ -110,17 +118,18 @@ class StreamPeer(SendingPeer):
         if not self._moved:
             return event.encoded
         self._moved = False
-        # Quoted, so no name in it can end the line.
+        # The positions are percent-encoded, so no name can end the line.
         return f"id: {self._positions}\n".encode() + event.encoded
 
     def _introduce(self, data: str | bytes) -> None:
+        """Take the token from the client's welcome."""
         message = msgspec.json.decode(data)
         if message["type"] == "welcome":
             self.token = message["payload"]["session"]
             self._streams.opened(self, self.token)
 
     def farewell(self) -> bytes:
-        """The last event: why the stream ends, and whether to come back."""
+        """Return the last event: why the stream ends, and whether to reconnect."""
         code, reason = self.goodbye or (close.GOING_AWAY, "")
         payload = catalog.Goodbye(code=code, reason=reason, retry=close.may_reconnect(code))
         data = JSON.encode(self._context.messages.message("disconnect", payload))
@@ -128,11 +137,11 @@ class StreamPeer(SendingPeer):
 
 
 class _Answer(EventSourceResponse):
-    """The answer that a stream is: when uvicorn is told to stop, its reader is told before it ends.
+    """HTTP response with an event stream, which ends with a last event when uvicorn stops.
 
-    sse-starlette learns of that from uvicorn's signal handler, for all streams of the process and
-    for good: programs that serve several applications in turn or side by side, as notebooks
-    and tests do, must not have their streams end by it.
+    sse-starlette reacts to uvicorn's signal handler by ending all streams of the process,
+    permanently. That would also end streams of other applications in the process, as in notebooks
+    and tests.
     """
 
     def __init__(
@@ -147,7 +156,7 @@ class _Answer(EventSourceResponse):
         )
         self._peer, self._drain = peer, drain
 
-    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # it is static there
+    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]  # a static method there
         if not self._drain:
             await anyio.sleep_forever()
         await told_to_stop()
@@ -155,12 +164,13 @@ class _Answer(EventSourceResponse):
 
 
 async def told_to_stop() -> None:
-    """Wait until uvicorn is told to stop, by a signal."""
-    await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - what it has for that
+    """Wait until a signal tells uvicorn to stop."""
+    # sse-starlette has no public function for this.
+    await EventSourceResponse._listen_for_exit_signal()  # noqa: SLF001 - see above
 
 
 def _refusal(error: ProtocolError, code: int) -> Response:
-    """Why there is no stream, in the words of HTTP (RFC 6750, 3) and of the protocol."""
+    """Return the HTTP response for a refused client: a status of RFC 6750, 3, and a JSON body."""
     goodbye = catalog.Goodbye(
         code=code,
         reason=error.message,
@@ -174,13 +184,13 @@ def _refusal(error: ProtocolError, code: int) -> Response:
 
 
 class EventStreams:
-    """The streams of a hub, as an ASGI application: GET opens one, POST says something on it.
+    """The event streams of a hub, as an ASGI application. GET opens one, POST sends a message.
 
     Args:
         hub: the hub.
-        heartbeat: seconds between comments, which keep a quiet stream open in proxies.
-        drain: whether streams end when uvicorn is told to stop.
-        retry: seconds that browsers wait before they return.
+        heartbeat: seconds between comments, which keep proxies from closing a quiet stream.
+        drain: True to end streams when uvicorn is told to stop.
+        retry: seconds that browsers wait before they reconnect.
     """
 
     def __init__(
@@ -191,7 +201,7 @@ class EventStreams:
         self._heartbeat = heartbeat
         self._retry = ServerSentEvent(retry=int(retry * 1000), sep="\n").encode()
         self._open: dict[str, StreamPeer] = {}
-        self.event = Latest(_Event.of)
+        self.event = LastResultCache(_Event.of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -207,12 +217,13 @@ class EventStreams:
         await response(scope, receive, send)
 
     def opened(self, peer: StreamPeer, token: str) -> None:
-        """A client that knows a stream's token can post to it."""
+        """Register a stream under the token with which its client sends POST requests."""
         self._open[token] = peer
 
     # GET
 
     async def _stream(self, request: Request, send: Send) -> None:
+        """Answer GET: authenticate the client, and send the event stream."""
         client = request.client
         remote = None if client is None else f"{client.host}:{client.port}"
         peer = StreamPeer(self, remote, request.url.path)
@@ -239,7 +250,8 @@ class EventStreams:
     async def _events(
         self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None, request: Request
     ) -> AsyncGenerator[bytes, None]:
-        # By now the response has begun, so a probe has a meter for it.
+        # The response has started now, so a probe has created a meter for it.
+        """Yield the events of a stream until it ends."""
         peer.meter, peer.monitor = request.scope.get(METER), request.scope.get(MONITOR)
         arriving = asyncio.get_running_loop().create_task(self._arrive(peer, wanted, identity))
         try:
@@ -249,7 +261,7 @@ class EventStreams:
             yield peer.farewell()
         finally:
             arriving.cancel()
-            # A stream has no close frames, so no code either.
+            # A stream has no close frames, and so no close code.
             peer.heard_end = Ending(initiator="remote", cause="closed")
             self._open.pop(peer.token, None)
             peer.ended()
@@ -260,6 +272,7 @@ class EventStreams:
     async def _arrive(
         self, peer: StreamPeer, wanted: ConnectRequest, identity: User | None
     ) -> None:
+        """Open the hub's connection, or close the stream if the client is refused."""
         try:
             peer.arrived.set_result(await connect(self.hub, peer, wanted, identity=identity))
         except ProtocolError as error:
@@ -271,9 +284,14 @@ class EventStreams:
     # POST
 
     async def _post(self, request: Request) -> Response:
+        """Answer POST: pass the message to the hub.
+
+        Raises:
+            HTTPException: the method, the token or the size is wrong, or the stream has ended.
+        """
         if request.method != "POST":
             raise HTTPException(
-                405, "GET opens a stream, POST says something on it.", {"Allow": "GET, POST"}
+                405, "GET opens a stream, POST sends a message on it.", {"Allow": "GET, POST"}
             )
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         peer = self._open.get(token.strip() if scheme.lower() == "bearer" else "")
@@ -293,12 +311,17 @@ class EventStreams:
             if not peer.arrived.cancelled():
                 raise
             raise HTTPException(401, _ENDED) from None
-        if not peer.open:  # messages after the close are ignored
+        if not peer.open:  # no messages are handled after the close
             raise HTTPException(401, _ENDED)
         await self.hub.receive(connection, body)
         return Response(status_code=202)
 
     async def _body(self, request: Request) -> bytes:
+        """Read the body of a POST.
+
+        Raises:
+            HTTPException: the body is larger than a message may be.
+        """
         body = bytearray()
         async for chunk in request.stream():
             body += chunk

@@ -1,4 +1,4 @@
-"""The native transport: the hub behind a `websockets` server."""
+"""WebSocket transport: connects a hub to a server of the `websockets` library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ...core.feed_subprotocol import FEED_SUBPROTOCOL
-from ...core.guarded_connection import Guarded, GuardedServerConnection, waiting
+from ...core.flood_protection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
 from ...metrics.close_endings import socket_ending
 from ...metrics.records import Ending
@@ -22,7 +22,7 @@ from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
 from .connect_request import ConnectRequest, credentials_of
-from .queued import QueuedPeer
+from .queued_peer import QueuedPeer
 
 if TYPE_CHECKING:
     from ..connection import Connection
@@ -35,8 +35,8 @@ class WebSocketPeer(QueuedPeer):
     """A connection of a `websockets` server.
 
     Attributes:
-        connection: the connection. While it is paused, only this peer may write to it.
-        client: the hub's connection, once it is open; None again when it has ended.
+        connection: the connection. While its writing is paused, only this peer may write to it.
+        client: the hub's connection while it is open; else None.
     """
 
     transport = "websocket"
@@ -49,14 +49,15 @@ class WebSocketPeer(QueuedPeer):
         self.codec = for_subprotocol(connection.subprotocol)
         self.remote = _address(connection.remote_address)
         if connection.request is not None:
-            # Interned: thousands of connections have the same one.
+            # Interned, because thousands of connections have the same path.
             self.path = sys.intern(connection.request.path.partition("?")[0])
         self.connection = connection
         self.meter = getattr(connection, "meter", None)
         self.monitor = getattr(connection, "monitor", None)
         _, most = connection.transport.get_write_buffer_limits()
         if most > hub.options.max_waiting:
-            # What the transport takes passes the queue, and its bounds, by.
+            # Bytes in the transport's buffer bypass the send queue and its limits, so keep the
+            # buffer small.
             connection.transport.set_write_buffer_limits(high=hub.options.max_waiting)
         self._guarded = isinstance(connection, Guarded)
         if isinstance(connection, Guarded):
@@ -69,11 +70,12 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # A foreign connection class does not say when writing goes on, so nothing waits for it.
+        # Other connection classes do not report when writing resumes, so messages never wait for
+        # them.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
-        # The one call of the library that writes at once and never waits.
+        # The only function of the library that writes at once and never waits.
         broadcast((self.connection,), data)
         if not self._guarded and self.buffered > self._context.options.max_waiting:
             self.too_slow()
@@ -84,7 +86,7 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def taken(self) -> int:
-        # While writing is paused only the connection itself writes, and it counts that.
+        # While writing is paused, only the connection itself writes, and it counts its bytes.
         written = self.connection.written() if isinstance(self.connection, Guarded) else 0
         return written - self.buffered
 
@@ -104,24 +106,24 @@ class WebSocketPeer(QueuedPeer):
         self.connection.transport.abort()
 
     def unanswered(self) -> None:
-        """Take a frozen client out of the hub at once: its connection lasts until it is cut."""
+        """Remove a frozen client from the hub at once. Its connection is closed later."""
         if self.client is not None:
             self._hub.closed(self.client)
 
 
 def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
-    """The handler that puts a hub behind ``websockets.asyncio.server.serve``.
+    """Return the handler for ``websockets.asyncio.server.serve`` that connects clients to a hub.
 
-    Start the server with the arguments of :func:`serve_arguments`, too. A client may give its
-    name and user in the address: ``ws://host:8765/?name=ada``.
+    Also pass the arguments of :func:`serve_arguments` to ``serve``. A client may give its name and
+    user id in the URL: ``ws://host:8765/?name=ada``.
     """
-    # Only servers of `websockets` need it, and it loads much that the hub itself does not.
+    # Imported late, because it loads many modules that only servers of `websockets` need.
     from ...servers.fanout import Group
 
     hub.share_frames(Group)
 
     async def handle(connection: ServerConnection) -> None:
-        # One frame, and no generator: what is on the stack here, each idle connection holds.
+        # One stack frame and no generator: each idle connection keeps this frame in memory.
         peer = WebSocketPeer(connection, hub=hub)
         client = None
         try:
@@ -142,10 +144,10 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
 
 
 async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
-    """Open a client's connection to the hub; None, and the socket closed, if it is refused."""
+    """Open the hub's connection of a client; None if refused, and then the WebSocket is closed."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
-    # Not urlsplit: it raises for paths that begin with two slashes and are no host.
+    # urlsplit raises ValueError for paths that begin with two slashes but have no valid host.
     where, _, query = path.partition("?")
     wanted = ConnectRequest.of(query)
     if hub.options.client_ids and where.startswith("/ws/"):
@@ -163,14 +165,14 @@ async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
         )
     except ProtocolError as error:
         code = hub.refuse(peer, error)
-        # The program may have closed it already, with a reason of its own.
+        # The application may have closed the connection already, with its own reason.
         reason = peer.ending.reason_sent if peer.closing else error.message
         await connection.close(code, _reason(reason or ""))
         return None
 
 
 def serve_arguments(hub: Hub) -> dict[str, Any]:
-    """What ``websockets.asyncio.server.serve`` must be told for a hub, unless the user chose."""
+    """Return the arguments for ``websockets.asyncio.server.serve`` that a hub needs."""
     return {
         "select_subprotocol": _select,
         "max_size": hub.options.max_size,
@@ -179,18 +181,26 @@ def serve_arguments(hub: Hub) -> dict[str, Any]:
 
 
 def _select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Select a connection's subprotocol; None if the client offers none that the hub supports.
+
+    Raises:
+        NegotiationError: the client asks for the monitoring feed, which only the admin listener
+            serves.
+    """
     if FEED_SUBPROTOCOL in offered:
         raise NegotiationError("this is a hub's public port; the admin listener has another one")
-    # The library refuses clients that offer no subprotocol; here any bare client may connect.
+    # By default the library refuses clients without a supported subprotocol. The hub accepts them.
     chosen = select_subprotocol(offered)
     return None if chosen is None else Subprotocol(chosen)
 
 
 def _reason(text: str) -> str:
+    """Return a close reason cut to its maximum size."""
     return text.encode()[: limits.REASON_BYTES].decode(errors="ignore")
 
 
 def _address(address: Any) -> str | None:
+    """Return a socket address as ``host:port``; None if unknown."""
     if isinstance(address, tuple) and len(address) >= 2:
         host, port = address[:2]
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"

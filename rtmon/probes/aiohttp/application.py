@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ...errors import OptionError
-from ..active_probe import claim, claimed
 from ..base import attempt, instrumented, peer_address
+from ..nested_probes import claim, claimed
 from .connection import AiohttpConnection
 
 if TYPE_CHECKING:

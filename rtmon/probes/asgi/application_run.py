@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import ConnectionProbe, attempt, peer_address
 from ..handler_failure import failed
-from .routes import template
+from .path_templates import template
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder

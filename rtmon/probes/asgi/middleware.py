@@ -31,8 +31,8 @@ from .application_run import (
     Scope,
     Send,
 )
-from .event_stream import EventStream
-from .routes import template
+from .path_templates import template
+from .sse_parser import EventStream
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
@@ -91,7 +91,8 @@ def _check(app: object, monitor: object) -> None:
     if not suits:
         raise OptionError(
             f"ASGIProbe() was given {app!r}, which is no ASGI application: give it a callable "
-            "app(scope, receive, send), such as what FastAPI() or Starlette() returns"
+            "app(scope, receive, send), such as what FastAPI() or Starlette() returns; one of "
+            "ASGI 2 is adapted by asgiref.compatibility.guarantee_single_callable(app)"
         )
 
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import OptionError
 from ...metrics.socketio import EventStats, NamespaceStats, RoomStats, SocketIOStats
 from ..base import attempt, instrumented
-from .rows import rows
-from .sessions import EngineIOSession, EngineIOSessions
-from .stats import Statistics
+from .engineio_sessions import EngineIOSession, EngineIOSessions
+from .stats import OTHER, Statistics
+from .table_rows import rows
 
 if TYPE_CHECKING:
     from ...metrics.interfaces import Recorder
@@ -125,8 +125,15 @@ class Instrument:
             _own_rooms(manager.rooms), _members(manager), upgrades=self._sessions.upgrades
         )
 
-    def event_failed(self, namespace: str, event: str) -> None:
-        """Count an event that the application has answered with an error, without raising."""
+    def event_failed(self, namespace: str, event: str | None) -> None:
+        """Count an event that the application has answered with an error, without raising.
+
+        Args:
+            namespace: the namespace that the client sent the event to.
+            event: the event's name; None if the application has no handler of that name.
+        """
+        if event is None:
+            namespace = event = OTHER
         self._attempt(self._statistics.failed, namespace, event)
 
     def totals(self) -> SocketIOStats | None:
@@ -250,7 +257,7 @@ def _check(sio: Any) -> None:
                 raise OptionError(
                     f"this version of python-socketio has no AsyncServer.{name}, which measuring "
                     "needs; install a version that rtmon is tested with: "
-                    "pip install 'rtmon[socketio]'"
+                    "pip install 'rtmon[socketio]', or in a clone pip install -e '.[socketio]'"
                 )
             owner = getattr(owner, part)
 

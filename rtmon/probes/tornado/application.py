@@ -13,8 +13,8 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from ...errors import OptionError
-from ..active_probe import claimed
 from ..base import attempt, instrumented
+from ..nested_probes import claimed
 from .handler import TornadoConnection, measured
 
 if TYPE_CHECKING:

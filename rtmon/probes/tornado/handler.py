@@ -12,11 +12,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ...metrics.close_causes import VIOLATIONS
 from ...protocol.close import NO_STATUS
-from ..active_probe import claim
-from ..asgi.routes import template
+from ..asgi.path_templates import template
 from ..base import ConnectionProbe, attempt, peer_address, text_size
 from ..close_tracker import CloseTracker
 from ..handler_failure import cancelled, failed
+from ..nested_probes import claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .connection_class import probe, probed
+from .probe_function import probe, probed
 
 __all__ = ["probe", "probed"]

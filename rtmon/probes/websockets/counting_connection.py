@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from websockets.frames import Frame
 from websockets.protocol import OPEN, Protocol
 
-from ...core.guarded_connection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
+from ...core.flood_protection import FLOOD_GRACE, Guarded, answer_unreadable_request, waiting
 from ...errors import OptionError
 from ...metrics.close_causes import VIOLATIONS, cause
 from ...metrics.meter import Ending
 from ...protocol.close import effective_code
 from ..base import peer_address
 from .frame_counter import FrameCounter
-from .read_size import READ_AT_ONCE, read_little, read_much
+from .read_buffer_size import READ_AT_ONCE, read_little, read_much
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,8 +12,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
-from .counting_roles import counting_class
-from .memory_connection import MemoryConnection, frame_bytes
+from .counting_client_and_server import counting_class
+from .in_memory_connection import MemoryConnection, frame_bytes
 
 if TYPE_CHECKING:
     from .counting_connection import CountingConnection

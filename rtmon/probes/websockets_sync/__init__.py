@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .connection_class import probe
+from .counting_connection import probe
 
 __all__ = ["probe"]

@@ -1,8 +1,9 @@
-"""Every message type once: a row, and beside it the payloads in both directions.
+"""The catalog of message types: each type once, as a row, with its payload structs.
 
-A section of the protocol is a module. To add a message type, write its payloads and its row there,
-a handler of the same name in :mod:`rtmon.hub.handlers`, and run ``make docs``. Everything that
-lists message types, here and in the browser client, follows from the rows.
+Each module of the package is one section of the protocol. To add a message type, add its payloads
+and its row to a section, add a handler of the same name to :mod:`rtmon.hub.handlers`, and run
+``make docs``. All lists of message types, in Python and in the browser client, are derived from the
+rows.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Final
 
 import msgspec
 
-from .. import compat
+from .. import alternative_spellings
 from ..message_type import MessageType, PlaceKind
-from ..payload import DataIn, Position
+from ..payload_bases import DataIn, Position
 from . import chat, connection, files, presence, pubsub, rooms
 
-# A payload is named once, in its section.
+# Each section lists its payloads in its own __all__.
 from .chat import *  # noqa: F403
 from .connection import *  # noqa: F403
 from .files import *  # noqa: F403
@@ -52,28 +53,32 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
     *pubsub.MESSAGE_TYPES,
     *files.MESSAGE_TYPES,
 )
-"""The catalog, in the order of docs/protocol.md. Other spellings are in :mod:`..compat`."""
+"""All message types, in the order of docs/protocol.md. Other accepted names are in
+:mod:`..alternative_spellings`."""
 
-_BY_NAME = sorted((*MESSAGE_TYPES, *compat.MESSAGE_TYPES), key=lambda each: each.name)
+_BY_NAME = sorted(
+    (*MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES), key=lambda each: each.name
+)
 
 INCOMING: Final[Mapping[str, type[msgspec.Struct]]] = {
     each.name: each.incoming for each in _BY_NAME if each.incoming is not None
 }
-"""Message type → the payload that a client sends with it."""
+"""Message type → payload struct of a message from a client."""
 
 OUTGOING: Final[Mapping[str, type[msgspec.Struct]]] = {
     each.name: each.outgoing for each in _BY_NAME if each.outgoing is not None
 }
-"""Message type → the payload that the server sends with it."""
+"""Message type → payload struct of a message from the server."""
 
 ACKNOWLEDGED: Final = frozenset(each.name for each in _BY_NAME if each.acknowledged)
-"""Message types that are answered by an ``ack`` if their payload asks for it."""
+"""Message types that the server answers with ``ack`` if their payload asks for it."""
 
 BINARY: Final = frozenset(name for name, kind in INCOMING.items() if issubclass(kind, DataIn))
-"""Message types from a client whose ``data`` may be bytes, also beside the envelope."""
+"""Message types from a client whose ``data`` may be bytes. The bytes may also follow the envelope
+in a binary message."""
 
 EPHEMERAL: Final = frozenset(each.name for each in _BY_NAME if each.ephemeral)
-"""Message types that are of no use later, and are not queued while a client is offline."""
+"""Message types that are useless later. An offline client does not queue them."""
 
 HEARTBEATS: Final = frozenset(each.name for each in _BY_NAME if each.heartbeat)
 """Message types that do not count as activity of the client that sends them."""
@@ -81,7 +86,7 @@ HEARTBEATS: Final = frozenset(each.name for each in _BY_NAME if each.heartbeat)
 POSITIONED: Final[Mapping[str, PlaceKind]] = {
     each.name: each.positioned for each in _BY_NAME if each.positioned is not None
 }
-"""Message types of publications → the kind of place that they were published in."""
+"""Message type of a publication → the kind of place that it is published in."""
 
 REPEATABLE: Final = frozenset(each.name for each in _BY_NAME if each.repeatable)
-"""Message types that may be sent twice under one id, and take effect once."""
+"""Message types that a client may send again under the same id. They take effect once."""

@@ -1,4 +1,4 @@
-"""Chat with everybody, private messages, typing indicators and notifications."""
+"""Message types of the public chat, private messages, typing indicators and notifications."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from .. import compat
+from .. import alternative_spellings
+from ..field_types import Id, Text
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, PayloadOut, required
-from ..values import Id, Text
+from ..payload_bases import DataIn, DataOut, PayloadOut, required
 
 __all__ = [
     "ChatIn",
@@ -22,8 +22,8 @@ __all__ = [
 ]
 
 
-class ChatIn(compat.Room, frozen=True, kw_only=True):
-    """Sends a chat message to everybody or, with ``room``, to a room."""
+class ChatIn(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Sends a chat message to all clients or, with ``room``, to the members of a room."""
 
     text: Text
     echo: bool | None = None
@@ -31,7 +31,7 @@ class ChatIn(compat.Room, frozen=True, kw_only=True):
 
 
 class ChatMessage(PayloadOut, frozen=True, kw_only=True):
-    """A client has sent a chat message to everybody."""
+    """A client has sent a chat message to all clients."""
 
     client_id: str
     name: str
@@ -41,8 +41,8 @@ class ChatMessage(PayloadOut, frozen=True, kw_only=True):
     offset: int
 
 
-class PrivateIn(DataIn, compat.Receiver, frozen=True, kw_only=True):
-    """Sends a message to one client."""
+class PrivateIn(DataIn, alternative_spellings.Receiver, frozen=True, kw_only=True):
+    """Sends a private message to one client."""
 
     spelled: ClassVar = ("to",)
 
@@ -57,11 +57,11 @@ class PrivateIn(DataIn, compat.Receiver, frozen=True, kw_only=True):
 
 
 class PrivateMessage(DataOut, frozen=True, kw_only=True):
-    """A client has sent a message to this client alone.
+    """A client has sent a private message to the receiving client.
 
     Attributes:
         sender: client id of the sender.
-        user: user of the sender.
+        user: user id of the sender.
         to: client id of the receiver.
     """
 
@@ -73,14 +73,24 @@ class PrivateMessage(DataOut, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class Typing(compat.Room, frozen=True, kw_only=True):
-    """Says that the client's user began or stopped typing: to everybody, a room or one client."""
+class Typing(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Reports that the client's user began or stopped typing.
+
+    Without ``room`` and ``to``, all clients are informed.
+    """
 
     to: Id | None = None
 
 
 class TypingNote(PayloadOut, frozen=True, kw_only=True):
-    """A client's user began or stopped typing: to everybody, to a room or to this client."""
+    """A client's user began or stopped typing.
+
+    Attributes:
+        client_id: the client whose user is typing.
+        name: display name of that client.
+        room: the room in which the user is typing; omitted if it is no room.
+        to: id of the only receiver; omitted if the message is for all clients or for a room.
+    """
 
     client_id: str
     name: str
@@ -89,7 +99,7 @@ class TypingNote(PayloadOut, frozen=True, kw_only=True):
 
 
 class Notification(DataOut, frozen=True, kw_only=True):
-    """The server notifies a user, on all connections of that user."""
+    """A notification from the server for one user, sent to all connections of that user."""
 
     title: str
     text: str = ""

@@ -1,4 +1,4 @@
-"""The connection itself: introduction, token, heartbeats, batches, answers and the end."""
+"""Message types about a connection: connect, tokens, heartbeats, batches, answers, disconnect."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from .. import limits
-from ..data import check_number
+from ..data_encoding import check_number
+from ..field_types import Id, Name, Text, Token, checked_info
 from ..message_type import MessageType
-from ..payload import DataOut, PayloadIn, PayloadOut
-from ..values import Id, Name, Text, Token, checked_info
+from ..payload_bases import DataOut, PayloadIn, PayloadOut
 from .files import Accept
 
 __all__ = [
@@ -35,17 +35,28 @@ __all__ = [
 
 
 class BatchSpec(PayloadIn, frozen=True, kw_only=True):
-    """How many messages the server collects, or for how many seconds, before it sends them."""
+    """Batching that a client asks for.
+
+    Attributes:
+        size: number of messages after which the server sends a batch.
+        delay: seconds after which the server sends a batch that is not full.
+    """
 
     size: Annotated[int, msgspec.Meta(ge=1, le=limits.BATCH_MAX_MESSAGES)] = 10
     delay: Annotated[float, msgspec.Meta(gt=0, le=limits.BATCH_MAX_DELAY)] = 0.1
 
 
 class Connect(PayloadIn, frozen=True, kw_only=True):
-    """Introduces the client; may be sent again to change something.
+    """Introduces the client. A client may send it again to change some of the fields.
 
     Attributes:
-        token: authenticates the client, where the server asks for it.
+        token: authenticates the client, if the server requires authentication.
+        name: display name of the client.
+        user: user id that the client claims; ignored if the server authenticates clients.
+        info: description of the client, shown to other clients in presence replies.
+        session: the ``session`` of an earlier welcome, which makes this connection the same sender.
+        batch: whether, or how, the server collects messages into batches.
+        heartbeat: seconds between ``ping`` messages from the server; without it there are none.
     """
 
     token: Token | None = None
@@ -64,13 +75,13 @@ class Connect(PayloadIn, frozen=True, kw_only=True):
 
 
 class Limits(PayloadOut, frozen=True, kw_only=True):
-    """Limits that a client has to keep.
+    """Limits that the server sets for the client's messages.
 
     Attributes:
-        message_size: bytes of a message.
-        file_chunk: bytes of data in one file chunk.
-        rate: messages a second, on average.
-        burst: messages at once, before the rate counts.
+        message_size: maximum size of a message in bytes.
+        file_chunk: maximum bytes of data in one file chunk.
+        rate: sustained rate limit in messages a second.
+        burst: number of messages that may be sent at once before the rate limit applies.
     """
 
     message_size: int
@@ -80,15 +91,16 @@ class Limits(PayloadOut, frozen=True, kw_only=True):
 
 
 class Welcome(PayloadOut, frozen=True, kw_only=True):
-    """The first message of every connection, and the answer to ``connect``.
+    """The first message on every connection, and the answer to ``connect``.
 
     Attributes:
-        client_id: id of the client for as long as this connection lives.
-        session: a secret that makes the next connection the same sender (see ``connect``).
-        user_count: connections now, this one included.
-        epoch, offset: the position of the chat with everybody.
-        recovered: after a reconnect with a position: true if nothing was lost.
-        ttl: seconds until the client's token expires; left out if it does not.
+        client_id: id of the client, valid as long as this connection.
+        session: a secret. The client's next connection sends it in ``connect`` to be the same
+            sender.
+        user_count: number of connections now, including this one.
+        epoch, offset: the current position of the public chat.
+        recovered: after a reconnect with a position, true if no publication was lost.
+        ttl: seconds until the client's token expires; omitted if it does not expire.
     """
 
     client_id: str
@@ -106,16 +118,16 @@ class Welcome(PayloadOut, frozen=True, kw_only=True):
 
 
 class Refresh(PayloadIn, frozen=True, kw_only=True):
-    """Sends a fresh token before the current one expires."""
+    """Sends a fresh token before the current token expires."""
 
     token: Token
 
 
 class Expiring(PayloadOut, frozen=True, kw_only=True):
-    """The client's token expires soon; ``refresh`` sends another one.
+    """The client's token expires soon. The client should send a fresh token in ``refresh``.
 
     Attributes:
-        ttl: seconds until then; after that the connection is closed with 4001.
+        ttl: seconds until the token expires. Then the server closes the connection with 4001.
     """
 
     ttl: float
@@ -128,12 +140,13 @@ class Disconnect(PayloadIn, frozen=True, kw_only=True):
 
 
 class Goodbye(PayloadOut, frozen=True, kw_only=True):
-    """The server ends the connection; for transports without close codes.
+    """The server is closing the connection. Sent over transports that have no close codes.
 
     Attributes:
-        code: close code that a WebSocket would get.
+        code: the close code that a WebSocket would get.
+        reason: the close reason, for people.
         retry: true if the client should reconnect.
-        retry_after: seconds to wait at least before that; left out if it does not matter.
+        retry_after: seconds to wait before reconnecting; omitted if there is no minimum.
     """
 
     code: int
@@ -143,7 +156,7 @@ class Goodbye(PayloadOut, frozen=True, kw_only=True):
 
 
 class Ping(PayloadIn, frozen=True, kw_only=True):
-    """Asks for a ``pong``."""
+    """Asks the server for a ``pong``."""
 
     timestamp: int | float | None = None
 
@@ -152,43 +165,47 @@ class Ping(PayloadIn, frozen=True, kw_only=True):
 
 
 class Pong(Ping, frozen=True, kw_only=True):
-    """Answers the server's ``ping``."""
+    """Answers a ``ping`` of the server."""
 
 
 class Time(PayloadOut, frozen=True, kw_only=True):
-    """Time of a heartbeat.
+    """Timestamp in a ``ping`` or ``pong`` from the server.
 
-    ``pong`` repeats the timestamp of the ``ping``, or has the server's if that had none.
+    ``pong`` repeats the timestamp of the client's ``ping``. If that had none, it is the server's
+    time.
     """
 
     timestamp: int | float
 
 
 class BatchIn(PayloadIn, frozen=True, kw_only=True):
-    """Several messages in one."""
+    """Several messages from a client in one message."""
 
     messages: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=limits.BATCH_MAX_MESSAGES)]
 
 
 class Batch(PayloadOut, frozen=True, kw_only=True):
-    """Several messages in one, in order."""
+    """Several messages from the server in one message, in order."""
 
     messages: list[msgspec.Raw]
 
 
 class Ack(DataOut, frozen=True, kw_only=True):
-    """The server has done what a message asked for, which decides the fields that are there.
+    """The server has done what a client's message requested.
+
+    The request decides which fields are present.
 
     Attributes:
-        epoch, offset: the position of the publication, or where a subscription begins.
-        duplicate: true if the id had been published before; the position is the first one's.
-        recovered: after ``since``: true if what follows continues it without a gap.
-        recoverable: false for a pattern, which has no position to return to.
-        member_count: members of the room, after joining or leaving.
-        rooms: the rooms left, where the client left all.
-        file, received: the transfer, and how many of its bytes the server has.
+        epoch, offset: position of the publication, or position at which a subscription begins.
+        duplicate: true if this id was published before; the position is that of the first
+            publication.
+        recovered: after ``since``, true if the following publications continue without a gap.
+        recoverable: false for a pattern, because a pattern has no position.
+        member_count: number of members of the room after joining or leaving.
+        rooms: the rooms that the client left, if it left all rooms.
+        file, received: id of the file transfer, and how many of its bytes the server has.
         ttl: seconds until the client's token expires.
-        data: result of a handler that the application added.
+        data: result of a handler that the application registered.
     """
 
     epoch: str | None = None
@@ -207,16 +224,16 @@ class Ack(DataOut, frozen=True, kw_only=True):
 
 
 class RateLimitIn(PayloadIn, frozen=True, kw_only=True):
-    """Asks how much the client may still send."""
+    """Asks how many messages the client may still send."""
 
 
 class RateLimit(PayloadOut, frozen=True, kw_only=True):
-    """How much the client may still send.
+    """The client's remaining message budget.
 
     Attributes:
-        limit: messages that may be sent at once by who has paused.
-        remaining: messages that may be sent now, this question counted.
-        reset: seconds until ``limit`` may be sent again.
+        limit: number of messages that a client may send at once after a pause.
+        remaining: number of messages that the client may send now, after this request.
+        reset: seconds until ``limit`` messages may be sent again.
     """
 
     limit: int
@@ -225,14 +242,14 @@ class RateLimit(PayloadOut, frozen=True, kw_only=True):
 
 
 class Error(PayloadOut, frozen=True, kw_only=True):
-    """The server has not done what a message asked for.
+    """The server has not done what a client's message requested.
 
     Attributes:
-        code: for programs, see docs/protocol.md.
-        message: for people: what was wrong and what to do.
+        code: error code for programs, see docs/protocol.md.
+        message: explanation for people: the problem and what to do.
         retry: true if the same message may succeed later.
-        retry_after: seconds to wait before that, if known.
-        remaining, reset: of ``rate_limited``: as in ``rate_limit``.
+        retry_after: seconds to wait before retrying, if known.
+        remaining, reset: for ``rate_limited`` only, as in ``rate_limit``.
     """
 
     code: str
@@ -258,9 +275,9 @@ MESSAGE_TYPES: Final = (
     MessageType("disconnect", incoming=Disconnect, outgoing=Goodbye, unsolicited=True),
     MessageType("ping", incoming=Ping, outgoing=Time, reply="pong", heartbeat=True),
     MessageType("pong", incoming=Pong, outgoing=Time, heartbeat=True),
-    # The messages inside count as activity, each by itself.
+    # A batch itself is no activity. Each message in it counts by its own type.
     MessageType("batch", incoming=BatchIn, outgoing=Batch, heartbeat=True),
-    # A client acknowledges chunks of a file, the server everything else.
+    # Clients acknowledge file chunks only. The server acknowledges all other messages.
     MessageType("ack", incoming=Accept, outgoing=Ack),
     MessageType("error", outgoing=Error),
 )

@@ -1,4 +1,4 @@
-"""Files: offered, sent in chunks, done or aborted; and downloaded."""
+"""Message types of file transfers: offer, chunk, done, abort, and acknowledgements of downloads."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from .. import compat, limits
+from .. import alternative_spellings, limits
+from ..field_types import Count, Id, Name, Sha256, Text
 from ..message_type import MessageType
-from ..payload import PayloadIn, PayloadOut
-from ..values import Count, Id, Name, Sha256, Text
+from ..payload_bases import PayloadIn, PayloadOut
 
 __all__ = [
     "Accept",
@@ -26,7 +26,7 @@ __all__ = [
 class FileOffer(PayloadIn, frozen=True, kw_only=True):
     """Offers a file to the server, to one client or to a room.
 
-    With the ``file`` id of an earlier offer, it resumes that transfer.
+    With the ``file`` id of an earlier offer, the message resumes that transfer.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.FILE_NAME_LENGTH)]
@@ -39,7 +39,7 @@ class FileOffer(PayloadIn, frozen=True, kw_only=True):
 
 
 class FileOffered(PayloadOut, frozen=True, kw_only=True):
-    """Offers a file to the client, which takes it with ``ack {file, offset}``.
+    """Offers a file to the client. The client accepts it with ``ack {file, offset}``.
 
     Attributes:
         sender: client id of the sender.
@@ -54,10 +54,11 @@ class FileOffered(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class FileChunk(compat.ChunkNumber, frozen=True, kw_only=True):
-    """A chunk of a file, from clients that cannot send the binary form.
+class FileChunk(alternative_spellings.ChunkNumber, frozen=True, kw_only=True):
+    """A chunk of a file, from a client that cannot send binary messages.
 
-    A chunk with ``chunkIndex`` and ``totalChunks`` belongs to the latest ``file_metadata``.
+    A chunk with ``chunkIndex`` and ``totalChunks`` belongs to the client's latest
+    ``file_metadata``.
     """
 
     spelled: ClassVar = ("file",)
@@ -73,7 +74,7 @@ class FileChunk(compat.ChunkNumber, frozen=True, kw_only=True):
 
 
 class FilePart(PayloadOut, frozen=True, kw_only=True):
-    """A chunk of a file, for clients that cannot take the binary form."""
+    """A chunk of a file, for a client that cannot receive binary messages."""
 
     file: str
     offset: int
@@ -81,21 +82,21 @@ class FilePart(PayloadOut, frozen=True, kw_only=True):
 
 
 class FileDone(PayloadIn, frozen=True, kw_only=True):
-    """Says that the client has sent all chunks."""
+    """The client has sent all chunks of a file."""
 
     file: Id
     sha256: Sha256 | None = None
 
 
 class FileAbort(PayloadIn, frozen=True, kw_only=True):
-    """Ends a transfer that is not complete."""
+    """Aborts a transfer that is not complete."""
 
     file: Id
     reason: Text = ""
 
 
 class FileNote(PayloadOut, frozen=True, kw_only=True):
-    """The server has all of a file (``file_done``), or ends its transfer (``file_abort``)."""
+    """The server has the whole file (``file_done``), or aborts its transfer (``file_abort``)."""
 
     file: str
     name: str | None = None
@@ -105,7 +106,12 @@ class FileNote(PayloadOut, frozen=True, kw_only=True):
 
 
 class Accept(PayloadIn, frozen=True, kw_only=True):
-    """Takes an offered file, and says how many of its bytes the client has."""
+    """Accepts an offered file, and acknowledges received bytes.
+
+    Attributes:
+        file: the file id.
+        offset: number of bytes of the file that the client has.
+    """
 
     file: Id
     offset: Count = 0

@@ -1,4 +1,4 @@
-"""Presence, joins and leaves, and the history of a place."""
+"""Message types of presence, joins and leaves, and the history of a room or channel."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from .. import compat, limits
+from .. import alternative_spellings, limits
+from ..field_types import Name
 from ..message_type import MessageType
-from ..payload import PayloadOut, Position
-from ..values import Name
+from ..payload_bases import PayloadOut, Position
 
 __all__ = ["History", "HistoryIn", "Member", "People", "Presence", "PresenceIn"]
 
 
 class Member(PayloadOut, frozen=True, kw_only=True):
-    """One client, as other clients see it."""
+    """One client as other clients see it: ids, name and info."""
 
     client_id: str
     name: str
@@ -27,10 +27,10 @@ class People(PayloadOut, frozen=True, kw_only=True):
     """Clients have joined or left, or users have come online or gone offline.
 
     Attributes:
-        client_id, name, user: of the first of ``users``, for clients that read no further.
-        count: clients or users that joined or left; ``users`` names them, up to a limit.
-        user_count: clients that are connected now, or members of ``room``; of ``user_online``
-            and ``user_offline``, users that are online now.
+        client_id, name, user: of the first entry of ``users``, for clients that read only one.
+        count: number of clients or users that joined or left. ``users`` lists them up to a limit.
+        user_count: number of connected clients now, or of members of ``room``. In ``user_online``
+            and ``user_offline``, the number of users that are online.
     """
 
     client_id: str
@@ -42,8 +42,8 @@ class People(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class PresenceIn(compat.Room, frozen=True, kw_only=True):
-    """Asks for the subscribers of a channel, the members of a room, or all clients."""
+class PresenceIn(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Requests the subscribers of a channel, the members of a room, or all clients."""
 
     channel: Name | None = None
 
@@ -52,7 +52,7 @@ class Presence(PayloadOut, frozen=True, kw_only=True):
     """Lists the subscribers of a channel, the members of a room, or all clients.
 
     Attributes:
-        count: of all of them; ``members`` names them, up to a limit.
+        count: number of all of them. ``members`` lists them up to a limit.
     """
 
     count: int
@@ -61,8 +61,8 @@ class Presence(PayloadOut, frozen=True, kw_only=True):
     room: str | None = None
 
 
-class HistoryIn(compat.Room, frozen=True, kw_only=True):
-    """Asks for the history of a channel, of a room, or of the chat."""
+class HistoryIn(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Requests the history of a channel, of a room, or of the public chat."""
 
     channel: Name | None = None
     since: Position | None = None
@@ -70,12 +70,12 @@ class HistoryIn(compat.Room, frozen=True, kw_only=True):
 
 
 class History(PayloadOut, frozen=True, kw_only=True):
-    """Publications from a history, oldest first, as whole messages.
+    """Publications from a history, oldest first, each as a whole message.
 
     Attributes:
-        epoch, offset: the position after the last of ``messages``, to ask on from.
-        more: true if there is more to ask for.
-        recovered: false if something between ``since`` and the first message is lost.
+        epoch, offset: the position after the last of ``messages``, for the next request.
+        more: true if the history has further messages.
+        recovered: false if a publication between ``since`` and the first message is lost.
     """
 
     epoch: str

@@ -1,12 +1,12 @@
-"""Channels: subscribing to them, and publishing to their subscribers."""
+"""Message types of channels: subscribe, unsubscribe, publish, publications and gaps."""
 
 from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from ..field_types import Name
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, PayloadIn, PayloadOut, Position
-from ..values import Name
+from ..payload_bases import DataIn, DataOut, PayloadIn, PayloadOut, Position
 
 __all__ = ["Gap", "Publication", "Publish", "Subscribe", "Unsubscribe"]
 
@@ -19,13 +19,13 @@ class Subscribe(PayloadIn, frozen=True, kw_only=True):
 
 
 class Unsubscribe(PayloadIn, frozen=True, kw_only=True):
-    """Ends a subscription."""
+    """Ends a subscription to a channel or pattern."""
 
     channel: Name
 
 
 class Publish(DataIn, PayloadIn, frozen=True, kw_only=True):
-    """Publishes to a channel."""
+    """Publishes ``data`` to a channel."""
 
     channel: Name
     data: Any = None
@@ -37,7 +37,7 @@ class Publication(DataOut, frozen=True, kw_only=True):
     """A client or the server has published to a channel.
 
     Attributes:
-        client_id, name: of the publisher; left out if it is the server.
+        client_id, name: of the publishing client; omitted if the server published.
     """
 
     channel: str
@@ -49,12 +49,13 @@ class Publication(DataOut, frozen=True, kw_only=True):
 
 
 class Gap(PayloadOut, frozen=True, kw_only=True):
-    """Publications are lost for this client and others on its node.
+    """The client missed publications that can no longer be sent to it.
 
     Attributes:
-        channel, room: where; neither for the chat. For a pattern it is not certain.
-        epoch, offset: the position now; left out for a pattern.
-        recovered: false.
+        channel, room: the channel or room; neither for the public chat. For a pattern, the loss is
+            not certain.
+        epoch, offset: the current position; omitted for a pattern.
+        recovered: always false.
     """
 
     recovered: bool

@@ -1,19 +1,19 @@
-"""Rooms: joining and leaving them, and messages to their members."""
+"""Message types of rooms: join, leave, and messages to the members."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from .. import compat
+from .. import alternative_spellings
+from ..field_types import Text
 from ..message_type import MessageType
-from ..payload import DataIn, DataOut, Position, required
-from ..values import Text
+from ..payload_bases import DataIn, DataOut, Position, required
 
 __all__ = ["JoinRoom", "LeaveRoom", "RoomIn", "RoomMessage"]
 
 
-class JoinRoom(compat.Room, frozen=True, kw_only=True):
-    """Joins a room; with ``since``, the messages after that position follow."""
+class JoinRoom(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Joins a room. With ``since``, the server then sends the messages after that position."""
 
     spelled: ClassVar = ("room",)
 
@@ -23,12 +23,12 @@ class JoinRoom(compat.Room, frozen=True, kw_only=True):
         required(self.where, "room")
 
 
-class LeaveRoom(compat.Room, frozen=True, kw_only=True):
-    """Leaves a room, or all rooms if it names none."""
+class LeaveRoom(alternative_spellings.Room, frozen=True, kw_only=True):
+    """Leaves a room, or all rooms if no room is named."""
 
 
-class RoomIn(DataIn, compat.Room, frozen=True, kw_only=True):
-    """Sends a message to a room that the client is a member of."""
+class RoomIn(DataIn, alternative_spellings.Room, frozen=True, kw_only=True):
+    """Sends a message to a room. The client must be a member."""
 
     spelled: ClassVar = ("room",)
 
@@ -44,7 +44,7 @@ class RoomIn(DataIn, compat.Room, frozen=True, kw_only=True):
 
 
 class RoomMessage(DataOut, frozen=True, kw_only=True):
-    """A member has sent a message to a room."""
+    """A member of a room has sent a message to the room."""
 
     room: str
     client_id: str

@@ -1,8 +1,8 @@
-"""Fan-out with shared frames: a message is framed and compressed once for many connections."""
+"""Fan-out with shared frames: encode and compress a message once for many connections."""
 
 from __future__ import annotations
 
 from .broadcasting import broadcast
-from .group import Flushed, Group
+from .connection_group import Flushed, Group
 
 __all__ = ["Flushed", "Group", "broadcast"]

@@ -1,4 +1,4 @@
-"""``rtmon.broadcast``: send one message to any set of connections, framed once."""
+"""``rtmon.broadcast``: send one message to many connections, encoded only once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from .shared_frames import (
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 
 TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
-"""Up to version 15, the library's ``broadcast`` has no ``text``: the message is converted."""
+"""False for websockets up to 15, whose ``broadcast`` has no option ``text``. There the message is
+converted instead."""
 
 
 def broadcast(  # noqa: C901, PLR0912 - flat on purpose
@@ -39,26 +40,26 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
     text: bool | None = None,
     raise_exceptions: bool = False,
 ) -> None:
-    """Send a message to several connections of ``websockets``, without waiting for any.
+    """Send a message to several connections of ``websockets``, without waiting for any of them.
 
-    A drop-in for ``websockets.broadcast``: the same connections are written to, whether their
-    buffers are full or not, and the same ones are skipped. The frame is built once, and the same
-    bytes are written to all; where a connection negotiated ``server_no_context_takeover`` they
-    are compressed, once for each setting of the compressor, and elsewhere they are not.
-    For other connections and untested versions of ``websockets``, the library's own methods send
-    the message.
+    This is a drop-in replacement for ``websockets.broadcast``: it writes to the same connections,
+    also if their write buffers are full, and skips the same connections. The frame is encoded once,
+    and the same bytes are written to all connections. For connections that negotiated
+    ``server_no_context_takeover`` the frame is compressed, once for each compression setting. For
+    others it is not compressed. Some connections cannot share frames, and some versions of
+    ``websockets`` are not tested: there the library's own methods send the message.
 
     Args:
-        connections: the recipients; copied first.
-        message: ``str`` for a text message, bytes for a binary one.
-        text: send text for bytes that are UTF-8 (True), or binary for ``str`` (False).
-        raise_exceptions: raise errors instead of logging them.
+        connections: the recipients. They are copied first, so the collection may change.
+        message: ``str`` for a text message, bytes-like for a binary message.
+        text: True to send bytes that are UTF-8 as text; False to send a ``str`` as binary.
+        raise_exceptions: True to raise errors instead of logging them.
 
     Raises:
         TypeError: the message is neither ``str`` nor bytes-like.
-        UnicodeError: it has a surrogate, which no text may; or ``text`` is true of bytes that are
-            not UTF-8, and the library, up to version 15, has no such option.
-        ExceptionGroup: the errors, with ``raise_exceptions``.
+        UnicodeError: the text contains a surrogate, which is not allowed. With websockets up to 15,
+            also if ``text`` is True and the bytes are not UTF-8.
+        ExceptionGroup: the errors of all connections, with ``raise_exceptions``.
     """
     if obstacle() is not None:
         by_the_library(list(connections), message, text=text, raise_exceptions=raise_exceptions)
@@ -101,7 +102,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
                 write_own(connection, (Piece(opcode, data, data_frame, message, None),))
             else:
                 connection.transport.write(data_frame)
-        except Exception as exc:  # noqa: BLE001 - one that fails must not take others with it
+        except Exception as exc:  # noqa: BLE001 - a failed write must not stop the others
             if raise_exceptions:
                 exceptions.append(RuntimeError("failed to write message"))
                 exceptions[-1].__cause__ = exc
@@ -117,7 +118,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
 
 
 def log_skipped(connection: Connection, exc: BaseException) -> None:
-    """Log that a transport raised, in the library's words."""
+    """Log that a connection was skipped because its transport raised; the text is the library's."""
     said = traceback.format_exception_only(exc)[0].strip()
     connection.logger.warning("skipped broadcast: failed to write message: %s", said)
 
@@ -129,7 +130,7 @@ def by_the_library(
     text: bool | None,
     raise_exceptions: bool,
 ) -> None:
-    """Send a message to several connections, each framed by its own protocol."""
+    """Send a message with ``websockets.broadcast``, which encodes it for each connection."""
     options = {}
     if text is not None and TAKES_TEXT:
         options["text"] = text

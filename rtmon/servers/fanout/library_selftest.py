@@ -1,4 +1,4 @@
-"""Decides if frames can be shared: does the inside of ``websockets`` look as that expects?"""
+"""Self-test: check that the installed ``websockets`` works inside as shared frames require."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLOSING, OPEN
 
 from ...probes.websockets import library_selftest
-from ...probes.websockets.memory_connection import MemoryConnection
+from ...probes.websockets.in_memory_connection import MemoryConnection
 from ..turbo import fast_path
 from .shared_frames import frame, setting
 
@@ -28,9 +28,10 @@ logger = logging.getLogger("rtmon")
 
 @functools.cache
 def obstacle() -> str | None:
-    """Return why frames cannot be shared here, None if they can; logged once.
+    """Return the reason why connections cannot share frames; None if they can. Logged once.
 
-    Shared frames, and what is looked at before one is written, are compared with the library's own.
+    The test compares shared frames with the library's own frames. It also compares the attributes
+    that are read before a shared frame is written, in each state of a connection.
     """
     found = (
         fast_path.obstacle(ServerConnection)
@@ -72,7 +73,7 @@ def _compressing(takeover: bool | None) -> dict[str, Any]:  # noqa: FBT001 - thr
 
 
 async def _compare_states() -> str | None:
-    """Whether what is looked at before a shared frame is written tells what it is taken for."""
+    """Check the attributes that are read before a shared frame is written, in each state."""
     pair = MemoryConnection(ServerConnection)
     await pair.open()
     connection, protocol = pair.connection, pair.connection.protocol

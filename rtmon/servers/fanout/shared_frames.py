@@ -1,4 +1,4 @@
-"""Build frames that can be shared by many connections, and decide which connections can."""
+"""Encode frames that many connections can share, and decide which connections can share them."""
 
 from __future__ import annotations
 
@@ -30,29 +30,37 @@ __all__ = [
 ]
 
 Sendable: TypeAlias = str | bytes | bytearray | memoryview
-"""What is sent as one message."""
+"""Types of a message: text, or bytes for a binary message."""
 
 Blocked: TypeAlias = Callable[[Any, Any], object]
-"""Called with a connection that cannot be written to, and a message."""
+"""A function called with a connection to which a message cannot be written, and the message."""
 
 Setting: TypeAlias = tuple[Any, ...] | None
-"""Compression parameters without context takeover: window bits, then the arguments for zlib. None
-if a shared frame is not compressed."""
+"""Compression parameters of a shared frame: window bits, then the arguments for zlib. None if it is
+not compressed."""
 
 
 class Kind(enum.Enum):
-    """How frames can be sent to a class of connections."""
+    """How a shared frame can be written to connections of a class."""
 
     OWN = enum.auto()
-    """Probed by rtmon: it flushes the groups that it is in, and counts its messages."""
+    """The class has rtmon's probe. It writes pending group messages first, and counts messages."""
     PLAIN = enum.auto()
-    """It only writes its protocol's bytes to the transport."""
+    """The class writes the bytes of its protocol to the transport, and does nothing else."""
     FOREIGN = enum.auto()
-    """A client's, or one with its own way of sending: messages go through the library."""
+    """The class is a client's, or sends in its own way. Messages are sent by the library."""
 
 
 class Piece(NamedTuple):
-    """A message: its frame, its original form, and the callback for blocked connections."""
+    """A published message.
+
+    Attributes:
+        opcode: text or binary.
+        data: the payload.
+        frame: the encoded frame, which connections share.
+        message: the message as it was published.
+        on_blocked: called if the message cannot be written to a connection; None for the group's.
+    """
 
     opcode: Opcode
     data: bytes
@@ -62,7 +70,7 @@ class Piece(NamedTuple):
 
 
 def kind_of(connection_class: type[Any]) -> Kind:
-    """Return how frames can be sent to a class of connections."""
+    """Return how a shared frame can be written to connections of a class."""
     if not issubclass(connection_class, ServerConnection):
         return Kind.FOREIGN
     if issubclass(connection_class, CountingConnection):
@@ -73,7 +81,10 @@ def kind_of(connection_class: type[Any]) -> Kind:
 
 
 def shareable(protocol: Any) -> bool:
-    """Return True if a server protocol does nothing with a message but compress and frame it."""
+    """Return True if a server protocol only compresses and frames messages.
+
+    Other protocol classes or extensions might change a message, so they cannot share frames.
+    """
     extensions = protocol.extensions
     return (
         type(protocol) is ServerProtocol
@@ -83,7 +94,10 @@ def shareable(protocol: Any) -> bool:
 
 
 def is_fragmenting(connection: Any) -> bool:
-    """Return True if a connection is in the middle of a fragmented message, in any version."""
+    """Return True if a connection is in the middle of sending a fragmented message.
+
+    Works with all supported versions of ``websockets``.
+    """
     return (
         getattr(connection, "send_in_progress", None) is not None
         or getattr(connection, "fragmented_send_waiter", None) is not None  # up to version 15
@@ -92,11 +106,11 @@ def is_fragmenting(connection: Any) -> bool:
 
 
 def setting(extensions: list[Any]) -> Setting:
-    """Return how a frame for a connection with these extensions may be compressed.
+    """Return how a shared frame may be compressed for a connection with these extensions.
 
-    With context takeover, a frame depends on earlier messages of the same connection: other
-    connections would silently decompress it to another message. Uncompressed
-    (RSV1 = 0), a message is right on every connection (RFC 7692, section 6).
+    With context takeover, a compressed frame depends on earlier messages of its connection. Other
+    connections would decompress it to a wrong message, without an error. An uncompressed frame
+    (RSV1 = 0) is valid on every connection (RFC 7692, section 6).
     """
     if extensions and extensions[0].local_no_context_takeover:
         deflate = extensions[0]
@@ -105,10 +119,15 @@ def setting(extensions: list[Any]) -> Setting:
 
 
 def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: FBT001 - the library's
-    """Return a message as opcode and bytes.
+    """Return the opcode and the payload of a message.
+
+    Args:
+        message: ``str`` or bytes-like.
+        text: True to send bytes as text, False to send a ``str`` as binary, None for the type's
+            usual opcode.
 
     Raises:
-        TypeError: it is neither ``str`` nor bytes-like.
+        TypeError: the message is neither ``str`` nor bytes-like.
     """
     if isinstance(message, str):
         return (Opcode.BINARY if text is False else Opcode.TEXT), message.encode()
@@ -118,11 +137,11 @@ def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: F
 
 
 def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
-    """Return the message as one unmasked frame."""
+    """Return the message as one unmasked frame, compressed with the given setting if not None."""
     if setting is None:
         return Frame(opcode, data).serialize(mask=False)
     bits, *settings = setting
-    # A new protocol, because a connection's may be in the middle of a fragmented message.
+    # A new compressor: that of a connection may be in the middle of a fragmented message.
     deflate = PerMessageDeflate(
         remote_no_context_takeover=True,
         local_no_context_takeover=True,
@@ -134,10 +153,10 @@ def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
 
 
 def write_own(connection: Any, pieces: Sequence[Piece]) -> None:
-    """Write messages to a probed connection, after its queued ones, and count them.
+    """Write messages to a connection with a probe, after its pending messages, and count them.
 
     Raises:
-        Exception: raised by the transport; nothing is counted.
+        Exception: the transport raised. Then nothing is counted.
     """
     tally = connection._tally  # noqa: SLF001 - rtmon's own
     if tally.groups:
@@ -151,5 +170,5 @@ def write_own(connection: Any, pieces: Sequence[Piece]) -> None:
         meter.own_wire_out += len(data)
         meter.ledger.wire_out += len(data)
         meter.mark()
-    except Exception as exc:  # noqa: BLE001 - nothing that goes wrong in counting reaches anybody
+    except Exception as exc:  # noqa: BLE001 - an error of counting must not reach the application
         connection.monitor.probe_failed(exc)

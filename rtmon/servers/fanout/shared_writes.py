@@ -1,4 +1,4 @@
-"""Write the same bytes to the members of a group that share them, once a loop iteration."""
+"""Write the same bytes to several connections of a group, once per iteration of the event loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ __all__ = ["GroupEvents", "SharedWrites"]
 
 
 class GroupEvents:
-    """Counts that a group collects from its sets of members.
+    """Counters of a group, and callbacks to the group.
+
+    Args:
+        refused: called with a connection and the messages that cannot be written to it now.
+        discard: called with a connection that has ended.
 
     Attributes:
-        delivered: messages handed to transports, one for each connection.
-        bytes: their payload, in bytes.
-        skipped: messages not handed to a transport, one for each connection.
+        delivered: number of messages handed to transports; a message counts once per connection.
+        bytes: size of their payloads, in bytes.
+        skipped: number of messages not handed to a transport; a message counts once per connection.
     """
 
     __slots__ = ("bytes", "delivered", "discard", "refused", "skipped")
@@ -39,7 +43,7 @@ class GroupEvents:
 
 
 class GroupMember:
-    """A probed connection in a group; implements ``GroupMembership``."""
+    """A connection with a probe, as a member of a group; implements ``GroupMembership``."""
 
     __slots__ = ("_connection", "_lane", "share")
 
@@ -49,29 +53,29 @@ class GroupMember:
         self.share = share
 
     def flush(self, *, begins: bool) -> None:
-        """Write the connection's queued messages before its own next frame."""
+        """Write the group's pending messages to the connection, before its own next frame."""
         if self._lane.pending:
             self._lane.catch_up(self._connection, begins=begins)
 
     def leave(self) -> None:
-        """Remove the connection, which has ended."""
+        """Remove the connection from the group, because it has ended."""
         self._lane.tidings.discard(self._connection)
 
 
 class SharedWrites:
-    """The members of a group that get the same bytes, and share their counters.
+    """The connections of a group that get the same bytes and share their counters.
 
     Args:
-        key: the group's key for it.
-        setting: the compression of their messages.
-        tidings: the group's counts.
-        joins: True if messages wait for the end of the loop iteration, as only probed connections
-            can.
+        key: key of this object in the group.
+        setting: compression setting of the messages.
+        tidings: counters of the group, and callbacks to it.
+        joins: True if messages are collected until the end of the loop iteration. This is possible
+            only for connections with a probe.
         shared: the shared counters; None if messages are not counted.
-        now: monotonic clock in seconds; None if messages are not counted.
+        now: returns monotonic seconds; None if messages are not counted.
 
     Attributes:
-        pending: messages published and not yet written, in order.
+        pending: messages that are published and not yet written, in order.
     """
 
     def __init__(
@@ -90,9 +94,9 @@ class SharedWrites:
         self.joins = joins
         self.pending: list[Piece] = []
         self._members: dict[Any, GroupMember | None] = {}
-        # Iterated for each message: a tuple, since the set may change meanwhile.
+        # A tuple: it is iterated over for each message, and the set may change meanwhile.
         self._row: tuple[tuple[Any, Any, Callable[[bytes], None]], ...] | None = ()
-        # Connection → number of pending messages that it has had, or must not get.
+        # Connection → number of the pending messages that it already has or must not get.
         self._ahead: dict[Any, int] = {}
         self._shared = shared
         self._now = now
@@ -101,7 +105,7 @@ class SharedWrites:
         return len(self._members)
 
     def add(self, connection: Any) -> None:
-        """Add a connection, which gets the messages published from now on."""
+        """Add a connection. It gets the messages that are published from now on."""
         member: GroupMember | None = None
         if self.joins:
             tally = connection._tally  # noqa: SLF001 - rtmon's own
@@ -114,7 +118,7 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def discard(self, connection: Any) -> None:
-        """Remove a connection after writing the messages published before."""
+        """Remove a connection, after writing the messages that were published before."""
         self._hand_over(connection)
         member = self._members.pop(connection)
         self._row = None
@@ -126,7 +130,10 @@ class SharedWrites:
                 member.share.leave()
 
     def put(self, piece: Piece, skip: Iterable[Any]) -> None:
-        """Publish a message to all but some connections, which get their pending messages now."""
+        """Publish a message to all connections except those in ``skip``.
+
+        Connections in ``skip`` get their pending messages now.
+        """
         skipping = [connection for connection in skip if connection in self._members]
         for connection in skipping:
             self._hand_over(connection)
@@ -135,7 +142,7 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def catch_up(self, connection: Any, *, begins: bool) -> None:
-        """Write one connection's pending messages, unless it is sending a fragmented message."""
+        """Write the pending messages to one connection, unless it sends a fragmented message."""
         if begins or _is_between(connection):
             self._hand_over(connection, begins=begins)
 
@@ -163,7 +170,7 @@ class SharedWrites:
             ):
                 try:
                     write(data)
-                except Exception as exc:  # noqa: BLE001 - one that fails must not take others with it
+                except Exception as exc:  # noqa: BLE001 - a failed write must not stop the others
                     log_skipped(connection, exc)
                     failed.append(connection)
             else:
@@ -184,12 +191,12 @@ class SharedWrites:
             self._give(connection, pieces, begins=begins)
 
     def _give(self, connection: Any, pieces: Sequence[Piece], *, begins: bool) -> None:
-        """Write to one connection that has had more or fewer messages than the others."""
+        """Write messages to one connection that needs other messages than the rest."""
         free = connection.protocol.state is OPEN and not connection.paused
         if free and (begins or _is_between(connection)):
             try:
                 write_own(connection, pieces)
-            except Exception as exc:  # noqa: BLE001 - nobody else's trouble
+            except Exception as exc:  # noqa: BLE001 - a failed write must not stop the others
                 log_skipped(connection, exc)
                 self.tidings.skipped += len(pieces)
             else:
@@ -209,7 +216,7 @@ class SharedWrites:
     def _count(
         self, pieces: Sequence[Piece], wire: int, receivers: int, without: Iterable[Any]
     ) -> None:
-        """Count a write to all connections but some."""
+        """Count a write to all connections except ``without``."""
         sizes = [(piece.opcode, len(piece.data)) for piece in pieces]
         self.tidings.delivered += receivers * len(pieces)
         self.tidings.bytes += receivers * sum(size for _, size in sizes)

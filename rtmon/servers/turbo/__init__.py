@@ -1,1 +1,1 @@
-"""Faster paths for connections of ``websockets``, on the versions they were tested with."""
+"""Faster code for server connections of ``websockets``, for the versions it was tested with."""

@@ -1,13 +1,13 @@
-"""The fast path: receive and send ordinary messages without the library's general machinery.
+"""The fast path: receive and send ordinary messages with fewer function calls than the library.
 
-A whole, unfragmented, uncompressed frame needs no parser that can stop in the middle, and a
-message sent on an open connection that is not paused needs no context that can wait. Those are
-done here in a few flat lines; everything else goes through the library's own code, from exactly
-the state it would have been in. What an application can see is the same: messages, bytes written,
-exceptions, states, close codes.
+An unfragmented, uncompressed frame that was received completely needs no parser that can stop in
+the middle. A message on an open connection whose writing is not paused needs no context that can
+wait. Such messages are handled here in a few lines of code. All others are handled by the library's
+own code, which finds the connection in exactly the state that it would have without this class. An
+application sees no difference: messages, bytes on the wire, exceptions, states, close codes.
 
-This stands in front of :mod:`~rtmon.probes.websockets.inlined_calls`, and is used under the same
-conditions.
+This mix-in comes before the one of :mod:`~rtmon.probes.websockets.inlined_calls`, and is used under
+the same conditions.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from ...probes.websockets import inlined_calls
-from .handshake import QuickHandshake
-from .keepalive import SharedKeepalive
+from .fast_handshake import QuickHandshake
+from .shared_keepalive import SharedKeepalive
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # the same in Python, for platforms without a compiled wheel
+except ImportError:  # there is no compiled wheel for this platform: use the Python version
     from websockets.utils import apply_mask
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ REPLACED = (
     "keepalive",
     "ping",
 )
-"""Methods that the fast path replaces, or whose work it does without calling them."""
+"""Methods of the library that the fast path replaces, or whose work it does without a call."""
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
-    """Mix-in before a connection class with inlined calls: handles whole, uncompressed messages."""
+    """Mix-in before a connection class with inlined calls; handles whole, uncompressed messages."""
 
     monitor: ClassVar[Recorder]
     _tally: FrameCounter
@@ -86,8 +86,8 @@ class FastPath(QuickHandshake, SharedKeepalive):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # Break reference cycles, which would wait for a full garbage collection.
-        # The stream has ended and the state is CLOSED: nothing more is parsed or sent.
+        # Break reference cycles, which only a full garbage collection would find. The stream has
+        # ended and the state is CLOSED, so nothing more is parsed or sent.
         try:
             protocol: Any = self.protocol
             protocol.parser.close()
@@ -158,7 +158,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
                 try:  # noqa: SIM105 - suppress() costs a microsecond
                     data = message.encode()
                 except UnicodeEncodeError:
-                    pass  # the library handles it
+                    pass  # the library's own code raises the error
             elif kind is bytes:
                 opcode = _TEXT if text is True else _BINARY
                 data = message
@@ -194,7 +194,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         return self._tally.between
 
     async def _write_failed(self, exc: Exception) -> None:
-        """Handle an exception of the transport as the library does."""
+        """Handle an exception of the transport in the same way as the library."""
         self.set_connection_exc(exc)
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)
@@ -202,15 +202,15 @@ class FastPath(QuickHandshake, SharedKeepalive):
 
 
 FRONT = (FastPath, inlined_calls.InlinedCalls)
-"""Mix-ins before a counting class on this path."""
+"""Mix-ins that come before a counting connection class on the fast path."""
 
 
 def _ended(frame: Frame) -> None:
-    """Replace ``send_frame`` once a connection is lost."""
+    """Replace ``send_frame`` after a connection is lost; do nothing."""
 
 
 def _is_between(connection: ServerConnection) -> bool:
-    """Return True if the next byte begins the first frame of a message, and no data is buffered."""
+    """Return True if the next received byte begins a message, and no received data is buffered."""
     protocol = connection.protocol
     if (
         protocol.extensions
@@ -220,8 +220,8 @@ def _is_between(connection: ServerConnection) -> bool:
         or protocol.debug
     ):
         return False
-    # An empty buffer is not enough: the parser consumes a frame header in parts.
-    # Protocol.parse() waits at a frame's beginning; ServerProtocol.parse() delegates to it.
+    # An empty buffer is not enough, because the parser consumes a frame header in parts.
+    # Protocol.parse() waits at the beginning of a frame; ServerProtocol.parse() delegates to it.
     parser: Any = protocol.parser
     if parser.gi_code is _SERVER_PARSE:
         parser = parser.gi_yieldfrom
@@ -232,12 +232,12 @@ def _is_between(connection: ServerConnection) -> bool:
 
 
 def obstacle(base: type[Connection]) -> str | None:
-    """Return why the fast path cannot be used, None if it can.
+    """Return the reason why the fast path cannot be used; None if it can.
 
-    :mod:`~rtmon.probes.websockets.library_selftest` checks at run time what this cannot.
+    More is checked at run time by :mod:`~rtmon.probes.websockets.library_selftest`.
 
     Args:
-        base: the connection class below.
+        base: the connection class that the fast path would come before.
     """
     if not issubclass(base, ServerConnection):
         return "it is for the connections of servers"

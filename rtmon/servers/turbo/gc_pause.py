@@ -1,14 +1,14 @@
 """Pause Python's garbage collector while hundreds of connections a second are being opened.
 
 The collector scans all live objects whenever their number has grown by a quarter. While thousands
-of connections are being opened, it scans again and again, and takes up to a third of the server's
-CPU time without finding garbage. So it is paused during a connection storm. The pause applies to
-the whole process, which is why it is short; the first collection afterwards finds the garbage.
-Where the collector is off already, it is left alone.
+of connections are being opened, it scans again and again. This takes up to a third of the server's
+CPU time and finds no garbage. So the collector is paused during a connection storm. The pause
+applies to the whole process, so it is short. The first collection after it finds the garbage. If
+the program has switched the collector off, it stays off.
 
-A connection that ends is garbage that only the collector finds, with the messages that it had
-received: the library keeps exceptions whose tracebacks refer to it. So a pause ends when
-connections end: clients that connect and leave at once cannot fill the memory.
+An ended connection can be garbage that only the collector finds, together with the messages that it
+received, because the library keeps exceptions whose tracebacks refer to the connection. So a pause
+ends when connections end. Otherwise clients that connect and leave at once could fill the memory.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from ...core.guarded_connection import Guarded
+from ...core.flood_protection import Guarded
 
 __all__ = ["CALM", "CROWD", "LEFT", "LONGEST", "WITHIN", "GCPause"]
 
 CROWD = 250
-"""Connections opened within :data:`WITHIN` that start a pause."""
+"""Number of connections opened within :data:`WITHIN` seconds that start a pause."""
 
 WITHIN = 0.5
-"""Length of the window in which connections are counted, in seconds."""
+"""Length of the time window in which opened connections are counted, in seconds."""
 
 CALM = 2.0
-"""Seconds without a connection storm after which a pause ends: longer than thousands of clients
-need to reconnect after an outage."""
+"""Seconds after the last connection storm at which a pause ends. Thousands of clients need less
+time to reconnect after an outage."""
 
 LONGEST = 10.0
-"""Longest pause, in seconds."""
+"""Longest duration of a pause, in seconds."""
 
 
 LEFT = 64
-"""Number of connections whose end during a pause ends the pause."""
+"""Number of connections that end during a pause after which the pause ends."""
 
 
 class GCPause:
@@ -46,10 +46,10 @@ class GCPause:
 
     Args:
         create: creates a connection.
-        calm: seconds without a storm that end a pause; the next pause starts a quarter of it later
-            at the earliest.
-        longest: longest pause, in seconds.
-        now: reads the monotonic clock, in seconds.
+        calm: seconds after the last storm at which a pause ends. The next pause begins at least a
+            quarter of this time later.
+        longest: longest duration of a pause, in seconds.
+        now: returns monotonic seconds.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GCPause:
 
     @classmethod
     def of(cls, connection_class: type[Guarded]) -> Self:
-        """Return a factory for connections of a class that reports their ends."""
+        """Return an object that creates connections of a class and is told when they end."""
         pause = cls(connection_class)
         connection_class.on_lost = pause.lost
         return pause
@@ -87,12 +87,12 @@ class GCPause:
                 self._left = 0
                 self._over.clear()
                 gc.disable()
-                # On a thread, so that the pause ends even if the event loop is blocked.
+                # On a thread: the pause must end even if the event loop is blocked.
                 threading.Thread(target=self._pause, name="rtmon-gc-pause", daemon=True).start()
         return self._create(*args, **kwargs)
 
     def lost(self) -> None:
-        """Count a connection that has ended."""
+        """Count a connection that has ended; after enough of them, end the pause."""
         self._left += 1
         if self._left >= LEFT:
             self._over.set()

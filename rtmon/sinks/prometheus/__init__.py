@@ -21,7 +21,7 @@ try:
 except ImportError:
     raise MissingExtra("/metrics", "prometheus_client", "prometheus") from None
 
-from .buckets import BOUNDS
 from .collector import exposition, families, registry
+from .histogram_buckets import BOUNDS
 
 __all__ = ["BOUNDS", "exposition", "families", "registry"]

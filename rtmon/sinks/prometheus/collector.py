@@ -16,8 +16,8 @@ from ...metrics.columns import LABELS, Column
 from ...metrics.histogram import Histogram
 from ...metrics.safe_text import safe_text
 from . import socketio
-from .buckets import cumulative
-from .naming import CAUSES, CHANNELS, family, measured
+from .histogram_buckets import cumulative
+from .metric_names import CAUSES, CHANNELS, family, measured
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

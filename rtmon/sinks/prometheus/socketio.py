@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...metrics.columns import SOCKETIO, Column
 from ...metrics.histogram import Histogram
-from .buckets import cumulative
-from .naming import family, prefixed
+from .histogram_buckets import cumulative
+from .metric_names import family, prefixed
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

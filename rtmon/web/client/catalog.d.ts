@@ -3,59 +3,60 @@
  * not edit.
  */
 
-/** Limits that a client has to keep. */
+/** Limits that the server sets for the client's messages. */
 export interface Limits {
-  /** Bytes of a message. */
+  /** Maximum size of a message in bytes. */
   message_size: number;
-  /** Bytes of data in one file chunk. */
+  /** Maximum bytes of data in one file chunk. */
   file_chunk: number;
-  /** Messages a second, on average. */
+  /** Sustained rate limit in messages a second. */
   rate: number;
-  /** Messages at once, before the rate counts. */
+  /** Number of messages that may be sent at once before the rate limit applies. */
   burst: number;
 }
 
-/** The first message of every connection, and the answer to `connect`. */
+/** The first message on every connection, and the answer to `connect`. */
 export interface Welcome {
-  /** Id of the client for as long as this connection lives. */
+  /** Id of the client, valid as long as this connection. */
   client_id: string;
   name: string;
-  /** A secret that makes the next connection the same sender (see `connect`). */
+  /** A secret. The client's next connection sends it in `connect` to be the same sender. */
   session: string;
-  /** Connections now, this one included. */
+  /** Number of connections now, including this one. */
   user_count: number;
   protocol: string;
   server: string;
-  /** The position of the chat with everybody. */
+  /** The current position of the public chat. */
   epoch: string;
-  /** The position of the chat with everybody. */
+  /** The current position of the public chat. */
   offset: number;
   limits: Limits;
   user?: string;
-  /** After a reconnect with a position: true if nothing was lost. */
+  /** After a reconnect with a position, true if no publication was lost. */
   recovered?: boolean;
-  /** Seconds until the client's token expires; left out if it does not. */
+  /** Seconds until the client's token expires; omitted if it does not expire. */
   ttl?: number;
 }
 
-/** The client's token expires soon; `refresh` sends another one. */
+/** The client's token expires soon. The client should send a fresh token in `refresh`. */
 export interface Expiring {
-  /** Seconds until then; after that the connection is closed with 4001. */
+  /** Seconds until the token expires. Then the server closes the connection with 4001. */
   ttl: number;
 }
 
-/** The server ends the connection; for transports without close codes. */
+/** The server is closing the connection. Sent over transports that have no close codes. */
 export interface Goodbye {
-  /** Close code that a WebSocket would get. */
+  /** The close code that a WebSocket would get. */
   code: number;
+  /** The close reason, for people. */
   reason: string;
   /** True if the client should reconnect. */
   retry: boolean;
-  /** Seconds to wait at least before that; left out if it does not matter. */
+  /** Seconds to wait before reconnecting; omitted if there is no minimum. */
   retry_after?: number;
 }
 
-/** One client, as other clients see it. */
+/** One client as other clients see it: ids, name and info. */
 export interface Member {
   client_id: string;
   name: string;
@@ -65,24 +66,24 @@ export interface Member {
 
 /** Clients have joined or left, or users have come online or gone offline. */
 export interface People {
-  /** Of the first of `users`, for clients that read no further. */
+  /** Of the first entry of `users`, for clients that read only one. */
   client_id: string;
-  /** Of the first of `users`, for clients that read no further. */
+  /** Of the first entry of `users`, for clients that read only one. */
   name: string;
   /**
-   * Clients that are connected now, or members of `room`; of `user_online` and `user_offline`,
-   * users that are online now.
+   * Number of connected clients now, or of members of `room`. In `user_online` and `user_offline`,
+   * the number of users that are online.
    */
   user_count: number;
-  /** Clients or users that joined or left; `users` names them, up to a limit. */
+  /** Number of clients or users that joined or left. `users` lists them up to a limit. */
   count: number;
   users: Member[];
-  /** Of the first of `users`, for clients that read no further. */
+  /** Of the first entry of `users`, for clients that read only one. */
   user?: string;
   room?: string;
 }
 
-/** A client has sent a chat message to everybody. */
+/** A client has sent a chat message to all clients. */
 export interface ChatMessage {
   client_id: string;
   name: string;
@@ -92,16 +93,16 @@ export interface ChatMessage {
   offset: number;
 }
 
-/** A client has sent a message to this client alone. */
+/** A client has sent a private message to the receiving client. */
 export interface PrivateMessage {
-  /** Like JSON, or bytes as a whole. */
+  /** A JSON-like value, or bytes. */
   data?: any;
-  /** `base64` where `data` is bytes and the codec has no binary. */
+  /** `base64` if `data` is bytes and the codec cannot carry bytes. */
   encoding?: string;
   /** Client id of the sender. */
   from: string;
   name: string;
-  /** User of the sender. */
+  /** User id of the sender. */
   user?: string;
   /** Client id of the receiver. */
   to: string;
@@ -109,30 +110,34 @@ export interface PrivateMessage {
   text?: string;
 }
 
-/** A client's user began or stopped typing: to everybody, to a room or to this client. */
+/** A client's user began or stopped typing. */
 export interface TypingNote {
+  /** The client whose user is typing. */
   client_id: string;
+  /** Display name of that client. */
   name: string;
+  /** The room in which the user is typing; omitted if it is no room. */
   room?: string;
+  /** Id of the only receiver; omitted if the message is for all clients or for a room. */
   to?: string;
 }
 
-/** The server notifies a user, on all connections of that user. */
+/** A notification from the server for one user, sent to all connections of that user. */
 export interface Notification {
-  /** Like JSON, or bytes as a whole. */
+  /** A JSON-like value, or bytes. */
   data?: any;
-  /** `base64` where `data` is bytes and the codec has no binary. */
+  /** `base64` if `data` is bytes and the codec cannot carry bytes. */
   encoding?: string;
   title: string;
   text?: string;
   level?: string;
 }
 
-/** A member has sent a message to a room. */
+/** A member of a room has sent a message to the room. */
 export interface RoomMessage {
-  /** Like JSON, or bytes as a whole. */
+  /** A JSON-like value, or bytes. */
   data?: any;
-  /** `base64` where `data` is bytes and the codec has no binary. */
+  /** `base64` if `data` is bytes and the codec cannot carry bytes. */
   encoding?: string;
   room: string;
   client_id: string;
@@ -145,34 +150,34 @@ export interface RoomMessage {
 
 /** A client or the server has published to a channel. */
 export interface Publication {
-  /** Like JSON, or bytes as a whole. */
+  /** A JSON-like value, or bytes. */
   data: any;
-  /** `base64` where `data` is bytes and the codec has no binary. */
+  /** `base64` if `data` is bytes and the codec cannot carry bytes. */
   encoding?: string;
   channel: string;
   epoch: string;
   offset: number;
-  /** Of the publisher; left out if it is the server. */
+  /** Of the publishing client; omitted if the server published. */
   client_id?: string;
-  /** Of the publisher; left out if it is the server. */
+  /** Of the publishing client; omitted if the server published. */
   name?: string;
 }
 
-/** Publications are lost for this client and others on its node. */
+/** The client missed publications that can no longer be sent to it. */
 export interface Gap {
-  /** False. */
+  /** Always false. */
   recovered: boolean;
-  /** Where; neither for the chat. For a pattern it is not certain. */
+  /** The channel or room; neither for the public chat. For a pattern, the loss is not certain. */
   channel?: string;
-  /** Where; neither for the chat. For a pattern it is not certain. */
+  /** The channel or room; neither for the public chat. For a pattern, the loss is not certain. */
   room?: string;
-  /** The position now; left out for a pattern. */
+  /** The current position; omitted for a pattern. */
   epoch?: string;
-  /** The position now; left out for a pattern. */
+  /** The current position; omitted for a pattern. */
   offset?: number;
 }
 
-/** Offers a file to the client, which takes it with `ack {file, offset}`. */
+/** Offers a file to the client. The client accepts it with `ack {file, offset}`. */
 export interface FileOffered {
   file: string;
   name: string;
@@ -184,7 +189,7 @@ export interface FileOffered {
   room?: string;
 }
 
-/** The server has all of a file (`file_done`), or ends its transfer (`file_abort`). */
+/** The server has the whole file (`file_done`), or aborts its transfer (`file_abort`). */
 export interface FileNote {
   file: string;
   name?: string;

@@ -1,5 +1,6 @@
-"""Solutions that learners might build for each judge: a right one, and wrong ones.
+"""Sample solutions to the course's programming exercises, to test the judges: right and wrong ones.
 
-Each module has ``right`` and ``wrong``, a table of functions and a part of the verdict's story for
-each; every function makes a fresh build, and ``judge`` judges it.
+Each module has a function ``right`` that makes a right solution, and a table ``wrong``. The table
+maps a function that makes a wrong solution to text that the judge's verdict must contain. ``judge``
+is the judge of that exercise.
 """

@@ -1,4 +1,4 @@
-"""Batchers: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "batcher": a right one, and four wrong ones."""
 
 from __future__ import annotations
 

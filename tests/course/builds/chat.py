@@ -1,4 +1,4 @@
-"""Chat servers: a right one, and three wrong ones."""
+"""Sample solutions of the exercise "chat server": a right one, and three wrong ones."""
 
 from __future__ import annotations
 

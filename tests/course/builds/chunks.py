@@ -1,4 +1,6 @@
-"""Receivers of files: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "receiver of a chunked file": a right one, and four
+wrong ones.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from rtmon.course import judges
 def receiver(
     *, hides: bool = True, resumes: bool = True, compares: bool = True, cleans: bool = True
 ) -> Any:
-    """Make a receiver that lacks one feature."""
+    """Make a solution; each argument set to False removes one required feature."""
 
     async def fetch(url: str, path: Path) -> None:
         part = path.with_suffix(".part") if hides else path

@@ -1,4 +1,4 @@
-"""Readers of frames: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "WebSocket frame reader": a right one, and four wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health checks: a right one, and six wrong ones."""
+"""Sample solutions of the exercise "health check of servers": a right one, and six wrong ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(
     at_once: bool = True,
     closes: bool = True,
 ) -> Any:
-    """Make a health check that lacks one feature."""
+    """Make a solution; an argument other than its default introduces one fault."""
 
     async def ask(url: str) -> str:
         seconds = 0.0

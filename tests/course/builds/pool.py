@@ -1,4 +1,4 @@
-"""Worker pools: a right one, and five wrong ones."""
+"""Sample solutions of the exercise "worker pool": a right one, and six wrong ones."""
 
 from __future__ import annotations
 

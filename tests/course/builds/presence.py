@@ -1,4 +1,4 @@
-"""Presence: a right one, and three wrong ones."""
+"""Sample solutions of the exercise "presence": a right one, and three wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reconnecting clients: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "reconnecting client": a right one, and five wrong ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def client(
     lost: tuple[type[BaseException], ...] = (Exception,),
     ends_with_stream: bool = False,
 ) -> Any:
-    """Make a client with one fault."""
+    """Make a solution; an argument other than its default introduces one fault."""
 
     async def follow(url: str, receive: Callable[[int], None]) -> None:
         last, failures = 0, 0

@@ -1,4 +1,6 @@
-"""Publishers with slow readers: a right one, and five wrong ones."""
+"""Sample solutions of the exercise "slow consumers of a publisher": a right one, and five wrong
+ones.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from rtmon.course import judges
 
 
 def queues(add: Callable[[asyncio.Queue[str], str], None], *, bound: int) -> Any:
-    """Make a publisher with a queue for each connection."""
+    """Make a solution that has one queue of at most `bound` messages per connection; 0 means no
+    limit.
+    """
     waiting: dict[ServerConnection, asyncio.Queue[str]] = {}
 
     async def handler(websocket: ServerConnection) -> None:

@@ -1,4 +1,4 @@
-"""Event streams: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "server-sent events": a right one, and four wrong ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def stream(
     resumes: bool = True,
     drains: bool = True,
 ) -> Any:
-    """Make a handler that lacks one feature."""
+    """Make a solution; an argument other than its default introduces one fault."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Log) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -1,4 +1,4 @@
-"""Vote servers: a right one, and four wrong ones."""
+"""Sample solutions of the exercise "vote server": a right one, and five wrong ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtmon.course import judges
 def server(
     *, greets: bool = True, tells: str = "all", forgets: bool = True, checks: bool = True
 ) -> Any:
-    """Make a handler that lacks one feature."""
+    """Make a solution; an argument other than its default introduces one fault."""
     voters: set[ServerConnection] = set()
     counts: Counter[str] = Counter()
 

@@ -1,4 +1,4 @@
-"""Contexts and connections for tests that build one part of a hub alone."""
+"""Contexts and connections for tests of a single part of a hub."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import msgspec
 from rtmon.hub.brokers.base import BrokerEvents, Draft, Published
 from rtmon.hub.brokers.memory import MemoryBroker
 from rtmon.hub.connection import Connection
-from rtmon.hub.context import HubContext
+from rtmon.hub.connection_registry import ConnectionRegistry
+from rtmon.hub.hub_context import HubContext
 from rtmon.hub.options import HubOptions
-from rtmon.hub.registry import Registry
 from rtmon.testing import FakeClock
 from tests.hub.clients import MemoryPeer
 
 
 class Notes(BrokerEvents):
-    """Records the notes that a part has the broker deliver."""
+    """Records the announcements that a part of the hub sends through the broker."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, Any]] = []
@@ -26,13 +26,13 @@ class Notes(BrokerEvents):
         self.seen.append((key, note.type, note.payload))
 
     def take(self) -> list[tuple[str, str]]:
-        """Return place and type of the notes since the last call."""
+        """Return the key and message type of each announcement since the last call."""
         seen, self.seen = self.seen, []
         return [(key, kind) for key, kind, _ in seen]
 
 
 def make_context(clock: FakeClock | None = None, **options: Any) -> HubContext:
-    """Return a context with a broker in memory, and a clock that the test moves."""
+    """Return a hub context with a memory broker, and a clock that the test sets."""
     clock = clock or FakeClock()
     return HubContext(
         options=HubOptions(**options),
@@ -44,9 +44,9 @@ def make_context(clock: FakeClock | None = None, **options: Any) -> HubContext:
 
 
 def make_connection(
-    context: HubContext, registry: Registry | None = None, *, remote: str | None = None
+    context: HubContext, registry: ConnectionRegistry | None = None, *, remote: str | None = None
 ) -> Connection:
-    """Return a connection whose peer keeps what it is sent; a registry makes it a welcomed one."""
+    """Return a connection with a memory transport; with a registry, it is already welcomed."""
     peer = MemoryPeer()
     peer.remote = remote
     connection = Connection(context, peer)
@@ -57,7 +57,7 @@ def make_connection(
 
 
 def received(connection: Connection) -> list[dict[str, Any]]:
-    """Return the messages that a connection was sent since the last call."""
+    """Return the messages that the hub sent to a connection since the last call."""
     inbox = connection.peer.inbox  # type: ignore[attr-defined]  # a MemoryPeer's
     found = []
     while not inbox.empty():
@@ -68,12 +68,12 @@ def received(connection: Connection) -> list[dict[str, Any]]:
 
 
 def closed(connection: Connection) -> int | None:
-    """Return the code that a connection was closed with; None if it is open."""
+    """Return the close code of a connection, or None while it is open."""
     ended = connection.peer.ended  # type: ignore[attr-defined]  # a MemoryPeer's
     return None if ended is None else ended[0]
 
 
 def publication(context: HubContext, offset: int, data: Any = None, **fields: Any) -> Published:
-    """Return a publication to the channel ``news`` as a broker delivers it."""
+    """Return a publication in the channel ``news`` as a broker delivers it."""
     draft: Draft = context.messages.draft("publication", channel="news", data=data, **fields)
     return Published(epoch="e", offset=offset, draft=draft)

@@ -1,3 +1,5 @@
+"""Authentication of clients, tested without a hub."""
+
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +16,7 @@ ADA = Credentials(token="ada")  # noqa: S106 - not a real token
 
 
 async def test_authentication_accepts_plain_and_coroutine_functions() -> None:
-    """The function may return the user, or an awaitable of it."""
+    """Authentication accepts a plain function and a coroutine function that return the user."""
 
     async def later(shown: Credentials) -> User:
         return User(id=shown.token or "")
@@ -28,7 +30,9 @@ async def test_authentication_accepts_plain_and_coroutine_functions() -> None:
 async def test_authentication_refuses_with_a_code_for_each_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each refusal has its code; an exception's message reaches neither client nor log."""
+    """Authentication refuses with a different code for each reason, and an exception's message
+    reaches neither client nor log.
+    """
     clock = FakeClock()
 
     def fails(shown: Credentials) -> User:
@@ -56,7 +60,9 @@ async def test_authentication_refuses_with_a_code_for_each_reason(
 
 
 async def test_authentication_refreshes_only_the_same_user() -> None:
-    """A fresh token changes permissions and expiry, keeps the name, and cannot change the user."""
+    """Authentication refreshes permissions of the same user, keeps its name, and refuses a token
+    of another user.
+    """
     context = make_context()
     authentication = Authentication(
         context, lambda shown: User(id=shown.token or "", name="new", permissions=frozenset("r"))

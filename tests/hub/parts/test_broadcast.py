@@ -1,33 +1,35 @@
+"""Delivery of publications to receivers, tested without a hub."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.core.frame_sharing import Written
 from rtmon.hub.broadcast import Broadcast
 from rtmon.hub.connection import Connection
+from rtmon.hub.connection_registry import ConnectionRegistry
 from rtmon.hub.options import ChannelOptions
-from rtmon.hub.registry import Registry
 from rtmon.protocol.catalog import Publication
 from tests.hub.clients import MemoryPeer
 from tests.hub.parts.building import make_connection, make_context, publication, received
 
 
 def data(connection: Connection) -> list[Any]:
-    """Return the data of the publications that a connection was sent."""
+    """Return the data of the publications that a connection received."""
     return [message["payload"]["data"] for message in received(connection)]
 
 
 class BrokenPeer(MemoryPeer):
-    """A peer whose transport raises, against its contract."""
+    """A transport whose ``send()`` raises, which its contract forbids."""
 
     def send(self, data: str | bytes, **_: Any) -> bool:
         raise RuntimeError("broken")
 
 
 class ListGroup:
-    """A group that shares frames by appending each message to a list, once."""
+    """A frame group that stores each shared message once."""
 
     def __init__(self, *, on_flushed: Callable[[Written], object]) -> None:
         self.messages: list[str | bytes] = []
@@ -40,11 +42,11 @@ class ListGroup:
         return connection in self.members
 
     def add(self, connection: Any) -> None:
-        """Add a member."""
+        """Add a connection."""
         self.members.append(connection)
 
     def discard(self, connection: Any) -> None:
-        """Remove a member."""
+        """Remove a connection."""
         self.members.remove(connection)
 
     def publish(
@@ -54,19 +56,19 @@ class ListGroup:
         skip: Iterable[Any] = (),
         on_blocked: Callable[[Any, Any], object] | None = None,
     ) -> None:
-        """Keep a message; a member called "blocked" cannot be written to."""
+        """Store a message; the connection ``"blocked"`` cannot be written to."""
         self.messages.append(message)
         for member in self.members:
             if member == "blocked" and on_blocked is not None:
                 on_blocked(member, message)
 
     def flush(self) -> None:
-        """Nothing is collected."""
+        """Do nothing, because this group buffers no messages."""
 
 
-def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
-    """A failing transport loses its own publication only, and is counted as a drop."""
-    context, registry = make_context(), Registry()
+def test_broadcast_delivers_to_other_receivers_when_one_transport_raises() -> None:
+    """Broadcast delivers to all other receivers when one transport raises, and counts one drop."""
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     broken = Connection(context, BrokenPeer())
     ada, bo = (make_connection(context, registry) for _ in range(2))
@@ -78,9 +80,11 @@ def test_broadcast_delivers_to_all_receivers_when_one_fails() -> None:
     assert (stats.published, stats.delivered, stats.dropped) == (1, 2, 1)
 
 
-def test_broadcast_skips_publisher_when_it_wants_no_echo() -> None:
-    """The publisher does not get its own publication; announcements are not counted."""
-    context, registry = make_context(), Registry()
+def test_broadcast_skips_the_publisher_when_echo_is_off() -> None:
+    """Broadcast skips the publisher when ``echo`` is off, and does not count announcements as
+    publications.
+    """
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     ada, bo = (make_connection(context, registry) for _ in range(2))
     for connection in (ada, bo):
@@ -94,10 +98,12 @@ def test_broadcast_skips_publisher_when_it_wants_no_echo() -> None:
     assert broadcast.stats["channel:news"].published == 1
 
 
-def test_broadcast_calls_functions_with_publications() -> None:
-    """A function that raises does not keep others from being called; a canceled one is not."""
+def test_broadcast_calls_subscribe_callbacks_until_they_are_canceled() -> None:
+    """Broadcast calls a subscribe callback until it is canceled, even when another callback
+    raises.
+    """
     context = make_context()
-    broadcast = Broadcast(context, Registry())
+    broadcast = Broadcast(context, ConnectionRegistry())
     seen: list[Any] = []
 
     def fails(_: Publication) -> None:
@@ -111,10 +117,12 @@ def test_broadcast_calls_functions_with_publications() -> None:
     assert seen == ["a"]
 
 
-async def test_broadcast_collects_publications_when_the_channel_has_batches() -> None:
-    """A full batch is one message of several; ending the rule sends what was collected first."""
+async def test_broadcast_batches_publications_by_the_channel_options() -> None:
+    """Broadcast sends two publications in one batch by the channel's options, and sends the rest
+    when the options change.
+    """
     context = make_context(channels={"news": ChannelOptions(batch=Batch(size=2, delay=5))})
-    registry = Registry()
+    registry = ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     ada = make_connection(context, registry)
     registry.subscriptions.add(ada, "news")
@@ -127,10 +135,10 @@ async def test_broadcast_collects_publications_when_the_channel_has_batches() ->
     assert data(ada) == [3, 4]
 
 
-def test_broadcast_holds_publications_back_when_a_client_catches_up() -> None:
-    """Publications after the client's position are held back until the catch-up ends."""
+def test_broadcast_buffers_publications_while_a_client_recovers() -> None:
+    """Broadcast buffers publications after a client's position until the client has recovered."""
     context = make_context()
-    broadcast = Broadcast(context, Registry())
+    broadcast = Broadcast(context, ConnectionRegistry())
     held = broadcast.begin_catch_up("channel:news")
     for offset in (1, 2):
         broadcast.deliver("channel:news", publication(context, offset, offset))
@@ -140,11 +148,11 @@ def test_broadcast_holds_publications_back_when_a_client_catches_up() -> None:
     assert held.take(0) == []
 
 
-def test_broadcast_shares_frames_when_connections_can() -> None:
-    """Members of a group are sent one message together; a blocked one gets it by its own queue,
-    and one that asks for batches leaves the group.
+def test_broadcast_sends_one_shared_frame_to_grouped_connections() -> None:
+    """Broadcast sends one shared frame to grouped connections; a blocked one gets its own copy,
+    and one that requests batches leaves the group.
     """
-    context, registry = make_context(), Registry()
+    context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     groups: list[ListGroup] = []
 

@@ -1,3 +1,5 @@
+"""Reports of the hub when its broker becomes unreachable and reachable again."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from rtmon.hub.brokers.memory import MemoryBroker
 
 
 class FailingBroker(MemoryBroker):
-    """A broker that goes out of reach when the test says so."""
+    """A memory broker whose availability the test sets."""
 
     def attach(
         self, deliver: Callable[[str, Published], None], *, events: BrokerEvents | None = None
@@ -18,14 +20,16 @@ class FailingBroker(MemoryBroker):
         self.events = events
 
     def goes(self, away: str | None) -> None:
-        """Report a change of availability to the hub."""
+        """Report to the hub that the broker is unreachable for this reason, or reachable (None)."""
         assert self.events is not None
         self.away = away
         self.events.availability_changed(away)
 
 
-def test_hub_reports_when_the_broker_goes_out_of_reach_and_is_back() -> None:
-    """The operator's function is called both times; a later function replaces it."""
+def test_hub_reports_when_the_broker_becomes_unreachable_and_reachable() -> None:
+    """Hub calls the latest ``report_to`` function when the broker becomes unreachable and
+    reachable, and its health is 503 meanwhile.
+    """
     broker, reports = FailingBroker(), list[tuple[str, str]]()
     hub = Hub(broker=broker)
     hub.report_to(lambda *_: None)
@@ -40,8 +44,8 @@ def test_hub_reports_when_the_broker_goes_out_of_reach_and_is_back() -> None:
     ]
 
 
-def test_hub_goes_on_when_a_report_raises(caplog: Any) -> None:
-    """An exception of the operator's function is logged."""
+def test_hub_logs_an_exception_of_the_report_function(caplog: Any) -> None:
+    """Hub logs an exception of the ``report_to`` function."""
     broker = FailingBroker()
 
     def fails(*_: str) -> None:

@@ -1,3 +1,5 @@
+"""Permission checks of channels and of the ``allow`` function, tested without a hub."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,7 +8,7 @@ from rtmon.errors import ProtocolError
 from rtmon.hub.admission.authentication import User
 from rtmon.hub.admission.permissions import Allow, Permissions
 from rtmon.hub.connection import Connection
-from rtmon.hub.context import HubContext
+from rtmon.hub.hub_context import HubContext
 from rtmon.hub.options import ChannelOptions
 from tests.hub.parts.building import make_connection, make_context
 
@@ -14,7 +16,7 @@ from tests.hub.parts.building import make_connection, make_context
 async def allowed(
     context: HubContext, allow: Allow | None, connection: Connection, action: Any, place: str
 ) -> bool:
-    """Return whether a client may do something."""
+    """Return True if a client may perform the action."""
     try:
         await Permissions(context, allow).check(connection, action, place)
     except ProtocolError as error:
@@ -23,7 +25,9 @@ async def allowed(
 
 
 async def test_permissions_apply_the_first_rule_that_matches_a_channel() -> None:
-    """A channel needs what its first rule names; a pattern what each overlapping rule names."""
+    """Permissions apply the first rule that matches a channel, and for a pattern every rule that
+    overlaps it.
+    """
     rules = {"news.open": ChannelOptions(), "news.*": ChannelOptions(subscribe="read")}
     context = make_context(channels=rules)
     reader, stranger = make_connection(context), make_connection(context)
@@ -40,8 +44,10 @@ async def test_permissions_apply_the_first_rule_that_matches_a_channel() -> None
         assert await allowed(context, None, stranger, "subscribe", place) is strange
 
 
-async def test_permissions_ask_the_application_after_the_rules() -> None:
-    """Only True allows: not another value, not an exception, not an answer after the end."""
+async def test_permissions_allow_only_when_the_allow_function_returns_true() -> None:
+    """Permissions allow an action only when the ``allow`` function returns True, without an
+    exception, while the client is connected.
+    """
     context = make_context()
     asked: list[tuple[str, str]] = []
 

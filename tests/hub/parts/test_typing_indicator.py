@@ -1,3 +1,5 @@
+"""Typing indicators, tested without a hub."""
+
 from __future__ import annotations
 
 from rtmon.hub.typing_indicator import TypingIndicators
@@ -7,7 +9,9 @@ from tests.hub.parts.building import Notes, make_connection, make_context
 
 
 async def test_typing_is_announced_once_until_it_ends() -> None:
-    """Repeated starts are one announcement; an end without a start is none."""
+    """Typing indicator announces repeated starts once, and its end when the client stops or
+    disconnects.
+    """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)
     typing, ada = TypingIndicators(context), make_connection(context)
@@ -26,7 +30,7 @@ async def test_typing_is_announced_once_until_it_ends() -> None:
 
 
 async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
-    """After the timeout the indicator is ended by itself."""
+    """Typing indicator ends after ``typing_timeout`` when the client does not repeat it."""
     clock, notes = FakeClock(), Notes()
     context = make_context(clock, typing_timeout=5.0)
     context.broker.attach(lambda *_: None, events=notes)
@@ -41,7 +45,9 @@ async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
 
 
 async def test_typing_ends_in_the_oldest_place_when_a_client_types_in_too_many() -> None:
-    """One client types in a bounded number of places."""
+    """Typing indicator ends in the room where the client started first when it types in too many
+    rooms.
+    """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)
     typing, ada = TypingIndicators(context), make_connection(context)

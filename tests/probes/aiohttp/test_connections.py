@@ -1,4 +1,4 @@
-"""The probe on aiohttp's server: how connections end, and what else it counts."""
+"""The probe for aiohttp servers: rows, causes of closing, rejected handshakes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 @asynccontextmanager
 async def running(app: web.Application) -> AsyncIterator[str]:
-    """Serve an application; gives ``127.0.0.1:port``."""
+    """Serve an aiohttp application, and yield ``127.0.0.1:port``."""
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -38,7 +38,7 @@ async def running(app: web.Application) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def watched(talk: Talk, **options: Any) -> AsyncIterator[tuple[Monitor, Instrument, str]]:
-    """Serve a handler of one WebSocket at ``/rooms/{room}`` with a probe on the application."""
+    """Serve a WebSocket handler at ``/rooms/{room}`` in an application with a probe."""
     app, monitor = web.Application(), Monitor(interval=1000)
     probe = instrument(app, monitor)
 
@@ -63,9 +63,9 @@ async def read(socket: web.WebSocketResponse) -> None:
         pass
 
 
-async def test_row_has_address_user_agent_route_and_name() -> None:
-    """A connection's row has the client's address and user agent, the route's template and the
-    given name.
+async def test_aiohttp_connection_row_has_address_user_agent_route_and_name() -> None:
+    """Connection row of an aiohttp WebSocket has the client's address, user agent and
+    subprotocol, the route's template and the given name.
     """
     probe: Instrument
 
@@ -89,8 +89,10 @@ async def test_row_has_address_user_agent_route_and_name() -> None:
     assert probe.meter() is None
 
 
-async def test_row_has_both_close_codes_when_handler_closes() -> None:
-    """When the handler closes, the row's initiator is local and the client's answer is in it."""
+async def test_aiohttp_connection_row_has_both_close_codes_when_the_handler_closes() -> None:
+    """Connection row of an aiohttp WebSocket has the sent and the received close code, and
+    initiator ``local``, when the handler closes.
+    """
 
     async def talk(socket: web.WebSocketResponse) -> None:
         await socket.close(code=4000, message=b"enough")
@@ -105,8 +107,12 @@ async def test_row_has_both_close_codes_when_handler_closes() -> None:
 
 
 @pytest.mark.parametrize("receives", ["receive", "receive_str"])
-async def test_row_has_clients_close_code_when_client_closes(receives: str) -> None:
-    """A close by the client is remote and no error, even if receive_str() raises for it."""
+async def test_aiohttp_connection_row_has_the_clients_close_code_when_the_client_closes(
+    receives: str,
+) -> None:
+    """Connection row of an aiohttp WebSocket has the client's close code, initiator ``remote``
+    and no error when the client closes.
+    """
 
     async def talk(socket: web.WebSocketResponse) -> None:
         await getattr(socket, receives)()
@@ -120,8 +126,10 @@ async def test_row_has_clients_close_code_when_client_closes(receives: str) -> N
     assert info.errors == 0
 
 
-async def test_handler_has_not_failed_when_its_send_finds_client_gone() -> None:
-    """An exception that send raises because the client has gone is no error of the handler."""
+async def test_aiohttp_send_to_a_vanished_client_counts_as_no_handler_error() -> None:
+    """Probe for aiohttp counts no handler error when ``send`` raises because the client has
+    vanished.
+    """
 
     async def talk(socket: web.WebSocketResponse) -> None:
         while True:
@@ -137,7 +145,7 @@ async def test_handler_has_not_failed_when_its_send_finds_client_gone() -> None:
 
 
 async def vanish(client: ClientConnection) -> None:
-    """Cut the TCP connection."""
+    """Abort the TCP connection."""
     client.transport.abort()
 
 
@@ -147,7 +155,7 @@ async def violate(client: ClientConnection) -> None:
 
 
 async def be_silent(client: ClientConnection) -> None:
-    """Do not answer pings."""
+    """Stop reading, so that no ping is answered."""
     client.transport.pause_reading()
 
 
@@ -159,14 +167,16 @@ async def be_silent(client: ClientConnection) -> None:
         (be_silent, 1006, None, "ping timeout", 0),
     ],
 )
-async def test_row_has_cause_when_connection_dies(
+async def test_aiohttp_connection_row_has_the_cause_when_a_connection_fails(
     act: Callable[[ClientConnection], Awaitable[None]],
     code: int,
     initiator: str | None,
     cause: str,
     errors: int,
 ) -> None:
-    """The cause distinguishes a vanished client, a protocol violation and a ping timeout."""
+    """Connection row of an aiohttp WebSocket has the cause of a vanished client, a protocol
+    error or a ping timeout.
+    """
     async with watched(read, heartbeat=0.2 if act is be_silent else None, timeout=0.2) as (
         monitor,
         _,
@@ -180,9 +190,11 @@ async def test_row_has_cause_when_connection_dies(
     assert info.errors == errors
 
 
-async def test_row_names_server_shutdown_when_application_stops() -> None:
-    """A connection that is open when the application stops has the server's shutdown as its
-    cause.
+async def test_aiohttp_connection_row_has_cause_server_shutdown_when_the_application_stops() -> (
+    None
+):
+    """Connection row of an aiohttp WebSocket has the cause ``server shutdown`` when the
+    application stops.
     """
     async with watched(read) as (monitor, _, where):
         await connect(f"ws://{where}/rooms/7")
@@ -191,9 +203,9 @@ async def test_row_names_server_shutdown_when_application_stops() -> None:
     assert info.cause == "server shutdown"
 
 
-async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> None:
-    """A failed handshake is counted as rejected with its status; all other requests are HTTP
-    requests.
+async def test_aiohttp_probe_counts_rejected_handshakes_and_http_requests_separately() -> None:
+    """Probe for aiohttp counts a failed handshake as rejected with its status, and other
+    requests as HTTP requests.
     """
 
     async def talk(_: web.WebSocketResponse) -> None:
@@ -214,9 +226,11 @@ async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> N
     assert [event.code for event in events if event.kind == "rejected"] == [404]
 
 
-@pytest.mark.matrix  # aiohttp waits ten seconds for the answer to its close frame
-async def test_row_ends_when_handler_does_not_return_its_response() -> None:
-    """When a handler returns nothing, aiohttp drops the connection, and its row ends."""
+@pytest.mark.matrix  # aiohttp waits ten seconds for a close frame.
+async def test_aiohttp_connection_row_ends_when_the_handler_returns_no_response() -> None:
+    """Connection row of an aiohttp WebSocket ends with cause ``aborted`` when the handler does
+    not return its response.
+    """
     app, monitor = web.Application(), Monitor(interval=1000)
     instrument(app, monitor)
 
@@ -233,8 +247,10 @@ async def test_row_ends_when_handler_does_not_return_its_response() -> None:
     assert monitor.probe_failures == 0
 
 
-async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
-    """Of two probes of one Monitor, the one for Socket.IO counts the Socket.IO connections."""
+async def test_socketio_connection_is_counted_once_when_aiohttp_has_a_probe_too() -> None:
+    """Socket.IO connection is counted once, by the Socket.IO probe, when the aiohttp application
+    has a probe of the same Monitor too.
+    """
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()
@@ -255,9 +271,9 @@ async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
     assert monitor.probe_failures == 0
 
 
-async def test_instrument_raises_when_application_cannot_be_measured() -> None:
-    """instrument() returns the same probe each time, and refuses an application that has
-    started.
+async def test_aiohttp_instrument_raises_option_error_for_wrong_or_started_application() -> None:
+    """Function ``instrument()`` for aiohttp returns the same probe each time, and raises
+    OptionError for a wrong or already started application.
     """
     monitor, app = Monitor(interval=1000), web.Application()
     assert instrument(app, monitor) is instrument(app, monitor)

@@ -1,7 +1,7 @@
-"""An application for servers that run as processes of their own: a probe's, and a hub's.
+"""An ASGI application with a probe and a hub, for servers in their own process.
 
-``/seen`` answers with what was seen: a row for each closed connection, how the hub's clients
-left, and what the Monitor says of itself. ``/kick/CODE`` closes the hub's connections.
+``/seen`` answers with the rows of closed connections, the codes and causes with which the hub's
+clients left, and ``repr()`` of the Monitor. ``/kick/CODE`` closes the hub's connections.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _left(client: Any, code: int | None, reason: str, cause: str) -> None:
 
 
 async def _rooms(scope: Any, receive: Any, send: Any) -> None:
-    """Echo; or close, fail or return at once, as the path says."""
+    """Echo messages; or close or fail at once, as the path says."""
     await receive()
     await send({"type": "websocket.accept"})
     _, what, *code = scope["path"].split("/")
@@ -56,7 +56,7 @@ HUB_APPLICATION = hub_application(HUB, drain=False)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Serve the hub at ``/ws``, all other WebSockets with the probe."""
+    """Serve the hub at ``/ws``, and all other WebSockets with the probe."""
     if scope["type"] == "websocket":
         served = HUB_APPLICATION if scope["path"].startswith("/ws") else PROBED
         await served(scope, receive, send)

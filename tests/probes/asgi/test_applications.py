@@ -1,4 +1,4 @@
-"""The ASGI probe and the application that it wraps."""
+"""The ASGI probe and the application that it wraps: lifespan, routes, failures, nesting."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.eventlog import EventLog
 from rtmon.metrics.meter import Meter
-from rtmon.probes.asgi.routes import template
+from rtmon.probes.asgi.path_templates import template
 from rtmon.testing import until
 from tests.probes.asgi.watching import echo, numbers, row
 from tests.probes.serving import serving
 
 
-async def test_probe_passes_lifespan_to_application() -> None:
-    """Startup and shutdown reach the application."""
+async def test_asgi_probe_passes_lifespan_events_to_the_application() -> None:
+    """Probe for ASGI passes startup and shutdown to the application."""
     steps = []
 
     @asynccontextmanager
@@ -51,9 +51,9 @@ async def test_probe_passes_lifespan_to_application() -> None:
 @pytest.mark.parametrize(
     "wrong", [FastAPI, "app:app", None, {}, lambda environ, start_response: None]
 )
-def test_probe_raises_when_given_no_asgi_application(wrong: Any) -> None:
-    """The probe refuses a class, a name or a WSGI application when it is made, not at each
-    request.
+def test_asgi_probe_raises_option_error_for_anything_but_an_asgi_application(wrong: Any) -> None:
+    """Probe for ASGI raises OptionError at its creation for a class, a name or a WSGI
+    application, or without a Monitor.
     """
     with pytest.raises(OptionError, match=r"no ASGI application: give it a callable app\(scope"):
         ASGIProbe(wrong, monitor=Monitor())
@@ -62,8 +62,10 @@ def test_probe_raises_when_given_no_asgi_application(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "http", "websocket"])
-async def test_probe_returns_what_application_returns(kind: str) -> None:
-    """The server or middleware around the probe gets the application's return value."""
+async def test_asgi_probe_returns_the_applications_return_value(kind: str) -> None:
+    """Probe for ASGI returns the application's return value to the server or middleware around
+    it.
+    """
 
     async def app(scope: Any, receive: Any, send: Any) -> str:
         return "done"
@@ -76,9 +78,7 @@ async def test_probe_returns_what_application_returns(kind: str) -> None:
 
 
 class _HypercornSend:
-    """A ``send`` that looks like Hypercorn's: the probe recognises it by the module of its
-    class.
-    """
+    """A ``send`` that the probe takes for Hypercorn's by the module of its class."""
 
     async def app_send(self, message: Any) -> None:
         """Ignore the message."""
@@ -87,8 +87,10 @@ class _HypercornSend:
 _HypercornSend.__module__ = "hypercorn.protocol.ws_stream"
 
 
-def test_monitor_has_no_numbers_when_application_runs_on_trio() -> None:
-    """On trio the application runs; the Monitor gives a sentence instead of zeros."""
+def test_monitor_raises_instead_of_showing_zeros_when_the_application_runs_on_trio() -> None:
+    """Application with an ASGI probe runs on trio, and the Monitor raises MonitorError that
+    names trio instead of showing zeros.
+    """
     monitor, sent = Monitor(), []
 
     async def receive() -> dict[str, Any]:
@@ -105,8 +107,10 @@ def test_monitor_has_no_numbers_when_application_runs_on_trio() -> None:
     assert "trio" in repr(monitor)
 
 
-async def test_close_code_is_null_when_server_reports_1006_for_every_end() -> None:
-    """Hypercorn reports 1006 for every end, so the probe knows no close code."""
+async def test_connection_row_has_no_close_code_under_hypercorn() -> None:
+    """Connection row has null as close code and cause under Hypercorn, which reports 1006 for
+    every end.
+    """
     told = iter(["websocket.connect", "websocket.disconnect"])
 
     async def receive() -> Any:
@@ -125,8 +129,10 @@ async def test_close_code_is_null_when_server_reports_1006_for_every_end() -> No
     monitor.close()
 
 
-async def test_cause_is_handler_failure_when_framework_closes_with_1011() -> None:
-    """A framework that catches a handler's exception closes with 1011, which gives the cause."""
+async def test_connection_row_has_cause_handler_failed_when_the_framework_closes_with_1011() -> (
+    None
+):
+    """Connection row has the cause ``handler failed`` when the framework closes with 1011."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
@@ -143,8 +149,8 @@ async def test_cause_is_handler_failure_when_framework_closes_with_1011() -> Non
     monitor.close()
 
 
-async def test_probe_counts_bytes_of_buffers_with_larger_items() -> None:
-    """An array of three 8-byte numbers counts as 24 bytes."""
+async def test_asgi_probe_counts_the_bytes_of_a_memoryview_with_larger_items() -> None:
+    """Probe for ASGI counts a memoryview of three 8-byte numbers as 24 bytes."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
@@ -169,16 +175,18 @@ async def test_probe_counts_bytes_of_buffers_with_larger_items() -> None:
         ("/tenants/7/inner/8", "/tenants/{tenant}/inner/{i}"),
         ("/files/a/b/c", "/files/{where}"),
         ("/raw/9/x", "/raw/{id}"),
-        # Values that look like other parts of the path.
+        # Parameter values that equal another segment of the path.
         ("/v1/api/rooms/api", "/v1/api/rooms/{room}"),
         ("/orgs/orgs/members", "/orgs/{org}/members"),
         ("/tenants/tenants/inner/tenants", "/tenants/{tenant}/inner/{i}"),
         ("/raw/raw/x", "/raw/{id}"),
     ],
 )
-async def test_row_has_path_template_of_nested_routes(path: str, expected: str) -> None:
-    """A route has one template, with the prefixes of routers and mounted applications, for
-    WebSockets and event streams alike.
+async def test_connection_row_has_the_path_template_of_nested_fastapi_routes(
+    path: str, expected: str
+) -> None:
+    """Connection row has the path template of a FastAPI route with the prefixes of its routers
+    and mounts, for WebSockets and event streams.
     """
     monitor = Monitor(interval=1000)
     app = FastAPI()
@@ -215,14 +223,14 @@ async def test_row_has_path_template_of_nested_routes(path: str, expected: str) 
         assert (await row(monitor)).path == expected
 
 
-def test_row_has_raw_path_when_framework_gives_no_route() -> None:
-    """The row has the raw path where the framework gives no route."""
+def test_path_template_is_the_raw_path_when_the_framework_gives_no_route() -> None:
+    """Path template is the raw path when the framework does not report a route."""
     assert template({"path": "/a/b"}) == "/a/b"
 
 
-async def test_inner_probe_counts_when_two_probes_see_one_connection() -> None:
-    """Two probes of one Monitor count a connection, a stream and a request once; probes of two
-    Monitors count for each.
+async def test_nested_asgi_probes_of_one_monitor_count_each_connection_once() -> None:
+    """Nested ASGI probes of one Monitor count each connection, stream and request once, and
+    those of two Monitors once for each.
     """
     outer, inner = Monitor(interval=1000), Monitor(interval=1000)
 
@@ -254,11 +262,11 @@ async def test_inner_probe_counts_when_two_probes_see_one_connection() -> None:
 @pytest.mark.parametrize(
     "hook", ["meter", "opened", "closed", "rejected", "http_request", "mark", "add"]
 )
-async def test_application_works_when_probe_fails(
+async def test_application_works_when_the_asgi_probe_fails(
     hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When code of the probe raises, messages and responses still flow, and the failure is
-    counted.
+    """Application sends all messages and responses although code of the ASGI probe raises, and
+    one failure is logged.
     """
 
     def broken(*args: Any, **kwargs: Any) -> Any:
@@ -304,12 +312,12 @@ async def test_application_works_when_probe_fails(
 @pytest.mark.parametrize(
     ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
 )
-async def test_row_ends_when_application_is_cancelled(
+async def test_connection_row_ends_when_the_handler_is_canceled(
     itself: bool,  # noqa: FBT001 - a parameter of the test
     cause: str,
 ) -> None:
-    """Cancelling a handler, even while it ends, closes its row and goes on; a CancelledError of
-    something that it awaited is a failure.
+    """Connection row ends with ``handler cancelled`` when the handler is canceled, and with
+    ``handler failed`` when a task it awaits is canceled.
     """
     monitor = Monitor(interval=1000)
     cancelled = []
@@ -338,8 +346,8 @@ async def test_row_ends_when_application_is_cancelled(
     assert (info.state, info.errors, info.cause) == ("closed", int(itself), cause)
 
 
-def test_probe_imports_no_framework() -> None:
-    """The probe imports neither Starlette nor FastAPI."""
+def test_asgi_probe_imports_neither_starlette_nor_fastapi() -> None:
+    """Import of ``rtmon.ASGIProbe`` imports neither Starlette nor FastAPI."""
     code = "import sys, rtmon; rtmon.ASGIProbe; print({'starlette', 'fastapi'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""The ASGI probe on WebSockets: close codes, initiators and causes."""
+"""The ASGI probe for WebSockets: close codes, initiators and causes of closing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from tests.probes.asgi.watching import echo, events, row, watched
 from tests.probes.serving import serving
 
 
-async def test_row_has_code_and_reason_when_application_closes() -> None:
-    """A close by the application is local, with its code and reason."""
+async def test_asgi_connection_row_has_the_applications_close_code_and_reason() -> None:
+    """Connection row of an ASGI WebSocket has close code, reason and initiator ``local`` when
+    the application closes.
+    """
 
     async def handler(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -46,8 +48,10 @@ class Code(int, enum.Enum):
     ENOUGH = 4000
 
 
-async def test_close_codes_of_an_enum_are_stored_as_numbers(tmp_path: Path) -> None:
-    """A close code or status that is a member of an Enum is stored as its number in rows and
+async def test_close_codes_and_statuses_that_are_enum_members_are_stored_as_numbers(
+    tmp_path: Path,
+) -> None:
+    """Close code or HTTP status that is an Enum member is stored as its number in rows and CSV
     files.
     """
 
@@ -71,9 +75,11 @@ async def test_close_codes_of_an_enum_are_stored_as_numbers(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
-async def test_close_code_distinguishes_lost_tcp_from_close_frame_without_code(ws: str) -> None:
-    """The end of TCP without a close frame is 1006; a close frame without a code is 1005, from the
-    client.
+async def test_close_code_is_1006_for_lost_tcp_and_1005_for_close_frame_without_code(
+    ws: str,
+) -> None:
+    """Connection row has 1006 when the TCP connection is lost, and 1005 with initiator
+    ``remote`` when the client's close frame has no code.
     """
     async with watched(WebSocketRoute("/", echo), ws=ws) as (monitor, where):
         client = await connect(f"ws://{where}/")
@@ -94,9 +100,9 @@ async def test_close_code_distinguishes_lost_tcp_from_close_frame_without_code(w
     assert (without.close_code, without.initiator, without.cause) == (1005, "remote", "closed")
 
 
-async def test_row_has_clients_close_code_when_handler_never_receives() -> None:
-    """Where the application never receives, the probe reads the client's close code; that is no
-    error.
+async def test_asgi_connection_row_has_the_clients_close_code_when_the_handler_only_sends() -> None:
+    """Connection row has the client's close code and reason, and no error, although the handler
+    only sends.
     """
 
     async def push(websocket: WebSocket) -> None:
@@ -115,9 +121,9 @@ async def test_row_has_clients_close_code_when_handler_never_receives() -> None:
     assert info.messages_out >= 1  # type: ignore[operator]
 
 
-async def test_handler_exception_reaches_server_unchanged() -> None:
-    """A handler's exception is counted, recorded as an Event with its traceback, and raised as the
-    same object; without a close frame the connection ends with 1006, as the client sees too.
+async def test_asgi_probe_counts_a_handler_exception_and_raises_it_unchanged() -> None:
+    """Probe for ASGI counts a handler's exception, records it with its traceback, and raises the
+    same object to the server.
     """
     raised = LookupError("no such room")
     seen: list[BaseException] = []
@@ -150,9 +156,9 @@ async def test_handler_exception_reaches_server_unchanged() -> None:
     assert event.code is None, "no close frame with 1011 was sent"
 
 
-async def test_handler_has_not_failed_when_client_leaves() -> None:
-    """Exceptions that frameworks raise because the client has left are no errors, alone or in a
-    group.
+async def test_disconnect_exceptions_of_frameworks_count_as_no_handler_error() -> None:
+    """Connection row has no error when Starlette raises WebSocketDisconnect, alone or in an
+    exception group.
     """
 
     async def alone(websocket: WebSocket) -> None:
@@ -172,9 +178,9 @@ async def test_handler_has_not_failed_when_client_leaves() -> None:
             assert (info.errors, info.close_code) == (0, 1000)
 
 
-async def test_servers_exception_for_lost_client_is_no_application_error() -> None:
-    """An application has not failed when it lets the server's own exception pass; it has failed
-    when it raises such an exception itself.
+async def test_servers_exception_for_a_lost_client_counts_as_no_handler_error() -> None:
+    """Connection row has no error when the server's exception for a lost client passes through
+    the application, and one when the application raises its own.
     """
     gone: list[OSError] = []
 
@@ -198,9 +204,9 @@ async def test_servers_exception_for_lost_client_is_no_application_error() -> No
     assert len(gone) == 2
 
 
-async def test_rejected_handshake_has_its_status() -> None:
-    """A close before accept is a 403, a denial response has its own status, a failure is a 500;
-    none of them opened a connection.
+async def test_rejected_handshake_is_recorded_with_its_http_status() -> None:
+    """Handshake that the application closes, denies, fails or ignores is recorded as rejected
+    with its HTTP status, and has no row.
     """
 
     async def close(websocket: WebSocket) -> None:
@@ -238,8 +244,12 @@ async def test_rejected_handshake_has_its_status() -> None:
     assert monitor.collector.connections() == []
 
 
-async def test_handshake_is_rejected_without_status_when_client_leaves() -> None:
-    """A connection lost before accept was never open and has no HTTP status."""
+async def test_handshake_is_recorded_as_rejected_without_status_when_the_client_disconnects() -> (
+    None
+):
+    """Handshake is recorded as rejected without HTTP status when the client disconnects before
+    the application accepts.
+    """
     asked = asyncio.Event()
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
@@ -261,8 +271,10 @@ async def test_handshake_is_rejected_without_status_when_client_leaves() -> None
     assert (event.code, event.detail) == (None, "the connection was lost during the handshake at /")
 
 
-async def test_initiator_is_local_when_server_shutdown_closes_with_1012() -> None:
-    """The 1012 that uvicorn sends when it stops is distinguished from one that a client sends."""
+async def test_asgi_connection_row_has_1012_and_server_shutdown_when_uvicorn_stops() -> None:
+    """Connection row has close code 1012, initiator ``local`` and the cause ``server shutdown``
+    when uvicorn stops.
+    """
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
     info = await row(monitor)
@@ -272,8 +284,10 @@ async def test_initiator_is_local_when_server_shutdown_closes_with_1012() -> Non
     assert info.cause == "server shutdown"
 
 
-async def test_initiator_is_null_when_message_is_too_big() -> None:
-    """ASGI does not say which side detected the protocol error, so a 1009 has no initiator."""
+async def test_asgi_connection_row_has_1009_and_no_initiator_when_a_message_is_too_big() -> None:
+    """Connection row of an ASGI WebSocket has close code 1009 and null as initiator when a
+    client's message is too big.
+    """
     async with watched(WebSocketRoute("/", echo), ws_max_size=100) as (monitor, where):
         async with connect(f"ws://{where}/") as client:
             await client.send("x" * 101)

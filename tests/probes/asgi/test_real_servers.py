@@ -1,4 +1,4 @@
-"""ASGI servers of all kinds: what each tells of an end, and which close codes each takes."""
+"""ASGI probe and hub under uvicorn, Hypercorn, Daphne and Granian, each in its own process."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ ONE_OF_SERVERS = [
 
 @dataclass
 class Running:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     address: str
     output: Path
 
     async def get(self, path: str) -> Any:
-        """The answer to a request."""
+        """Return the JSON response of a request."""
         async with httpx.AsyncClient(timeout=60) as client:
             return (await client.get(f"http://{self.address}{path}")).json()
 
     async def row(self, path: str) -> dict[str, Any]:
-        """The closed connection of a path, once it has closed."""
+        """Wait until the connection of this path has closed, and return its row."""
         row: dict[str, Any] = await self._seen(
             lambda seen: [row for row in seen["rows"] if row["path"] == path]
         )
         return row
 
     async def left(self) -> tuple[int | None, str]:
-        """How the first client of the hub has left, once it has."""
+        """Wait until a hub client has left, and return its close code and cause."""
         code, cause = await self._seen(lambda seen: seen["left"])
         return code, cause
 
@@ -71,7 +71,7 @@ class Running:
 
 @asynccontextmanager
 async def running(name: str, port: int, output: Path) -> AsyncIterator[Running]:
-    """Run a server until the end of the block."""
+    """Run a server, and terminate it at the end of the block."""
     command = [each.replace("PORT", str(port)) for each in COMMANDS[name]]
     with output.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -106,10 +106,12 @@ async def _end_of(client: ClientConnection) -> int | None:
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", SERVERS)
-async def test_probe_tells_what_server_tells(
+async def test_connection_row_has_close_code_and_cause_that_the_asgi_server_reports(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Ends by the client, the application or a failure are told as far as the server does."""
+    """Connection row has the close code, initiator and cause that the ASGI server reports, and
+    null where Hypercorn reports none.
+    """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         url = f"ws://{server.address}"
         async with connect(f"{url}/client") as client:
@@ -149,10 +151,12 @@ def _end(row: dict[str, Any]) -> tuple[Any, ...]:
         for each in SERVERS
     ],
 )
-async def test_hub_shows_client_out_with_code_that_server_takes(
+async def test_client_gets_close_code_with_the_same_meaning_on_every_asgi_server(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """A client that the hub disconnects learns why, and whether to come back, on every server."""
+    """Client that the hub disconnects gets its close code, or under Daphne one with the same
+    meaning.
+    """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         for code in (1008, 1013, 4501):
             async with connect(f"ws://{server.address}/ws") as client:
@@ -167,10 +171,12 @@ async def test_hub_shows_client_out_with_code_that_server_takes(
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", SERVERS)
-async def test_hub_tells_no_more_of_an_end_than_server(
+async def test_on_disconnect_gets_the_close_code_that_the_asgi_server_reports(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """A clean close is no peer that vanished, where the server does not tell the two apart."""
+    """Hook ``on_disconnect`` gets code 1000 after a clean close, or None and ``unknown`` under
+    Hypercorn.
+    """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         async with connect(f"ws://{server.address}/ws") as client:
             await client.recv()
@@ -181,10 +187,12 @@ async def test_hub_tells_no_more_of_an_end_than_server(
 
 
 @pytest.mark.matrix
-async def test_application_on_trio_is_served_and_told_to_be_not_counted(
+async def test_application_on_trio_is_served_and_the_monitor_says_that_it_counts_nothing(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Under Hypercorn's trio worker one sentence says that nothing is counted; nothing shows 0."""
+    """Application under Hypercorn's trio worker is served, and Monitor and log say once that
+    nothing is counted.
+    """
     async with running("hypercorn on trio", reserve_port(), tmp_path / "log") as server:
         for _ in range(2):
             async with connect(f"ws://{server.address}/client") as client:

@@ -1,4 +1,4 @@
-"""The ASGI probe on WebSockets: counters and times."""
+"""The ASGI probe for WebSockets: counters, handler time, names, last messages."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ UNKNOWN = (
 @pytest.mark.filterwarnings(
     "ignore::uvicorn.config.UvicornDeprecationWarning", "ignore::DeprecationWarning"
 )
-async def test_counters_equal_the_clients_own_count(ws: str) -> None:
-    """Messages and payload agree with the client's count to the byte under each WebSocket
-    implementation of uvicorn, and columns that ASGI cannot give are null.
+async def test_asgi_connection_row_equals_the_clients_own_counts(ws: str) -> None:
+    """Connection row of an ASGI WebSocket equals the client's own counts of messages and bytes,
+    and has null where ASGI gives no data.
     """
     sent = ["hello", "grüße 🎉", b"\x00" * 70_000, "", b""]
     received = []
@@ -65,8 +65,10 @@ async def test_counters_equal_the_clients_own_count(ws: str) -> None:
     assert [getattr(info, name) for name in UNKNOWN] == [None] * len(UNKNOWN)
 
 
-async def test_unknown_columns_are_null_before_first_connection() -> None:
-    """Wire bytes, which ASGI cannot give, are null and not 0 before the first connection."""
+async def test_asgi_totals_of_unknown_columns_are_null_before_the_first_connection() -> None:
+    """Totals of wire bytes and pings, which ASGI does not give, are null before the first
+    connection.
+    """
     async with watched(WebSocketRoute("/", echo)) as (monitor, _):
         assert {name: getattr(monitor.snapshot(), name) for name in ("wire_in", "pings_out")} == {
             "wire_in": None,
@@ -74,8 +76,8 @@ async def test_unknown_columns_are_null_before_first_connection() -> None:
         }
 
 
-async def test_messages_are_counted_when_handler_leaves_them_unread() -> None:
-    """Messages that the client sent before it closed are counted, though the handler ended without
+async def test_messages_that_the_handler_does_not_read_are_counted() -> None:
+    """Connection row counts messages that the client sent although the handler ended without
     reading them.
     """
     go_on = asyncio.Event()
@@ -87,14 +89,14 @@ async def test_messages_are_counted_when_handler_leaves_them_unread() -> None:
     async with watched(WebSocketRoute("/", deaf)) as (monitor, where):
         async with connect(f"ws://{where}/") as client:
             await client.send("unread")
-            await client.close(1000)  # answered only once the message before it has been read
+            await client.close(1000)  # uvicorn answers after it has read the message.
             go_on.set()
         info = await row(monitor)
     assert (info.messages_in, info.bytes_in) == (1, 6)
 
 
-async def test_black_box_keeps_last_messages_of_vanished_client() -> None:
-    """The black box of a vanished connection has its last messages with sizes and directions."""
+async def test_connection_row_has_the_last_messages_of_a_vanished_client() -> None:
+    """Connection row of a vanished client has its last messages with direction, type and size."""
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
         await client.send("four")
@@ -106,8 +108,8 @@ async def test_black_box_keeps_last_messages_of_vanished_client() -> None:
     assert [line.split(" ", 1)[1] for line in lines] == ["in text 4", "out text 4"]
 
 
-async def test_handler_sets_name_of_its_connection() -> None:
-    """The meter in the scope has a name that an application may set."""
+async def test_asgi_handler_names_its_connection_by_the_meter_in_the_scope() -> None:
+    """Handler names its connection row by the meter in ``scope["rtmon.meter"]``."""
 
     async def handler(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -121,9 +123,7 @@ async def test_handler_sets_name_of_its_connection() -> None:
 
 
 async def test_handler_time_runs_from_message_to_next_receive() -> None:
-    """Handler time is the time from a message's delivery to the next call of receive, without the
-    wait that follows.
-    """
+    """Handler time is measured from the delivery of a message to the next call of ``receive``."""
     clock = FakeClock()
 
     async def handler(websocket: WebSocket) -> None:

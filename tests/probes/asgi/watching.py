@@ -1,4 +1,4 @@
-"""Applications under uvicorn, with a Monitor."""
+"""Serves ASGI applications with a probe under uvicorn, and reads the Monitor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["echo", "events", "numbers", "row", "watched"]
 async def watched(
     *routes: Any, wrap: bool = False, clock: Clock = SYSTEM_CLOCK, **options: Any
 ) -> AsyncIterator[tuple[Monitor, str]]:
-    """Serve routes with a probe on them, wrap one ASGI application, or add a middleware."""
+    """Serve Starlette routes, or with ``wrap`` one ASGI application, with a probe."""
     monitor = Monitor(interval=1000, clock=clock)
     app: Any
     if wrap:
@@ -40,7 +40,7 @@ async def watched(
 
 
 async def row(monitor: Monitor, closed: int = 1) -> ConnectionInfo:
-    """Row of the only connection, once it has closed."""
+    """Wait until the only connection has closed, and return its row."""
     await until(lambda: monitor.snapshot().closed == closed)
     monitor.tick()
     (info,) = monitor.collector.connections()
@@ -48,13 +48,13 @@ async def row(monitor: Monitor, closed: int = 1) -> ConnectionInfo:
 
 
 def events(monitor: Monitor, kind: str) -> list[Event]:
-    """Events of one kind."""
+    """Return the Events of one kind."""
     monitor.tick()
     return [event for event in monitor.collector.history.events() if event.kind == kind]
 
 
 async def echo(websocket: WebSocket) -> None:
-    """Give each message back."""
+    """Send each message back."""
     await websocket.accept(subprotocol=next(iter(websocket.scope["subprotocols"]), None))
     while True:
         message = await websocket.receive()
@@ -67,6 +67,6 @@ async def echo(websocket: WebSocket) -> None:
 
 
 async def numbers(count: int) -> AsyncIterator[str]:
-    """An event stream: each event has two lines of data, and a comment before it."""
+    """Yield an event stream in which each event has a comment before it and two data lines."""
     for number in range(count):
         yield f": alive\n\nid: {number}\nevent: n\ndata: {number}\ndata: grüße\n\n"

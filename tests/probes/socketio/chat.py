@@ -1,4 +1,4 @@
-"""A python-socketio server with a probe on it, and its real client."""
+"""A python-socketio server with a probe, and python-socketio's client."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["WAYS", "chat", "joined", "of", "watched"]
 
 
 WAYS = [["websocket"], ["polling"], ["polling", "websocket"]]
-"""Transports that a client may use, one after the other."""
+"""Lists of transports that a client uses, one after another."""
 
 
 def chat(**options: Any) -> Any:
-    """A Socket.IO server with a few handlers."""
-    # A polling client that leaves waits, as python-socketio has it, for the next ping to be due.
+    """Return a Socket.IO server with a few event handlers."""
+    # python-socketio ends a polling client that disconnects only when its next ping is due.
     options = {"ping_interval": 0.2, "ping_timeout": 3, **options}
     sio = socketio.AsyncServer(async_mode="asgi", **options)
 
@@ -47,7 +47,7 @@ def chat(**options: Any) -> Any:
 async def watched(
     sio: Any = None, *, settled: bool = True
 ) -> AsyncIterator[tuple[Any, Monitor, Instrument, str]]:
-    """Serve a Socket.IO server with a probe on it."""
+    """Serve a Socket.IO server with a probe."""
     monitor = Monitor(interval=1000)
     sio = sio or chat()
     probe = instrument(sio, monitor)
@@ -64,8 +64,8 @@ async def watched(
 async def joined(
     where: str, ways: list[str], namespaces: list[str] | None = None, **options: Any
 ) -> AsyncIterator[Any]:
-    """A real client; its attribute ``got`` lists what it received."""
-    # python-socketio does not close HTTP sessions that it made itself when a connection is refused.
+    """Connect python-socketio's client, whose attribute ``got`` lists the events it received."""
+    # python-socketio does not close an HTTP session of its own when a connection is refused.
     async with ClientSession() as session:
         client: Any = socketio.AsyncClient(reconnection=False, http_session=session, **options)
         client.got = []
@@ -85,6 +85,6 @@ async def joined(
 
 
 def of(stats: SocketIOStats, event: str) -> tuple[int, int, int]:
-    """Counts of one event: received, emitted, errors."""
+    """Return the counts of one event: received, emitted, errors."""
     (found,) = [record for record in stats.events if record.event == event]
     return found.received, found.emitted, found.errors

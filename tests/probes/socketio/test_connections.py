@@ -1,4 +1,4 @@
-"""Connections of a python-socketio server: counters, causes and names."""
+"""Connection rows of a python-socketio server: counters, causes of closing, names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from tests.probes.socketio.chat import WAYS, chat, joined, of, watched
 
 
 @pytest.mark.parametrize("ways", WAYS, ids=" then ".join)
-async def test_counters_equal_the_real_clients_count_over_each_transport(ways: list[str]) -> None:
-    """Over each transport, and across an upgrade, events and acknowledgements agree with those of
-    python-socketio's client, and the row names the transport.
+async def test_socketio_row_and_statistics_equal_the_clients_counts_over_each_transport(
+    ways: list[str],
+) -> None:
+    """Connection row and statistics of a Socket.IO server equal the counts of python-socketio's
+    client over each transport and after an upgrade.
     """
     async with watched() as (sio, monitor, probe, where):
         async with joined(where, ways) as client:
@@ -57,7 +59,10 @@ async def test_counters_equal_the_real_clients_count_over_each_transport(ways: l
     assert stats.handler.count == 3
     assert sample is not None
     snapshot = monitor.snapshot()
-    assert (snapshot.rejected, snapshot.http_requests) == (None, None)  # unknown to this probe
+    assert (snapshot.rejected, snapshot.http_requests) == (
+        None,
+        None,
+    )  # This probe cannot know them.
 
 
 SENT = [
@@ -71,19 +76,19 @@ ATTACHMENTS = [b"\x00" * 70_000, b"yy"]
 
 
 def payload(packets: list[str | bytes]) -> int:
-    """Bytes of Socket.IO packets without Engine.IO's packet type."""
+    """Return the number of bytes of Socket.IO packets, without Engine.IO's packet types."""
     return sum(len(p.encode()) if isinstance(p, str) else len(p) for p in packets)
 
 
 def tell(received: list[str | bytes]) -> tuple[int, int]:
-    """Messages and bytes of Socket.IO packets, counted without the library."""
+    """Return the number of messages and bytes in Socket.IO packets, counted without the library."""
     whole = [p for p in received if isinstance(p, bytes) or p[0] in "2356"]
     return sum(isinstance(p, str) for p in whole), payload(whole)
 
 
-async def test_bytes_equal_the_count_of_a_raw_websocket_client() -> None:
-    """Payload agrees to the byte with a client that writes the packets itself: texts outside ASCII,
-    acknowledgements, attachments; Engine.IO's own packets are left out.
+async def test_socketio_row_counts_the_bytes_of_a_raw_websocket_client() -> None:
+    """Connection row counts the Socket.IO messages and bytes of a raw WebSocket client, without
+    Engine.IO's own packets.
     """
     received: list[str | bytes] = []
 
@@ -121,9 +126,9 @@ async def test_bytes_equal_the_count_of_a_raw_websocket_client() -> None:
     assert monitor.snapshot().rtt.count >= 1
 
 
-async def test_bytes_equal_the_count_of_a_raw_polling_client() -> None:
-    """Over HTTP long-polling, the separators between packets and the base64 of binary ones are not
-    counted as payload.
+async def test_socketio_row_counts_the_bytes_of_a_raw_polling_client() -> None:
+    """Connection row counts the Socket.IO bytes of a raw polling client, without separators and
+    base64.
     """
     import base64
 
@@ -152,9 +157,9 @@ async def test_bytes_equal_the_count_of_a_raw_polling_client() -> None:
     assert info.transport == "socketio-polling"
 
 
-async def test_row_has_cause_when_connection_ends() -> None:
-    """The cause distinguishes a broken transport, a ping timeout, a closed page, which closes
-    only the WebSocket, and Engine.IO's close packet.
+async def test_socketio_row_distinguishes_ping_timeout_vanished_client_and_close() -> None:
+    """Connection row of a Socket.IO client has the cause of a ping timeout, a vanished client, a
+    closed WebSocket or a close packet.
     """
     path = "/socket.io/?EIO=4&transport=websocket"
     async with watched(chat(ping_interval=0.05, ping_timeout=0.05)) as (_, monitor, _, where):
@@ -183,8 +188,10 @@ async def test_row_has_cause_when_connection_ends() -> None:
     assert fourth.reason_received == "client disconnect"
 
 
-async def test_application_names_connection_by_client_id() -> None:
-    """An application finds the meter of a client by its id until the client has gone."""
+async def test_application_names_a_socketio_connection_by_its_sid() -> None:
+    """Application names a Socket.IO connection by the meter that the probe returns for its sid,
+    which is None after the disconnect.
+    """
     async with watched() as (_, monitor, probe, where):
         async with joined(where, ["websocket"]) as client:
             sid = client.get_sid()
@@ -195,10 +202,8 @@ async def test_application_names_connection_by_client_id() -> None:
         assert probe.meter(sid) is None
 
 
-async def test_messages_are_counted_with_another_serializer() -> None:
-    """With MessagePack, where every packet is binary, messages and bytes are those of the
-    packets.
-    """
+async def test_socketio_messages_are_counted_with_the_msgpack_serializer() -> None:
+    """Socket.IO messages are counted, all as binary, with the ``msgpack`` serializer."""
     async with watched(chat(serializer="msgpack")) as (_, monitor, probe, where):
         async with joined(where, ["websocket"], serializer="msgpack") as client:
             assert await client.call("say", "x") == ("ok", 1)
@@ -207,9 +212,9 @@ async def test_messages_are_counted_with_another_serializer() -> None:
     assert of(probe.stats(), "say") == (1, 0, 0)
 
 
-async def test_socketio_probe_counts_when_nested_in_asgi_probe() -> None:
-    """On one connection under both probes, the inner one counts; a request that opens no session is
-    counted by the outer one.
+async def test_socketio_connection_is_counted_once_when_an_asgi_probe_wraps_it() -> None:
+    """Socket.IO connection is counted once when an ASGI probe wraps its server, and a request
+    without a session counts as an HTTP request.
     """
     monitor = Monitor(interval=1000)
     sio = chat()
@@ -228,13 +233,13 @@ async def test_socketio_probe_counts_when_nested_in_asgi_probe() -> None:
         await sio.shutdown()
     assert bad.status_code == 400
     assert (snapshot.opened, snapshot.messages_in, snapshot.rejected) == (3, 3, 0)
-    # A session's polls that are answered after its end are plain requests.
+    # A poll that is answered after its session has ended counts as an HTTP request.
     assert 1 <= snapshot.http_requests <= 3
     assert monitor.probe_failures == 0
 
 
-async def test_probe_counts_connections_on_aiohttp() -> None:
-    """The probe works without ASGI and gets the client's address from aiohttp."""
+async def test_socketio_probe_counts_connections_on_aiohttp() -> None:
+    """Probe for Socket.IO counts connections and has the client's address on aiohttp."""
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()

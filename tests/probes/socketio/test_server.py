@@ -1,4 +1,4 @@
-"""The Socket.IO probe on a server: namespaces, rooms, handlers, names."""
+"""The Socket.IO probe: namespaces, rooms, handlers, limits on names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.probes.serving import serving
 from tests.probes.socketio.chat import chat, joined, of, watched
 
 
-async def test_stats_count_namespaces_rooms_and_disconnect_reasons() -> None:
-    """Statistics hold the members of namespaces and rooms, the refused connections and the reasons
-    of disconnects.
+async def test_socketio_statistics_count_namespaces_rooms_refusals_and_disconnect_reasons() -> None:
+    """Socket.IO statistics count clients of namespaces, members of rooms, refused connections
+    and reasons of disconnects.
     """
     sio = chat(namespaces=["/", "/news"])
     sio.on("connect", lambda *_: False, namespace="/closed")
@@ -64,8 +64,8 @@ async def test_stats_count_namespaces_rooms_and_disconnect_reasons() -> None:
     assert monitor.snapshot().errors == 0
 
 
-async def test_handler_exception_is_counted_and_passed_on() -> None:
-    """A handler's exception is an error of its event and connection, and python-socketio gets it
+async def test_socketio_handler_exception_is_counted_and_raised_unchanged() -> None:
+    """Exception of a Socket.IO handler is counted for its event and connection, and raised
     unchanged.
     """
     seen = []
@@ -96,9 +96,9 @@ async def test_handler_exception_is_counted_and_passed_on() -> None:
     assert len(events(monitor, "error")) == 2
 
 
-async def test_old_connect_handlers_count_no_error() -> None:
-    """A connect handler without ``auth``, which python-socketio calls twice, and a disconnect
-    handler without a reason count no error.
+async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_error() -> None:
+    """Connect handler without ``auth`` and disconnect handler without a reason, which
+    python-socketio calls again, count no error.
     """
     sio = chat()
     left = []
@@ -115,17 +115,17 @@ async def test_old_connect_handlers_count_no_error() -> None:
 @pytest.mark.parametrize(
     "tried", [((), (None,)), ((None,), ())], ids=["up to 5.16", "from 5.17 on"]
 )
-async def test_connect_handlers_with_auth_count_no_error(
+async def test_connect_handler_with_auth_counts_no_error_for_a_client_without_auth(
     tried: tuple[tuple[None, ...], ...],
 ) -> None:
-    """A handler that takes ``auth`` counts no error for a client without it, in whichever order
-    python-socketio tries the signatures; one with neither signature counts one error.
+    """Connect handler with ``auth`` counts no error for a client that sends none, and one with a
+    wrong signature counts one error.
     """
     sio = chat()
     sio.on("connect", lambda sid, environ, auth: None)
     sio.on("connect", lambda: None, namespace="/wrong")
     async with watched(sio) as (_, monitor, probe, where):
-        for namespace in ("/", "/wrong"):  # as AsyncServer._handle_connect does
+        for namespace in ("/", "/wrong"):  # Same order as in AsyncServer._handle_connect.
             for auth in tried:
                 try:
                     await sio._trigger_event("connect", namespace, "a", {}, *auth)
@@ -139,8 +139,10 @@ async def test_connect_handlers_with_auth_count_no_error(
     assert (info.errors, errors) == (0, {"/wrong": 1})
 
 
-async def test_class_namespaces_and_callbacks_are_counted() -> None:
-    """Class-based namespaces, coroutine callbacks and emits to a room work and are counted."""
+async def test_class_based_namespaces_and_acknowledgment_callbacks_are_counted() -> None:
+    """Class-based namespaces and coroutine callbacks for acknowledgments work with the probe,
+    and their events are counted.
+    """
     acknowledged: asyncio.Queue[str] = asyncio.Queue()
 
     class News(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -170,9 +172,9 @@ async def test_class_namespaces_and_callbacks_are_counted() -> None:
     }
 
 
-async def test_client_is_counted_from_accepted_connect_to_disconnect() -> None:
-    """A client counts from the moment that its connect handler has accepted it until the server
-    disconnects it, and one that has left occupies no place.
+async def test_socketio_client_is_open_from_its_accepted_connect_to_its_disconnect() -> None:
+    """Socket.IO client counts as open once its connect handler has accepted it, and no longer
+    when the server disconnects it.
     """
     asked, let_in = asyncio.Event(), asyncio.Event()
     sio = chat()
@@ -200,14 +202,14 @@ async def test_client_is_counted_from_accepted_connect_to_disconnect() -> None:
 
 @pytest.mark.parametrize("hook", ["meter", "opened", "closed", "mark", "add", "rtt", "stats"])
 @pytest.mark.parametrize("ways", [["websocket"], ["polling", "websocket"]], ids=" then ".join)
-async def test_server_works_when_probe_fails(
+async def test_socketio_server_works_when_its_probe_fails(
     hook: str,
     ways: list[str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """When code of the probe raises, events and acknowledgements still flow, and the failure is
-    counted.
+    """Socket.IO server delivers events and acknowledgments although code of the probe raises,
+    and one failure is logged.
     """
 
     def broken(*args: Any, **kwargs: Any) -> Any:
@@ -234,9 +236,9 @@ async def test_server_works_when_probe_fails(
     assert sum("a probe failed" in record.message for record in caplog.records) == 1
 
 
-def test_handled_events_start_at_zero() -> None:
-    """Events and namespaces that have handlers are counted from 0, so that the first failure is an
-    increase.
+def test_socketio_statistics_list_events_with_handlers_before_the_first_event() -> None:
+    """Socket.IO statistics list events and namespaces that have handlers before any event was
+    received.
     """
 
     class News(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -256,9 +258,9 @@ def test_handled_events_start_at_zero() -> None:
     assert [record.namespace for record in stats.namespaces] == ["/", "/news"]
 
 
-async def test_names_from_clients_are_bounded_in_number_and_length() -> None:
-    """Past a limit, names of events, namespaces and reasons are counted together, and long ones are
-    cut: a hostile client can neither grow the tables nor displace a handler's name.
+async def test_socketio_statistics_limit_the_number_of_names_that_clients_invent() -> None:
+    """Socket.IO statistics count names above a limit as one, and names of events with handlers
+    are always listed.
     """
     statistics = Statistics()
     for number in range(NAMES + 50):
@@ -284,9 +286,9 @@ async def test_names_from_clients_are_bounded_in_number_and_length() -> None:
     assert statistics.stats([], {}, upgrades=0).ack.count == 5000
 
 
-def test_instrument_raises_when_server_cannot_be_measured() -> None:
-    """A server of another kind, one that lacks a needed part, and one that another Monitor measures
-    are refused with a message; asking twice gives the same probe.
+def test_socketio_instrument_raises_option_error_for_wrong_or_already_measured_server() -> None:
+    """Function ``instrument()`` for Socket.IO raises OptionError for an unsupported server, or
+    one with a probe of another Monitor.
     """
     monitor = Monitor()
     with pytest.raises(OptionError, match="rtmon measures a"):
@@ -312,8 +314,10 @@ def test_instrument_raises_when_server_cannot_be_measured() -> None:
         instrument(sio, Monitor())
 
 
-async def test_server_subclass_keeps_its_methods() -> None:
-    """A user's subclass is measured on the one object, and its class stays unchanged."""
+async def test_socketio_server_subclass_keeps_its_own_methods() -> None:
+    """Subclass of python-socketio's server keeps its own ``emit()``, whose events the probe
+    counts.
+    """
 
     class Mine(socketio.AsyncServer):  # type: ignore[misc]
         async def emit(self, event: str, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Socket.IO rows in feeds, exports and views."""
+"""Rows of the Socket.IO table in feeds and exports."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rtmon import Monitor, export, open_feed, read_csv, serve_admin
 from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.metrics.records import SocketIOInfo
 from rtmon.probes.socketio import instrument
-from rtmon.probes.socketio.rows import ROWS, rows
 from rtmon.probes.socketio.stats import Statistics
+from rtmon.probes.socketio.table_rows import ROWS, rows
 from rtmon.testing import until
 
 HOSTILE = "=<img src=x onerror=alert(1)>,\r\n\u2028"
 
 
 async def _busy(monitor: Monitor) -> Any:
-    """A Socket.IO server that has emitted events without any client."""
+    """Return a Socket.IO server that has emitted events without any client."""
     sio: Any = socketio.AsyncServer(async_mode="asgi")
     instrument(sio, monitor)
     await sio.emit(HOSTILE, {"text": "hello"})
@@ -35,8 +35,8 @@ async def _busy(monitor: Monitor) -> Any:
 async def test_local_and_remote_feeds_have_socketio_rows(
     remote: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Rows of Socket.IO are in the local and remote feeds, follow each tick, and go when their
-    server stops.
+    """Local and remote feeds have the Socket.IO rows, update them at each tick, and have none
+    after the server is deleted.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -59,9 +59,11 @@ async def test_local_and_remote_feeds_have_socketio_rows(
     monitor.close()
 
 
-async def test_export_writes_socketio_table(tmp_path: Path) -> None:
-    """The exported file equals the DataFrame, hostile names included; without a Socket.IO server
-    there is no such file.
+async def test_export_writes_socketio_csv_only_when_there_is_a_socketio_server(
+    tmp_path: Path,
+) -> None:
+    """Export writes ``socketio.csv`` equal to the DataFrame, hostile names included, only when
+    there is a Socket.IO server.
     """
     monitor = Monitor(interval=1000)
     monitor.tick()
@@ -77,9 +79,9 @@ async def test_export_writes_socketio_table(tmp_path: Path) -> None:
     monitor.close()
 
 
-def test_rows_are_bounded_when_clients_invent_names() -> None:
-    """Whatever names clients invent, each kind has a bounded number of rows; a column that has no
-    meaning for a kind is null.
+def test_socketio_table_limits_its_rows_of_each_kind() -> None:
+    """Socket.IO table has a limited number of rows of each kind, and null in columns that do not
+    apply.
     """
     statistics = Statistics()
     for number in range(3 * ROWS):

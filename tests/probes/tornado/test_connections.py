@@ -1,4 +1,4 @@
-"""The probe on Tornado's server: how connections end, and what else it counts."""
+"""The probe for Tornado servers: rows, causes of closing, rejected handshakes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.probes.asgi.watching import row
 
 @asynccontextmanager
 async def running(app: Application) -> AsyncIterator[str]:
-    """Serve an application; gives ``127.0.0.1:port``."""
+    """Serve a Tornado application, and yield ``127.0.0.1:port``."""
     server = tornado.httpserver.HTTPServer(app)
     (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
     server.add_socket(socket)
@@ -48,7 +48,7 @@ class Quiet(WebSocketHandler):
 async def watched(
     handler: type[RequestHandler] = Quiet, **settings: Any
 ) -> AsyncIterator[tuple[Monitor, Instrument, str]]:
-    """Serve a handler at ``/rooms/{room}`` with a probe."""
+    """Serve a handler at ``/rooms/{room}`` in an application with a probe."""
     app = Application([(r"/rooms/(?P<room>\w+)", handler)], **settings)
     monitor = Monitor(interval=1000)
     probe = instrument(app, monitor)
@@ -60,9 +60,9 @@ async def watched(
     monitor.close()
 
 
-async def test_row_has_address_user_agent_path_and_name() -> None:
-    """A connection's row has the client's address and user agent, the path with its parameters
-    named, and the handler's name for it.
+async def test_tornado_connection_row_has_address_user_agent_path_template_and_name() -> None:
+    """Connection row of a Tornado WebSocket has the client's address, user agent and
+    subprotocol, the path template and the given name.
     """
 
     class Named(WebSocketHandler):
@@ -88,8 +88,10 @@ async def test_row_has_address_user_agent_path_and_name() -> None:
     assert probe.meter() is None
 
 
-async def test_row_has_both_close_codes_when_handler_closes() -> None:
-    """When the handler closes, the row's initiator is local and the client's answer is in it."""
+async def test_tornado_connection_row_has_both_close_codes_when_the_handler_closes() -> None:
+    """Connection row of a Tornado WebSocket has the sent and the received close code, and
+    initiator ``local``, when the handler closes.
+    """
 
     class Closes(WebSocketHandler):
         def open(self, room: str) -> None:
@@ -107,10 +109,12 @@ async def test_row_has_both_close_codes_when_handler_closes() -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "received"), [(4001, "bye", 4001), (None, "", 1005)], ids=["code", "none"]
 )
-async def test_row_has_clients_close_code_when_client_closes(
+async def test_tornado_connection_row_has_the_clients_close_code_or_1005(
     code: int | None, reason: str, received: int
 ) -> None:
-    """A close by the client is remote; one without a code is 1005."""
+    """Connection row of a Tornado WebSocket has the client's close code, or 1005 when its close
+    frame has none, and initiator ``remote``.
+    """
     async with watched() as (monitor, _, where):
         client = await connect(f"ws://{where}/rooms/7")
         if code is None:
@@ -126,17 +130,17 @@ async def test_row_has_clients_close_code_when_client_closes(
 
 
 async def vanish(client: ClientConnection) -> None:
-    """Cut the TCP connection."""
+    """Abort the TCP connection."""
     client.transport.abort()
 
 
 async def send_too_much(client: ClientConnection) -> None:
-    """Send a message that is too long."""
+    """Send a message above the size limit."""
     await client.send("x" * 2000)
 
 
 async def be_silent(client: ClientConnection) -> None:
-    """Do not answer pings until the server has cut the connection."""
+    """Stop reading, so that no ping is answered."""
     client.transport.pause_reading()
 
 
@@ -148,14 +152,16 @@ async def be_silent(client: ClientConnection) -> None:
         pytest.param(be_silent, 1006, "local", "ping timeout", 0, marks=pytest.mark.matrix),
     ],
 )
-async def test_row_has_cause_when_connection_dies(
+async def test_tornado_connection_row_has_cause_of_vanished_client_too_big_message_or_ping_timeout(
     act: Callable[[ClientConnection], Awaitable[None]],
     code: int,
     initiator: str | None,
     cause: str,
     errors: int,
 ) -> None:
-    """The cause distinguishes a vanished client, a protocol violation and a ping timeout."""
+    """Connection row of a Tornado WebSocket has the close code and cause of a vanished client, a
+    too big message or a ping timeout.
+    """
     ping = 0.2 if act is be_silent else None
     async with watched(websocket_max_message_size=1000, websocket_ping_interval=ping) as (
         monitor,
@@ -171,8 +177,8 @@ async def test_row_has_cause_when_connection_dies(
     assert info.errors == errors
 
 
-async def test_keepalive_ping_gives_round_trip_time() -> None:
-    """The answer to Tornado's keepalive ping is recorded as a round-trip time."""
+async def test_tornado_keepalive_ping_gives_a_round_trip_time() -> None:
+    """Connection row of a Tornado WebSocket has the round-trip time of Tornado's keepalive ping."""
     async with watched(websocket_ping_interval=0.05) as (monitor, _, where):
         async with connect(f"ws://{where}/rooms/7"):
             await until(lambda: monitor.snapshot().rtt.count >= 1)
@@ -180,9 +186,11 @@ async def test_keepalive_ping_gives_round_trip_time() -> None:
 
 
 @pytest.mark.parametrize("method", ["open", "on_message"])
-async def test_handler_exception_is_error_and_cause(method: str) -> None:
-    """An exception of a handler's method, coroutine or not, is an error and the connection's
-    cause.
+async def test_tornado_connection_row_has_handler_failed_when_a_handler_method_raises(
+    method: str,
+) -> None:
+    """Connection row of a Tornado WebSocket has one error and the cause ``handler failed`` when
+    ``open`` or ``on_message`` raises.
     """
 
     class Fails(Quiet):
@@ -204,9 +212,9 @@ async def test_handler_exception_is_error_and_cause(method: str) -> None:
     assert "LookupError" in str(info.traceback)
 
 
-async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> None:
-    """A failed handshake is counted as rejected with its status; all other requests are HTTP
-    requests.
+async def test_tornado_probe_counts_rejected_handshakes_and_http_requests_separately() -> None:
+    """Probe for Tornado counts failed handshakes as rejected with their status, and other
+    requests as HTTP requests.
     """
     async with watched() as (monitor, _, where):
         with pytest.raises(InvalidStatus):
@@ -222,8 +230,10 @@ async def test_probe_counts_rejected_handshakes_apart_from_plain_requests() -> N
     assert [event.code for event in events if event.kind == "rejected"] == [404, 403]
 
 
-async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
-    """Of two probes of one Monitor, the one for Socket.IO counts the Socket.IO connections."""
+async def test_socketio_connection_is_counted_once_when_tornado_has_a_probe_too() -> None:
+    """Socket.IO connection is counted once, by the Socket.IO probe, when the Tornado application
+    has a probe of the same Monitor too.
+    """
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="tornado")
     socketio_probe.instrument(sio, monitor)
@@ -243,9 +253,9 @@ async def test_socketio_connection_is_counted_once_under_both_probes() -> None:
     assert monitor.probe_failures == 0
 
 
-def test_instrument_raises_when_application_cannot_be_measured() -> None:
-    """instrument() returns the same probe each time for one Monitor, and refuses another
-    Monitor.
+def test_tornado_instrument_raises_option_error_for_wrong_or_already_measured_application() -> None:
+    """Function ``instrument()`` for Tornado returns the same probe each time, and raises
+    OptionError for a second Monitor or a wrong object.
     """
     monitor, app = Monitor(interval=1000), Application()
     assert instrument(app, monitor) is instrument(app, monitor)

@@ -1,4 +1,4 @@
-"""Shared by the tests of the probe for ``websockets``."""
+"""Fixtures for the tests of the probe for ``websockets``."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(params=[False, True], ids=["probe", "fast path"])
 def fast(request: pytest.FixtureRequest) -> bool:
-    """Run a test with the probe alone, and with the fast path before it."""
+    """False for the probe alone, then True for the fast path with the probe."""
     return bool(request.param)

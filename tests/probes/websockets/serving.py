@@ -1,4 +1,4 @@
-"""Servers of ``websockets`` with a probe, and clients for them."""
+"""Serves with ``websockets`` and a probe, and raw clients for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 async def echo(connection: ServerConnection) -> None:
-    """Give each message back."""
+    """Send each message back."""
     async for message in connection:
         await connection.send(message)
 
@@ -43,13 +43,13 @@ async def serving(
     fast: bool = False,
     **options: Any,
 ) -> AsyncIterator[tuple[Monitor, Server, str]]:
-    """Serve with a probe; gives the Monitor, the server and its URL.
+    """Serve with a probe, and yield the Monitor, the server and its URL.
 
     Args:
-        handler: of connections.
+        handler: the connection handler.
         monitor: the Monitor; a new one by default.
-        fast: True for the fast path in front of the probe.
-        **options: of ``websockets.serve``.
+        fast: True to use the fast path in front of the probe.
+        **options: options of ``websockets.serve()``.
     """
     monitor = monitor or Monitor(interval=1000)
     if "create_connection" not in options:
@@ -60,18 +60,18 @@ async def serving(
 
 
 def url_of(server: Server, *, scheme: str = "ws") -> str:
-    """Return where a server listens."""
+    """Return the URL of a server."""
     return f"{scheme}://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
 async def upgraded(
     url: str, **options: Any
 ) -> tuple[ClientProtocol, asyncio.StreamReader, asyncio.StreamWriter]:
-    """A raw client after its handshake, which reads and writes only when the test calls for it.
+    """Connect a raw client, which after its handshake reads and writes only when the test does.
 
     Args:
-        url: of the server.
-        **options: of ``asyncio.open_connection``.
+        url: URL of the server.
+        **options: options of ``asyncio.open_connection()``.
     """
     if "sock" not in options:
         options |= {"host": "127.0.0.1", "port": int(url.rpartition(":")[2])}
@@ -84,7 +84,7 @@ async def upgraded(
 
 
 async def ended(monitor: Monitor, *, closed: int = 1) -> None:
-    """Wait until that many connections have ended."""
+    """Wait until this many connections have ended."""
     await until(lambda: monitor.snapshot().closed == closed)
     monitor.tick()
 
@@ -97,7 +97,7 @@ def row_of(monitor: Monitor) -> ConnectionInfo:
 
 
 async def dead(monitor: Monitor) -> ConnectionInfo:
-    """Wait until the only connection has ended; return its row."""
+    """Wait until the only connection has ended, and return its row."""
     await ended(monitor)
     return row_of(monitor)
 
@@ -109,7 +109,7 @@ def events(monitor: Monitor, kind: str) -> list[Event]:
 
 
 class RawClient:
-    """A client that counts every byte and frame on its own socket."""
+    """A client that counts the bytes and frames on its own socket."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

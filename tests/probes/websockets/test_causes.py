@@ -1,4 +1,4 @@
-"""How connections of ``websockets`` die, on real sockets, and the cause that each row has."""
+"""Causes of closing in the rows of ``websockets`` connections, on real sockets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from tests.probes.websockets.serving import dead, serving, upgraded
 
 
 def _freeze(client: ClientConnection) -> None:
-    """Stop a client from reading, and keep its socket open."""
+    """Stop the client from reading, and keep its socket open."""
     client.transport.pause_reading()
 
 
-async def test_cause_is_reset_when_client_resets_tcp() -> None:
-    """The cause distinguishes a TCP reset from a client that went away, and the black box keeps
-    the last frames.
+async def test_websockets_row_has_cause_reset_and_the_last_frames_when_the_client_resets_tcp() -> (
+    None
+):
+    """Connection row has close code 1006, the cause ``reset`` and the last frames when the
+    client resets the TCP connection.
     """
     async with serving() as (monitor, _, url):
         client = await connect(url)
@@ -43,8 +45,10 @@ async def test_cause_is_reset_when_client_resets_tcp() -> None:
     assert float(first.split(" ")[0]) <= float(second.split(" ")[0]) <= 0
 
 
-async def test_cause_is_reset_when_client_is_killed_while_server_sends() -> None:
-    """A client that is killed while the server sends to it was not cut off as a slow consumer."""
+async def test_websockets_row_has_cause_reset_when_a_slow_client_resets_tcp() -> None:
+    """Connection row has the cause ``reset``, not ``slow consumer``, when a client resets TCP
+    while the server waits to send to it.
+    """
 
     async def flood(connection: ServerConnection) -> None:
         while True:
@@ -63,8 +67,10 @@ async def test_cause_is_reset_when_client_is_killed_while_server_sends() -> None
     assert (row.close_code, row.cause, row.initiator) == (1006, "reset", None)
 
 
-async def test_cause_is_vanished_when_tcp_ends_without_close_frame() -> None:
-    """The end of TCP without a close frame gives the cause "vanished"."""
+async def test_websockets_row_has_cause_peer_vanished_when_tcp_ends_without_close_frame() -> None:
+    """Connection row has close code 1006 and the cause ``peer vanished`` when the client ends
+    TCP without a close frame.
+    """
     async with serving() as (monitor, _, url):
         client = await connect(url)
         client.transport.write_eof()
@@ -73,8 +79,10 @@ async def test_cause_is_vanished_when_tcp_ends_without_close_frame() -> None:
     assert (row.close_code, row.cause) == (1006, "peer vanished")
 
 
-async def test_cause_is_ping_timeout_when_ping_gets_no_answer() -> None:
-    """The keepalive ends the connection of a frozen client, and the cause says so."""
+async def test_websockets_row_has_cause_ping_timeout_when_the_client_answers_no_ping() -> None:
+    """Connection row has the cause ``ping timeout`` when a client that stopped reading does not
+    answer the keepalive ping.
+    """
     async with serving(ping_interval=0.1, ping_timeout=0.2, close_timeout=0.05) as (
         monitor,
         _,
@@ -90,9 +98,11 @@ async def test_cause_is_ping_timeout_when_ping_gets_no_answer() -> None:
     assert "out ping" in row.last_frames
 
 
-async def test_cause_is_slow_consumer_when_client_does_not_read() -> None:
-    """Waiting bytes and their age are in the row, the connection is slow, and the cause of its end
-    says why.
+async def test_websockets_row_has_queue_and_cause_slow_consumer_when_the_client_stops_reading() -> (
+    None
+):
+    """Connection row of a client that stops reading has the queued bytes and their age, and the
+    cause ``slow consumer`` once the server disconnects it.
     """
 
     async def flood(connection: ServerConnection) -> None:
@@ -114,9 +124,9 @@ async def test_cause_is_slow_consumer_when_client_does_not_read() -> None:
         assert row.send_queue > 0
         assert row.queue_age > 1
         assert row.paused is not None
-        assert row.paused > 1, "also of a pause that has not ended"
+        assert row.paused > 1, "a pause that still lasts counts too"
         (connection,) = server.connections
-        # The library's close() waits until the peer reads, which this one never does.
+        # close() waits until the client reads, which this client never does.
         closing = asyncio.create_task(connection.close(1013, "you read too slowly"))
         await until(lambda: connection.protocol.close_sent is not None)
         connection.transport.abort()
@@ -132,8 +142,10 @@ async def test_cause_is_slow_consumer_when_client_does_not_read() -> None:
     assert events.count("slow") == 1
 
 
-async def test_cause_is_server_shutdown_when_server_stops() -> None:
-    """Connections that end because the server stops are not blamed on the clients."""
+async def test_websockets_row_has_cause_server_shutdown_when_the_server_stops() -> None:
+    """Connection row has close code 1001 and the cause ``server shutdown`` when the server
+    stops.
+    """
     async with serving() as (monitor, server, url):
         client = await connect(url)
         server.close()
@@ -143,8 +155,10 @@ async def test_cause_is_server_shutdown_when_server_stops() -> None:
     assert row.last_frames is None, "the last frames of a clean end are not kept"
 
 
-async def test_black_box_has_payload_when_capture_is_on() -> None:
-    """With capture_payload the black box has each payload as the hook returned it."""
+async def test_last_frames_have_redacted_payloads_with_capture_payload() -> None:
+    """Connection row's last frames contain each payload as ``redact`` returned it when
+    ``capture_payload`` is on.
+    """
     monitor = Monitor(
         interval=1000, capture_payload=True, redact=lambda data: data.replace(b"pass", b"****")
     )
@@ -159,8 +173,10 @@ async def test_black_box_has_payload_when_capture_is_on() -> None:
     assert "in text 9 b'**** word'" in row.last_frames
 
 
-async def test_frame_is_kept_without_payload_when_hook_fails() -> None:
-    """When the hook raises, its frame is counted as any other and kept without its payload."""
+async def test_last_frames_omit_the_payload_when_redact_raises() -> None:
+    """Connection row's last frames omit the payload of a frame for which ``redact`` raises, and
+    the frame is still counted.
+    """
 
     def redact(data: bytes) -> bytes:
         if b"secret" in data:
@@ -187,8 +203,10 @@ async def test_frame_is_kept_without_payload_when_hook_fails() -> None:
     ]
 
 
-async def test_row_has_handler_time_and_wait_when_handler_is_slow() -> None:
-    """A slow handler shows as handler time, and the message behind it as wait."""
+async def test_slow_handler_is_measured_as_handler_time_and_wait_of_the_next_message() -> None:
+    """Slow handler is measured as handler time, and as waiting time of the message that arrives
+    meanwhile.
+    """
 
     async def slow(connection: ServerConnection) -> None:
         async for message in connection:
@@ -209,8 +227,8 @@ async def test_row_has_handler_time_and_wait_when_handler_is_slow() -> None:
     assert 0.03 < waited < 60, "the second message waited for the first one's handler"
 
 
-async def test_control_fragmented_and_binary_frames_have_own_counters() -> None:
-    """Pings, pongs, fragmented and binary messages have counters of their own."""
+async def test_websockets_row_counts_pings_pongs_fragmented_and_binary_messages() -> None:
+    """Connection row counts pings, pongs, fragmented and binary messages separately."""
     async with serving() as (monitor, _, url), connect(url) as client:
         await client.send(["in ", "two"])
         await client.send(b"binary")
@@ -224,10 +242,10 @@ async def test_control_fragmented_and_binary_frames_have_own_counters() -> None:
     assert monitor.snapshot().size_in.count == 2
 
 
-async def test_row_has_tls_version_and_bytes_before_encryption(
+async def test_websockets_row_has_tls_version_and_unencrypted_wire_bytes(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Under TLS the row has the version, and wire bytes are those inside the encryption."""
+    """Connection row has the TLS version, and counts wire bytes before encryption."""
     server_side, client_side = tls
     async with (
         serving(ssl=server_side, compression=None) as (monitor, _, url),
@@ -242,12 +260,10 @@ async def test_row_has_tls_version_and_bytes_before_encryption(
     assert 1000 + 8 < row.wire_in < 1000 + 8 + 400
 
 
-async def test_encrypted_bytes_in_the_queue_are_counted_with_their_age(
+async def test_websockets_row_has_queued_bytes_and_their_age_under_tls(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Encrypted bytes that the client does not read count as queued, with their age, like plain
-    ones.
-    """
+    """Connection row has the queued bytes and their age when a client with TLS does not read."""
     server_side, client_side = tls
     size = 5_000_000
 
@@ -282,8 +298,10 @@ async def test_encrypted_bytes_in_the_queue_are_counted_with_their_age(
     assert sample.slow == 1
 
 
-async def test_cause_is_local_abort_when_server_aborts_transport() -> None:
-    """The cause distinguishes transport.abort() of the server from a vanished client."""
+async def test_websockets_row_has_cause_aborted_when_the_server_aborts_the_transport() -> None:
+    """Connection row has close code 1006 and the cause ``aborted`` when the server's handler
+    aborts the transport.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         connection.transport.abort()
@@ -297,8 +315,10 @@ async def test_cause_is_local_abort_when_server_aborts_transport() -> None:
     assert (row.close_code, row.cause) == (1006, "aborted")
 
 
-async def test_cause_is_vanished_when_close_frame_gets_no_answer() -> None:
-    """When the server closes and the client is gone, the 1006 has the cause "vanished"."""
+async def test_websockets_row_has_cause_peer_vanished_when_the_close_frame_gets_no_answer() -> None:
+    """Connection row has close code 1006 and the cause ``peer vanished`` when the client does
+    not answer the server's close frame.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()

@@ -1,4 +1,4 @@
-"""The probe for ``websockets``: counters and times."""
+"""The probe for ``websockets``: counters, handler and waiting times, round-trip times."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from rtmon.testing import FakeClock, until
 from tests.probes.websockets.serving import RawClient, dead, ended, events, row_of, serving
 
 
-async def test_counters_equal_the_clients_own_count_after_clean_close(*, fast: bool) -> None:
-    """After a clean close, messages, payload and wire bytes agree to the byte with an independent
-    count at the client's socket: fragments, pings, text and binary.
+async def test_websockets_row_equals_the_byte_and_frame_counts_of_a_raw_client(
+    *, fast: bool
+) -> None:
+    """Connection row equals a raw client's counts of messages, payload and wire bytes after a
+    clean close.
     """
     async with serving(compression=None, fast=fast) as (monitor, _, url):
         client = await RawClient.connect(f"{url}/chat?token=secret")
@@ -46,9 +48,11 @@ async def test_counters_equal_the_clients_own_count_after_clean_close(*, fast: b
     assert row.remote == "{}:{}".format(*client.writer.get_extra_info("sockname"))
 
 
-async def test_payload_is_counted_before_compression_and_wire_bytes_after(*, fast: bool) -> None:
-    """With permessage-deflate, payload is what the application sends and wire bytes are what
-    travels.
+async def test_payload_bytes_are_counted_uncompressed_and_wire_bytes_compressed(
+    *, fast: bool
+) -> None:
+    """Connection row counts payload bytes before compression and wire bytes after it with
+    permessage-deflate.
     """
     async with serving(fast=fast) as (monitor, _, url):
         async with connect(url) as client:
@@ -63,9 +67,9 @@ async def test_payload_is_counted_before_compression_and_wire_bytes_after(*, fas
     assert row.wire_out < 2_000
 
 
-async def test_buffers_with_larger_items_are_counted_in_bytes(*, fast: bool) -> None:
-    """An array of three 8-byte numbers counts as 24 bytes, sent whole, in fragments, by broadcast,
-    or as a two-dimensional array.
+async def test_memoryviews_with_larger_items_are_counted_in_bytes(*, fast: bool) -> None:
+    """Connection row counts a memoryview of three 8-byte numbers as 24 bytes, sent whole, in
+    fragments or by broadcast.
     """
     numbers = memoryview(array("d", [1.0, 2.0, 3.0]))
     table = memoryview(bytes(24)).cast("B", (4, 6))
@@ -85,8 +89,8 @@ async def test_buffers_with_larger_items_are_counted_in_bytes(*, fast: bool) -> 
 
 
 async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fast: bool) -> None:
-    """A message of websockets.broadcast() counts like one of send(), and a fragmented message
-    counts once.
+    """Connection row counts a message of ``broadcast()`` and a message sent in three fragments
+    as one message each.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -100,8 +104,12 @@ async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fas
         assert (row.messages_out, row.bytes_out) == (2, 6 + 14)
 
 
-async def test_streamed_message_leaves_times_of_other_messages_alone(*, fast: bool) -> None:
-    """After recv_streaming() the next message has its own wait, and no handler time is recorded."""
+async def test_message_read_by_recv_streaming_does_not_affect_times_of_later_messages(
+    *, fast: bool
+) -> None:
+    """Message read by ``recv_streaming()`` adds no handler or waiting time, and does not change
+    those of later messages.
+    """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
 
@@ -127,12 +135,10 @@ async def test_streamed_message_leaves_times_of_other_messages_alone(*, fast: bo
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
-async def test_probe_records_no_times_when_times_are_off(
+async def test_probe_records_no_handler_and_waiting_times_with_times_false(
     *, compression: str | None, fast: bool
 ) -> None:
-    """With times=False the probe records no wait and no handler time, by whichever call a message
-    is received.
-    """
+    """Probe with ``times=False`` records no handler time and no waiting time."""
     monitor = Monitor(interval=1000)
     made = probe(monitor, times=False, fast=fast)
     async with serving(create_connection=made, compression=compression, fast=fast) as (_, _, url):
@@ -146,8 +152,8 @@ async def test_probe_records_no_times_when_times_are_off(
     assert (snapshot.messages_in, snapshot.handler.count, snapshot.receive.count) == (3, 0, 0)
 
 
-async def test_keepalive_ping_gives_a_round_trip_time(*, fast: bool) -> None:
-    """Each answered keepalive ping gives a round-trip time."""
+async def test_websockets_keepalive_ping_gives_a_round_trip_time(*, fast: bool) -> None:
+    """Connection row has a round-trip time when the client answers keepalive pings."""
     async with serving(ping_interval=0.01, fast=fast) as (monitor, _, url), connect(url):
         await until(lambda: monitor.snapshot().rtt.count >= 2)
         row = row_of(monitor)
@@ -161,7 +167,9 @@ async def test_keepalive_ping_gives_a_round_trip_time(*, fast: bool) -> None:
 async def test_handler_time_is_recorded_when_handler_returns_after_its_last_message(
     *, fast: bool
 ) -> None:
-    """A handler that returns instead of receiving again has spent time on its last message."""
+    """Handler time of the last message is recorded when the handler returns instead of receiving
+    again.
+    """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
 
@@ -180,9 +188,9 @@ async def test_handler_time_is_recorded_when_handler_returns_after_its_last_mess
     assert (handled.count, handled.sum) == (1, 0.25)
 
 
-def test_round_trip_time_is_finer_than_the_clock_of_uvloop(*, fast: bool) -> None:
-    """Under uvloop, whose loop time moves in whole milliseconds, round trips are measured to the
-    microsecond.
+def test_round_trip_times_are_finer_than_a_millisecond_under_uvloop(*, fast: bool) -> None:
+    """Round-trip times under uvloop, whose clock has millisecond steps, are finer than a
+    millisecond.
     """
     uvloop = pytest.importorskip("uvloop")
 
@@ -206,8 +214,8 @@ def test_round_trip_time_is_finer_than_the_clock_of_uvloop(*, fast: bool) -> Non
 async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
     *, fast: bool
 ) -> None:
-    """With ``base=ClientConnection`` the probe counts the client's side: its sends are out, and its
-    role is client.
+    """Probe on a client's connection gives a row with role ``client``, which is not part of the
+    server totals.
     """
     mine = Monitor(interval=1000)
     async with serving(fast=fast) as (monitor, _, url):
@@ -229,11 +237,11 @@ async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
     assert (snapshot.opened, snapshot.messages_out, snapshot.wire_out) == (0, 0, 0)
 
 
-async def test_probe_counts_rejected_handshake_plain_http_and_port_check_apart(
+async def test_probe_counts_rejected_handshakes_and_plain_http_requests_separately(
     *, fast: bool
 ) -> None:
-    """A rejected handshake counts as rejected, plain HTTP as a request, a port check as neither;
-    none opened a connection, and their bytes are wire bytes.
+    """Probe counts a rejected handshake as rejected, plain HTTP as a request and a port check as
+    neither, and adds no row for them.
     """
 
     async def refuse(connection: ServerConnection, request: Any) -> Any:

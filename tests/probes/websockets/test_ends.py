@@ -1,4 +1,4 @@
-"""How connections of ``websockets`` end: close codes, initiator, errors of handlers."""
+"""Ends of ``websockets`` connections: close codes, initiators, handler errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from rtmon.testing import until
 from tests.probes.websockets.serving import ended, events, row_of, serving
 
 
-async def test_initiator_is_local_when_server_closes_first(*, fast: bool) -> None:
-    """The initiator is the side that sent the first close frame."""
+async def test_websockets_row_has_initiator_local_when_the_server_closes_first(
+    *, fast: bool
+) -> None:
+    """Connection row has the server's close code and reason, and initiator ``local``, when the
+    server sends the first close frame.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         await connection.close(4321, "enough")
@@ -28,8 +32,12 @@ async def test_initiator_is_local_when_server_closes_first(*, fast: bool) -> Non
     assert monitor.snapshot().close_codes == {4321: 1}
 
 
-async def test_close_code_is_1006_when_client_vanishes(*, fast: bool) -> None:
-    """A connection that ends without a close frame has the code 1006 and no initiator."""
+async def test_websockets_row_has_1006_and_no_initiator_when_the_client_vanishes(
+    *, fast: bool
+) -> None:
+    """Connection row has close code 1006 and null as initiator when the connection ends without
+    a close frame.
+    """
     async with serving(fast=fast) as (monitor, _, url):
         client = await connect(url)
         client.transport.abort()
@@ -40,8 +48,12 @@ async def test_close_code_is_1006_when_client_vanishes(*, fast: bool) -> None:
     assert row.initiator is None
 
 
-async def test_protocol_violation_is_an_error_with_its_close_code(*, fast: bool) -> None:
-    """A message that is too big ends the connection with 1009 and counts as an error."""
+async def test_websockets_row_has_1009_and_one_error_when_a_message_is_too_big(
+    *, fast: bool
+) -> None:
+    """Connection row has close code 1009 (message too big), initiator ``local`` and one error
+    when a client's message exceeds ``max_size``.
+    """
     async with serving(max_size=100, fast=fast) as (monitor, _, url):
         async with connect(url) as client:
             await client.send("x" * 101)
@@ -52,8 +64,10 @@ async def test_protocol_violation_is_an_error_with_its_close_code(*, fast: bool)
     assert (row.close_code, row.errors, row.initiator) == (1009, 1, "local")
 
 
-async def test_handler_exception_is_one_error_and_one_event(*, fast: bool) -> None:
-    """A handler's exception is counted once, and the Event has its text."""
+async def test_handler_exception_is_one_error_and_one_event_with_its_text(*, fast: bool) -> None:
+    """Handler's exception closes the connection with 1011, counts as one error, and gives one
+    Event with its text.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         raise LookupError("no such room")
@@ -70,10 +84,12 @@ async def test_handler_exception_is_one_error_and_one_event(*, fast: bool) -> No
     assert event.connection == row.id
 
 
-async def test_close_code_stays_the_clients_when_handler_fails_after_client_left(
+async def test_row_keeps_the_clients_close_code_when_the_handler_raises_after_the_close(
     *, fast: bool
 ) -> None:
-    """The handler's exception is an error with a traceback; the close code is the client's."""
+    """Connection row keeps the client's close code, with one error and a traceback, when the
+    handler raises after the client has closed.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         try:
@@ -92,8 +108,10 @@ async def test_close_code_stays_the_clients_when_handler_fails_after_client_left
     assert row.traceback is not None
 
 
-async def test_handler_has_not_failed_when_client_leaves(*, fast: bool) -> None:
-    """A handler that ends because its client has left counts no error."""
+async def test_handler_that_ends_by_connection_closed_counts_no_error(*, fast: bool) -> None:
+    """Connection row has no error when the handler ends with ConnectionClosed because the client
+    vanished.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()

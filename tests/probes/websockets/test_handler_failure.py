@@ -1,4 +1,4 @@
-"""Handlers that fail, are cancelled, or end because their client has left."""
+"""Handlers of ``websockets`` that raise, are canceled, or end because their client has left."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.probes.websockets.counting_roles import CLOSES_BY_CALL
+from rtmon.probes.websockets.counting_client_and_server import CLOSES_BY_CALL
 from tests.probes.websockets.serving import dead, serving
 
 
-async def test_row_has_traceback_when_handler_fails() -> None:
-    """The traceback of a failed handler has the line that raised."""
+async def test_websockets_row_has_traceback_and_last_frames_when_the_handler_raises() -> None:
+    """Connection row has close code 1011, the cause ``handler failed``, the traceback and the
+    last frames when the handler raises.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         await connection.recv()
@@ -54,11 +56,11 @@ async def _is_cancelled(connection: ServerConnection) -> None:
     ("handler", "cause", "errors"),
     [(_cancels_what_it_waits_for, "handler failed", 1), (_is_cancelled, "handler cancelled", 0)],
 )
-async def test_cancelled_handler_is_distinguished_from_failed_handler(
+async def test_canceled_handler_counts_no_error_but_awaiting_a_canceled_task_does(
     handler: Callable[[ServerConnection], Awaitable[None]], cause: str, errors: int
 ) -> None:
-    """A CancelledError without cancellation of the task is a failure with a traceback; a handler
-    whose task was cancelled has not failed. Up to version 17.1 the library closes after neither.
+    """Connection row has no error when the handler's own task is canceled, and one with
+    traceback when a task that it awaits is.
     """
     async with serving(handler) as (monitor, _, url):
         async with connect(url) as client:
@@ -78,8 +80,10 @@ async def test_cancelled_handler_is_distinguished_from_failed_handler(
         assert (row.close_code, row.cause, row.initiator) == (1000, "closed", "remote")
 
 
-async def test_handler_with_task_group_has_not_failed_when_client_leaves() -> None:
-    """A task group that ends because its tasks find the connection closed is no failure."""
+async def test_handler_with_task_group_counts_no_error_when_the_client_closes() -> None:
+    """Connection row has no error when a handler's task group ends because the client has
+    closed.
+    """
 
     async def handler(connection: ServerConnection) -> None:
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""A probe of ``websockets`` breaks no connection, no class and no handler."""
+"""The probe for ``websockets`` does not break connections, user classes or handlers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from rtmon.testing import until
 from tests.probes.websockets.serving import echo, ended, row_of, serving, url_of
 
 
-async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
-    """Open connections work after the Monitor has closed; the totals stay, and nothing more is
-    counted.
+async def test_connections_work_uncounted_after_the_monitor_is_closed(*, fast: bool) -> None:
+    """Connections continue after the Monitor is closed, new ones are accepted, and nothing more
+    is counted.
     """
     async with serving(fast=fast) as (monitor, _, url), connect(url) as before:
         await before.send("hello")
@@ -45,9 +45,11 @@ async def test_connection_goes_on_when_monitor_is_closed(*, fast: bool) -> None:
         assert monitor.probe_failures == 0
 
 
-def test_probe_raises_when_class_is_already_counted(*, fast: bool) -> None:
-    """A connection class that a Monitor counts is refused a second probe, of the same or another
-    Monitor.
+def test_probe_raises_option_error_when_the_class_has_a_probe_of_another_monitor(
+    *, fast: bool
+) -> None:
+    """Function ``probe()`` returns a class that has the same Monitor's probe unchanged, and
+    raises OptionError for another Monitor.
     """
     monitor = Monitor()
     once = probe(monitor, fast=fast)
@@ -56,11 +58,11 @@ def test_probe_raises_when_class_is_already_counted(*, fast: bool) -> None:
         probe(Monitor(), base=once, fast=fast)
 
 
-async def test_probe_error_names_asyncio_server_when_given_to_other_part_of_library(
+async def test_asyncio_probe_given_to_websockets_sync_logs_an_error_that_names_the_right_server(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """websockets.sync cannot use the class that probe() makes: log and error name the servers that
-    can.
+    """Probe class for asyncio that is given to ``websockets.sync`` logs and raises an error that
+    names the servers it works with.
     """
     given = probe(Monitor(interval=1000))
     with (
@@ -78,8 +80,10 @@ async def test_probe_error_names_asyncio_server_when_given_to_other_part_of_libr
         given(object(), ServerProtocol())
 
 
-async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> None:
-    """With ``base=`` the methods of the user's class run, and its traffic is counted."""
+async def test_probe_keeps_the_methods_of_the_class_given_as_base(*, fast: bool) -> None:
+    """Probe with ``base=`` keeps the methods of the user's connection class, and counts its
+    messages.
+    """
 
     class Mine(ServerConnection):
         def shout(self) -> str:
@@ -106,10 +110,10 @@ async def test_probe_keeps_methods_of_given_connection_class(*, fast: bool) -> N
     assert str(row.user_agent).startswith("Python/")
 
 
-async def test_connection_works_uncounted_when_another_loop_is_measured(
+async def test_connection_on_a_second_event_loop_works_uncounted(
     *, caplog: pytest.LogCaptureFixture, fast: bool
 ) -> None:
-    """On another loop than the Monitor's, the probe reports that once and the connection works."""
+    """Connection on another event loop than the Monitor's works uncounted, which is logged once."""
     monitor = Monitor(interval=1000)
     monitor.arm("serve")
 
@@ -129,11 +133,11 @@ async def test_connection_works_uncounted_when_another_loop_is_measured(
 
 
 @pytest.mark.parametrize("hook", ["mark", "opened", "closed", "rtt", "_says", "_ending"])
-async def test_connection_works_when_probe_fails(
+async def test_connection_works_when_the_websockets_probe_fails(
     *, hook: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fast: bool
 ) -> None:
-    """When code of the probe raises, messages still flow; the failure is counted and logged
-    once.
+    """Connection sends and receives messages although code of the probe raises, and one failure
+    is logged.
     """
     from rtmon.metrics import collector, meter
     from rtmon.probes.websockets import counting_connection
@@ -172,7 +176,7 @@ async def test_connection_works_when_probe_fails(
 
 
 async def test_closed_connection_is_garbage_collected(*, fast: bool) -> None:
-    """The Monitor keeps no reference to a connection that has ended."""
+    """Closed connection is garbage-collected, because the Monitor keeps no reference to it."""
     kept: list[weakref.ref[Any]] = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -194,9 +198,11 @@ async def test_closed_connection_is_garbage_collected(*, fast: bool) -> None:
         ({"base": str}, "or a class derived from one"),
     ],
 )
-def test_probe_names_the_argument_when_it_is_wrong(
+def test_probe_raises_option_error_that_names_a_wrong_argument(
     *, wrong: dict[str, Any], said: str, fast: bool
 ) -> None:
-    """A wrong argument raises where the probe is made, not in each connection."""
+    """Function ``probe()`` raises OptionError that names the argument when the Monitor or
+    ``base`` is wrong.
+    """
     with pytest.raises(OptionError, match=said):
         probe(**{"monitor": Monitor(interval=1000), **wrong}, fast=fast)

@@ -1,4 +1,6 @@
-"""Random conversations over real sockets, counted independently at the other end."""
+"""Property-based test: random conversations over real sockets, counted independently at the
+client.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ ending = st.sampled_from(["close", "server close", "reset", "eof", "too big"])
 
 
 class Tally:
-    """Counts of a client's socket, taken below and beside the client itself."""
+    """Counters of a client's frames and bytes, recorded at its socket."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(METER_COUNTERS, 0)
@@ -49,7 +51,7 @@ class Tally:
 
 
 class CountingClient(ClientConnection):
-    """A client of the plain library that counts its own socket; "in" is the server's input."""
+    """A client that counts its own frames and bytes; "in" means received by the server."""
 
     def __init__(self, protocol: Any, **kwargs: Any) -> None:
         super().__init__(protocol, **kwargs)
@@ -156,12 +158,11 @@ async def _run(
 @given(
     st.lists(st.tuples(st.lists(step, max_size=6), ending, st.booleans()), min_size=1, max_size=4)
 )
-def test_counters_are_true_after_any_conversation(
+def test_monitor_counters_match_the_clients_own_counts_after_any_conversation(
     conversations: list[tuple[list[tuple[str, Any]], str, bool]],
 ) -> None:
-    """After a clean close every counter agrees to the byte with the client's count; after a violent
-    one the probe counted nothing that the client had not sent, and all that it received. The sum of
-    all Samples is the Snapshot, and opened minus closed is open.
+    """Monitor's counters equal the client's own after a clean close, and are consistent with
+    them after a connection loss.
     """
     monitor, tallies = asyncio.run(_run(conversations))
     rows = {str(row.remote): row for row in monitor.collector.connections()}
@@ -187,6 +188,6 @@ def _compare(row: ConnectionInfo, tally: Tally, *, clean: bool) -> None:
         if clean:
             assert value == counted, name
         elif name.endswith("_out"):
-            assert value >= counted, f"{name}: the peer received more than was sent"
+            assert value >= counted, f"{name}: the client received more than the server sent"
         else:
-            assert value <= counted, f"{name}: more was received than the peer had sent"
+            assert value <= counted, f"{name}: the server received more than the client sent"

@@ -1,4 +1,6 @@
-"""The probe for websockets.sync: exact counts of many threads, ends, and ticks without a loop."""
+"""The probe for ``websockets.sync``: counts over many threads, causes, ticks without an event
+loop.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.metrics.records import ConnectionInfo
 from rtmon.probes.websockets_sync import probe
-from rtmon.probes.websockets_sync.tally import Tally
+from rtmon.probes.websockets_sync.frame_counter import Tally
 
 CLIENTS, MESSAGES = 8, 300
 
 
 @contextmanager
 def served(handler: Callable[[Any], None], monitor: Monitor) -> Iterator[tuple[Any, str]]:
-    """Serve with a probe, on a thread."""
+    """Serve with a probe on a thread of its own."""
     with serve(handler, "127.0.0.1", 0, create_connection=probe(monitor)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -39,13 +41,13 @@ def served(handler: Callable[[Any], None], monitor: Monitor) -> Iterator[tuple[A
 
 
 def echo(connection: Any) -> None:
-    """Give each message back."""
+    """Send each message back."""
     for message in connection:
         connection.send(message)
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds."""
+    """Wait up to a minute until a condition is true."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -53,7 +55,7 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def rows(monitor: Monitor, count: int) -> list[ConnectionInfo]:
-    """The connections, once so many have closed."""
+    """Wait until this many connections have closed, and return their rows."""
     connections = monitor.collector.connections
     wait_for(lambda: [row.state for row in connections()] == ["closed"] * count)
     assert monitor.probe_failures == 0
@@ -62,7 +64,7 @@ def rows(monitor: Monitor, count: int) -> list[ConnectionInfo]:
 
 @pytest.fixture
 def hasty() -> Iterator[None]:
-    """Have threads change places as often as they can."""
+    """Make the interpreter switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -70,8 +72,10 @@ def hasty() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_counts_are_exact_when_many_threads_send() -> None:
-    """Echoes of eight clients, while other threads send to all, are counted once each."""
+def test_sync_probe_counts_each_message_once_when_many_threads_send() -> None:
+    """Probe for ``websockets.sync`` counts each message of eight echoing clients once while
+    another thread sends to all of them.
+    """
     monitor = Monitor(interval=0.001)
 
     def tell(server: Any) -> None:
@@ -115,13 +119,15 @@ def test_counts_are_exact_when_many_threads_send() -> None:
 
 
 def _quietly(function: Callable[..., None], *args: Any) -> None:
-    with contextlib.suppress(Exception):  # clients leave while they are sent to
+    with contextlib.suppress(Exception):  # Clients may disconnect during a send.
         function(*args)
 
 
 @pytest.mark.usefixtures("hasty")
-def test_tally_loses_nothing_when_threads_add_while_it_is_folded() -> None:
-    """What several threads add to one connection is folded once, whenever that happens."""
+def test_sync_tally_counts_all_messages_when_threads_add_while_it_is_folded() -> None:
+    """Tally of a ``websockets.sync`` connection counts all messages that four threads add while
+    it is folded into the totals.
+    """
     monitor, threads, each = Monitor(), 4, 5_000
     tally = Tally(monitor, lambda _: None)
     tally.opened()
@@ -141,8 +147,10 @@ def test_tally_loses_nothing_when_threads_add_while_it_is_folded() -> None:
     assert total.binary_out == threads * each // 2
 
 
-def test_monitor_ticks_by_itself_when_no_event_loop_runs() -> None:
-    """A program of threads alone sees its numbers, its names and its broadcasts."""
+def test_monitor_ticks_without_an_event_loop_under_websockets_sync() -> None:
+    """Monitor ticks without an event loop, and has the open connection's row with its name, path
+    and address.
+    """
     monitor = Monitor(interval=0.02)
 
     def handler(connection: Any) -> None:
@@ -159,8 +167,10 @@ def test_monitor_ticks_by_itself_when_no_event_loop_runs() -> None:
         assert info.remote == "{}:{}".format(*client.local_address)
 
 
-def test_fragments_are_one_message() -> None:
-    """A message in fragments, of either side, counts as one with all of its bytes."""
+def test_sync_probe_counts_a_fragmented_message_once() -> None:
+    """Probe for ``websockets.sync`` counts a fragmented message of either side as one message
+    with all its bytes.
+    """
     monitor = Monitor(interval=0.02)
 
     def handler(connection: Any) -> None:
@@ -185,8 +195,12 @@ def test_fragments_are_one_message() -> None:
         ("/vanish", (1006, None, "peer vanished", 0)),
     ],
 )
-def test_row_says_why_connection_ended(path: str, expected: tuple[Any, ...]) -> None:
-    """Code, initiator, cause and errors are those of the end."""
+def test_sync_connection_row_has_close_code_initiator_cause_and_errors(
+    path: str, expected: tuple[Any, ...]
+) -> None:
+    """Connection row of ``websockets.sync`` has the close code, initiator, cause and error count
+    of each kind of end.
+    """
     monitor = Monitor(interval=0.02)
 
     def handler(connection: Any) -> None:
@@ -211,8 +225,10 @@ def test_row_says_why_connection_ended(path: str, expected: tuple[Any, ...]) -> 
         assert "LookupError: no such room" in str(info.traceback)
 
 
-def test_probe_refuses_what_it_cannot_measure() -> None:
-    """What is no Monitor or no class of websockets.sync is refused, and a second Monitor."""
+def test_sync_probe_raises_option_error_for_wrong_arguments() -> None:
+    """Function ``probe()`` for ``websockets.sync`` raises OptionError for a wrong Monitor, a
+    wrong class or a second Monitor.
+    """
     monitor = Monitor()
     measured = probe(monitor)
     assert probe(monitor, base=measured) is measured
@@ -226,8 +242,10 @@ def test_probe_refuses_what_it_cannot_measure() -> None:
             wrong()
 
 
-def test_own_class_keeps_its_methods() -> None:
-    """A connection class of the application's own is measured as it is."""
+def test_sync_probe_keeps_the_methods_of_the_class_given_as_base() -> None:
+    """Probe for ``websockets.sync`` with ``base=`` keeps the user's own ``send()``, and counts
+    its messages.
+    """
     monitor, seen = Monitor(interval=0.02), []
 
     class Own(ServerConnection):

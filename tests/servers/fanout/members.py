@@ -13,27 +13,27 @@ from websockets.protocol import State
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection
 from tests.servers.fanout.receiver import Receiver
 
 __all__ = ["COMPRESSIONS", "KINDS", "Traced", "connection_class", "open_pair", "read", "shares"]
 
 KINDS = ("own", "own without times", "fast", "plain", "guarded", "traced")
-"""Classes of connections: rtmon's own, the library's, and one that sends in its own way."""
+"""Kinds of connection classes: rtmon's, those of ``websockets``, and a user's own subclass."""
 
 COMPRESSIONS = ("none", "no takeover", "takeover", "small window")
 
 
 class Traced(ServerConnection):
-    """A user's connection class that observes each write."""
+    """A user's connection class that overrides how data is written."""
 
     def send_data(self) -> None:
         super().send_data()
 
 
 def connection_class(kind: str, monitor: Monitor) -> type[Any]:
-    """The class of a kind of connection."""
-    from rtmon.core.guarded_connection import GuardedServerConnection
+    """Return the connection class of this kind."""
+    from rtmon.core.flood_protection import GuardedServerConnection
     from rtmon.servers.fanout.library_selftest import obstacle
 
     if kind == "fast" and obstacle() is None:
@@ -47,7 +47,7 @@ def connection_class(kind: str, monitor: Monitor) -> type[Any]:
 async def open_pair(
     kind: str, compression: str, monitor: Monitor, **options: Any
 ) -> MemoryConnection:
-    """An open connection of a kind."""
+    """Open a connection of this kind with this compression."""
     if compression != "none":
         options["extensions"] = [
             ServerPerMessageDeflateFactory(
@@ -63,14 +63,16 @@ async def open_pair(
 
 
 def read(pair: MemoryConnection, receiver: Receiver) -> None:
-    """Have the client read all that was written."""
+    """Let the client read all bytes that the server has written."""
     for data in pair.transport.written:
         receiver.read(data)
     pair.transport.written.clear()
 
 
 def shares(kind: str) -> bool:
-    """True if such connections get shared frames here."""
+    """Return True if connections of this kind use shared frames with the installed
+    ``websockets``.
+    """
     from rtmon.servers.fanout.library_selftest import obstacle
 
     return obstacle() is None and kind != "traced"

@@ -1,4 +1,6 @@
-"""Random mixes of all writes to connections, with a model of what each client reads."""
+"""Random sequences of writes to connections, with a model of the messages that each client
+reads.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from websockets.protocol import State
 import rtmon
 from rtmon import Monitor
 from rtmon.metrics.histogram import BYTE, HistogramRecorder
-from rtmon.probes.websockets.memory_connection import frame_bytes
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
 from rtmon.servers.fanout import Group
 from rtmon.servers.fanout.shared_frames import is_fragmenting
 from tests.servers.fanout.members import COMPRESSIONS, KINDS, open_pair, read
@@ -44,7 +46,7 @@ _step = st.one_of(
     *[st.sampled_from([("turn",), ("turn",), ("tick",)])] * 4,
     st.tuples(st.just("flush"), _group),
 )
-# Hypothesis makes short lists, and trouble needs company.
+# Hypothesis prefers short lists, but faults need many steps to appear.
 steps = st.lists(_step, min_size=25, max_size=60)
 
 
@@ -57,7 +59,7 @@ class _Member:
         self.receiver = Receiver(pair.connection.protocol.extensions)
         self.meter = getattr(pair.connection, "meter", None)
         self.handshake = 0 if self.meter is None else self.meter.wire_out
-        # Source (a group's number, or None for the connection's own) and message.
+        # Pairs of source and message; the source is a group's number, or None for send().
         self.expected: list[tuple[int | None, str | bytes]] = []
         self.cut = False
         self.gate: asyncio.Future[None] | None = None
@@ -79,7 +81,7 @@ class Mix:
         self.number = 0
 
     async def run(self, kinds: list[tuple[str, str]], script: list[Any]) -> None:
-        """Run all steps, then check what every client has read and what was counted."""
+        """Run all steps, then check what each client has read and what was counted."""
         for kind, compression in kinds:
             pair = await open_pair(kind, compression, self.monitor, ping_interval=None)
             self.members.append(_Member(pair))
@@ -96,7 +98,7 @@ class Mix:
             await self._lost(member)
         await self.flush(0)
         await self.flush(1)
-        # A connection that has ended has left the group before the next message.
+        # A connection that has ended is removed from its group at the next publish().
         await self.publish(0, False, 0, None)
         await self.publish(1, False, 0, None)
         await self.turn()
@@ -104,8 +106,6 @@ class Mix:
         self._check()
         assert self.monitor.probe_failures == 0
         self.monitor.close()
-
-    # Steps
 
     async def publish(self, group: int, binary: Any, size: int, skip: int | None) -> None:
         message = self._message(binary, size)
@@ -124,7 +124,7 @@ class Mix:
             sending = member.connection.send(message)
             with contextlib.suppress(StopIteration, ConnectionClosed):
                 sending.send(None)
-                sending.close()  # It is written; that it waits for the buffer is no matter here.
+                sending.close()  # The message is written already; do not wait for the buffer.
             member.expected.append((None, message))
 
     async def broadcast(self, binary: Any, size: int) -> None:
@@ -188,7 +188,7 @@ class Mix:
 
     async def close(self, index: int) -> None:
         member = self._member(index)
-        # A fragmented message cannot end early, so the connection is cut, and its queue dropped.
+        # A fragmented message cannot end early, so close() aborts the connection and its queue.
         member.cut = member.cut or is_fragmenting(member.connection)
         member.tasks.append(asyncio.ensure_future(member.connection.close()))
 
@@ -215,8 +215,6 @@ class Mix:
 
     async def tick(self) -> None:
         self.monitor.tick()
-
-    # Results
 
     def _blocked(self, connection: Any, message: Any) -> None:
         member = next(m for m in self.members if m.connection is connection)
@@ -250,7 +248,7 @@ class Mix:
         self._check_totals()
 
     def _check_totals(self) -> None:
-        """Check that the server's totals equal what clients have read, sizes included."""
+        """Check that the server's totals equal what the clients have read, sizes included."""
         counted = [member for member in self.members if member.meter is not None]
         snapshot = self.monitor.collector.snapshot(0.0, 0.0)
         sizes = HistogramRecorder(BYTE)
@@ -287,7 +285,7 @@ class Mix:
 
 
 def _check_meter(member: _Member) -> None:
-    """Check that the connection counted exactly what its client has read."""
+    """Check that the connection's meter counts exactly what its client has read."""
     meter, receiver = member.meter, member.receiver
     controls = [opcode for opcode, _ in receiver.controls]
     assert meter.messages_out == len(receiver.messages)

@@ -1,4 +1,4 @@
-"""A client that checks every byte: frames by RFC 6455, compression by RFC 7692."""
+"""A client that checks each byte: frames by RFC 6455, compression by RFC 7692."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Receiver"]
 
 
 class Receiver:
-    """Reads a server's bytes, and raises AssertionError for any that no server may write.
+    """Parses a server's bytes, and raises AssertionError for bytes that a server must not send.
 
     Args:
-        extensions: the negotiated ones, at the server's end of the connection.
+        extensions: the negotiated extensions, from the server's side of the connection.
 
     Attributes:
-        messages: the whole messages, in order; ``str`` for text.
-        controls: opcode and payload of the control frames, in order.
-        wire: bytes read.
-        compressed: messages that came compressed.
+        messages: the complete messages, in order; text messages are ``str``.
+        controls: opcode and payload of each control frame, in order.
+        wire: number of bytes read.
+        compressed: number of messages that were compressed.
     """
 
     def __init__(self, extensions: list[Any] | None = None) -> None:
@@ -38,7 +38,7 @@ class Receiver:
 
     @property
     def payload(self) -> int:
-        """Bytes of all messages."""
+        """Number of payload bytes in all complete messages."""
         return sum(
             len(m.encode(errors="surrogateescape") if isinstance(m, str) else m)
             for m in self.messages
@@ -46,7 +46,7 @@ class Receiver:
 
     @property
     def partial(self) -> int:
-        """Bytes of an incomplete message."""
+        """Number of payload bytes in an incomplete message."""
         return sum(map(len, self._parts))
 
     @property
@@ -56,15 +56,15 @@ class Receiver:
 
     @property
     def closed(self) -> bool:
-        """True once a close frame has come."""
+        """True once a close frame has arrived."""
         return any(opcode == 8 for opcode, _ in self.controls)
 
     def read(self, data: bytes) -> None:
-        """Read bytes of the server."""
+        """Parse bytes of the server."""
         self.wire += len(data)
         self._buffer += data
         while (frame := self._frame()) is not None:
-            # RFC 6455, 5.5.1; a pong may follow.
+            # RFC 6455, 5.5.1 forbids data frames after a close frame; a pong is allowed.
             assert not self.closed or frame[0] & 8, "data came after the close frame"
             self._take(*frame)
 
@@ -118,5 +118,5 @@ class Receiver:
 
 
 def _text(data: bytes) -> str:
-    # `text=True` sends bytes unchecked; their sender guarantees that they are UTF-8.
+    # `text=True` sends bytes without a check; the caller is responsible for valid UTF-8.
     return data.decode(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Members of a group that cannot be written to, and hooks that raise."""
+"""Members of a broadcast group that cannot be written to, and callbacks that raise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.servers.fanout.members import KINDS, open_pair, read, shares
 from tests.servers.fanout.receiver import Receiver
 
 
-async def test_message_is_handed_back_when_its_member_cannot_be_written_to() -> None:
-    """A connection over its write limit, or amid a fragmented message, gets nothing of a group;
-    each message is handed back once, and other members get it.
+async def test_group_calls_on_blocked_for_members_that_cannot_be_written_to() -> None:
+    """Group calls ``on_blocked`` once per message for a paused or fragmenting connection, writes
+    nothing to it, and writes to other members.
     """
     monitor = Monitor(interval=3600)
     handed: list[tuple[Any, Any]] = []
@@ -39,7 +39,7 @@ async def test_message_is_handed_back_when_its_member_cannot_be_written_to() -> 
             [(pair.connection, text) for pair in (paused, busy) for text in ("one", "two")], key=str
         )
         handed.clear()
-        # Given up in the middle, the message is still under way for the client.
+        # A canceled fragmented message stays incomplete, so the connection remains blocked.
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         group.publish("three")
@@ -53,9 +53,11 @@ async def test_message_is_handed_back_when_its_member_cannot_be_written_to() -> 
 
 
 @pytest.mark.parametrize("kind", ["own", "own without times", "fast"])
-async def test_new_messages_do_not_overtake_those_waiting_for_a_blocked_member(kind: str) -> None:
-    """Messages published in the turn in which writing continues go behind those kept for the
-    connection.
+async def test_new_group_messages_do_not_overtake_messages_queued_for_a_blocked_member(
+    kind: str,
+) -> None:
+    """Group messages published while a blocked member resumes are written after the messages
+    queued for it.
     """
     monitor = Monitor(interval=3600)
     pair = await open_pair(kind, "none", monitor)
@@ -86,8 +88,10 @@ async def test_new_messages_do_not_overtake_those_waiting_for_a_blocked_member(k
     monitor.close()
 
 
-async def test_other_members_get_the_message_when_a_transport_or_hook_fails() -> None:
-    """All other members get each message, and publish() raises nothing."""
+async def test_other_members_get_a_group_message_when_a_transport_or_on_blocked_raises() -> None:
+    """Group message reaches the other members, and ``publish()`` raises nothing, when a
+    transport or ``on_blocked`` raises.
+    """
     monitor = Monitor(interval=3600)
 
     def broken(*_: Any) -> None:
@@ -109,9 +113,9 @@ async def test_other_members_get_the_message_when_a_transport_or_hook_fails() ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_message_counts_as_skipped_when_the_transport_raises(kind: str) -> None:
-    """A connection whose transport raises has not received the message, by whichever way it was
-    sent.
+async def test_group_message_counts_as_skipped_when_the_members_transport_raises(kind: str) -> None:
+    """Group counts a message as skipped for a member whose transport raises, and as delivered
+    for another.
     """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair(kind, "none", monitor) for _ in range(2)]
@@ -126,8 +130,12 @@ async def test_message_counts_as_skipped_when_the_transport_raises(kind: str) ->
     monitor.close()
 
 
-async def test_exception_of_on_flushed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither publish() nor flush() raises what on_flushed raises."""
+async def test_exception_of_on_flushed_is_logged_and_not_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Group logs an exception of ``on_flushed``, which neither ``publish()`` nor ``flush()``
+    raises.
+    """
     monitor = Monitor(interval=3600)
 
     def broken(_: Any) -> None:

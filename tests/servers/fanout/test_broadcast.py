@@ -1,4 +1,4 @@
-"""Broadcast of shared frames, compared with websockets.broadcast()."""
+"""``rtmon.broadcast()`` with shared frames, compared with ``websockets.broadcast()``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ async def _bring_to(pair: Any, state: str) -> asyncio.Task[Any] | None:
 async def _outcome(
     function: Any, members: list[tuple[str, str, str]], message: Any, options: dict[str, Any]
 ) -> tuple[Any, list[Any], list[str], Monitor]:
-    """Effects of a broadcast: exceptions, what each member read and counted, log lines."""
+    """Run a broadcast; return its exceptions, what each member read and counted, and its log
+    lines.
+    """
     monitor, lines = Monitor(interval=3600), []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
@@ -81,7 +83,7 @@ async def _outcome(
             function([pair.connection for pair in pairs], message, **options)
         except ExceptionGroup as group:
             raised = sorted((repr(one), repr(one.__cause__)) for one in group.exceptions)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, both must raise it
+        except Exception as exc:  # noqa: BLE001 - both functions must raise the same
             raised = repr(exc)
         seen = []
         for pair, (kind, compression, state) in zip(pairs, members, strict=True):
@@ -117,12 +119,11 @@ async def _outcome(
     text=st.sampled_from([None, None, True, False] if HAS_TEXT else [None]),
     raise_exceptions=st.booleans(),
 )
-def test_broadcast_equals_the_librarys_for_any_connections(
+def test_broadcast_writes_raises_logs_and_counts_the_same_as_websockets_broadcast(
     members: list[tuple[str, str, str]], message: Any, text: Any, raise_exceptions: Any
 ) -> None:
-    """For any connections and faults, a broadcast writes the same bytes, raises, logs and
-    counts the same as ``websockets.broadcast``; only where context takeover was negotiated, the
-    message goes uncompressed.
+    """``rtmon.broadcast()`` writes, raises, logs and counts the same as
+    ``websockets.broadcast()`` for any connections and faults.
     """
     options = {"raise_exceptions": raise_exceptions}
     if text is not None:
@@ -132,8 +133,10 @@ def test_broadcast_equals_the_librarys_for_any_connections(
     assert found == expected
 
 
-async def test_broadcast_writes_the_same_bytes_object_to_every_member() -> None:
-    """A message is framed once, and compressed once for each setting, for any number of members."""
+async def test_broadcast_frames_a_message_once_per_compression_setting() -> None:
+    """``rtmon.broadcast()`` writes the same bytes object to all connections with the same
+    compression settings.
+    """
     monitor = Monitor(interval=3600)
     pairs = [
         await open_pair(kind, compression, monitor)
@@ -145,13 +148,15 @@ async def test_broadcast_writes_the_same_bytes_object_to_every_member() -> None:
     frames = {id(pair.transport.written[0]) for pair in pairs}
     assert all(len(pair.transport.written) == 1 for pair in pairs)
     if shares("plain"):
-        # Uncompressed, compressed, and compressed in a small window.
+        # The three frames are uncompressed, compressed, and compressed with a small window.
         assert len(frames) == 3
     monitor.close()
 
 
-async def test_broadcast_survives_a_set_that_changes_meanwhile() -> None:
-    """A member that leaves during a broadcast does not break it."""
+async def test_broadcast_works_when_a_connection_leaves_the_set_meanwhile() -> None:
+    """``rtmon.broadcast()`` reaches all connections although one is removed from the set during
+    the broadcast.
+    """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("plain", "none", monitor) for _ in range(3)]
     here = {pair.connection for pair in pairs}
@@ -161,7 +166,7 @@ async def test_broadcast_survives_a_set_that_changes_meanwhile() -> None:
             super().pause_writing()
             here.discard(self)
 
-    from rtmon.probes.websockets.memory_connection import MemoryConnection
+    from rtmon.probes.websockets.in_memory_connection import MemoryConnection
 
     fleeting = MemoryConnection(Fleeting)
     await fleeting.open()
@@ -176,8 +181,8 @@ async def test_broadcast_survives_a_set_that_changes_meanwhile() -> None:
     monitor.close()
 
 
-async def test_broadcast_refuses_a_value_that_is_no_message() -> None:
-    """A value that cannot be sent raises before any member gets it."""
+async def test_broadcast_raises_type_error_for_a_value_that_is_no_message() -> None:
+    """``rtmon.broadcast()`` raises TypeError for a value that is neither text nor bytes."""
     for nonsense in (3, None, ["parts"], {"a": 1}):
         with pytest.raises(TypeError):
             rtmon.broadcast([], nonsense)  # type: ignore[arg-type]

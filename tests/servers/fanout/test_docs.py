@@ -1,4 +1,4 @@
-"""Examples of docs/fanout.md run as described."""
+"""Runs the example of docs/fanout.md."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"
 
 
 def example() -> Group:
-    """The group of the page's example."""
-    text = PAGE.read_text(encoding="utf-8").partition("send it later instead:\n")[2]
-    code = textwrap.dedent(text.partition("\nWhat is published")[0])
+    """Return the group that the page's example creates."""
+    text = PAGE.read_text(encoding="utf-8").partition("sends it later instead:\n")[2]
+    code = textwrap.dedent(text.partition("\nIn this example")[0])
     found: dict[str, Any] = {
         "asyncio": asyncio,
         "contextlib": contextlib,
@@ -38,13 +38,13 @@ def example() -> Group:
 
 
 def can_be_sent_to(group: Group) -> bool:
-    """True if the group can write to a connection that sends nothing itself."""
+    """Return True if the group has a member that is not in the middle of a fragmented message."""
     return any(not is_fragmenting(one) for one in group)
 
 
-async def test_member_sending_fragments_gets_messages_published_meanwhile() -> None:
-    """With the page's on_blocked, a message published while a connection sends an iterator
-    comes after it, and later ones as usual; without it, that message is skipped and counted.
+async def test_on_blocked_example_of_the_fanout_docs_sends_the_message_later() -> None:
+    """Example ``on_blocked`` of docs/fanout.md sends a message after the member's fragmented
+    one; without it, the message is skipped.
     """
     for group, expected in ((example(), ["ab", "one", "two"]), (Group(), ["ab", "two"])):
         begun, go = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""Fan-out of a hub: shared frames, order, batches, membership."""
+"""Fan-out of a hub's publications: shared frames, order, batches, changing subscribers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from websockets.typing import Subprotocol
 from websockets.version import version
 
 import rtmon
-from rtmon.core.batching import Batch
+from rtmon.core.batch_buffer import Batch
 from rtmon.hub import ChannelOptions, Hub
 from rtmon.hub.transports.websocket import handler, serve_arguments
 from rtmon.probes.websockets.inlined_calls import TESTED
-from rtmon.servers.fanout import group
+from rtmon.servers.fanout import connection_group
 from rtmon.servers.fanout.shared_frames import frame
 from rtmon.testing import until
 
@@ -27,7 +27,7 @@ PUBLICATIONS = 200
 
 
 async def _ask(client: ClientConnection, kind: str, **payload: Any) -> None:
-    """Send a request, and wait for the answer."""
+    """Send a request, and wait for its reply."""
     request = {"type": kind, "payload": payload, "id": "ask"}
     binary = client.subprotocol == "rtmon.v1.msgpack"
     await client.send(msgspec.msgpack.encode(request) if binary else json.dumps(request))
@@ -37,7 +37,7 @@ async def _ask(client: ClientConnection, kind: str, **payload: Any) -> None:
 
 
 async def _next(client: ClientConnection) -> list[dict[str, Any]]:
-    """The next message, or those of the next batch."""
+    """Return the next message, or the messages of the next batch."""
     data = await client.recv()
     found: dict[str, Any]
     found = msgspec.msgpack.decode(data) if isinstance(data, bytes) else json.loads(data)
@@ -46,7 +46,7 @@ async def _next(client: ClientConnection) -> list[dict[str, Any]]:
 
 
 async def _publications(client: ClientConnection, count: int) -> list[tuple[str, Any]]:
-    """Channel and data of the next publications."""
+    """Return channel and data of the next publications."""
     found: list[tuple[str, Any]] = []
     async with asyncio.timeout(60):
         while len(found) < count:
@@ -58,9 +58,9 @@ async def _publications(client: ClientConnection, count: int) -> list[tuple[str,
     return found
 
 
-async def test_every_subscriber_gets_every_publication_in_order() -> None:
-    """Text and binary, compressed or not, in batches and by patterns: each subscriber gets each
-    publication of a channel once and in order, and the counts agree.
+async def test_subscribers_with_any_codec_or_batches_get_each_publication_in_order() -> None:
+    """Subscribers with any codec, compression, batches or patterns get each of 200 publications
+    once and in order.
     """
     hub = Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
@@ -87,9 +87,9 @@ async def test_every_subscriber_gets_every_publication_in_order() -> None:
         assert (stats.published, stats.dropped) == (PUBLICATIONS, 0)
 
 
-async def test_client_may_change_batches_and_subscriptions_at_any_time() -> None:
-    """A client that starts and ends batches, unsubscribes and returns misses no publication of
-    the times at which it was subscribed, and sees them in order.
+async def test_client_that_changes_batches_and_subscriptions_misses_no_publication() -> None:
+    """Client that starts and ends batches and subscriptions misses no publication while it is
+    subscribed, and gets them in order.
     """
     hub = Hub()
     async with (
@@ -124,8 +124,10 @@ async def test_client_may_change_batches_and_subscriptions_at_any_time() -> None
         assert await _publications(calm, 200) == [("news", number) for number in range(200)]
 
 
-async def test_batches_of_a_channel_may_be_ended_at_any_time() -> None:
-    """Collected publications are not overtaken by those published after the end of batches."""
+async def test_publication_after_the_end_of_channel_batches_follows_the_collected_ones() -> None:
+    """Publication made after a channel's batching is turned off arrives after the publications
+    already collected.
+    """
     hub = Hub(channels={"news": ChannelOptions(batch=Batch(size=10, delay=5.0))})
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, connect(server.url) as client:
         await _ask(client, "subscribe", channel="news")
@@ -136,9 +138,9 @@ async def test_batches_of_a_channel_may_be_ended_at_any_time() -> None:
         assert await _publications(client, 3) == [("news", number) for number in (1, 2, 3)]
 
 
-async def test_members_are_told_of_join_typing_message_and_leave_in_order() -> None:
-    """Over any connection, members get another's join, typing, message and leave in order; only
-    the message counts as published.
+async def test_clients_get_another_clients_join_typing_message_and_leave_in_order() -> None:
+    """Clients with any codec, compression or batches get another client's typing, join, message
+    and leave in order.
     """
     hub = Hub(announce=60.0)
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, AsyncExitStack() as stack:
@@ -183,15 +185,17 @@ async def test_members_are_told_of_join_typing_message_and_leave_in_order() -> N
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
-async def test_announcement_to_many_members_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A join, typing or message to many members is one frame for all."""
+async def test_hub_frames_an_announcement_to_twenty_clients_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hub frames a join, typing indicator or chat message for 20 clients once."""
     framed = []
 
     def counted(*arguments: Any) -> bytes:
         framed.append(arguments)
         return frame(*arguments)
 
-    monkeypatch.setattr(group, "frame", counted)
+    monkeypatch.setattr(connection_group, "frame", counted)
     hub = Hub(announce=60.0)
     async with (
         rtmon.serve(hub, "127.0.0.1", 0, compression=None) as server,
@@ -203,21 +207,21 @@ async def test_announcement_to_many_members_is_framed_once(monkeypatch: pytest.M
         for number, kind in enumerate(("typing_start", "chat_message", "typing_end")):
             await clients[0].send(json.dumps({"type": kind, "payload": {"text": "hi"}}))
             await _ask(clients[0], "ping")
-            assert len(framed) == min(2 + 2 * number, 4)  # a message ends the typing indicator
+            assert len(framed) == min(2 + 2 * number, 4)  # A message ends the typing indicator.
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
-async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
+async def test_hub_behind_websockets_serve_frames_a_publication_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the hub's handler under a plain server of the library, all subscribers get one frame."""
+    """Hub behind ``websockets.serve()`` frames a publication to 20 subscribers once."""
     framed = []
 
     def counted(*arguments: Any) -> bytes:
         framed.append(arguments)
         return frame(*arguments)
 
-    monkeypatch.setattr(group, "frame", counted)
+    monkeypatch.setattr(connection_group, "frame", counted)
     hub = Hub(announce=60.0)
     async with (
         serve(handler(hub), "127.0.0.1", 0, compression=None, **serve_arguments(hub)) as server,
@@ -236,15 +240,15 @@ async def test_hub_under_the_librarys_own_server_frames_a_publication_once(
         await hub.aclose()
 
 
-async def test_publishing_goes_on_while_subscribers_come_and_go(
+async def test_subscriber_misses_no_publication_while_others_subscribe_and_leave(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Publishing never fails, no remaining subscriber misses a publication, and the hub keeps
-    nothing of departed ones.
+    """Subscriber misses no publication while others subscribe and leave, and the hub keeps no
+    state of those that left.
     """
     hub = Hub(announce=0.01)
     visits = [0, 0, 0]
-    # Without a bound, since with one an unread message would hold up those behind it.
+    # An unlimited queue, because with a limit an unread message would block those after it.
     async with (
         rtmon.serve(hub, "127.0.0.1", 0) as server,
         connect(server.url, max_queue=None) as steady,
@@ -290,5 +294,5 @@ async def test_publishing_goes_on_while_subscribers_come_and_go(
 
 async def _go_on(hub: Hub) -> None:
     while True:
-        await hub.publish("news", "for those who wait for two")
+        await hub.publish("news", "for clients that wait for two")
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Shares: lazy counting of frames that connections have in common."""
+"""Shared counts: frames sent to several connections at once are counted later, when read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), ma
 
 
 class Sharing(RuleBasedStateMachine):
-    """Connections in groups, counted lazily by rtmon and eagerly by the test."""
+    """Compares rtmon's deferred counts of shared frames with the test's immediate counts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Sharing(RuleBasedStateMachine):
         for index, name in enumerate(SHARED):
             self.ticked[index] += getattr(sample, name)
             assert self.ticked[index] == sum(counts[index] for counts in self.expected)
-        # Each connection whose numbers have changed since the last tick is in the list of changes.
+        # The tick must list each connection whose counts have changed since the last tick.
         changed = {meter.id for meter in tick.meters}
         for meter, counts in zip(self.meters, before, strict=True):
             if counts != getattr(self, "_last", {}).get(meter.id, [0, 0, 0, 0]):
@@ -132,11 +132,11 @@ TestSharing.settings = settings(max_examples=50, stateful_step_count=30)
         st.tuples(st.booleans(), st.integers(1, 50), st.booleans()), min_size=1, max_size=60
     )
 )
-def test_black_box_holds_shared_frames_in_order(
+def test_last_frames_contain_own_and_shared_frames_in_order(
     frames: list[tuple[bool, int, bool]],
 ) -> None:
-    """A connection's last frames are those that it was sent, alone or shared, in order and
-    without skipped ones, while it is open and after it has left the group.
+    """Connection's last frames contain its own and the shared frames in order, without skipped
+    ones, also after it left the group.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()

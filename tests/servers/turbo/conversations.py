@@ -1,7 +1,8 @@
-"""Random conversations in memory: the library's own connection, the probe and the fast path.
+"""Random conversations on four in-memory connections of ``websockets`` and rtmon, compared.
 
-Each of the four takes the same steps, and after each step all that can be seen of them is
-compared, outside and inside.
+The four are the library's own connection, the probe in two variants, and the fast path.
+
+All four take the same steps; after each step, their whole observable state is compared.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from websockets.utils import apply_mask
 
 from rtmon import Monitor
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryConnection, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryConnection, frame_bytes
 from tests.servers.turbo.handshakes import Stock
 
 __all__ = ["all_the_same", "steps"]
@@ -33,7 +34,7 @@ _DATE = re.compile(rb"Date: [^\r]*")
 
 
 def _raw_frame(head: int, data: bytes, mask: bytes, form: str) -> bytes:
-    """A frame bit by bit, so that wrong ones can be built."""
+    """Return a frame built bit by bit, which may be invalid."""
     masked = 0 if form == "unmasked" else 128
     length = len(data)
     if form == "long" or length >= 65536:
@@ -52,7 +53,7 @@ _payloads = st.one_of(
     st.text(max_size=12).map(str.encode),
     st.sampled_from([b"a" * 125, b"b" * 126, b"c" * 300, b"\xff", b"\x03\xe8", b"\x03\xe8ok"]),
 )
-# Frames for the fast path are frequent, and invalid bytes, which end the connection, rare.
+# Frames that the fast path handles are frequent; invalid bytes, which end it, are rare.
 _heads = st.sampled_from(
     [0x81, 0x82] * 8 + [0x01, 0x02, 0x00, 0x80, 0x89, 0x8A] * 2 + [0x88, 0xC1, 0x83, 0x91, 0x09]
 )
@@ -67,7 +68,7 @@ _frames = st.builds(
 
 @st.composite
 def _chunks(draw: st.DrawFn) -> list[bytes]:
-    """Frames and random bytes, cut at random places."""
+    """Draw frames and random bytes, split at random points."""
     stream = b"".join(draw(st.lists(_frames, min_size=1, max_size=6)))
     stream += draw(st.sampled_from([b""] * 9 + [b"\x81", b"\x81\xfe\x00", b"GET /"]))
     cuts = draw(st.lists(st.integers(0, len(stream)), max_size=4)) if draw(st.booleans()) else []
@@ -94,7 +95,7 @@ async def _later(*parts: Any) -> AsyncIterator[Any]:
 
 _texts = st.text(max_size=8) | st.sampled_from(["\ud800", "x" * 125, "x" * 126, "x" * 66_000])
 _bytes = st.binary(max_size=8) | st.sampled_from([b"y" * 125, b"y" * 126, b"y" * 66_000])
-# Messages are made anew for each connection, since iterators can be used only once.
+# Each connection gets a new message, because iterators can be used only once.
 _messages: st.SearchStrategy[Callable[[], Any]] = st.one_of(
     st.one_of(_texts, _bytes).map(lambda m: lambda: m),
     st.one_of(_texts, _bytes).map(lambda m: lambda: m),
@@ -125,7 +126,7 @@ steps = st.one_of(
 
 
 class _Side:
-    """A connection in memory, with its observable state."""
+    """An in-memory connection with its observable state."""
 
     def __init__(self, connection_class: Any, **options: Any) -> None:
         self.pair = MemoryConnection(connection_class, close_timeout=None, **options)
@@ -138,7 +139,7 @@ class _Side:
         what, *details = step
         try:
             getattr(self, what)(*details)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the others must raise it too
+        except Exception as exc:  # noqa: BLE001 - all connections must raise the same
             self.raised.append(repr(exc))
 
     def open(self, request: bytes) -> None:
@@ -209,7 +210,7 @@ class _Side:
         self.tasks.append(asyncio.ensure_future(coroutine))
 
     def seen(self) -> dict[str, Any]:
-        """Its observable state, outside and inside."""
+        """Return the connection's observable state, public and private."""
         connection = self.connection
         protocol = connection.protocol
         messages = connection.recv_messages
@@ -256,7 +257,7 @@ def _outcome(task: asyncio.Task[Any]) -> Any:
 
 
 def _counted(monitor: Monitor, connection: Any) -> dict[str, Any]:
-    """Its counters, without times."""
+    """Return the connection's counters, without times."""
     monitor.tick()
     sample = monitor.collector.history.latest()
     assert sample is not None
@@ -275,8 +276,10 @@ def _counted(monitor: Monitor, connection: Any) -> dict[str, Any]:
 async def all_the_same(
     conversation: list[Any], *, compressed: bool, opened: bool, **options: Any
 ) -> bool:
-    """Check that all four connections act the same at every step; return True if the fast path
-    ran.
+    """Check that all four connections act the same at every step.
+
+    Returns:
+        True if the fast path was used.
     """
     monitors = [Monitor(interval=3600) for _ in range(3)]
     if compressed:
@@ -300,14 +303,14 @@ async def all_the_same(
     ]
     if opened:
         conversation = [*begin, *conversation]
-    elif len(conversation) > 4:  # in the middle; and with fewer steps, never
+    elif len(conversation) > 4:  # Open it after two steps; with fewer steps, never.
         conversation = [*conversation[:2], *begin, *conversation[2:]]
     took = False
     for step in conversation:
         for side in sides:
             side.take(step)
         took = took or quick.connection._tally.between
-        # The library takes a turn of the loop more for a handshake than the fast path.
+        # The library needs one event-loop iteration more for a handshake than the fast path.
         for _ in range(8):
             await asyncio.sleep(0)
         expected = stock.seen()
@@ -317,7 +320,7 @@ async def all_the_same(
     counted = _counted(monitors[0], plain.connection)
     assert counted == _counted(monitors[1], flat.connection)
     assert counted == _counted(monitors[2], quick.connection)
-    # At one time: a side that is ended while another still goes on would be a turn ahead.
+    # End all connections at once, so that none is an event-loop iteration ahead.
     await asyncio.gather(*(side.end() for side in sides))
     assert plain.seen() == flat.seen() == quick.seen() == stock.seen()
     for monitor in monitors:

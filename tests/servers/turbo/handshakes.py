@@ -1,4 +1,4 @@
-"""One handshake on three in-memory connections: the library's, the probe's and the fast path's."""
+"""One handshake on three in-memory connections: the library's own, the probe's, the fast path's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from websockets.server import ServerProtocol
 from websockets.version import version
 
 from rtmon import Monitor
-from rtmon.core.guarded_connection import answer_unreadable_request
+from rtmon.core.flood_protection import answer_unreadable_request
 from rtmon.probes.websockets import inlined_calls, probed
-from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server, frame_bytes
+from rtmon.probes.websockets.in_memory_connection import MemoryTransport, _Server, frame_bytes
 
 only_tested = pytest.mark.skipif(
     version not in inlined_calls.TESTED, reason="the fast path is off here"
@@ -40,20 +40,20 @@ ORDINARY = {
 def request_of(
     headers: Iterable[tuple[str, str]], line: str = "GET /a?b=c HTTP/1.1", colon: str = ": "
 ) -> bytes:
-    """A request as bytes."""
+    """Return a request as bytes."""
     lines = [line, *(f"{name}{colon}{value}" for name, value in headers)]
     return "\r\n".join([*lines, "", ""]).encode("iso-8859-1")
 
 
 class _Closing(_Server):
-    """A server that has begun to close."""
+    """A server that is closing."""
 
     def is_serving(self) -> bool:
         return False
 
 
 class Side:
-    """A connection in memory, with the observable state of its handshake."""
+    """An in-memory connection with the observable state of its handshake."""
 
     def __init__(self, connection_class: Any, how: dict[str, Any]) -> None:
         self.called: list[Any] = []
@@ -156,7 +156,7 @@ def _outcome(task: asyncio.Task[None]) -> str:
 
 
 class Stock(ServerConnection):
-    """The library's own connection; it answers unreadable requests with 400, as rtmon's do."""
+    """The library's connection, changed to answer unreadable requests with 400 as rtmon's does."""
 
     def send_data(self) -> None:
         if self.protocol.handshake_exc is not None:
@@ -165,8 +165,10 @@ class Stock(ServerConnection):
 
 
 async def all_the_same(chunks: list[bytes], *, late: bool = False, **how: Any) -> bool:
-    """Check that all three connections act the same at every step; return True if the
-    connection was opened.
+    """Check that all three connections act the same at every step.
+
+    Returns:
+        True if the connection was opened.
     """
     monitors = [Monitor(interval=3600), Monitor(interval=3600)]
     stock, plain, quick = sides = [

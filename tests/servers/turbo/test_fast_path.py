@@ -1,4 +1,4 @@
-"""The fast path of messages, compared with the library's own path."""
+"""The fast path for messages, compared with the library's own path in ``websockets``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from websockets.version import version
 import rtmon
 from rtmon import Monitor, probe
 from rtmon.probes.websockets import inlined_calls, library_selftest
-from rtmon.probes.websockets.memory_connection import frame_bytes
-from rtmon.servers.turbo import fast_path, handshake, keepalive
+from rtmon.probes.websockets.in_memory_connection import frame_bytes
+from rtmon.servers.turbo import fast_handshake, fast_path, shared_keepalive
 from rtmon.testing import until
 from tests.servers.turbo import conversations
 from tests.servers.turbo.conversations import all_the_same
@@ -39,12 +39,11 @@ only_tested = pytest.mark.skipif(
     max_size=st.sampled_from([2**20, None, 200, (400, 130), (None, 11)]),
     max_queue=st.sampled_from([16, None, 0, 1, (4, 2)]),
 )
-def test_fast_path_equals_the_librarys_own_in_random_conversations(
+def test_fast_path_acts_and_counts_the_same_as_websockets_in_random_conversations(
     *, steps: list[Any], compressed: bool, opened: bool, max_size: Any, max_queue: Any
 ) -> None:
-    """Random bytes in random pieces, random messages, pauses, failures and ends, in every
-    state: the library, the probe (around its methods, and flat) and the fast path act the same,
-    and the latter three count the same.
+    """Fast path and probe act the same as ``websockets`` itself, and count the same, in random
+    conversations with failures and pauses.
     """
     took = asyncio.run(
         all_the_same(
@@ -56,14 +55,14 @@ def test_fast_path_equals_the_librarys_own_in_random_conversations(
 
 _ONE, _TWO = frame_bytes(Opcode.TEXT, b"one"), frame_bytes(Opcode.BINARY, b"two")
 _CORNERS: dict[str, list[Any]] = {
-    # Its first two bytes taken out, the reader is empty, and yet in the middle of a frame.
+    # The parser has read two bytes, so its buffer is empty in the middle of a frame.
     "a header in pieces": [("receive", [_ONE[:2]]), ("receive", [_TWO]), ("recv", None)],
     "a message in pieces": [
         ("receive", [frame_bytes(Opcode.TEXT, b"half", fin=False)]),
         ("receive", [_ONE]),
     ],
     "a message while another one waits to be written": [
-        ("pause_on_write", 3),  # its first frame goes out, its last one has to wait
+        ("pause_on_write", 3),  # The first frame is written; the last one waits.
         ("send", lambda: iter(["a"]), None),
         ("send", lambda: "c", None),
         ("resume",),
@@ -128,8 +127,10 @@ _CORNERS: dict[str, list[Any]] = {
 
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
-async def test_fast_path_equals_the_librarys_own_in_corner_cases(corner: str) -> None:
-    """The same holds for cases that the fast path has to leave to the library, or nearly has to."""
+async def test_fast_path_acts_the_same_as_websockets_in_corner_cases(corner: str) -> None:
+    """Fast path acts the same as ``websockets`` itself in corner cases that it hands over to the
+    library, or almost does.
+    """
     for compressed in (False, True):
         for max_size in ((400, 320), (320, 400)):
             await all_the_same(
@@ -139,7 +140,7 @@ async def test_fast_path_equals_the_librarys_own_in_corner_cases(corner: str) ->
 
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A library release that rtmon was not tested with."""
+    """Let rtmon take the installed ``websockets`` for a version that it was not tested with."""
     monkeypatch.setattr(inlined_calls, "TESTED", frozenset({"1.0"}))
     yield
     library_selftest.difference.cache_clear()
@@ -166,8 +167,8 @@ def _said(monitor: Monitor) -> list[str | None]:
 
 
 @only_tested
-async def test_serve_uses_the_fast_path() -> None:
-    """rtmon.serve() uses the fast path by default, and logs nothing about it."""
+async def test_serve_uses_the_fast_path_by_default() -> None:
+    """``rtmon.serve()`` uses the fast path by default, and records no Event about it."""
     seen: list[Any] = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -180,10 +181,12 @@ async def test_serve_uses_the_fast_path() -> None:
         assert _said(server.monitor) == []
 
 
-async def test_serve_uses_the_librarys_path_when_its_version_is_untested(
+async def test_probe_uses_no_fast_path_with_an_untested_version_of_websockets(
     off: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With an untested version the library's own path runs; one Event and one log line say so."""
+    """Probe with ``fast=True`` uses no fast path with an untested version of ``websockets``, and
+    reports that by one Event and one log line.
+    """
     monitor = Monitor(interval=1000)
     connection_class = probe(monitor, fast=True)
     assert not issubclass(connection_class, fast_path.FastPath)
@@ -194,8 +197,10 @@ async def test_serve_uses_the_librarys_path_when_its_version_is_untested(
 
 
 @only_tested
-async def test_connection_class_with_its_own_send_keeps_it() -> None:
-    """A connection class that overrides send is used and probed as it is."""
+async def test_probe_uses_no_fast_path_for_a_class_that_overrides_send() -> None:
+    """Probe with ``fast=True`` uses no fast path for a connection class that overrides ``send``,
+    and reports that by an Event.
+    """
 
     class Loud(ServerConnection):
         async def send(self, message: Any, *, text: bool | None = None) -> None:
@@ -215,10 +220,12 @@ async def test_connection_class_with_its_own_send_keeps_it() -> None:
 
 @only_tested
 @pytest.mark.parametrize("quick", [False, True])
-async def test_method_that_a_tracer_has_replaced_still_runs(
+async def test_probe_keeps_a_websockets_method_that_a_tracer_has_replaced(
     *, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tracer that has replaced a method of the library's sees every message, with any probe."""
+    """Probe uses neither its fast path nor inlined calls when a tracer has replaced
+    ``Connection.recv``, and the tracer sees each message.
+    """
     traced: list[Any] = []
     own = Connection.recv
 
@@ -240,8 +247,12 @@ async def test_method_that_a_tracer_has_replaced_still_runs(
 
 @only_tested
 @pytest.mark.parametrize("base", [ServerConnection, ClientConnection])
-def test_probe_is_flat_when_the_library_is_known(base: type[Connection]) -> None:
-    """Both ends are counted by the inlined_calls probe by default."""
+def test_probe_uses_inlined_calls_with_tested_versions_of_websockets(
+    base: type[Connection],
+) -> None:
+    """Probe uses inlined calls by default for server and client connections with a tested
+    version of ``websockets``.
+    """
     assert issubclass(probe(Monitor(interval=1000), base=base), inlined_calls.InlinedCalls)
 
 
@@ -252,7 +263,9 @@ def test_probe_is_flat_when_the_library_is_known(base: type[Connection]) -> None
 async def test_fast_path_is_off_when_its_self_test_fails(
     breakage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The self-test fails beforehand when the library's internals differ."""
+    """Fast path is off, which an Event reports, when the self-test finds a difference from
+    ``websockets``.
+    """
     from rtmon.probes.websockets import frame_counter
 
     if breakage == "different":
@@ -262,15 +275,15 @@ async def test_fast_path_is_off_when_its_self_test_fails(
     elif breakage == "elsewhere":
         monkeypatch.setattr(fast_path, "_AT_EOF", None)
     elif breakage == "refused":
-        monkeypatch.setattr(handshake, "accept_key", lambda key: key)
+        monkeypatch.setattr(fast_handshake, "accept_key", lambda key: key)
     elif breakage == "pinged":
-        monkeypatch.setattr(keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
+        monkeypatch.setattr(shared_keepalive, "_payload", lambda number: b"%d" % (10**6 + number))
     else:
         monkeypatch.delattr(frame_counter.FrameCounter, "frame_received")
     library_selftest.difference.cache_clear()
     try:
         monitor = Monitor(interval=1000)
-        # A path is off only when a part that it depends on differs.
+        # Inlined calls are off only when a part that they depend on differs.
         either = breakage in {"raises", "uncounted"}
         assert issubclass(probe(monitor), inlined_calls.InlinedCalls) != either
         fast = probe(monitor, fast=True)
@@ -285,10 +298,12 @@ async def test_fast_path_is_off_when_its_self_test_fails(
 @only_tested
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("hook", ["frame_received", "frame_sent", "asked", "handed"])
-async def test_messages_flow_when_counting_fails(
+async def test_messages_are_delivered_when_counting_raises(
     *, hook: str, quick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exception in counting, flat or on the fast path, reaches no message."""
+    """Messages are delivered although the probe's counting raises, with the fast path and
+    without.
+    """
     from rtmon.probes.websockets import frame_counter
 
     monitor = Monitor(interval=1000)

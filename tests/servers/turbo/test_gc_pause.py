@@ -1,4 +1,4 @@
-"""Pauses of the garbage collector while many clients connect at once."""
+"""Pauses of Python's garbage collector while many clients connect at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from websockets.server import ServerProtocol
 
 import rtmon
 from rtmon import Monitor
-from rtmon.core.guarded_connection import GuardedServerConnection
+from rtmon.core.flood_protection import GuardedServerConnection
 from rtmon.probes.websockets import probed
-from rtmon.probes.websockets.memory_connection import MemoryTransport, _Server
+from rtmon.probes.websockets.in_memory_connection import MemoryTransport, _Server
 from rtmon.servers.turbo import gc_pause
 from rtmon.servers.turbo.gc_pause import CALM, CROWD, LEFT, WITHIN, GCPause
 from rtmon.testing import FakeClock, until
@@ -27,27 +27,27 @@ from tests.transports.raw_sockets import Wire, upgrade
 
 @pytest.fixture(autouse=True)
 def collecting() -> Iterator[None]:
-    """Turn the garbage collector on before and after the test."""
+    """Turn the garbage collector on before and after each test."""
     gc.enable()
     yield
     gc.enable()
 
 
 def come(crowd: GCPause, many: int) -> None:
-    """That many clients connect now."""
+    """Report this many new connections."""
     for _ in range(many):
         crowd()
 
 
 def end(crowd: GCPause, many: int) -> None:
-    """That many connections end."""
+    """Report the end of this many connections."""
     for _ in range(many):
         crowd.lost()
 
 
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """A pause whose end the test triggers, in place of the thread."""
+    """Collects the functions that end a pause, which otherwise run in a thread."""
     ends: list[Any] = []
 
     class Thread:
@@ -59,10 +59,12 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return ends
 
 
-async def test_collector_is_paused_while_many_clients_connect(
+async def test_garbage_collector_is_paused_while_many_clients_connect_at_once(
     paused: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many connects at once pause the garbage collector until they stop; single ones do not."""
+    """Garbage collector is paused while many clients connect at once, runs again when they stop,
+    and is not paused by single clients.
+    """
     clock = FakeClock()
     crowd = GCPause(object, now=clock.monotonic)
     for _ in range(2 * CROWD):
@@ -85,18 +87,20 @@ async def test_collector_is_paused_while_many_clients_connect(
     (finish,) = paused
     finish()
     assert gc.isenabled()
-    assert sum(asleep) == pytest.approx(CALM * 1.25)  # the second crowd came after a quarter
+    assert sum(asleep) == pytest.approx(
+        CALM * 1.25
+    )  # The second burst came after a quarter of CALM.
     come(crowd, CROWD)
-    assert gc.isenabled(), "it collects for a while before the next pause"
+    assert gc.isenabled(), "the collector runs for a while before the next pause"
     clock.advance(CALM)
     come(crowd, CROWD)
     assert not gc.isenabled()
 
 
-async def test_pause_ends_after_ten_seconds_of_connects(
+async def test_garbage_collector_pause_ends_after_ten_seconds_although_clients_still_connect(
     paused: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Endless connects pause the garbage collector for ten seconds at most."""
+    """Garbage collector is paused for at most ten seconds, although clients still connect."""
     clock = FakeClock()
     began = clock.monotonic()
     crowd = GCPause(object, now=clock.monotonic)
@@ -113,9 +117,9 @@ async def test_pause_ends_after_ten_seconds_of_connects(
     assert clock.monotonic() - began == pytest.approx(gc_pause.LONGEST)
 
 
-async def test_pause_ends_when_connections_end() -> None:
-    """Connections that end during a pause end it, earlier ends do not; the next pause counts
-    anew.
+async def test_garbage_collector_pause_ends_when_enough_connections_end() -> None:
+    """Garbage collector's pause ends when enough connections end during it; earlier ends do not
+    count.
     """
     clock = FakeClock()
     crowd = GCPause(object, now=clock.monotonic)
@@ -125,15 +129,15 @@ async def test_pause_ends_when_connections_end() -> None:
         end(crowd, LEFT - 1)
         assert not gc.isenabled()
         end(crowd, 1)
-        await until(gc.isenabled)  # although the crowd is still coming, by its clock
+        await until(gc.isenabled)  # The fake clock has not advanced.
         clock.advance(CALM)
 
 
-async def test_collector_runs_when_clients_connect_and_reset(
+async def test_garbage_collector_runs_again_when_clients_reset_their_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Clients that reset their connections end the pause that they began, with or without a
-    WebSocket request.
+    """Garbage collector runs again when the clients whose connections paused it reset them, with
+    or without a handshake.
     """
     monkeypatch.setattr(gc_pause, "CROWD", 2)
 
@@ -151,8 +155,8 @@ async def test_collector_runs_when_clients_connect_and_reset(
         await until(gc.isenabled)
 
 
-async def test_collector_stays_off_when_the_program_turned_it_off(paused: list[Any]) -> None:
-    """A garbage collector that the program has turned off is still off after a pause."""
+async def test_garbage_collector_turned_off_by_the_application_stays_off(paused: list[Any]) -> None:
+    """Garbage collector that the application has turned off is not paused and stays off."""
     gc.disable()
     come(GCPause(object, now=FakeClock().monotonic), CROWD)
     assert not paused
@@ -160,11 +164,13 @@ async def test_collector_stays_off_when_the_program_turned_it_off(paused: list[A
 
 
 @pytest.mark.parametrize("pause_gc", [True, False])
-async def test_server_pauses_the_collector_unless_told_otherwise(
+async def test_serve_pauses_the_garbage_collector_unless_pause_gc_is_false(
     pause_gc: bool,  # noqa: FBT001 - a test's parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """rtmon.serve pauses the collector during many connects, and it runs again afterwards."""
+    """``rtmon.serve()`` pauses the garbage collector while many clients connect unless
+    ``pause_gc`` is False.
+    """
     monkeypatch.setattr(gc_pause, "CROWD", 2)
     disable = gc.disable
     paused: list[bool] = []
@@ -184,12 +190,12 @@ async def test_server_pauses_the_collector_unless_told_otherwise(
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="how CPython keeps attributes")
 @pytest.mark.parametrize("kind", ["probe", "fast", "guarded"])
-async def test_many_connections_at_once_keep_compact_attributes(kind: str) -> None:
-    """Thousands of connections made before the first gets its transport keep their attributes
-    without a dict, which would take 1.3 KB each.
+async def test_connections_created_at_once_keep_compact_attribute_storage(kind: str) -> None:
+    """Connections created before the first gets its transport keep CPython's compact attribute
+    storage, which saves 1.3 KB each.
     """
     monitor = Monitor(interval=3600)
-    # The names are known to a class, so it has to be a new one.
+    # A class remembers its attribute names, so each test needs a new class.
     connection_class: Any = (
         type("Guarded", (GuardedServerConnection,), {})
         if kind == "guarded"

@@ -1,4 +1,4 @@
-"""An event loop on virtual time, which skips all waits."""
+"""An event loop on virtual time, which skips all waiting."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, on a loop whose time begins at 0."""
+    """Run a coroutine on an event loop whose time starts at 0 and jumps to the next timer."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(main)

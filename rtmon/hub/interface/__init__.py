@@ -1,1 +1,0 @@
-"""The public methods of a hub, grouped by caller: the program, a Monitor, a transport."""
