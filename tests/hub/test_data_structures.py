@@ -74,8 +74,8 @@ def test_seen_ids_evict_ids_of_the_sender_with_the_most_ids() -> None:
 def test_seen_id_is_known_for_exactly_its_lifetime(
     steps: list[tuple[str, int, float]],
 ) -> None:
-    """Table of seen message ids knows an id for exactly 60 s after it was added, however often
-    it is looked up.
+    """Table of seen message ids contains an id for exactly 60 s after it was added, however
+    often the id is looked up.
     """
     seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
     model: dict[tuple[str, str], float] = {}

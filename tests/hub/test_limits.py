@@ -53,8 +53,8 @@ async def test_hub_refuses_connections_above_connections_per_user(start: Start, 
 
 
 async def test_connections_per_address_counts_unauthenticated_connections(start: Start) -> None:
-    """Hub counts unauthenticated connections and those of all users in
-    ``connections_per_address``.
+    """Hub counts the connections of all users of an IP address, and unauthenticated ones,
+    against ``connections_per_address``.
     """
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
@@ -215,8 +215,8 @@ async def test_client_closed_during_authentication_is_never_welcomed(start: Star
 
 
 async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start: Start) -> None:
-    """Hub ignores messages that follow the one for which it closes the client, and one whose
-    ``allow`` check was still running.
+    """Hub ignores messages after the one for which it closed the client, and a message whose
+    ``allow`` check still ran at that time.
     """
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -247,7 +247,7 @@ async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start:
 
 async def test_streams_being_authenticated_count_against_max_connections(start: Start) -> None:
     """Hub counts event streams that are still being authenticated against ``max_connections``,
-    and refuses others.
+    and refuses further streams.
     """
     asked, answer = 0, asyncio.Event()
 
