@@ -31,7 +31,7 @@ def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
 
 
 PUBLIC = pem(PRIVATE.public_key())
-SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - to be refused
+SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - rtmon must refuse it
 
 
 def refusal(auth: JWT, shown: str) -> str:

@@ -69,7 +69,7 @@ async def test_channel_pattern_matches_one_segment_with_one_star_and_several_wit
     assert published["payload"]["code"] == "invalid_channel"
 
 
-async def test_hub_refuses_subscription_when_a_client_has_a_hundred(place: Place) -> None:
+async def test_hub_refuses_a_subscription_when_its_client_has_a_hundred(place: Place) -> None:
     """Hub answers ``too_many_channels`` when a client with 100 subscriptions requests another."""
     ada = await place.connect("ada")
     for number in range(100):

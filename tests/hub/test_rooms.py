@@ -126,7 +126,7 @@ async def test_presence_lists_room_members_in_the_order_of_joining(place: Place)
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["count"] == 1
 
 
-async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> None:
+async def test_hub_refuses_a_room_when_its_client_is_in_a_hundred_rooms(place: Place) -> None:
     """Hub answers ``too_many_rooms`` when a client in 100 rooms joins another."""
     ada = await place.connect("ada")
     for number in range(100):

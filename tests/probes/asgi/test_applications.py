@@ -315,7 +315,7 @@ async def test_application_works_when_the_asgi_probe_fails(
     ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
 )
 async def test_connection_row_ends_when_the_handler_is_canceled(
-    itself: bool,  # noqa: FBT001 - a parameter of the test
+    itself: bool,  # noqa: FBT001 - a test parameter
     cause: str,
 ) -> None:
     """Monitor's connection row ends with ``handler cancelled`` when the handler is canceled, and

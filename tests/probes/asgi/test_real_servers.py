@@ -64,7 +64,7 @@ class Running:
 
     async def _seen(self, look: Callable[[Any], list[Any]]) -> Any:
         async with asyncio.timeout(60):
-            while not (found := look(await self.get("/seen"))):  # noqa: ASYNC110 - another process
+            while not (found := look(await self.get("/seen"))):  # noqa: ASYNC110 - polls another process
                 await asyncio.sleep(0.02)
         return found[0]
 

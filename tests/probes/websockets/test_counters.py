@@ -211,9 +211,7 @@ def test_round_trip_times_are_finer_than_a_millisecond_under_uvloop(*, fast: boo
     assert any(abs(each * 1e3 - round(each * 1e3)) > 1e-6 for each in seconds)
 
 
-async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
-    *, fast: bool
-) -> None:
+async def test_client_connection_has_its_own_row_and_is_not_in_server_totals(*, fast: bool) -> None:
     """Probe on a client's connection gives a row with role ``client``, and the server totals do
     not include it.
     """

@@ -165,7 +165,7 @@ async def test_garbage_collector_turned_off_by_the_application_stays_off(paused:
 
 @pytest.mark.parametrize("pause_gc", [True, False])
 async def test_serve_pauses_the_garbage_collector_unless_pause_gc_is_false(
-    pause_gc: bool,  # noqa: FBT001 - a test's parameter
+    pause_gc: bool,  # noqa: FBT001 - a test parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """``rtmon.serve()`` pauses the garbage collector while many clients connect unless
