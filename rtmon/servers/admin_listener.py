@@ -1,6 +1,6 @@
 """The admin listener of a server: feed, metrics and health check, on an address of its own.
 
-Its paths are ``/feed`` (a WebSocket for dashboards), ``/metrics`` (for Prometheus) and ``/healthz``.
+The paths are ``/feed`` (a WebSocket for dashboards), ``/metrics`` (Prometheus) and ``/healthz``.
 It never shares the server's public port. So the server's options ``origins`` and ``subprotocols``
 do not apply to it, its traffic is not measured, and it can be closed to the public network.
 """
