@@ -125,7 +125,7 @@ class Engine:
             raise
 
     async def close(self) -> None:
-        """See :meth:`Client.close`."""
+        """Close the client; see :meth:`Client.close`."""
         session = self.session
         if session.lifecycle.state not in {"closing", "closed"}:
             session.closing()
@@ -226,7 +226,7 @@ class Engine:
             raise
 
     async def flush(self) -> None:
-        """See :meth:`Client.flush`."""
+        """Wait until all sent messages are acknowledged; see :meth:`Client.flush`."""
         outbox = self.session.outbox
         while outbox.queued or outbox.unconfirmed:
             state = self.session.lifecycle.state

@@ -24,7 +24,7 @@ class Heartbeat:
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
-        """Reset for a new connection."""
+        """Forget the pending ``ping`` and start the timers, for a new connection."""
         self._heard = self._pinged = now
         self._waiting = None
 

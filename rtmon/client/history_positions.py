@@ -35,7 +35,7 @@ class Cursor:
         self.position = position
         self.lost = False
 
-    def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
+    def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - the values that the server sent
         """Set the position that the server reports when it accepts the client.
 
         Args:

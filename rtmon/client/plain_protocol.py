@@ -107,9 +107,9 @@ class PlainReceiver:
         self.received = 0
 
     def start(self) -> None:
-        """Reset for a new connection."""
+        """Prepare for a new connection; there is no state to reset."""
 
-    def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - as Receiver
+    def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - the interface of Receiver
         """Handle a message from the server. No content of a message makes this raise."""
         self.received += 1
         self._tell(_message(data))

@@ -79,7 +79,7 @@ class Receiver:
         self.retry_after: float | None = None
 
     def start(self) -> None:
-        """Reset for a new connection."""
+        """Reset ``retry`` and ``retry_after`` for a new connection."""
         self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:

@@ -106,7 +106,7 @@ class ClientSession:
         if self._plain and self.lifecycle.state != "closing":
             wire = self.sender.wire
             self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
-            self.heartbeat.hurry(now)  # to measure the latency soon
+            self.heartbeat.hurry(now)  # measure the round-trip time soon
             self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:

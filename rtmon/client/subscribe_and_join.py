@@ -81,7 +81,7 @@ class Joining:
             self._wake()
 
     async def join(self, room: str, since: Position | None) -> None:
-        """See :meth:`Client.join`."""
+        """Join a room, and wait for the server's answer; see :meth:`Client.join`."""
         self._session.check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = self._session.places.enter("room", room, self._now(), since)
@@ -89,7 +89,7 @@ class Joining:
             return
         self._wake()
 
-        def entered(_: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+        def entered(_: bool) -> None:  # noqa: FBT001 - as Membership.on_entered
             if not done.done():
                 done.set_result(None)
 
@@ -106,7 +106,7 @@ class Joining:
             place.on_refused.remove(refused)
 
     def leave(self, room: str) -> None:
-        """See :meth:`Client.leave`."""
+        """Leave a room; see :meth:`Client.leave`."""
         place = self._session.places.get("room", room)
         if place is not None:
             self._session.places.leave(place, self._now())

@@ -170,7 +170,7 @@ class Subscription:
         except ProtocolError:
             return False  # a malformed pattern, for which the server refuses the subscription
 
-    def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+    def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Membership.on_entered
         """Start or resume, because the server has accepted the subscription.
 
         Args:

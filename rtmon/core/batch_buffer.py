@@ -66,7 +66,7 @@ class BatchBuffer(Generic[T]):
         return self.take() if len(self._items) >= self.size else []
 
     def take(self) -> list[T]:
-        """Return and remove the collected items, complete or not."""
+        """Return and remove the collected items, also if the batch is not complete."""
         items, self._items = self._items, []
         self.due = None
         return items

@@ -74,7 +74,7 @@ class Batcher(Generic[T]):
         return self._send(collected) if collected else None
 
     def take(self) -> list[T]:
-        """Return and remove the collected items without passing them on."""
+        """Return and remove the collected items, without a call of ``send``."""
         self._timer.cancel()
         return self._buffer.take()
 

@@ -138,7 +138,7 @@ def announce(text: str, **facts: str | int | None) -> bool:
         os.dup2(2, 1)  # the parent reads one line only; print later output to standard error
         return False
     if text:
-        print(text, flush=True)  # noqa: T201 - to a person
+        print(text, flush=True)  # noqa: T201 - for the user
     return True
 
 

@@ -1,4 +1,4 @@
-"""The WebSocket subprotocol of the admin listener's feed."""
+"""Name of the WebSocket subprotocol that the admin listener's feed uses."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ class _Guard:
         self._stop()
         self._release_pongs()
 
-    # Pongs
+    # Answering pings while writing is paused
 
     def _hold_pongs(self) -> None:
         # All frames are sent by ``protocol.send_frame``. The method is replaced only while writing
@@ -288,7 +288,7 @@ class _Guard:
         protocol.send_frame = self._send_frame_later
 
     def _send_frame_later(self, frame: Frame) -> None:
-        assert self._send_frame is not None  # noqa: S101 - it is what this stands in for
+        assert self._send_frame is not None  # noqa: S101 - set when this method is installed
         size = waiting(self._connection.transport)
         if frame.opcode is Opcode.PONG and (self._pong is not None or size > PONGS_ABOVE):
             self._pong = frame
@@ -306,7 +306,7 @@ class _Guard:
         pong, self._pong = self._pong, None
         return pong
 
-    # Stalled readers
+    # Cutting connections whose peer does not read
 
     def _taken(self) -> int:
         connection = self._connection

@@ -120,7 +120,7 @@ class PacedInput(asyncio.Protocol):
             self._connection.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if not self._waits:  # dropped
+        if not self._waits:  # the data was dropped meanwhile
             return
         connection = self._connection
         messages = connection.recv_messages

@@ -30,7 +30,7 @@ async def export(
     source: Monitor | Feed | str | os.PathLike[str],
     to: str | os.PathLike[str],
     *,
-    format: Format | Literal["rtmon"] = "csv",  # noqa: A002 - the word for it
+    format: Format | Literal["rtmon"] = "csv",  # noqa: A002 - a common name for this option
     tables: tuple[str, ...] = (),
     since: Moment = None,
     until: Moment = None,

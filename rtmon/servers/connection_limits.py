@@ -112,7 +112,7 @@ class ConnectionPool:
             self._timer.set(self.idle_timeout / _LOOKS)
 
     def _close_idle(self) -> None:
-        assert self.idle_timeout is not None  # noqa: S101 - without, the timer is never set
+        assert self.idle_timeout is not None  # noqa: S101 - the timer is set only with a timeout
         now = asyncio.get_running_loop().time()
         for connection, (heard, since) in list(self._open.items()):
             if (more := _heard(connection)) != heard:

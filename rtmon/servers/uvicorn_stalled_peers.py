@@ -42,7 +42,7 @@ class LingeringClose:
         if transport.can_write_eof():
             transport.resume_reading()
             transport.write_eof()
-        else:  # TLS
+        else:  # a TLS transport
             transport.close()
         self.drop_after(transport, seconds)
 

@@ -101,7 +101,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.write(pong)
         super().resume_writing()
 
-    # Input
+    # Received data
 
     def data_received(self, data: bytes) -> None:
         if self._ending.lingering:
@@ -163,7 +163,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         return message
 
-    # Handshake
+    # Opening handshake
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -186,7 +186,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.transport.write(answer)
         self._ending.linger(self.transport)
 
-    # Frames
+    # Received frames
 
     def handle_ping(self) -> None:
         """Answer each ping, or only the latest one while the peer does not read."""

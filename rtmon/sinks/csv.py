@@ -33,7 +33,7 @@ _SQL = {
 _STREAMED = ("samples", "events", "connections")
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Default maximum size of a CSV file, in bytes. A full file is renamed, and a new one is started."""
+"""Default maximum size of a CSV file, in bytes. A full file is renamed; a new one is started."""
 
 KEEP = 16
 """Default number of renamed files that are kept for each table: one gibibyte at most."""
@@ -77,7 +77,7 @@ class CSVSink:
     def __repr__(self) -> str:
         return f"CSVSink({str(self.folder)!r})"
 
-    def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - the files hold both
+    def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - each row of the files has both
         """Create the folder and the files, each with its header.
 
         Raises:

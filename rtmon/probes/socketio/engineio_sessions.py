@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineIOSessions"]
 
 _PING, _PONG, _MESSAGE = 2, 3, 4
-"""Packet types of Engine.IO 4."""
+"""Numbers of packet types in version 4 of the Engine.IO protocol."""
 
 
 class EngineIOSessions:
@@ -268,7 +268,7 @@ class _Whole:
         """Add a part. Returns the size in bytes if it completes a message, else None."""
         if isinstance(data, str):
             kind, attachments = data[:1], data[1:11].partition("-")[0]
-            if kind not in {"2", "3", "5", "6"}:  # events and acknowledgements
+            if kind not in {"2", "3", "5", "6"}:  # neither an event nor an acknowledgement
                 return None
             self._size = text_size(data)
             counted = kind in {"5", "6"} and attachments.isdecimal()

@@ -98,7 +98,7 @@ class Instrument:
         self._attempt = functools.partial(attempt, monitor)
         monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
-        sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook
+        sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no public hook
         sio.manager.emit = self._emitting(sio.manager.emit)
 
     def meter(self, sid: str, namespace: str = "/") -> Meter | None:
@@ -186,7 +186,7 @@ class Instrument:
     def _failed(self, exc: Exception, event: Any, namespace: str, args: tuple[Any, ...]) -> None:
         statistics = self._statistics
         if event == "connect":
-            if type(exc).__name__ == "ConnectionRefusedError":  # Python's or python-socketio's
+            if type(exc).__name__ == "ConnectionRefusedError":  # either package's class
                 statistics.connected(namespace, refused=True)
                 return
             if isinstance(exc, TypeError) and self._tried_again(*args):

@@ -65,7 +65,7 @@ class TornadoConnection(ConnectionProbe):
         protocol: Any = handler.ws_connection
         protocol.close = self._closing(protocol, protocol.close)
         protocol.write_ping = self._pinging(protocol.write_ping)
-        protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no hook
+        protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no public hook
 
     def take(self, message: str | bytes) -> None:
         """Count a received message, which the handler gets now."""
@@ -74,7 +74,7 @@ class TornadoConnection(ConnectionProbe):
         else:
             self.received(len(message), binary=True, payload=message, handed=True)
 
-    def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as Tornado has it
+    def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as in Tornado
         """Count a sent message, which Tornado has accepted."""
         size = text_size(message) if isinstance(message, str) else len(message)
         self.sent(size, binary=binary, payload=message)

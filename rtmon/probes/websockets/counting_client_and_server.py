@@ -95,7 +95,7 @@ class CountingServer(CountingConnection, ServerConnection):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if CLOSES_BY_CALL:
-            self._closed_by(sys._getframe(1).f_code, code)  # noqa: SLF001 - tells the library's call
+            self._closed_by(sys._getframe(1).f_code, code)  # noqa: SLF001 - to recognize a call by the library
         await super().close(code, reason)
 
     def _closed_by(self, caller: CodeType, code: int) -> None:

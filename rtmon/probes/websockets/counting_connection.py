@@ -161,7 +161,7 @@ class CountingConnection(Guarded):
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
-    async def recv(self, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's
+    async def recv(self, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's signature
         try:
             self._tally.asked()
         except Exception as exc:
@@ -173,7 +173,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(exc)
         return message
 
-    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:  # noqa: FBT001 - the library's
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:  # noqa: FBT001 - the library's signature
         try:
             self._tally.asked()
         except Exception as exc:

@@ -97,7 +97,7 @@ class _Server:
         """Do nothing, because the caller of this module acts as the handler."""
 
     def start_connection_handler(self, connection: ServerConnection) -> None:
-        """Called by websockets 15 and 16 to run the handler."""
+        """Do nothing; websockets 15 and 16 call this to start the handler."""
 
     def is_serving(self) -> bool:
         return True

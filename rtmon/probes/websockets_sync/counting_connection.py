@@ -79,7 +79,7 @@ class _Counting(ServerConnection):
             )
         self.meter = self.gatherer.tally()
         self._remote: str | None = None
-        with contextlib.suppress(OSError):  # the client has left already
+        with contextlib.suppress(OSError):  # the client has disconnected already
             self._remote = peer_address(sock.getpeername())
         self._partial: tuple[int, bool] = 0, False  # fragments so far: bytes, and if binary
         self._handler_failed = False

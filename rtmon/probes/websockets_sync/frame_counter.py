@@ -51,7 +51,7 @@ class _Counts:
     binary_in: Counter[int] = field(default_factory=Counter)
     text_out: Counter[int] = field(default_factory=Counter)
     binary_out: Counter[int] = field(default_factory=Counter)
-    handler: Counter[int] = field(default_factory=Counter)  # microseconds
+    handler: Counter[int] = field(default_factory=Counter)  # keys are in microseconds
     round_trips: list[float] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 

@@ -33,7 +33,7 @@ TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
 converted instead."""
 
 
-def broadcast(  # noqa: C901, PLR0912 - flat on purpose
+def broadcast(  # noqa: C901, PLR0912 - one function, for speed
     connections: Iterable[Connection],
     message: Sendable,
     *,
@@ -72,7 +72,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
     exceptions: list[Exception] = []
     for connection in list(connections):
         protocol: Any = connection.protocol
-        if protocol._state is not OPEN:  # noqa: SLF001 - its property costs a call
+        if protocol._state is not OPEN:  # noqa: SLF001 - the property costs a call
             continue
         kind = kinds.get(type(connection))
         if kind is None:

@@ -252,7 +252,7 @@ class Group:
         shared = now = None
         key: tuple[Any, ...] = (kind, compressed)
         if kind is Kind.OWN:
-            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            tally = connection._tally  # noqa: SLF001 - an attribute of rtmon
             if tally.payloads:  # the probe keeps each payload, so each is written separately
                 return None
             if tally.counted:

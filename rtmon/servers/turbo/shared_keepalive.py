@@ -74,7 +74,7 @@ class SharedKeepalive(ServerConnection):
                 return False  # the library's limits apply to control frames, too
         frame = Frame(Opcode.PONG, apply_mask(data[6:], data[2:6]))
         connection: Any = self
-        connection._count_wire(len(data))  # noqa: SLF001 - the same object's
+        connection._count_wire(len(data))  # noqa: SLF001 - a method of this object
         self.acknowledge_pings(bytes(frame.data))
         try:
             self._tally.frame_received(frame)
@@ -143,11 +143,11 @@ class _Turn:
 
     def _take(self, connection: SharedKeepalive, now: float) -> None:
         interval, timeout = connection.ping_interval, connection.ping_timeout
-        assert interval is not None  # noqa: S101 - as in the library
+        assert interval is not None  # noqa: S101 - the library asserts it, too
         pong, self._pong = self._pong, None
         if pong is not None:
             if not pong.done():
-                assert timeout is not None  # noqa: S101 - without, no pong is awaited
+                assert timeout is not None  # noqa: S101 - a pong is awaited only with a timeout
                 self._wait(connection, pong, self._sent + timeout)
                 return
             if self._sent + interval > now:
@@ -224,7 +224,7 @@ class _Turn:
                     raise AssertionError(
                         "send_context() waits until the connection is lost, which cancels this"
                     ) from None
-            assert interval is not None  # noqa: S101 - as in the library
+            assert interval is not None  # noqa: S101 - the library asserts it, too
             connection.keepalive_task = self  # type: ignore[assignment]
             self._pings.plan(self, self._pings.loop.time() + interval - latency, interval)
         except Exception:

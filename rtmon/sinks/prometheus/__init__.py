@@ -17,7 +17,7 @@ from __future__ import annotations
 from ...errors import MissingExtra
 
 try:
-    import prometheus_client  # noqa: F401 - only to say clearly that it is missing
+    import prometheus_client  # noqa: F401 - to check that it is installed
 except ImportError:
     raise MissingExtra("/metrics", "prometheus_client", "prometheus") from None
 

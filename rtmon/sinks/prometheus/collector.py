@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["MonitorCollector", "exposition", "families", "registry"]
 
 _KNOWN: Mapping[str, tuple[object, ...]] = {
-    "close_codes": (*range(1000, 1004), *range(1005, 1015)),  # RFC 6455, 7.4.1, and its registry
+    "close_codes": (
+        *range(1000, 1004),
+        *range(1005, 1015),
+    ),  # RFC 6455, 7.4.1, and IANA
     "close_causes": (*get_args(Cause), "unknown"),
 }
-"""Labels that have a series from the start. In Prometheus, a series that begins with the value 1 has
-not increased; so the first failed handler would not be noticed. Other labels are limited."""
+"""Label values that have a series from the start. Otherwise the series of the first failed handler
+would begin with the value 1, and Prometheus would see no increase. Other label values are
+limited."""
 
 _EOF = b"# EOF\n"
 """End of a text in OpenMetrics format."""
