@@ -124,7 +124,7 @@ class ProtocolError(RtmonError):
 
 
 class PortInUse(RtmonError, OSError):
-    """A server cannot listen on its address, because another socket does already."""
+    """A server cannot listen on its address, because another socket already uses the address."""
 
     def __str__(self) -> str:
         return str(self.strerror)

@@ -98,7 +98,7 @@ class Client:
     # Sending
 
     async def send(self, kind: str, payload: Any = None) -> None:
-        """Send a message without waiting for an answer. Queue it while disconnected.
+        """Send a message without waiting for an answer. While disconnected, the message is queued.
 
         ``publish``, ``chat_message`` and ``room_message`` are delivered once and in order, even if
         the connection is lost meanwhile. Errors from the server go to :meth:`on_error`.

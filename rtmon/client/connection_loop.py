@@ -38,7 +38,7 @@ logger = logging.getLogger("rtmon.client")
 
 
 class Engine:
-    """Runs a client's session over one connection after the other.
+    """Runs a client's session over successive connections.
 
     Attributes:
         session: the client's state, which decides what to send and when to reconnect.
@@ -309,7 +309,7 @@ class Engine:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
-        """Send a fresh token. If this fails, the server closes the connection when it expires."""
+        """Send a fresh token. Else the server closes the connection at the old token's expiry."""
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 token = await fresh(self._options.token)

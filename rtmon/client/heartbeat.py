@@ -24,7 +24,7 @@ class Heartbeat:
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
-        """Forget the pending ``ping`` and start the timers, for a new connection."""
+        """Reset the timers and the pending ``ping``, for a new connection."""
         self._heard = self._pinged = now
         self._waiting = None
 
@@ -38,7 +38,7 @@ class Heartbeat:
 
     @property
     def free(self) -> bool:
-        """True if no ``ping`` waits for its answer. At most one ``ping`` does at a time."""
+        """True if no ``ping`` is waiting for an answer. At most one is at any time."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:

@@ -33,8 +33,8 @@ _DEPTH = limits.DATA_DEPTH + 1
 """Maximum nesting depth of a payload, the same as for a hub."""
 
 _PRIVATE = 3000
-"""Lowest close code that is not defined by RFC 6455 itself. Codes from here on are defined by
-libraries and applications (RFC 6455, 7.4.2)."""
+"""First close code that is defined by libraries and applications, not by RFC 6455 itself (see its
+section 7.4.2)."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -77,7 +77,7 @@ class PlainWire:
         key: str,  # noqa: ARG002
         timestamp: int,  # noqa: ARG002
     ) -> str | bytes:
-        """Join messages into ``{type: "batch", payload: {messages}}``; one is sent unchanged."""
+        """Join messages into ``{type: "batch", payload: {messages}}``; keep a single message."""
         if len(parts) == 1:
             return parts[0]
         messages = [msgspec.Raw(part) for part in parts]

@@ -147,7 +147,7 @@ class Sender:
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
     ) -> OutboxEntry:
-        """Queue a message such as ``leave_room`` behind the user's messages, even if it is full."""
+        """Queue a message such as ``leave_room`` for the user, even if the queue is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
         return entry

@@ -1,4 +1,4 @@
-"""Subscribe a client to channels and join rooms, when its user calls subscribe() or join()."""
+"""The subscriptions and rooms of a client: start, stop, and deliver messages to them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Joining:
         self._wake()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop a subscription. Unsubscribe from the channel if it was the last one."""
+        """Stop a subscription. If it was the channel's last one, unsubscribe from the channel."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         place = subscription.stop()

@@ -194,7 +194,7 @@ class Subscription:
             self._decided.set()
 
     def end(self, error: Exception | None) -> None:
-        """End the iteration, because the client has ended; raise ``error`` in it unless None."""
+        """End the iteration, because the client has ended: it raises ``error``, if any."""
         self._buffer.end(error)
 
     def put(self, message: Message) -> bool:

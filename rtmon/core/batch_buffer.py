@@ -59,7 +59,7 @@ class BatchBuffer(Generic[T]):
         return len(self._items)
 
     def add(self, item: T, *, now: float) -> list[T]:
-        """Add an item. Returns the items of the batch if this completes it, else an empty list."""
+        """Add an item. Returns all items if the batch is now complete, else an empty list."""
         if not self._items:
             self.due = now + self.delay
         self._items.append(item)

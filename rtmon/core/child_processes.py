@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 _CHILD = "RTMON_CHILD"
-"""Environment variable that is set in child processes: they report to their parent process, not
-to a user."""
+"""Environment variable that marks a child process: the child reports to its parent process, not to
+a user."""
 
 GRACE = 1.0
 """Seconds that child processes have to end after SIGTERM; then they are killed. So `rtmon demo`

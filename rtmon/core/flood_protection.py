@@ -38,8 +38,8 @@ PONGS_ABOVE = 65_536
 """Bytes in the write buffer above which pings are no longer answered one by one."""
 
 PINGS_AT_ONCE = 1_000
-"""Maximum number of pings in one read of the socket (up to 256 KiB). A client whose pings are read
-as they arrive has a few in one read; a client that floods has thousands."""
+"""Maximum number of pings in one read of the socket (up to 256 KiB). An ordinary client has
+a few pings in one read; a client that floods has thousands."""
 
 FLOOD_GRACE = 1.0
 """Seconds that a client that flooded has to receive the close frame."""
@@ -104,7 +104,8 @@ class Guarded(Connection):
 
     stall_timeout: ClassVar[float | None] = None
     """Seconds after which a connection is cut if its peer has read none of the queued data. None
-    for no limit. With a :class:`WriteListener` this is not used: the listener decides."""
+    for no limit. Not used for a connection with a :class:`WriteListener`, which has its own
+    timeout."""
 
     pings_at_once: ClassVar[int | None] = None
     """Maximum number of pings in one read of the socket. Above this number the connection is
@@ -112,9 +113,9 @@ class Guarded(Connection):
     pings."""
 
     ends_frozen: ClassVar[bool] = False
-    """True to let the keepalive fail while writing is paused, too, by a
-    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. With a :class:`WriteListener`
-    this is always so."""
+    """True to detect a peer that does not answer pings also while writing is paused, by a
+    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. A connection with a
+    :class:`WriteListener` always does this."""
 
     paced: ClassVar[bool] = False
     """True to decompress received messages in turns with other connections. A hub always does."""

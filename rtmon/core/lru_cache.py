@@ -49,7 +49,7 @@ class LRU(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Add or replace an entry and mark it as used. Evict another entry if this one is full."""
+        """Add or replace an entry and mark it as used. If the mapping is full, evict another."""
         entries = self._entries
         if key in entries:
             entries.move_to_end(key)

@@ -158,7 +158,7 @@ class PacedInput(asyncio.Protocol):
 
 
 class _LostTransport:
-    """A transport that is lost, while its connection is not yet told so.
+    """A lost transport whose connection has not been notified of the loss yet.
 
     Data written to it is discarded. asyncio would log a warning at each write.
     """

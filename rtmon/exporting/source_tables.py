@@ -78,7 +78,7 @@ def _redacted(table: str, records: list[Any], redaction: Redaction) -> list[Any]
 
 
 def _whole(kind: Any, record: Any) -> Any:
-    """Return a full record for one that has only the columns stored in a recording."""
+    """Convert a record that has only the columns of a recording to a full record."""
     return record if isinstance(record, kind) else kind(**record._asdict())
 
 

@@ -156,7 +156,7 @@ class ConnectionProbe:
         self.monitor.keep_payload(box, data)
 
     def asked(self) -> None:
-        """Report that the handler waits for the next message: its time for the last one ends."""
+        """Report that the handler waits for the next message; it has finished the previous one."""
         handed_at = self._handed_at
         if handed_at is not None:
             self._handed_at = None

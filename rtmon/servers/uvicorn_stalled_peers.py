@@ -59,7 +59,7 @@ class LingeringClose:
 
 
 def mark_slow(scope: Any) -> None:
-    """Mark a connection in its Meter as one that is cut because its peer reads too slowly.
+    """Record in a connection's Meter that it is cut because its peer reads too slowly.
 
     Args:
         scope: the ASGI scope of the request or WebSocket; None if there is none yet.

@@ -145,7 +145,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def queue_is_free(self) -> bool:
-        """True if the application has taken all messages, or can take no more."""
+        """True if the application has received all parsed messages, or the connection closes."""
         return self.close_sent or not self.read_paused or self.queue.empty()
 
     async def receive(self) -> Any:

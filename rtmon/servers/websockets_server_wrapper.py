@@ -82,7 +82,7 @@ class DelegatingServer(server_base.BaseServer):
         """
 
     async def serve_forever(self) -> None:
-        """Serve until this call is cancelled or the server is closed. Then close the server."""
+        """Serve until the server is closed. If this call is cancelled, close the server."""
         await self.start()
         try:
             if not self.is_serving():

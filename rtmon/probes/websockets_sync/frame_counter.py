@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Moment", "Peer", "Tally"]
 
 KIND = "websockets-sync"
-"""Kind of this probe, one of :data:`rtmon.metrics.columns.EVERY`."""
+"""Kind of the probe for ``websockets.sync``; see :data:`rtmon.metrics.columns.EVERY`."""
 
 ROUND_TRIPS = 1_000
 """Maximum number of round-trip times kept between two ticks; older ones are dropped."""

@@ -29,8 +29,8 @@ from .shared_frames import (
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 
 TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
-"""False for websockets up to 15, whose ``broadcast`` has no option ``text``. There the message is
-converted instead."""
+"""False for websockets up to 15, whose ``broadcast`` has no option ``text``. With these versions,
+the message is converted to ``str`` or ``bytes`` instead."""
 
 
 def broadcast(  # noqa: C901, PLR0912 - one function, for speed

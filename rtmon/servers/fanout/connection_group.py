@@ -240,7 +240,7 @@ class Group:
                 logger.exception("on_flushed failed for %r", self)
 
     def _lane(self, connection: Any) -> SharedWrites | None:
-        """Return the set of connections that share bytes with this one.
+        """Return the :class:`SharedWrites` of the connections that get the same bytes as this one.
 
         Returns None if the connection cannot share bytes; then the library sends it each message.
         """

@@ -44,11 +44,11 @@ class Kind(enum.Enum):
     """How a shared frame can be written to connections of a class."""
 
     OWN = enum.auto()
-    """The class has rtmon's probe. It writes pending group messages first, and counts messages."""
+    """A class with rtmon's probe: counts messages, and writes pending group messages first."""
     PLAIN = enum.auto()
-    """The class writes the bytes of its protocol to the transport, and does nothing else."""
+    """A class that only writes the bytes of its protocol to the transport."""
     FOREIGN = enum.auto()
-    """The class is a client's, or sends in its own way. Messages are sent by the library."""
+    """A client's class, or a class with its own sending method. The library sends its messages."""
 
 
 class Piece(NamedTuple):

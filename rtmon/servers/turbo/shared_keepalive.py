@@ -62,7 +62,9 @@ class SharedKeepalive(ServerConnection):
         pings.plan(turn, self.loop.time() + interval, interval)
 
     def _took_pong(self, data: bytes) -> bool:
-        """Handle received data if it is exactly one pong for a keepalive ping, else return False.
+        """Handle received data that is exactly one pong for a keepalive ping.
+
+        Returns False for any other data.
 
         May be called only while the parser is between two frames and no received data is buffered.
         """

@@ -114,7 +114,7 @@ class MonitorCollector:
         return families()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics as of the last tick; those of channels and Socket.IO as of now."""
+        """Yield the metrics: channels and Socket.IO as of now, all others as of the last tick."""
         monitor = self._monitor
         snapshot = monitor.collector.published() or monitor.snapshot()
         latest = monitor.collector.history.latest()
