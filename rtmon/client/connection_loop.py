@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from websockets.client import process_exception
-except ImportError:  # the place of this function in websockets 15 and older
+except ImportError:  # websockets 15 and older have this function here
     from websockets.asyncio.client import process_exception  # type: ignore[attr-defined]
 
 from ..core.clock import Clock

@@ -189,7 +189,7 @@ class Memberships:
         if kind == "channel":
             entry = self._sender.control("unsubscribe", {"channel": name}, now, answered)
         else:
-            # Sent after the user's messages to this room that are already queued.
+            # Leave the room only after the queued messages to this room were sent.
             entry = self._sender.take_back("leave_room", {"room": name}, now, answered)
         self._requests[key] = entry
 

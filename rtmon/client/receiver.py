@@ -127,7 +127,7 @@ class Receiver:
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         if self._sender.connected:
-            # This answers the client's ``connect`` message. Its chat position is an old one.
+            # This ``welcome`` answers the client's ``connect``. Its chat position is out of date.
             self._sender.outbox.answered(envelope.reply_to)
             return
         if self._lifecycle.state == "closing":

@@ -251,7 +251,7 @@ class ClientSession:
         self.places.proceed(now)
         return self.sender.next(now)
 
-    # Time
+    # Timers
 
     def due(self, now: float) -> float:
         """Return the monotonic time at which to call :meth:`tick` and :meth:`next` again."""

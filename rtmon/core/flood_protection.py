@@ -234,7 +234,7 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # This may pause writing again. Then the next write waits.
+            # Sending the pong may pause writing again. Then the next write waits.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:

@@ -125,7 +125,7 @@ class PacedInput(asyncio.Protocol):
         connection = self._connection
         messages = connection.recv_messages
         if messages.low is not None and len(messages.frames) > messages.low:
-            # The library pauses reading above sixteen messages and resumes it at fewer, too.
+            # Wait until few messages are queued, as the library does (it pauses above sixteen).
             messages.paused = True
             messages.resume = self._has_room
             return

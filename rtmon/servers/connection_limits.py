@@ -54,7 +54,7 @@ class ConnectionPool:
         self.closed_idle = 0
         # Connections during the handshake count, too; otherwise many could open at once.
         self._places: set[ServerConnection] = set()
-        # Open connection → messages from its client, and the time since when there was none.
+        # Open connection → number of its client's messages, and the time of the last one.
         self._open: dict[ServerConnection, tuple[int, float]] = {}
         self._timer = Timer(self._close_idle)
         self._closing: set[asyncio.Task[None]] = set()
@@ -118,7 +118,7 @@ class ConnectionPool:
             if (more := _heard(connection)) != heard:
                 self._open[connection] = more, now
             elif now - since >= self.idle_timeout:
-                # Removed here so that it is closed only once. It still counts for the maximum.
+                # Removed so that the connection is closed only once. It counts until it has ended.
                 del self._open[connection]
                 self.closed_idle += 1
                 words = f"you said nothing for {self.idle_timeout:g} s"

@@ -70,7 +70,7 @@ def _check(ours: type, theirs: type) -> None:
     The number of parameters must be the same, too.
 
     Raises:
-        OptionError: it does not, so this version of uvicorn is not supported.
+        OptionError: a method is missing or differs: this version of uvicorn is not supported.
     """
     for name, method in vars(ours).items():
         if name.startswith("_") or not inspect.isfunction(method):

@@ -242,7 +242,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._drop_input()
         self._ending.linger(self.transport, FLOOD_GRACE)
 
-    # Closing: uvicorn waits without a timeout if the peer does not read. These methods limit it.
+    # Closing: uvicorn alone would wait without a timeout for a peer that does not read
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)

@@ -261,5 +261,5 @@ class _Response(ApplicationRun):
                 self._probe.handler_failed(exc)
             initiator = "local" if self.gone is None else "remote"
             self._close(initiator, "handler failed" if failed else "closed")
-        elif failed and not self._answered:  # the server sends the response instead
+        elif failed and not self._answered:  # the server sends an error response
             self.monitor.collector.http_request()

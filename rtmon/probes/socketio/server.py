@@ -186,7 +186,8 @@ class Instrument:
     def _failed(self, exc: Exception, event: Any, namespace: str, args: tuple[Any, ...]) -> None:
         statistics = self._statistics
         if event == "connect":
-            if type(exc).__name__ == "ConnectionRefusedError":  # either package's class
+            # Compared by name: Python and python-socketio both have a class of this name.
+            if type(exc).__name__ == "ConnectionRefusedError":
                 statistics.connected(namespace, refused=True)
                 return
             if isinstance(exc, TypeError) and self._tried_again(*args):

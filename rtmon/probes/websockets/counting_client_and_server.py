@@ -100,7 +100,7 @@ class CountingServer(CountingConnection, ServerConnection):
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
         """Report how the handler ended, if the library called ``close()`` because of that."""
-        # The library's caller is a method in 17.0 and older, and later a function of the server.
+        # In websockets 17.0 and older, a method calls the handler; later, the server's function.
         method = getattr(self.server, "conn_handler", None)
         library = getattr(method or self.server.handler, "__code__", None)
         if self._times and caller is library:
