@@ -237,7 +237,7 @@ class Engine:
             await self.change()
 
     def wake(self) -> None:
-        """Have the open connection send what the session wants to send."""
+        """Make the open connection write the data that the session wants to send."""
         if self.link is not None:
             self.link.wake()
 

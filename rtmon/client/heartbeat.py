@@ -1,4 +1,4 @@
-"""Detect a dead connection by heartbeat messages. Pure: time is passed in."""
+"""Detect a dead connection by heartbeat messages. No I/O; time is passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The channels, rooms and the chat that a client is in, across reconnects. Pure."""
+"""The channels, rooms and the chat that a client is in, across reconnects. No I/O."""
 
 from __future__ import annotations
 

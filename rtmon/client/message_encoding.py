@@ -1,4 +1,4 @@
-"""Encode the messages that a client sends to a hub. Pure."""
+"""Encode the messages that a client sends to a hub. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a client's outgoing messages until the server acknowledges them. Pure: time is passed in."""
+"""Queue of a client's messages, kept until the server acknowledges them. No I/O."""
 
 from __future__ import annotations
 

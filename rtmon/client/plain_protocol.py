@@ -1,4 +1,4 @@
-"""The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. Pure.
+"""The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. No I/O.
 
 Such a server sends no welcome message, knows no message ids, and acknowledges no messages. Every
 WebSocket server answers ping frames. Pongs show that the server is alive and has received what was

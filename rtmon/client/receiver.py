@@ -1,4 +1,4 @@
-"""Decode messages from a hub, and dispatch each to the part of the client that handles it. Pure."""
+"""Decode messages from a hub, and pass each to the part of the client that handles it. No I/O."""
 
 from __future__ import annotations
 

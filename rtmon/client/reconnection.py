@@ -1,4 +1,4 @@
-"""Decide if and when a client reconnects. Pure: time is passed in.
+"""Decide if and when a client reconnects. No I/O; time is passed in.
 
 HTTP responses of failed handshakes are evaluated in :mod:`.connect_error_classification`.
 """

@@ -1,4 +1,4 @@
-"""Keep a client's messages within the rate limit of its server. Pure: time is passed in."""
+"""Keep a client's messages within the rate limit of its server. No I/O; time is passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide which message a client sends next, and when. Pure: time is passed in."""
+"""Decide which message a client sends next, and when. No I/O; time is passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a client that is kept across reconnects. Pure: no socket, and time is passed in.
+"""The state of a client that is kept across reconnects. No I/O; time is passed in.
 
 The code that has the connection writes the data that :meth:`ClientSession.next` returns, passes
 received data to :meth:`ClientSession.receive`, calls :meth:`ClientSession.tick` at the time that

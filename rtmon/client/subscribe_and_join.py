@@ -71,7 +71,7 @@ class Joining:
             self._wake()
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Request the messages that a slow subscription has dropped from the server's history.
+        """Request from the server's history the messages that a slow subscription has dropped.
 
         Called when the subscription's reader has read all buffered messages.
         """

@@ -1,4 +1,4 @@
-"""Backpressure: bounded send queues with policies for slow consumers. Pure.
+"""Backpressure: bounded send queues with policies for slow consumers. No I/O.
 
 A transport takes messages until its own buffer is full. Later messages wait in a bounded
 :class:`SendQueue`. Each message has a policy, which decides what is dropped when the queue is

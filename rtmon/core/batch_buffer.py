@@ -1,4 +1,4 @@
-"""Collect items into batches, limited by number and delay. Pure: time is passed in."""
+"""Collect items into batches, limited by number and delay. No I/O; time is passed in."""
 
 from __future__ import annotations
 

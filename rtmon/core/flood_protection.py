@@ -45,7 +45,7 @@ FLOOD_GRACE = 1.0
 """Seconds that a client that flooded has to receive the close frame."""
 
 _LOOKS = 4
-"""How many times progress is checked within ``stall_timeout``."""
+"""Number of checks within ``stall_timeout`` whether the peer has read data."""
 
 
 def waiting(transport: Any) -> int:

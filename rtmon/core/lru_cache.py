@@ -1,4 +1,4 @@
-"""A mapping of bounded size that evicts the least recently used entry. Pure."""
+"""A mapping of bounded size that evicts the least recently used entry. No I/O."""
 
 from __future__ import annotations
 

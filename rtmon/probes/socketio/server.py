@@ -55,7 +55,7 @@ _NEEDED = (
 """Attributes of a server that the probe uses."""
 
 _ANY = "*"
-"""Key of the handlers for all other namespaces or events."""
+"""Name under which python-socketio has the handlers for all other namespaces or events."""
 
 _NO_EVENTS = frozenset({"connect", "disconnect", _ANY})
 """Names of handlers that are not called for an event of the same name."""

@@ -80,7 +80,7 @@ CAUSES = Column(
 
 
 def prefixed(column: Column, prefix: str, about: str) -> Column:
-    """Return a column of another table as a metric, with a prefix for its name and help text."""
+    """Return a copy of a column, with a prefix before its name and before its definition."""
     definition = f"{about}: {column.definition[0].lower()}{column.definition[1:]}"
     return dataclasses.replace(column, name=f"{prefix}_{column.name}", definition=definition)
 
