@@ -50,7 +50,7 @@ class Heartbeat:
         self._waiting, self._pinged = key, now
 
     def answered(self, key: str | None, now: float) -> bool:
-        """Handle a ``pong`` to the message with id ``key``. Returns True if it was the ``ping``."""
+        """Handle a ``pong`` to message ``key``. Returns True if that is the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -58,7 +58,7 @@ class Heartbeat:
         return True
 
     def refused(self, key: str | None) -> bool:
-        """Handle a rate limit error about message ``key``. Returns True if it was the ``ping``."""
+        """Handle a refusal of message ``key``. Returns True if that is the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None

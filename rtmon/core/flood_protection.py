@@ -113,9 +113,9 @@ class Guarded(Connection):
     pings."""
 
     ends_frozen: ClassVar[bool] = False
-    """True to detect a peer that does not answer pings also while writing is paused, by a
-    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. A connection with a
-    :class:`WriteListener` always does this."""
+    """True to end a connection whose peer does not answer pings even while writing is paused; see
+    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. This is always done for a
+    connection with a :class:`WriteListener`."""
 
     paced: ClassVar[bool] = False
     """True to decompress received messages in turns with other connections. A hub always does."""

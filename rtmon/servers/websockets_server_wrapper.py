@@ -55,7 +55,7 @@ class DelegatingServer(server_base.BaseServer):
 
     @property
     def sockets(self) -> Iterable[socket.socket]:
-        """The listening sockets, as :attr:`asyncio.Server.sockets`."""
+        """The sockets that the server listens on, as in :attr:`asyncio.Server.sockets`."""
         return self.websockets.sockets
 
     def get_loop(self) -> asyncio.AbstractEventLoop:

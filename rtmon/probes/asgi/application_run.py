@@ -46,7 +46,7 @@ METER = "rtmon.meter"
 """Scope key: the connection's Meter. The application may set its ``name``."""
 
 MONITOR = "rtmon.monitor"
-"""Scope key: the Monitor of that Meter. A hub uses it to report the round trips it measures."""
+"""Scope key: the connection's Monitor, to which a hub reports the round trips it measures."""
 
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
 """Exceptions that web frameworks raise in a handler when its peer has left: Starlette and FastAPI,

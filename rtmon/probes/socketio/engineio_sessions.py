@@ -131,7 +131,7 @@ class EngineIOSessions:
                 session.listen_to(receive)
 
     def _claiming(self, original: Callable[..., Awaitable[Any]]) -> Any:
-        """Stop an aiohttp or Tornado probe from counting a session's requests (no ASGI scope)."""
+        """Stop the probe of aiohttp or Tornado from counting the requests of a session."""
 
         async def handle(environ: dict[str, Any]) -> Any:
             self._attempt(take_over, self._monitor)

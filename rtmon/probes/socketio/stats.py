@@ -21,7 +21,7 @@ NAMES = 100
 separate counters. All others are counted together as :data:`OTHER`."""
 
 OTHER = "other"
-"""Name under which everything above :data:`NAMES` is counted."""
+"""Name of the counter for all names that do not have their own counter; see :data:`NAMES`."""
 
 
 class Statistics:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GRAINS", "SharedKeepalive"]
 
 GRAINS = 1000
-"""Number of timer slots in a ``ping_interval``. A ping is at most a thousandth of it late."""
+"""Number of timer slots in a ``ping_interval``. A ping is late by one slot at most."""
 
 _ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
