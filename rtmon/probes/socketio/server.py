@@ -127,7 +127,7 @@ class Instrument:
         )
 
     def event_failed(self, namespace: str, event: str) -> None:
-        """Count an event as failed. For applications that answer with an error, and do not raise."""
+        """Count an event as failed, for applications that answer with an error and do not raise."""
         self._attempt(self._statistics.failed, namespace, event)
 
     def totals(self) -> SocketIOStats | None:
