@@ -136,7 +136,7 @@ class ProxiedConnection(Faults):
     def _lost(self, side: Side, exc: Exception | None) -> None:
         self._live.discard(side)
         if self.open and not (self._swallows and self._live):
-            # A reset on one side resets the other. After a normal close, both directions have ended.
+            # A reset on one side resets the other. After a normal close, both have ended.
             self.cut(reset=exc is not None)
         if not self._live:
             self._gone(self)
