@@ -28,13 +28,13 @@ class SlowReader(Scenario):
     """A channel with fast subscribers, and a slow one that reads ``speed`` messages per second.
 
     Columns: ``delay_p50`` and ``delay_p99`` (quantiles of the time from when a message was due
-    until the fast subscribers received it, in milliseconds), ``each`` and ``slow`` (messages per second
-    that one fast subscriber and the slow reader receive), ``behind`` (messages published since the
-    slow reader connected that it has not received), ``connected`` (1 while the slow reader is
-    connected, else 0).
+    until the fast subscribers received it, in milliseconds), ``each`` and ``slow`` (messages per
+    second that one fast subscriber and the slow reader receive), ``behind`` (messages published
+    since the slow reader connected that it has not received), ``connected`` (1 while the slow
+    reader is connected, else 0).
 
     If the server closes the slow reader while ``speed`` is 0, it reconnects once ``speed`` is
-    raised. Only the server knows how much waits for the slow reader: pass such a value as ``also=``.
+    raised. Only the server knows how many bytes wait for the slow reader: pass them as ``also=``.
 
     Args:
         channel: the channel that is read.
