@@ -39,7 +39,7 @@ def record(
     ] = 10.0,
     token_file: TokenFile = None,
 ) -> None:
-    """Record a running server until Ctrl-C, in a process separate from the server.
+    """Record a running server until Ctrl-C, from its own process.
 
     The file contains one point per second for an hour, per ten seconds for a day and per minute for
     30 days, and events and connections. Other commands can read the file while it is written. If
