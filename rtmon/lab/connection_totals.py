@@ -1,4 +1,4 @@
-"""The connections of a load: the open ones, and the counts of those that have ended."""
+"""Connections of simulated users: the open connections, and totals that include ended ones."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .simulated_user import SimulatedUser
 __all__ = ["ConnectionTotals"]
 
 _REMEMBERED = 10_000
-"""Maximum number of ended connections reported one by one; the totals include all."""
+"""Maximum number of ended connections that a report lists one by one. The totals include all."""
 
 
 class ConnectionTotals:
-    """The connected users, and the sums of their connections' counts.
+    """The open connections of simulated users, and the summed counts of all connections.
 
     Args:
-        tally: where arrivals and losses are counted.
+        tally: counters for connections made and connections lost.
 
     Attributes:
-        open: the open connections, with the user of each.
+        open: open connection → its user.
     """
 
     def __init__(self, tally: UserCounts) -> None:
@@ -33,7 +33,7 @@ class ConnectionTotals:
         self._close_codes: dict[int, int] = {}
 
     def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
-        """Add the connection of a user; if it ends before the user leaves, it counts as lost."""
+        """Add a user's connection. If it ends before the user leaves, it counts as lost."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
@@ -41,11 +41,11 @@ class ConnectionTotals:
     async def leave(
         self, connection: SimulatedConnection, how: str, *, within: float = CLOSE_TIMEOUT
     ) -> None:
-        """End a user's connection; nothing happens if it has ended.
+        """End a user's connection. No effect if the connection has already ended.
 
         Args:
-            connection: of the user.
-            how: as for :meth:`SimulatedConnection.leave`.
+            connection: the user's connection.
+            how: how to end it, see :meth:`SimulatedConnection.leave`.
             within: seconds to wait for the server's close frame.
         """
         user = self.open.pop(connection, None)
@@ -72,10 +72,10 @@ class ConnectionTotals:
         self._close_codes[code] = self._close_codes.get(code, 0) + 1
 
     def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
-        """Return all counts so far.
+        """Return a report of all counts so far.
 
         Args:
-            url: of the server.
+            url: URL of the server.
             elapsed: seconds since the start.
             quiet: True if every message in flight has been delivered.
         """

@@ -1,4 +1,4 @@
-"""Network faults of one direction of a connection, for one connection or all of a proxy's."""
+"""Network conditions of a proxied connection, in each direction: latency, bandwidth and faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """Return the single directions that a direction stands for.
+    """Return ``("up", "down")`` for ``both``, else the direction itself.
 
     Raises:
         OptionError: there is no such direction.
@@ -32,11 +32,11 @@ class Conditions:
     """Network conditions of one direction of a connection.
 
     Attributes:
-        latency: seconds by which every byte is delayed.
-        jitter: seconds added at most, at random and evenly; order is kept, as in TCP.
+        latency: delay of every byte, in seconds.
+        jitter: maximum additional delay in seconds, uniformly random. Bytes stay in order.
         bandwidth: bytes per second; None is unlimited.
-        frozen: True if nothing passes, while both connections stay open.
-        cut_after: bytes after which the connection is cut; None never cuts.
+        frozen: True if no bytes pass, while both connections stay open.
+        cut_after: number of bytes after which the connection is cut; None never cuts.
     """
 
     latency: float = 0.0
@@ -46,10 +46,10 @@ class Conditions:
     cut_after: int | None = None
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Change several conditions at once; if one is invalid, none is changed.
+        """Change several conditions at once. If one value is invalid, no condition is changed.
 
         Raises:
-            OptionError: there is no such fault, or its value makes no sense.
+            OptionError: there is no condition of that name, or its value is invalid.
         """
         for name, value in changes.items():
             if name not in self.__slots__:
@@ -65,43 +65,43 @@ class Conditions:
 
 
 class Faults(abc.ABC):
-    """Faults that can be injected into one connection, or into all connections of a proxy."""
+    """Methods that inject faults into one connection, or into all connections of a proxy."""
 
     @abc.abstractmethod
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the conditions of a direction; :class:`Conditions` lists them.
+        """Change the network conditions of a direction; :class:`Conditions` lists them.
 
         Raises:
-            OptionError: there is no such fault, or its value makes no sense.
+            OptionError: there is no condition of that name, or its value is invalid.
         """
 
     @abc.abstractmethod
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """Return the conditions of a direction; change them by :meth:`set`."""
+        """Return the network conditions of a direction; :meth:`set` changes them."""
 
     @abc.abstractmethod
     def cut(self, *, reset: bool = True) -> None:
-        """End connections without a close frame, and drop bytes under way.
+        """End connections without a close frame, and drop the bytes in transit.
 
         Args:
-            reset: end with a TCP reset, as after a peer's restart; else with the end of the
-                stream, as after a killed process.
+            reset: True to end with a TCP reset (RST), as after a restart of the peer's machine;
+                False to end with the end of the stream (FIN), as after a killed process.
         """
 
     @abc.abstractmethod
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        """Make connections half-open: one end is gone, and the other end does not learn of it.
+        """Make connections half-open: one end has closed, and the other end is not notified.
 
         Args:
-            gone: the end that is gone; its own side is reset.
+            gone: the end whose connection to the proxy is reset: ``client`` or ``server``.
         """
 
     def freeze(self, direction: Direction = "both") -> None:
-        """Stop passing bytes: buffers fill up, then the sender blocks."""
+        """Stop passing bytes in a direction. Buffers fill up, then the sender blocks."""
         self.set(direction, frozen=True)
 
     def thaw(self, direction: Direction = "both") -> None:
-        """Pass bytes again, the held ones first."""
+        """Pass bytes again in a direction, beginning with those that were held back."""
         self.set(direction, frozen=False)
 
     @property
@@ -111,7 +111,7 @@ class Faults(abc.ABC):
 
     @property
     def latency(self) -> float:
-        """Seconds added in each direction; if the directions differ, upwards."""
+        """Delay in seconds in each direction; the ``up`` delay if the directions differ."""
         return self.conditions("up").latency
 
     @latency.setter
@@ -120,7 +120,7 @@ class Faults(abc.ABC):
 
     @property
     def jitter(self) -> float:
-        """Seconds added at random at most, in each direction."""
+        """Maximum additional random delay in each direction, in seconds."""
         return self.conditions("up").jitter
 
     @jitter.setter
@@ -138,7 +138,7 @@ class Faults(abc.ABC):
 
     @property
     def cut_after(self) -> int | None:
-        """Bytes in each direction after which a connection is cut; None never cuts."""
+        """Number of bytes in a direction after which a connection is cut; None never cuts."""
         return self.conditions("up").cut_after
 
     @cut_after.setter

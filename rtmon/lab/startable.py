@@ -1,4 +1,4 @@
-"""Base of objects that are started and stopped, by calls or by ``async with``."""
+"""Base class of objects that are started and stopped, by method calls or by ``async with``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Startable(abc.ABC):
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Start; idempotent."""
+        """Start the object. May be called twice."""
 
     @abc.abstractmethod
     async def stop(self) -> None:
-        """End everything that was started; idempotent."""
+        """Stop the object, and free its sockets and tasks. May be called twice."""
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -1,4 +1,4 @@
-"""The schedule of a simulated user: pure, and the same for the same seed."""
+"""The schedule of a simulated user: when it connects, leaves and sends which messages. Pure."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ _WORDS = (
 """Some take several bytes in UTF-8, so that characters and bytes are never mistaken."""
 
 _TALK = " ".join(random.Random(1).choices(_WORDS, k=8_000))
-"""What is said are pieces of this: choosing words one by one cost a tenth of the users' CPU."""
+"""Text that messages are cut from. Choosing the words of each message took a tenth of the CPU."""
 
 Leaving = Literal["normal", "going away", "abort"]
 
 Kind = Literal["chat", "room", "publish", "text", "binary"]
-"""What a message is.
+"""Kind of a simulated user's message.
 
-* ``chat``: a hub's ``chat_message``, which all clients get; any other server gets it as JSON.
+* ``chat``: a hub's ``chat_message``, which the hub sends to all clients. Other servers receive the
+  same JSON text.
 * ``room``: a ``room_message`` in a room of :attr:`LoadOptions.group` users.
-* ``publish``: a ``publish`` on a channel that as many users subscribe to.
-* ``text``, ``binary``: bare words in a text or binary message, for servers that echo.
+* ``publish``: a ``publish`` on a channel with :attr:`LoadOptions.group` subscribers.
+* ``text``, ``binary``: plain words in a text or binary message, for echo servers.
 """
 
 KINDS: tuple[Kind, ...] = ("chat", "room", "publish", "text", "binary")
@@ -44,26 +45,26 @@ class LoadOptions:
     """Number and behaviour of the simulated users.
 
     Attributes:
-        users: how many.
-        rate: messages a second that each sends while it is there, on average.
-        rate_to: what the rate has become after ``duration``, little by little; None keeps it.
-        loop: ``open``: messages are due by a schedule that does not wait for answers, and
-            latency counts from when a message was due. ``closed``: each user waits for the
-            answer before it thinks about the next message, for 1/rate seconds on average; then
-            a slow server is asked less.
-        duration: seconds until they stop; None goes on until told.
-        ramp: seconds over which they arrive; 0 is a storm.
-        storm: every so many seconds all connections are dropped without a goodbye, and all users
-            come back at once; None never.
-        size: a typical message's text in characters; a few are much longer.
-        mix: kind of message → its share, as any positive numbers.
-        group: users in one room or channel.
+        users: number of users.
+        rate: messages per second that each connected user sends, on average.
+        rate_to: rate at the end of ``duration``; the rate changes linearly. None for a constant
+            rate.
+        loop: ``open``: a schedule decides when messages are due, whatever the server answers;
+            latency counts from when a message was due. ``closed``: each user waits for the answer,
+            then pauses for 1/rate seconds on average, so a slow server receives fewer messages.
+        duration: seconds until users stop; None to run until stopped.
+        ramp: seconds over which users connect; 0 to connect all at once.
+        storm: interval in seconds at which all connections are cut without a close frame and all
+            users reconnect at once; None for never.
+        size: typical length of a message's text in characters; a few messages are much longer.
+        mix: kind of message → its relative frequency, a positive number.
+        group: number of users in one room or channel.
         churn: share of users that leave and return, from 0 to 1.
-        stay: seconds that these stay, and half of which they stay away, on average.
-        going_away: share of leavings with close code 1001, as a closed browser tab has it.
-        aborts: share of leavings without a close frame; the others close with 1000.
-        compression: whether they offer permessage-deflate, as browsers do.
-        seed: the same seed does the same.
+        stay: mean time that these users stay connected, in seconds. They stay away half as long.
+        going_away: share of departures with close code 1001, which a closed browser tab sends.
+        aborts: share of departures without a close frame. The other departures use code 1000.
+        compression: True to offer permessage-deflate, as browsers do.
+        seed: seed of the random numbers: the same seed gives the same schedule.
     """
 
     users: int = 20
@@ -116,13 +117,13 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message.
+    """A message of a simulated user.
 
     Attributes:
-        gap: how many messages should have been sent since the one before, at the rate of the
-            time: 1 on average.
-        kind: what it is.
-        text: its text.
+        gap: time since the previous message, in units of the mean interval between messages;
+            1 on average.
+        kind: kind of message.
+        text: text of the message.
     """
 
     gap: float
@@ -132,13 +133,13 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One stay of a user.
+    """One connection of a simulated user, from connecting to leaving.
 
     Attributes:
-        after: seconds after the start, or after the stay before.
-        stay: seconds until it leaves by itself; None stays.
-        leaving: how.
-        says: what it says meanwhile, without end.
+        after: seconds from the start of the load, or from the end of the user's previous visit.
+        stay: seconds until the user leaves; None if it stays until the end.
+        leaving: how the user leaves, see :meth:`.SimulatedConnection.leave`.
+        says: an endless iterator of the user's messages.
     """
 
     after: float
@@ -148,7 +149,7 @@ class Visit:
 
 
 def rate_at(options: LoadOptions, time: float) -> float:
-    """Return the messages per second and user at a time after the start."""
+    """Return the messages per second of one user, at a time in seconds after the start."""
     if options.rate_to is None or not options.duration:
         return options.rate
     share = min(1.0, max(0.0, time / options.duration))
@@ -156,18 +157,18 @@ def rate_at(options: LoadOptions, time: float) -> float:
 
 
 def due(options: LoadOptions, time: float, gap: float) -> float:
-    """Return the time by which ``gap`` messages are due since ``time``; infinity if never.
+    """Return the time at which the next message is due; infinity if never.
 
     Args:
-        options: which rate.
-        time: seconds since the start.
-        gap: messages.
+        options: options with the rate, which may change linearly.
+        time: time at which the previous message was due, in seconds since the start.
+        gap: distance to the next message, in units of the mean interval between messages.
     """
     rate = rate_at(options, time)
     end = options.duration or 0.0
     if options.rate_to is not None and time < end:
         slope = (options.rate_to - options.rate) / end
-        # The root of rate·x + slope·x²/2 = gap, in the form that is exact for slopes near 0.
+        # Solve rate·x + slope·x²/2 = gap for x, in the form that stays exact for slopes near 0.
         square = rate * rate + 2 * slope * gap
         divisor = rate + math.sqrt(square) if square >= 0 else 0.0
         if divisor and time + 2 * gap / divisor <= end:
@@ -178,11 +179,11 @@ def due(options: LoadOptions, time: float, gap: float) -> float:
 
 
 def visits(options: LoadOptions, user: int) -> Iterator[Visit]:
-    """Yield the visits of a user: one without end, or one after another.
+    """Yield the visits of a user: one that does not end, or several with pauses between them.
 
     Args:
-        options: as for all users.
-        user: which user, from 0.
+        options: the options of the load.
+        user: number of the user, from 0.
     """
     rng = random.Random(f"{options.seed}/{user}")
     comes_and_goes = rng.random() < options.churn
@@ -201,7 +202,7 @@ def _leaving(options: LoadOptions, rng: random.Random) -> Leaving:
 
 
 def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
-    # A generator of its own: messages of one visit do not change the next one.
+    # Each visit has its own random numbers, so that its messages do not affect later visits.
     rng = random.Random(seed)
     kinds, shares = list(options.mix), list(options.mix.values())
     while options.rate > 0 or options.rate_to:
@@ -212,6 +213,6 @@ def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
 
 
 def words(rng: random.Random, length: int) -> str:
-    """Return text like talk of a given length; long texts repeat themselves."""
+    """Return chat-like text of a given length in characters; long texts repeat themselves."""
     begin = rng.randrange(len(_TALK) - length) if length < len(_TALK) else 0
     return (_TALK * (1 + length // len(_TALK)))[begin : begin + length]

@@ -1,4 +1,4 @@
-"""Base of all scenarios: start and stop, knobs, numbers, a picture."""
+"""Base class of all scenarios: start and stop, knobs, measured values, charts in a notebook."""
 
 from __future__ import annotations
 
@@ -21,55 +21,56 @@ from .rates import Schedule
 __all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
 
 PERIOD = 0.5
-"""Seconds between two rows of numbers."""
+"""Seconds between two rows of measured values."""
 
 _LOOK = 0.05
-"""Seconds after which a rate that was changed is noticed."""
+"""Maximum delay in seconds before a changed rate takes effect."""
 
 ROWS = 1200
 """Maximum number of rows kept: ten minutes of half seconds."""
 
 
 Row = Mapping[str, float]
-"""The numbers of one moment; NaN where a number is not known."""
+"""Column → value measured in one period; NaN if the value is not known."""
 
 
 def series(key: str, label: str, color: str) -> Series[Row]:
-    """Describe a number of :attr:`Scenario.rows` as a series of a chart."""
+    """Return a chart's series that draws a column of :attr:`Scenario.rows`."""
     return Series(key=key, label=label, color=color, value=lambda row: row.get(key, math.nan))
 
 
 def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
-    """Describe a chart of a scenario; the title names the unit."""
+    """Return the description of a scenario's chart. The title must name the unit."""
     return Chart(key=title, title=title, unit="", series=lines)
 
 
 class Scenario(Adjustable, Startable):
-    """Clients that show one behaviour of a hub, with numbers.
+    """Base class of scenarios: clients that show one behaviour of a hub, and measure it.
 
     Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
     with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
 
     Args:
-        server: a running server, a proxy before it, or the URL of either.
-        seed: of random numbers; the same seed gives the same run.
-        also: further numbers to draw, one chart each: title → function that returns the number.
-        period: seconds between two rows of numbers.
+        server: a running server, a proxy in front of it, or the URL of one of them.
+        seed: seed of the random numbers; the same seed gives the same run.
+        also: additional charts: title → function that returns the current value.
+        period: seconds between two rows of measured values.
         **knobs: initial values of the knobs.
 
     Attributes:
-        rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
-            keys of the series in :attr:`charts`; what is not known is NaN. The latest :data:`ROWS`.
-        stopped: set when it has ended.
+        rows: the measured values, one row every ``period``: ``time`` (seconds since the start) and
+            one column for each series in :attr:`charts`; NaN for a value that is not known. Only
+            the latest :data:`ROWS` rows are kept.
+        stopped: an event that is set when the scenario has ended.
 
     Raises:
-        OptionError: there is no such knob, or its value makes no sense.
+        OptionError: there is no knob of that name, or its value is out of range.
     """
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Row], ...]]
     buttons: ClassVar[Mapping[str, str]] = {}
-    """Label of a button → the method that it calls."""
+    """Label of a button in the notebook → name of the method that the button calls."""
 
     def __init__(
         self,
@@ -103,7 +104,9 @@ class Scenario(Adjustable, Startable):
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
 
     async def start(self) -> None:
-        """Connect the clients and begin; return once all are connected. Idempotent.
+        """Connect the clients and start the scenario; return when all clients are connected.
+
+        May be called twice.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -122,7 +125,7 @@ class Scenario(Adjustable, Startable):
         self._spawn(self._keep_rows())
 
     async def stop(self) -> None:
-        """End everything that was started; idempotent."""
+        """Disconnect all clients and stop measuring. May be called twice."""
         if not self._running:
             return
         self._running = False
@@ -134,17 +137,17 @@ class Scenario(Adjustable, Startable):
         self.stopped.set()
 
     def latest(self, key: str) -> float:
-        """Return the latest value of a number; NaN before the first."""
+        """Return the latest value of a column; NaN before the first row."""
         return self.rows[-1][key] if self.rows else math.nan
 
     async def average(self, seconds: float) -> dict[str, float]:
-        """Measure from now on, and return the average of each number.
+        """Measure for some time, and return the mean of each column.
 
         Args:
-            seconds: for which to measure.
+            seconds: how long to measure.
 
         Returns:
-            The keys of :attr:`rows` except ``time``; NaN for a number that was never known.
+            Column of :attr:`rows` → mean, without ``time``; NaN for a value that was never known.
 
         Raises:
             MonitorError: the scenario is stopped, or is not running.
@@ -166,7 +169,7 @@ class Scenario(Adjustable, Startable):
 
     @staticmethod
     def now() -> float:
-        """Return seconds of the loop's clock."""
+        """Return the time of the event loop's clock, in seconds."""
         return asyncio.get_running_loop().time()
 
     @abc.abstractmethod
@@ -175,11 +178,11 @@ class Scenario(Adjustable, Startable):
 
     @abc.abstractmethod
     async def _end(self) -> None:
-        """Disconnect the clients; their tasks have ended."""
+        """Disconnect the clients. Their tasks have already ended."""
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
-        """Return the numbers since the last call.
+        """Return the values measured since the last call.
 
         Args:
             elapsed: seconds since the last call.
@@ -196,7 +199,7 @@ class Scenario(Adjustable, Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Call ``act`` forever at a rate per second, with the due time of each call."""
+        """Call ``act`` repeatedly, at a rate per second, with the time when each call is due."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):

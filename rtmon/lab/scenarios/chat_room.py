@@ -17,15 +17,15 @@ __all__ = ["ChatRoom"]
 
 
 class ChatRoom(Scenario):
-    """Clients in one room of a hub; each sends a message now and then.
+    """Clients in one room of a hub, each of which sends messages at random times.
 
-    Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
-    all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
-    ``delay_p95`` (milliseconds from when a message was due until a client has it), ``here``
-    (clients).
+    Columns: ``said`` and ``heard`` (messages sent and received per second; all clients of the room
+    receive each message), ``typing`` (typing indicators received per second), ``delay_p50`` and
+    ``delay_p95`` (quantiles of the time from when a message was due until a client received it, in
+    milliseconds), ``here`` (number of clients).
 
     Args:
-        room: its name.
+        room: name of the room.
     """
 
     title = "A chat room"

@@ -1,4 +1,4 @@
-"""Knobs: numbers of a scenario that can be changed while it runs."""
+"""Knobs: numeric settings of a scenario that can be changed while the scenario runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Adjustable", "Knob"]
 
 
 class Knob:
-    """A number that can be changed while a scenario runs: an attribute, and a slider.
+    """A numeric setting of a running scenario: an attribute in code, a slider in a notebook.
 
     Args:
-        default: its value unless one is given.
+        default: the value if none is given.
         low: the lowest value.
         high: the highest value.
-        label: of the slider, with the unit.
-        step: of the slider.
-        whole: True if only whole numbers are accepted.
+        label: label of the slider, with the unit.
+        step: step of the slider.
+        whole: True to accept only whole numbers.
     """
 
     name: str
@@ -62,11 +62,11 @@ class Knob:
 
 
 class Adjustable:
-    """An object with knobs."""
+    """Base class of objects that have knobs."""
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
-        """Return its knobs by name."""
+        """Return all knobs of this class: name → knob."""
         return {
             name: knob
             for base in reversed(cls.__mro__)
@@ -75,4 +75,4 @@ class Adjustable:
         }
 
     def moved(self, knob: str) -> None:
-        """Called when a knob has a new value."""
+        """React to a new value of a knob. Subclasses override this method."""

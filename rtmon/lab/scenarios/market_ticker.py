@@ -1,4 +1,4 @@
-"""A market ticker: one channel for each price, and subscribers of some of them."""
+"""A market ticker: each price has its own channel, and each client subscribes to some of them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _SYMBOLS = tuple(f"{first}{second}" for first in "ABCDE" for second in "WXYZ")
 class MarketTicker(Scenario):
     """One publisher, twenty channels ``market.AW`` … ``market.EZ``, and subscribers.
 
-    Prices go up and down by chance, the same for the same seed. Numbers: ``published`` and
-    ``delivered`` (a second), ``delay_p50``, ``delay_p95`` (milliseconds from when a price was due
-    until a subscriber has it), ``here`` (subscribers).
+    Prices change at random; the same seed gives the same prices. Columns: ``published`` and
+    ``delivered`` (messages per second), ``delay_p50`` and ``delay_p95`` (quantiles of the time from
+    when a price was due until a subscriber received it, in milliseconds), ``here`` (number of
+    subscribers).
 
     Attributes:
-        symbols: what is traded; the channel is ``market.`` and the symbol.
+        symbols: the traded symbols. The channel of a symbol is ``market.`` plus the symbol.
         prices: symbol → the latest price published.
     """
 
@@ -84,7 +85,7 @@ class MarketTicker(Scenario):
         return member
 
     async def _take(self, member: SimulatedConnection, first: int, had: int) -> None:
-        """Subscribe to the wanted number of channels, or unsubscribe from some."""
+        """Subscribe a client to further channels, or unsubscribe it, up to the wanted number."""
         want = self.each
         for step in range(min(had, want), max(had, want)):
             symbol = self.symbols[(first + step) % len(self.symbols)]

@@ -22,20 +22,20 @@ from .rates import Rates
 __all__ = ["ReconnectStorm", "Recovery"]
 
 _REMEMBERED = 100_000
-"""Maximum number of attempts remembered since the last cut."""
+"""Maximum number of attempts to connect that are stored after a cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """How clients came back after the last cut; seconds are since the cut.
+    """How clients have reconnected after the last cut. Times are in seconds since the cut.
 
     Attributes:
-        cut: clients that were cut off.
-        back: of these, how many are back.
-        attempts: attempts to connect, failed ones included.
+        cut: number of clients whose connections were cut.
+        back: number of these clients that have reconnected.
+        attempts: number of attempts to connect, including failed ones.
         busiest: maximum number of attempts within one second.
-        half: when half of them were back; NaN before.
-        all: when all of them were back; NaN before.
+        half: time when half of the clients had reconnected; NaN until then.
+        all: time when all clients had reconnected; NaN until then.
     """
 
     cut: int
@@ -47,18 +47,18 @@ class Recovery:
 
 
 class ReconnectStorm(Scenario):
-    """Clients with a backoff behind a proxy of their own, which cuts them all off at once.
+    """Clients with backoff, connected through a proxy that cuts all connections at once.
 
-    The waits of each client are the same for the same seed. Numbers: ``online`` (clients),
-    ``attempts`` and ``refused`` (a second).
+    The same seed gives the same backoff delays. Columns: ``online`` (number of connected clients),
+    ``attempts`` and ``refused`` (attempts to connect and refused attempts, per second).
 
     Args:
-        clients: how many.
+        clients: number of clients.
 
     Attributes:
-        proxy: stands before the server; its other faults can be used, too.
-        attempts: seconds since the last cut, of each attempt to connect.
-        back: seconds since the last cut, of each client's return.
+        proxy: the proxy between clients and server; its other faults can be used, too.
+        attempts: time of each attempt to connect, in seconds since the last cut.
+        back: time of each successful reconnection, in seconds since the last cut.
     """
 
     title = "A reconnect storm"
@@ -90,12 +90,12 @@ class ReconnectStorm(Scenario):
 
     @property
     def online(self) -> int:
-        """Return how many clients are connected now."""
+        """Return the number of clients that are connected now."""
         return len(self._online)
 
     @property
     def recovery(self) -> Recovery:
-        """Return how the clients have come back since the last cut."""
+        """Return how many clients have reconnected since the last cut, and how fast."""
         cut, back = len(self._cut_off), self.back
         return Recovery(
             cut=cut,
@@ -107,7 +107,7 @@ class ReconnectStorm(Scenario):
         )
 
     def cut(self) -> None:
-        """Cut all connections; the server is away for :attr:`away` seconds."""
+        """Cut all connections, and refuse new connections for :attr:`away` seconds."""
         self._cut_at = self.now()
         self._cut_off = set(self._online)
         self.attempts.clear()
@@ -166,7 +166,7 @@ class ReconnectStorm(Scenario):
                 self.back.append(self.now() - self._cut_at)
 
     async def _return(self, number: int, rng: random.Random) -> SimulatedConnection:
-        """Try to reconnect until it succeeds."""
+        """Reconnect a client, with backoff between the attempts, until it succeeds."""
         failures = 1
         while True:
             wait = self._backoff().delay(failures, rng)

@@ -1,4 +1,4 @@
-"""A slow consumer among clients that keep up."""
+"""A slow consumer among subscribers that read fast enough."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from .rates import Rates
 __all__ = ["SlowReader"]
 
 _KNOCKS = 1.0
-"""Seconds between two checks if a paused slow reader is still connected."""
+"""Seconds between two checks whether a paused slow reader is still connected."""
 
 _BUFFER = 16_384
 """Size of the slow reader's receive buffer in the kernel, in bytes."""
 
 
 class SlowReader(Scenario):
-    """A channel with subscribers that keep up, and one that reads ``speed`` messages a second.
+    """A channel with fast subscribers, and a slow one that reads ``speed`` messages per second.
 
-    Numbers: ``delay_p50``, ``delay_p99`` (of the others, milliseconds from when a message was
-    due until they have it), ``each`` and ``slow`` (messages a second, of one of the others and of
-    the slow one), ``behind`` (messages published since the slow one came that it does not have),
-    ``connected`` (the slow one: 1 or 0; cut off while it does not read, it stays away, and comes
-    back once it has some speed). What waits for it at the server, the server knows: give it by
-    ``also=``.
+    Columns: ``delay_p50`` and ``delay_p99`` (quantiles of the time from when a message was due
+    until the fast subscribers received it, in milliseconds), ``each`` and ``slow`` (messages per
+    second that one fast subscriber and the slow reader receive), ``behind`` (messages published
+    since the slow reader connected that it has not received), ``connected`` (1 while the slow
+    reader is connected, else 0).
+
+    If the server closes the slow reader while ``speed`` is 0, it reconnects once ``speed`` is
+    raised. Only the server knows how many bytes wait for the slow reader: pass them as ``also=``.
 
     Args:
-        channel: what is read.
+        channel: the channel that is read.
 
     Attributes:
-        endings: close code → how often the slow one's connection ended with it.
+        endings: close code → number of the slow reader's connections that ended with it.
     """
 
     title = "A slow reader"
@@ -95,7 +97,7 @@ class SlowReader(Scenario):
         await self._publisher.close()
         await self._others.leave()
         for member in self._slow.members:
-            await member.leave("abort")  # it would not read the server's close frame
+            await member.leave("abort")  # a reader that does not read cannot receive a close frame
         self._slow.members.clear()
 
     async def _join(self, number: int) -> SimulatedConnection:

@@ -1,1 +1,1 @@
-"""Pictures of the lab in a notebook: what is shown can be changed, and goes on by itself."""
+"""Interactive, live views of the lab's proxy and scenarios for notebooks."""

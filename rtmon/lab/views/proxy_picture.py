@@ -25,7 +25,7 @@ from .run_status import running
 __all__ = ["ProxyPicture"]
 
 _SLOWEST = 1000
-"""Milliseconds at the right end of the sliders."""
+"""Maximum of the latency and jitter sliders, in milliseconds."""
 
 _BANDWIDTHS: Mapping[str, float | None] = {
     "no bound": None,
@@ -53,7 +53,7 @@ _LAYOUT: Final = Layout(
 
 
 class Proxy(Protocol):
-    """A proxy that makes faults, as far as its controls read and change it."""
+    """The attributes and methods of a proxy that its controls use."""
 
     refusing: bool
     accepted: int
@@ -66,34 +66,34 @@ class Proxy(Protocol):
 
     @property
     def links(self) -> Sequence[object]:
-        """The open connections."""
+        """The open connections through the proxy."""
 
     @property
     def bandwidth(self) -> float | None:
-        """Bytes a second, each way."""
+        """Bytes per second in each direction; None is unlimited."""
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """Return the conditions of a direction."""
+        """Return the network conditions of a direction."""
 
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the conditions of a direction."""
+        """Change the network conditions of a direction."""
 
     def half_open(self) -> None:
-        """Let the server vanish without telling clients."""
+        """Reset the server's side of each connection, without telling the clients."""
 
     def cut(self) -> None:
         """End all connections."""
 
     def calm(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
 
 
 class ProxyPicture(Picture):
-    """The controls of a proxy as a picture; it ends when the proxy stops.
+    """Sliders and buttons of a proxy in a notebook, updated until the proxy stops.
 
     Args:
-        proxy: what is shown and changed.
-        now: Unix seconds.
+        proxy: the proxy to show and control.
+        now: returns the current time in Unix seconds.
     """
 
     layout = _LAYOUT
@@ -156,7 +156,7 @@ class ProxyPicture(Picture):
 
 
 def _nearest(bandwidth: float | None) -> str:
-    """Return the choice nearest to a bandwidth that was set in code."""
+    """Return the menu entry that is nearest to a bandwidth set in code."""
     if bandwidth is None:
         return "no bound"
     bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}

@@ -1,4 +1,4 @@
-"""The status of something in the lab that runs or has ended."""
+"""Status text of a proxy or scenario: running, or ended."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["running"]
 
 
 def running(*, ended: bool, what: str, time: float) -> Freshness:
-    """Describe the status.
+    """Return the status of a proxy or scenario for the header of its view.
 
     Args:
-        ended: True once it has ended.
-        what: its name.
-        time: of its last numbers, Unix seconds.
+        ended: True if the proxy or scenario has ended.
+        what: name of the proxy or scenario.
+        time: time of the last measured values, in Unix seconds.
     """
     if not ended:
         return Freshness(kind="live", pill="Live")

@@ -1,4 +1,4 @@
-"""The picture of a scenario: its knobs as sliders, its buttons, its numbers as charts."""
+"""View of a scenario in a notebook: sliders for its knobs, buttons, and charts of its values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["ScenarioPicture"]
 
 
 class ScenarioSource(Protocol):
-    """A scenario, as far as its picture reads and changes it."""
+    """The attributes and methods of a scenario that its view uses."""
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Mapping[str, float]], ...]]
@@ -39,15 +39,15 @@ class ScenarioSource(Protocol):
     stopped: asyncio.Event
 
     def knobs(self) -> dict[str, Knob]:
-        """Return its knobs by name."""
+        """Return the scenario's knobs: name → knob."""
 
 
 class ScenarioPicture(Picture):
-    """A scenario as a picture; it ends when the scenario stops.
+    """Sliders, buttons and charts of a scenario in a notebook, updated until the scenario stops.
 
     Args:
-        scenario: what is shown and changed.
-        now: Unix seconds.
+        scenario: the scenario to show and control.
+        now: returns the current time in Unix seconds.
     """
 
     period = 0.5
@@ -75,7 +75,7 @@ class ScenarioPicture(Picture):
 
     def update(self) -> PictureUpdate:
         rows = self._scenario.rows
-        if rows and rows[-1]["time"] < self._last:  # it was stopped and started again
+        if rows and rows[-1]["time"] < self._last:  # the scenario was stopped and started again
             self._last = -math.inf
         anew = self._last == -math.inf
         fresh = [row for row in rows if row["time"] > self._last]
@@ -138,7 +138,7 @@ def _buttons(scenario: ScenarioSource) -> list[Control]:
 
 
 def _own(title: str) -> Chart[Mapping[str, float]]:
-    """Describe the chart of a number that the user gave."""
+    """Return the description of a chart for a value that the user passed in ``also``."""
     own = Series[Mapping[str, float]](
         key=title, label=title, color=GREEN, value=lambda row: row.get(title, math.nan)
     )
