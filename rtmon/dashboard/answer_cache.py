@@ -14,7 +14,7 @@ import msgspec
 from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
 from ..views.chart_ranges import points_of_range
-from .channel_history import ChannelHistory
+from .channel_chart_history import ChannelHistory
 from .pages import PAGES
 from .replay_clock import ReplayClock
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from ..display.dashboard import SHOWN, in_words
+from ..display.notebook_charts import Columns
+from ..display.notebook_dashboard import SHOWN, in_words
 from ..display.output_content import Content, Page
-from ..display.picture import Columns
 from ..display.saved_output import bundle
 from ..errors import RtmonError
 from ..feeds import Feed, open_feed

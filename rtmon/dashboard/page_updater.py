@@ -16,7 +16,7 @@ from ..feeds.feed import Feed
 from ..recording.feed import RecordingFeed
 from ..views.tick_update import TickUpdate, TickUpdateMaker
 from .answer_cache import AnswerCache, Question, question
-from .channel_history import ChannelHistory
+from .channel_chart_history import ChannelHistory
 from .pages import PAGES
 from .replay_clock import ReplayClock
 

@@ -12,7 +12,7 @@ from ..feeds.queries import GROUP_KEYS, TABLE_COLUMNS, Table
 from ..views.charts import CHARTS
 from .pages.connections import GROUP_COLUMNS, STATES
 from .pages.events import CAUSES, KINDS
-from .pages.parameters import PAGE_SIZES
+from .pages.url_parameters import PAGE_SIZES
 
 __all__ = ["PARAMETERS", "RANGES", "address", "search"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .dashboard import Dashboard
 from .live_outputs import show
-from .picture import Picture
+from .notebook_charts import Picture
+from .notebook_dashboard import Dashboard
 from .saved_output import prepare
 
 __all__ = ["Dashboard", "Picture", "prepare", "show"]

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .notebook_charts import Picture
+from .notebook_charts_output import PictureContent
 from .output_content import Comm, Content, Page
-from .picture import Picture
-from .picture_content import PictureContent
 
 __all__ = ["show"]
 

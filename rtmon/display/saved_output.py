@@ -15,7 +15,7 @@ from ..views import browser, palette
 from ..views.chart import DASHES, Chart
 from ..views.svg_charts import Drawing, svg
 from .compressed_script import asset, packed
-from .picture import Columns, Picture
+from .notebook_charts import Columns, Picture
 
 __all__ = ["MARK", "bundle", "of_picture", "prepare"]
 

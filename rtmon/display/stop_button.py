@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..views.chart import Chart
 from ..views.freshness import Freshness
-from .picture import Button, Columns, Layout, Picture, PictureUpdate
+from .notebook_charts import Button, Columns, Layout, Picture, PictureUpdate
 
 __all__ = ["StopButton"]
 

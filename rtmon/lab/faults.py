@@ -207,7 +207,7 @@ class FaultProxy(Faults, Startable):
 
     def _ipython_display_(self) -> None:
         from ..display import show
-        from .views.proxy_picture import ProxyPicture
+        from .views.fault_proxy_controls import ProxyPicture
 
         show(ProxyPicture(self))
 

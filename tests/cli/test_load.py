@@ -174,7 +174,7 @@ def test_load_does_not_begin_when_the_admin_listener_is_missing(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the server's own numbers were requested and cannot be read, no user connects."""
-    monkeypatch.setattr("rtmon.cli.server_watch._ANSWERS", 0.2)
+    monkeypatch.setattr("rtmon.cli.server_metrics_reader._ANSWERS", 0.2)
     assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
     assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
 

@@ -12,8 +12,8 @@ from ...metrics.columns import CHANNEL, CONNECTION
 from ...metrics.records import ChannelInfo
 from ...views.number_format import delay
 from ...views.table_cells import cell
-from .parameters import quoted
-from .rows import table_page, tick
+from .table_rows import table_page, tick
+from .url_parameters import quoted
 
 __all__ = ["answer", "answer_one", "totals"]
 

@@ -23,8 +23,8 @@ from ...views.incident_report import APART, incident_report
 from ...views.number_format import exact
 from ...views.status_cells import judge
 from ...views.table_cells import cell
-from .parameters import choice, quoted
-from .rows import tick
+from .table_rows import tick
+from .url_parameters import choice, quoted
 
 __all__ = ["answer"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from ...feeds.feed import Feed
 from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
 from ...views.number_format import UNKNOWN, delay, exact, scaled
-from .parameters import combined_condition, order
-from .rows import table_page, tick
+from .table_rows import table_page, tick
+from .url_parameters import combined_condition, order
 
 __all__ = ["DEFAULT_COLUMNS", "answer"]
 

@@ -12,8 +12,8 @@ from ...metrics.records import Event
 from ...views.close_explanations import code_text, code_words
 from ...views.number_format import UNKNOWN
 from ...views.status_cells import Cell, judge
-from .parameters import choice, quoted
-from .rows import table_page
+from .table_rows import table_page
+from .url_parameters import choice, quoted
 
 __all__ = ["DEFAULT_COLUMNS", "KINDS", "answer"]
 

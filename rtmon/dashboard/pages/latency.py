@@ -9,8 +9,8 @@ from ...feeds.feed import Feed
 from ...metrics.columns import LATENCY, names
 from ...metrics.records import Sample
 from ...views.latency_heatmap import heat_columns
-from .parameters import whole_number
-from .rows import table_page
+from .table_rows import table_page
+from .url_parameters import whole_number
 
 __all__ = ["answer"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...feeds.feed import Feed
 from ...metrics.columns import SOCKETIO, names
-from .rows import table_page
+from .table_rows import table_page
 
 __all__ = ["answer"]
 

@@ -12,10 +12,10 @@ In a notebook the last line of a cell, ``storm``, is its picture with sliders an
 
 from __future__ import annotations
 
+from .adjustable_knob import Knob
 from .base import Scenario
 from .batching_comparison import BatchingComparison
 from .chat_room import ChatRoom
-from .knob import Knob
 from .market_ticker import MarketTicker
 from .reconnect_storm import ReconnectStorm, Recovery
 from .slow_reader import SlowReader

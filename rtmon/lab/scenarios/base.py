@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from ...errors import MonitorError, OptionError
 from ...views.chart import Chart, Series
 from ..startable import Startable
-from .knob import Adjustable
+from .adjustable_knob import Adjustable
 from .rates import Schedule
 
 __all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
@@ -160,7 +160,7 @@ class Scenario(Adjustable, Startable):
 
     def _ipython_display_(self) -> None:
         from ...display import show
-        from ..views.scenario_picture import ScenarioPicture
+        from ..views.scenario_controls import ScenarioPicture
 
         show(ScenarioPicture(self))
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from ...views.chart import Chart
 from ...views.palette import BLUE, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["BatchingComparison"]

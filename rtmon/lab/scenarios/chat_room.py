@@ -8,9 +8,9 @@ from ...views.chart import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from ..user_schedule import words
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ChatRoom"]

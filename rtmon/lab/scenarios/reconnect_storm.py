@@ -14,9 +14,9 @@ from ...views.chart import Chart
 from ...views.palette import ORANGE, RED, VIOLET
 from ..faults import FaultProxy
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import AT_ONCE, LEAVE, UNREACHABLE
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]

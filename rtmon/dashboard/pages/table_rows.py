@@ -13,7 +13,7 @@ from ...metrics.records import Sample
 from ...views.number_format import UNKNOWN, exact
 from ...views.status_cells import Cell
 from ...views.table_cells import cell
-from .parameters import chosen_columns, combined_condition, order, page
+from .url_parameters import chosen_columns, combined_condition, order, page
 
 __all__ = ["Extra", "table_page", "tick"]
 

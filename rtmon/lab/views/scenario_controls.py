@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Columns,
     Control,
@@ -21,7 +21,7 @@ from ...display.picture import (
 from ...views.chart import Chart, Series
 from ...views.chart_layout import chart_layouts
 from ...views.palette import GREEN
-from ..scenarios.knob import Knob
+from ..scenarios.adjustable_knob import Knob
 from .run_status import running
 
 __all__ = ["ScenarioPicture"]

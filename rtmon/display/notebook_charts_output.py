@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from .notebook_charts import Picture, PictureUpdate
 from .output_content import Content, Page
-from .picture import Picture, PictureUpdate
 from .saved_output import of_picture
 
 __all__ = ["PictureContent"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rtmon.course import check, progress
-from rtmon.course.progress import ProgressEntry, Result, merge, read, report_of
+from rtmon.course import check, progress_file
+from rtmon.course.progress_file import ProgressEntry, Result, merge, read, report_of
 from rtmon.errors import FileFormatError
 
 Environment = pytest.MonkeyPatch
@@ -73,7 +73,7 @@ async def test_check_reports_when_progress_cannot_be_written(
     assert "✓ Right: two" in said
     assert "not added to your progress file" in said
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "full.jsonl"))
-    monkeypatch.setattr(progress, "FULL", 10)
+    monkeypatch.setattr(progress_file, "FULL", 10)
     (somewhere / "full.jsonl").write_text("x" * 11)
     await checked(found=2)
     assert "is full (10 bytes)" in capsys.readouterr().out
@@ -83,15 +83,15 @@ def test_learner_is_named_by_environment_or_login(monkeypatch: Environment) -> N
     """RTMON_LEARNER overrides JupyterHub's name, which overrides the login; control characters
     are removed.
     """
-    assert progress.learner() == "ada"
+    assert progress_file.learner() == "ada"
     monkeypatch.setenv("RTMON_LEARNER", "a\x1b[2Jda" + "x" * 200)
-    assert progress.learner() == "a [2Jda" + "x" * 121
+    assert progress_file.learner() == "a [2Jda" + "x" * 121
     monkeypatch.delenv("RTMON_LEARNER")
     monkeypatch.setenv("JUPYTERHUB_USER", "hubert")
-    assert progress.learner() == "hubert"
+    assert progress_file.learner() == "hubert"
     monkeypatch.delenv("JUPYTERHUB_USER")
     monkeypatch.setenv("LOGNAME", "logan")
-    assert progress.learner() == "logan"
+    assert progress_file.learner() == "logan"
 
 
 def line(**changes: object) -> str:

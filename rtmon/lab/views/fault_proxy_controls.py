@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Choice,
     Columns,

@@ -22,7 +22,7 @@ from ..views.status_cells import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLU
 from ..views.tick_update import recent_tiles, rounded, source_text
 from . import close_code_bars
 from .live_outputs import show
-from .picture import Columns, Layout, Picture, PictureUpdate, TableLayout
+from .notebook_charts import Columns, Layout, Picture, PictureUpdate, TableLayout
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
