@@ -51,23 +51,25 @@ class FaultProxy(Faults, Startable):
     on each connection.
 
     Args:
-        upstream: the server: an object with a ``url``, such as what ``rtmon.serve`` returns, or
-            the URL itself. ``wss://`` is passed through, encrypted as it is.
+        upstream: the server: its URL, or an object with a ``url``, such as the result of
+            ``rtmon.serve``. The proxy passes the TLS bytes of ``wss://`` on without decryption.
         host: the interface to listen on.
         port: the port to listen on; any that is free by default.
-        buffer: bytes that the kernel buffers for each socket of the proxy. Small buffers make a
-            frozen link felt sooner: they also have the kernels at the ends buffer some ten times
-            as much, and not megabytes. By default the kernel decides.
+        buffer: size of the kernel's buffers for each socket of the proxy, in bytes. With small
+            buffers, the sender notices a frozen link sooner: the kernels of client and server
+            then also buffer only about ten times this size instead of megabytes. By default the
+            kernel decides.
         connections: maximum number of connections; further ones are refused.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Attributes:
         refusing: True to reset new connections at once.
-        accepted: connections so far, refused ones too.
-        refused: connections reset at once, because of :attr:`refusing`, of the bound, or because
-            the server could not be reached.
+        accepted: number of connections so far, including refused ones.
+        refused: number of connections that were reset at once, because of :attr:`refusing`,
+            because ``connections`` were open, or because the server could not be reached.
         stopped: set once the proxy has stopped listening.
-        arrivals: times of the latest connections, refused ones too, in seconds of the loop's clock.
+        arrivals: times of the latest connections, including refused ones, on the event loop's
+            clock.
 
     Raises:
         OptionError: an argument is wrong.
@@ -139,7 +141,7 @@ class FaultProxy(Faults, Startable):
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Cut all connections and stop listening; idempotent."""
+        """Cut all connections and stop listening. May be called twice."""
         server = self._server
         if server is None:
             return
@@ -260,10 +262,10 @@ class FaultProxy(Faults, Startable):
 
 
 def _target(url: str) -> tuple[str, int]:
-    """Return host and port of a URL.
+    """Return the host and port of a server's URL.
 
     Raises:
-        OptionError: it has none.
+        OptionError: the URL has no host or port.
     """
     parts = urlsplit(url)
     with contextlib.suppress(ValueError):

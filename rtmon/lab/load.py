@@ -44,7 +44,7 @@ _RETRY = Backoff(base=0.5, max=5.0)
 """Backoff of a user after a refused or failed connection."""
 
 _PATIENCE = 5.0
-"""Seconds that users have to finish when the load is closed."""
+"""Maximum seconds to wait for users to finish when the load is closed."""
 
 _WORDS = 200
 """Maximum number of characters of an error description."""
@@ -57,14 +57,16 @@ _TICK = 1.0
 
 
 class Load:
-    """A load in steps: ``async with Load(url, options) as load: … await load.quiet()``.
+    """Simulated users that run until they are stopped, for notebooks and tests.
+
+    Example: ``async with Load(url, options) as load: … await load.quiet()``.
 
     Args:
-        url: of the WebSocket server.
-        options: what the users do.
+        url: URL of the WebSocket server.
+        options: number and behaviour of the simulated users.
 
     Attributes:
-        tally: the running counts.
+        tally: the counters of all users.
     """
 
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
@@ -129,14 +131,15 @@ class Load:
         return self._quiet
 
     def report(self) -> LoadReport:
-        """Return what the users have counted so far."""
+        """Return the counts of all simulated users so far."""
         return self._ledger.report(self.url, elapsed=self._elapsed(), quiet=self._quiet)
 
     async def close(self, *, within: float = CLOSE_TIMEOUT) -> None:
-        """End all connections with 1000; idempotent.
+        """Close all connections with close code 1000. May be called twice.
 
         Args:
-            within: seconds that the server has to answer that; then they are aborted.
+            within: seconds to wait for the server's close frames. Connections that are still open
+                after this time are aborted.
         """
         self.stop()
         for user in self._users:
@@ -154,7 +157,7 @@ class Load:
             await asyncio.wait([self._ticking])
 
     def _elapsed(self) -> float:
-        """Return seconds since the start, up to the last tick."""
+        """Return the seconds from the start of the load to its last tick."""
         if self._ended_at is not None:
             return self._ended_at
         return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
@@ -255,7 +258,10 @@ class Load:
 
 
 def _in_words(problem: BaseException) -> str:
-    """Describe an error in one line; part of it may be text of the server."""
+    """Describe a failed attempt to connect in one line, without control characters.
+
+    The error may contain text that the server has sent.
+    """
     text = " ".join(str(problem).split()) or type(problem).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
 
@@ -268,14 +274,16 @@ async def run_load(
     on_quiet: Callable[[LoadReport], None] | None = None,
     release: asyncio.Event | None = None,
 ) -> LoadReport:
-    """Simulate users; see the top of this module.
+    """Run simulated users against a WebSocket server, and return their counts.
+
+    The module's docstring describes the phases of a run.
 
     Args:
-        url: of the WebSocket server.
-        options: what the users do.
+        url: URL of the WebSocket server.
+        options: number and behaviour of the simulated users.
         stop: set to stop before the duration is over.
         on_quiet: called with the report when all users have stopped and all messages are delivered.
-        release: the connections stay open until it is set.
+        release: an event that, if given, delays closing the connections until it is set.
 
     Returns:
         The report after all connections are closed.

@@ -16,15 +16,15 @@ _SECONDS = 7_200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionReport:
-    """Counts of one connection.
+    """Counts of one simulated user's connection.
 
     Attributes:
-        name: of the user; a hub's server shows it as the connection's name.
-        local: this end's address, which is the server's ``remote``.
-        messages_out, messages_in: whole messages.
-        bytes_out, bytes_in: their payload.
-        open: whether it is open.
-        close_code: how it ended, None while it is open.
+        name: name of the user; a hub shows it as the connection's name.
+        local: the client's address, which the server reports as ``remote``.
+        messages_out, messages_in: number of whole messages sent and received.
+        bytes_out, bytes_in: payload bytes of these messages.
+        open: True while the connection is open.
+        close_code: the close code; None while the connection is open.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ConnectionReport:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over connections; bytes are application payload."""
+    """Messages and payload bytes, summed over several connections."""
 
     messages_out: int = 0
     bytes_out: int = 0
@@ -47,19 +47,19 @@ class Totals:
     bytes_in: int = 0
 
     def add(self, report: ConnectionReport) -> None:
-        """Add a connection's counts."""
+        """Add the counts of one connection to the sums."""
         for name in (entry.name for entry in fields(self)):
             setattr(self, name, getattr(self, name) + getattr(report, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """Counts of about one second.
+    """Counts of a load during about one second.
 
     Attributes:
-        time: seconds since the start, at its end.
-        elapsed: its length in seconds.
-        open: connections open at its end.
+        time: end of this period, in seconds since the start of the load.
+        elapsed: length of this period in seconds.
+        open: connections open at the end of this period.
         asked: messages that were due.
         sent: messages sent.
         answered: messages that came back to their sender.
@@ -122,11 +122,17 @@ class UserCounts:
         self._latency = self._late = EMPTY
 
     def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
-        """Return the counts that are fields of a record class."""
+        """Return the counters that are also fields of the given record class, by name."""
         return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
 
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
-        """Finish a second, with the number of open connections."""
+        """Store the counts of the present second, and begin the next one.
+
+        Args:
+            time: seconds since the start of the load.
+            elapsed: length of the second that ends now, in seconds.
+            there: number of open connections.
+        """
         counts = self.counts(Second)
         increase = {name: count - self._before[name] for name, count in counts.items()}
         self._before = counts
@@ -138,7 +144,7 @@ class UserCounts:
         )
 
     def histograms(self) -> tuple[Histogram, Histogram]:
-        """Return latency and lateness since the start."""
+        """Return the histograms of latency and lateness since the start, in this order."""
         return (
             Histogram.merged((self._latency, self.latency.peek())),
             Histogram.merged((self._late, self.late.peek())),

@@ -24,8 +24,8 @@ class SimulatedUser:
         tally: the counts to add to.
 
     Attributes:
-        name: its name.
-        place: its room or channel.
+        name: name of the user.
+        place: the room or channel to which the user sends messages.
     """
 
     def __init__(self, number: int, options: LoadOptions, tally: UserCounts) -> None:
@@ -37,13 +37,13 @@ class SimulatedUser:
         self._said = 0
         self._mark = f"#{number}.".encode()
         self.expecting = False
-        """True while it waits for its last answer."""
+        """True while the user waits for the answer to its latest message."""
         self._waiter: asyncio.Future[None] | None = None
         self._connecting: asyncio.Timeout | None = None
 
     @property
     def waiting(self) -> bool:
-        """True if a message is unanswered."""
+        """True if a message of this user has not come back yet."""
         return bool(self._outstanding)
 
     def wake(self) -> None:
@@ -57,10 +57,10 @@ class SimulatedUser:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
     async def connect(self, url: str, *, compression: bool) -> SimulatedConnection:
-        """Connect.
+        """Connect this user to a server.
 
         Raises:
-            OSError, TimeoutError, WebSocketException: it failed.
+            OSError, TimeoutError, WebSocketException: the attempt to connect failed.
         """
         try:
             async with asyncio.timeout(None) as self._connecting:
@@ -71,7 +71,7 @@ class SimulatedUser:
             self._connecting = None
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait for some seconds (None: without end), or until woken."""
+        """Wait until :meth:`wake` is called, or for at most ``seconds`` if not None."""
         if seconds is not None and seconds <= 0:
             # Yield even when late: other users must be able to read, or to stop.
             await asyncio.sleep(0)
@@ -89,7 +89,12 @@ class SimulatedUser:
                 timer.cancel()
 
     def marked(self, text: str, due: float) -> str:
-        """Add a mark to a text, by which the user recognizes it when it comes back."""
+        """Return a text with a mark, by which this user recognizes the message's return.
+
+        Args:
+            text: the text of the message.
+            due: the time from which the latency is measured.
+        """
         self._said += 1
         self._outstanding[self._said] = due
         if len(self._outstanding) > _OUTSTANDING:
@@ -98,12 +103,12 @@ class SimulatedUser:
         return f"#{self.number}.{self._said}# {text}"
 
     def forget(self) -> None:
-        """Give up unanswered messages."""
+        """Stop waiting for messages that have not come back."""
         self._tally.unanswered += len(self._outstanding)
         self._outstanding.clear()
 
     def hear(self, data: bytes) -> None:
-        """Find the user's own messages in received data."""
+        """Find messages of this user in received data, and record their latencies."""
         tally = self._tally
         tally.received += 1
         if b'"type":"error"' in data:
