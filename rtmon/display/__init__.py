@@ -1,4 +1,4 @@
-"""Live outputs of notebook cells: pictures of feeds and scenarios."""
+"""Live outputs of notebook cells: charts, tables and controls of feeds and scenarios."""
 
 from __future__ import annotations
 

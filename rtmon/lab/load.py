@@ -12,10 +12,10 @@ The one call::
    returned. ``report.as_dict()`` is ready for ``json.dumps``.
 
 Failed attempts to connect are repeated, and counted in ``report.failed``. Each message
-carries a mark by which its sender knows it when it comes back, from a server that echoes or from a
-hub: that is its latency.
+carries a mark, by which its sender recognizes the message when an echo server or a hub sends it
+back. The time until then is the message's latency.
 
-:class:`Load` is the same in steps, for notebooks and tests.
+:class:`Load` does the same in separate steps, for notebooks and tests.
 """
 
 from __future__ import annotations

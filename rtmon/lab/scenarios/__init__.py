@@ -1,4 +1,4 @@
-"""Scenarios of real-time servers: start one, turn its knobs, and watch its numbers.
+"""Scenarios: groups of clients that show one behaviour of a server, with adjustable settings.
 
 ::
 
@@ -7,7 +7,7 @@
             storm.jitter = 0
             storm.cut()
 
-In a notebook the last line of a cell, ``storm``, is its picture with sliders and buttons.
+In a notebook, ``storm`` as the last line of a cell shows charts, sliders and buttons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batching: two clients get the same messages, one each by itself, one in batches."""
+"""Compare two clients of one stream: one receives single messages, the other one batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .rates import Rates
 __all__ = ["BatchingComparison"]
 
 _EACH = 100.0
-"""Messages a second that one publisher publishes: hubs bound the rate of a connection."""
+"""Maximum messages per second of one publisher, below a hub's rate limit per connection."""
 
 _PUBLISHERS = 10
 
@@ -32,15 +32,15 @@ def _pair(key: str, title: str) -> Chart[Row]:
 class BatchingComparison(Scenario):
     """One stream of messages, read one by one (``single_…``) and in batches (``batched_…``).
 
-    A batch leaves when it is full, or ``delay`` milliseconds after its first message. Numbers,
-    of one reader each: ``…_frames`` (received a second), ``…_messages`` (the same, what is in
-    batches counted one by one), ``…_payload`` and ``…_wire`` (bytes a second, without and with
-    frame headers), ``…_delay`` (median, milliseconds, from when a message was due), and ``cpu``
-    (of this process, percent of a core).
+    The hub sends a batch when the batch is full, or ``delay`` milliseconds after its first
+    message. Numbers of each reader: ``…_frames`` (frames received per second), ``…_messages``
+    (messages received per second, counting each message of a batch), ``…_payload`` and ``…_wire``
+    (bytes per second without and with frame headers), ``…_delay`` (median delay from a message's
+    due time, in milliseconds). ``cpu`` is the CPU use of this process in percent of a core.
 
     Args:
-        compression: whether the readers negotiate permessage-deflate; it shows in ``…_wire``.
-        channel: where the messages are published.
+        compression: True if the readers negotiate permessage-deflate; this lowers ``…_wire``.
+        channel: name of the channel on which the messages are published.
     """
 
     title = "Batching"
@@ -110,7 +110,7 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: SimulatedConnection) -> None:
-        """Ask the hub for batches with the limits of the knobs."""
+        """Request batches from the hub, with the size and delay that the knobs have."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:

@@ -1,4 +1,4 @@
-"""A market ticker: one channel for each price, and subscribers of some of them."""
+"""The scenario of a market ticker: one channel per price, and clients that subscribe to some."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SYMBOLS = tuple(f"{first}{second}" for first in "ABCDE" for second in "WXYZ")
 class MarketTicker(Scenario):
     """One publisher, twenty channels ``market.AW`` … ``market.EZ``, and subscribers.
 
-    Prices go up and down by chance, the same for the same seed. Numbers: ``published`` and
-    ``delivered`` (a second), ``delay_p50``, ``delay_p95`` (milliseconds from when a price was due
-    until a subscriber has it), ``here`` (subscribers).
+    Prices change at random, in the same way for the same seed. Numbers: ``published`` and
+    ``delivered`` (messages per second), ``delay_p50``, ``delay_p95`` (milliseconds from a price's
+    due time until a subscriber has received it), ``here`` (number of subscribers).
 
     Attributes:
-        symbols: what is traded; the channel is ``market.`` and the symbol.
-        prices: symbol → the latest price published.
+        symbols: the traded symbols; a symbol's channel is ``market.`` and the symbol.
+        prices: symbol → the latest published price.
     """
 
     title = "A market ticker"

@@ -1,4 +1,4 @@
-"""Schedules of repeated calls, and rates and quantiles of what was counted."""
+"""Schedule calls at a rate, and compute rates and delay quantiles for a scenario's charts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Rates", "Schedule"]
 
 
 class Schedule:
-    """Due times of calls at a rate per second that may change.
+    """Computes the due times of calls at a rate per second that may change.
 
-    Late calls are made up for, up to one second of them, so that the rate holds.
+    Calls that are late by up to one second are caught up, so that the average rate is kept.
     """
 
     def __init__(self, now: float) -> None:
@@ -38,28 +38,28 @@ class Schedule:
 
 
 class Rates:
-    """Counts and delays since the last :meth:`take`, as rates and quantiles."""
+    """Collects counts and delays; :meth:`take` returns them as rates and quantiles."""
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
         self._delays: dict[str, HistogramRecorder] = {}
 
     def count(self, what: str, by: float = 1.0) -> None:
-        """Count something."""
+        """Add ``by`` to the counter named ``what``."""
         self._counts[what] = self._counts.get(what, 0.0) + by
 
     def delay(self, what: str, seconds: float) -> None:
-        """Record a delay."""
+        """Record a delay in seconds under the name ``what``."""
         self._delays.setdefault(what, HistogramRecorder()).record(seconds)
 
     def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
-        """Count arrivals, and record their delays.
+        """Count received messages, and record their delays.
 
         Args:
-            dues: when each was due.
-            now: when it came.
-            count: what to count.
-            delay: what to record.
+            dues: due time of each message.
+            now: time at which the messages were received.
+            count: name of the counter.
+            delay: name under which the delays are recorded.
         """
         for due in dues:
             self.count(count)

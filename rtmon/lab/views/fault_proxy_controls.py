@@ -1,4 +1,4 @@
-"""Sliders and buttons for a :class:`~rtmon.lab.faults.FaultProxy`."""
+"""Notebook controls of a :class:`~rtmon.lab.faults.FaultProxy`: sliders and buttons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .run_status import running
 __all__ = ["ProxyPicture"]
 
 _SLOWEST = 1000
-"""Milliseconds at the right end of the sliders."""
+"""Maximum value of the sliders for latency and jitter, in milliseconds."""
 
 _BANDWIDTHS: Mapping[str, float | None] = {
     "no bound": None,
@@ -53,7 +53,7 @@ _LAYOUT: Final = Layout(
 
 
 class Proxy(Protocol):
-    """A proxy that makes faults, as far as its controls read and change it."""
+    """The part of a fault proxy's interface that the controls use."""
 
     refusing: bool
     accepted: int
@@ -79,21 +79,21 @@ class Proxy(Protocol):
         """Change the conditions of a direction."""
 
     def half_open(self) -> None:
-        """Let the server vanish without telling clients."""
+        """Reset the connections to the server without notice to the clients."""
 
     def cut(self) -> None:
-        """End all connections."""
+        """Cut all connections."""
 
     def calm(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
 
 
 class ProxyPicture(Picture):
-    """The controls of a proxy as a picture; it ends when the proxy stops.
+    """Shows the controls of a fault proxy in a notebook until the proxy stops.
 
     Args:
-        proxy: what is shown and changed.
-        now: Unix seconds.
+        proxy: the proxy to control.
+        now: returns the time in Unix seconds.
     """
 
     layout = _LAYOUT
@@ -156,7 +156,7 @@ class ProxyPicture(Picture):
 
 
 def _nearest(bandwidth: float | None) -> str:
-    """Return the choice nearest to a bandwidth that was set in code."""
+    """Return the choice of the bandwidth control that is nearest to the proxy's bandwidth."""
     if bandwidth is None:
         return "no bound"
     bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}
