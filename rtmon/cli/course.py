@@ -15,8 +15,8 @@ from ..core.child_processes import announce
 from ..core.clock import SYSTEM_CLOCK
 from . import exposure_warnings
 from .dashboard import open_browser
-from .options import PORT_MAX, Browser, Course
 from .packaged_files import shipped
+from .shared_options import PORT_MAX, Browser, Course
 
 __all__ = ["course"]
 
@@ -68,7 +68,7 @@ def wall(
 
 async def _wall(url: str, host: str, port: int, notebooks: Path, *, browser: bool) -> None:
     from ..client import connect
-    from ..course.class_server import TOKEN
+    from ..course.progress_reporting import TOKEN
     from ..course.syllabus import read_course
     from ..course.wall import ProgressBoard, WallServer, follow
 

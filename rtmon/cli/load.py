@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from .options import (
+from .shared_options import (
     Duration,
     Redact,
     TokenFile,
@@ -26,7 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .server_watch import ServerWatch, WatchedServer
+    from .server_metrics_reader import ServerWatch, WatchedServer
 
 __all__ = ["load"]
 
@@ -147,7 +147,7 @@ def load(
     """
     from ..lab.load import LoadOptions
     from . import load_results
-    from .server_watch import ServerWatch
+    from .server_metrics_reader import ServerWatch
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -311,7 +311,7 @@ async def _wait(load: Load, *, shown: bool) -> None:
         load: the running load.
         shown: False if a parent process uses the terminal.
     """
-    from .progress import progress
+    from .progress_bar import progress
 
     loop = asyncio.get_running_loop()
     duration = load.options.duration

@@ -21,7 +21,7 @@ from ..views.chart import Chart, Series
 from ..views.number_format import UNKNOWN, delay
 from ..views.palette import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, RED, VIOLET
 from ..views.svg_charts import Drawing
-from .server_watch import WatchedServer
+from .server_metrics_reader import WatchedServer
 
 __all__ = ["table", "write_csv", "write_page"]
 

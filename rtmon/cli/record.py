@@ -16,7 +16,7 @@ from ..core.child_processes import announce
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import Redaction
 from ..views.number_format import duration, scaled
-from .options import Redact, TokenFile, admin_token, redaction
+from .shared_options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]
 

@@ -16,7 +16,7 @@ from ..feeds.paused_feed import PausedFeed
 from ..feeds.remote_feed import RemoteFeed
 from ..views.chart_points import Timeline
 from ..views.freshness import FreshnessTracker
-from .options import TokenFile, admin_token, refuse_idle
+from .shared_options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console

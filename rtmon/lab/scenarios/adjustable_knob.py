@@ -1,4 +1,4 @@
-"""Knobs: numeric settings of a scenario that can be changed while the scenario runs."""
+"""Knobs: numeric settings of a scenario that the user can change while the scenario runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Adjustable", "Knob"]
 
 
 class Knob:
-    """A numeric setting of a running scenario: an attribute in code, a slider in a notebook.
+    """A setting of a scenario: an attribute in Python, and a slider in a notebook.
 
     Args:
-        default: the value if none is given.
-        low: the lowest value.
-        high: the highest value.
+        default: initial value.
+        low: the lowest accepted value.
+        high: the highest accepted value.
         label: label of the slider, with the unit.
         step: step of the slider.
-        whole: True to accept only whole numbers.
+        whole: True if only whole numbers are accepted.
     """
 
     name: str
@@ -62,11 +62,11 @@ class Knob:
 
 
 class Adjustable:
-    """Base class of objects that have knobs."""
+    """Base class of objects with :class:`Knob` attributes."""
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
-        """Return all knobs of this class: name → knob."""
+        """Return the knobs of this class: attribute name → knob."""
         return {
             name: knob
             for base in reversed(cls.__mro__)
@@ -75,4 +75,8 @@ class Adjustable:
         }
 
     def moved(self, knob: str) -> None:
-        """React to a new value of a knob. Subclasses override this method."""
+        """Override this method to react to a new value of a knob.
+
+        Args:
+            knob: name of the changed knob.
+        """

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import refuse_idle, require
+from .shared_options import refuse_idle, require
 
 __all__ = [
     "HUBS_OWN",

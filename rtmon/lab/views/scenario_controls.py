@@ -1,4 +1,4 @@
-"""View of a scenario in a notebook: sliders for its knobs, buttons, and charts of its values."""
+"""Notebook output of a scenario: sliders for the knobs, buttons, and charts of the numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Columns,
     Control,
@@ -21,14 +21,14 @@ from ...display.picture import (
 from ...views.chart import Chart, Series
 from ...views.chart_layout import chart_layouts
 from ...views.palette import GREEN
-from ..scenarios.knob import Knob
+from ..scenarios.adjustable_knob import Knob
 from .run_status import running
 
 __all__ = ["ScenarioPicture"]
 
 
 class ScenarioSource(Protocol):
-    """The attributes and methods of a scenario that its view uses."""
+    """The part of a scenario's interface that the notebook output uses."""
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Mapping[str, float]], ...]]
@@ -43,11 +43,11 @@ class ScenarioSource(Protocol):
 
 
 class ScenarioPicture(Picture):
-    """Sliders, buttons and charts of a scenario in a notebook, updated until the scenario stops.
+    """Shows a scenario's charts, sliders and buttons in a notebook until the scenario stops.
 
     Args:
         scenario: the scenario to show and control.
-        now: returns the current time in Unix seconds.
+        now: returns the time in Unix seconds.
     """
 
     period = 0.5
@@ -138,7 +138,7 @@ def _buttons(scenario: ScenarioSource) -> list[Control]:
 
 
 def _own(title: str) -> Chart[Mapping[str, float]]:
-    """Return the description of a chart for a value that the user passed in ``also``."""
+    """Return the chart of one of the numbers that the user passed in ``also=``."""
     own = Series[Mapping[str, float]](
         key=title, label=title, color=GREEN, value=lambda row: row.get(title, math.nan)
     )

@@ -1,4 +1,4 @@
-"""Sliders and buttons for a :class:`~rtmon.lab.faults.FaultProxy`."""
+"""Notebook controls of a :class:`~rtmon.lab.faults.FaultProxy`: sliders and buttons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Choice,
     Columns,
@@ -25,7 +25,7 @@ from .run_status import running
 __all__ = ["ProxyPicture"]
 
 _SLOWEST = 1000
-"""Maximum of the latency and jitter sliders, in milliseconds."""
+"""Maximum value of the sliders for latency and jitter, in milliseconds."""
 
 _BANDWIDTHS: Mapping[str, float | None] = {
     "no bound": None,
@@ -53,7 +53,7 @@ _LAYOUT: Final = Layout(
 
 
 class Proxy(Protocol):
-    """The attributes and methods of a proxy that its controls use."""
+    """The part of a fault proxy's interface that the controls use."""
 
     refusing: bool
     accepted: int
@@ -79,21 +79,21 @@ class Proxy(Protocol):
         """Change the network conditions of a direction."""
 
     def half_open(self) -> None:
-        """Reset the server's side of each connection, without telling the clients."""
+        """Reset the connections to the server without notice to the clients."""
 
     def cut(self) -> None:
-        """End all connections."""
+        """Cut all connections."""
 
     def calm(self) -> None:
         """Remove all faults."""
 
 
 class ProxyPicture(Picture):
-    """Sliders and buttons of a proxy in a notebook, updated until the proxy stops.
+    """Shows the controls of a fault proxy in a notebook until the proxy stops.
 
     Args:
-        proxy: the proxy to show and control.
-        now: returns the current time in Unix seconds.
+        proxy: the proxy to control.
+        now: returns the time in Unix seconds.
     """
 
     layout = _LAYOUT
@@ -156,7 +156,7 @@ class ProxyPicture(Picture):
 
 
 def _nearest(bandwidth: float | None) -> str:
-    """Return the menu entry that is nearest to a bandwidth set in code."""
+    """Return the choice of the bandwidth control that is nearest to the proxy's bandwidth."""
     if bandwidth is None:
         return "no bound"
     bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}
