@@ -41,7 +41,7 @@ ROWS = 10_000
 ANSWERS = 15
 
 CHART = ("messages_in", "messages_out", "rtt_p50", "rtt_p95", "rtt_p99")
-"""Columns of a chart."""
+"""Columns of the chart that the benchmark queries."""
 
 
 def serve(port: int, folder: Path) -> None:

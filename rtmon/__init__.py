@@ -1,7 +1,7 @@
 """See your WebSockets: a live dashboard for Python WebSocket servers.
 
-The public names are imported when they are first used, so that ``import rtmon`` alone needs
-neither panel nor pandas.
+Each public name is imported when it is first used. So ``import rtmon`` alone needs neither panel
+nor pandas.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ deprecated_imports.install()
 
 
 _MODULES = frozenset({"client", "errors", "hub", "protocol"})
-"""Modules that a program reaches with ``import rtmon`` alone: ``rtmon.protocol.CHAT_MESSAGE``."""
+"""Modules that are imported at first use as attributes, such as ``rtmon.protocol``."""
 
 
 def __getattr__(name: str) -> Any:

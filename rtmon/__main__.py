@@ -1,4 +1,4 @@
-"""``python -m rtmon`` is ``rtmon``."""
+"""Run the command ``rtmon`` as ``python -m rtmon``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub on all transports at once, under uvicorn, measured: docs/transports.md."""
+"""Serve a hub under uvicorn, on all transports, with a Monitor; see docs/transports.md."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""The exceptions of rtmon.
+"""The exceptions that rtmon raises.
 
 The hierarchy::
 
     RtmonError
-    ├── OptionError         a value given to rtmon is wrong (also a ValueError)
+    ├── OptionError         an argument or option has an invalid value (also a ValueError)
     ├── MissingExtra        an optional dependency is not installed (also an ImportError)
-    ├── MonitorError        the Monitor cannot do this here, such as tick on a second live loop
+    ├── MonitorError        a Monitor cannot do this, such as tick on two running event loops
     ├── FeedError           a feed cannot be opened or read
-    ├── QueryError          a query cannot be answered: its text or a column is wrong
+    ├── QueryError          a query is invalid: its text, a column or a table (also a ValueError)
     ├── ProtocolError       a message breaks the hub's protocol; carries the code sent to the peer
-    ├── PortInUse           a listener could not bind (also an OSError)
-    ├── FileFormatError     a file is not what rtmon writes (also a ValueError)
+    ├── PortInUse           a server cannot listen on its port (also an OSError)
+    ├── FileFormatError     a file does not have a format of rtmon (also a ValueError)
     ├── WrongAnswer         a strict check of an exercise failed (also an AssertionError)
-    └── ClientError         a client of the hub cannot do it: see rtmon.client.errors
+    └── ClientError         an operation of a hub's client failed: see rtmon.client.errors
 
-Each message says what was wrong, where, and what to do about it.
+Each message states what was wrong, where, and what to do about it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = [
 
 
 class RtmonError(Exception):
-    """Base class of all errors of rtmon."""
+    """Base class of all exceptions that rtmon raises."""
 
 
 class OptionError(RtmonError, ValueError):
-    """A value given to rtmon is wrong."""
+    """An argument or option has an invalid value."""
 
 
 class MissingExtra(RtmonError, ImportError):
@@ -48,8 +48,8 @@ class MissingExtra(RtmonError, ImportError):
 
     Args:
         feature: the requested feature, as the start of a sentence ("The dashboard").
-        package: the package that is missing.
-        extra: rtmon's extra that installs it.
+        package: name of the missing package.
+        extra: rtmon's extra that installs the package.
     """
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
@@ -62,15 +62,15 @@ class MissingExtra(RtmonError, ImportError):
 
 
 class MonitorError(RtmonError):
-    """A Monitor cannot do this here or now."""
+    """A Monitor cannot do what was requested, such as tick on two running event loops."""
 
 
 class FeedError(RtmonError):
-    """A feed cannot be opened or read."""
+    """A feed cannot be opened or read, for example because the server does not answer."""
 
 
 class QueryError(RtmonError, ValueError):
-    """A query cannot be answered: its text has an error, or it names unknown columns or tables.
+    """A query cannot be answered: its text is invalid, or a column or table does not exist.
 
     Args:
         problem: what is wrong and what to do about it.
@@ -87,18 +87,18 @@ class QueryError(RtmonError, ValueError):
 
 
 class ProtocolError(RtmonError):
-    """A message breaks the hub's protocol.
+    """A message breaks the hub's protocol, or the hub refuses it.
 
     Args:
-        code: the error code sent to the peer.
-        message: the problem, and what to do about it.
+        code: error code that is sent to the peer, such as ``rate_limited``.
+        message: description of the problem, and what to do about it.
         retry: True if the same message may succeed later.
-        retry_after: minimum seconds until a retry, if known.
-        remaining: for a rate limit: messages that may be sent now.
-        reset: for a rate limit: seconds until the full burst is available again.
+        retry_after: seconds to wait before sending the message again; None if unknown.
+        remaining: for a rate limit, the number of messages that may be sent now.
+        reset: for a rate limit, the seconds until the full burst is available again.
 
-    Every error can be encoded: lone surrogates in the message become question marks, and an invalid
-    ``retry_after`` becomes None.
+    An error can always be encoded as a message: lone surrogates in its text become question marks,
+    and an infinite or NaN ``retry_after`` becomes None.
     """
 
     def __init__(
@@ -124,15 +124,15 @@ class ProtocolError(RtmonError):
 
 
 class PortInUse(RtmonError, OSError):
-    """A listener could not bind, because another socket listens on its address."""
+    """A server cannot listen on its address, because another socket already uses the address."""
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
 class FileFormatError(RtmonError, ValueError):
-    """A file is not what rtmon writes."""
+    """A file does not have the expected format of rtmon, or it is damaged."""
 
 
 class WrongAnswer(RtmonError, AssertionError):
-    """A strict check found that an exercise of the course is not done."""
+    """A strict check of a course exercise failed: the exercise is not solved yet."""

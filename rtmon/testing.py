@@ -1,4 +1,4 @@
-"""Helpers for tests of programs that use rtmon."""
+"""Helpers for tests of programs that use rtmon: a fake clock, waiting, a fault proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "recorded":  # only this needs pytest
+    if name == "recorded":  # imported late, because only this fixture needs pytest
         from .recording.pytest_fixture import recorded
 
         return recorded
@@ -26,7 +26,7 @@ class FakeClock:
     """A clock that moves only when the test advances it; see :class:`rtmon.core.clock.Clock`.
 
     Args:
-        time: Unix seconds to begin with.
+        time: the wall-clock time to start with, in Unix seconds.
     """
 
     monotonic: Callable[[], float]
@@ -39,25 +39,25 @@ class FakeClock:
         self.time = lambda: self._time
 
     def advance(self, seconds: float) -> None:
-        """Advance both clocks."""
+        """Advance the monotonic clock and the wall clock by some seconds."""
         self._monotonic += seconds
         self._time += seconds
 
     def set_wall_clock(self, time: float) -> None:
-        """Set the wall clock, as an operator or NTP does."""
+        """Set the wall clock to Unix seconds, as an operator or NTP does; it may go back."""
         self._time = time
 
 
 async def until(condition: Callable[[], Any], *, timeout: float = 60.0) -> None:
-    """Wait until a condition holds.
+    """Wait until a condition is true.
 
     Args:
-        condition: checked every few milliseconds.
-        timeout: seconds to wait at most.
+        condition: function that is called every few milliseconds, until it returns a true value.
+        timeout: maximum number of seconds to wait.
 
     Raises:
-        TimeoutError: the condition did not hold in time.
+        TimeoutError: the condition was not true in time.
     """
     async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - the condition is of any kind
+        while not condition():  # noqa: ASYNC110 - any condition, so there is no event
             await asyncio.sleep(0.002)

@@ -125,7 +125,7 @@ def test_installed_wheel_runs_the_demo(installed: Path, tmp_path: Path) -> None:
 def test_installed_wheel_copies_the_notebooks(installed: Path, tmp_path: Path) -> None:
     """Installed wheel copies all course notebooks with `rtmon notebooks`."""
     run(installed / "rtmon", "notebooks", "course", "--no-start", folder=tmp_path)
-    files = (CLONE / "notebooks").iterdir()  # a learner's progress may be among them
+    files = (CLONE / "notebooks").iterdir()  # the folder may also contain a learner's progress file
     shipped = {path.name for path in files if path.suffix in {".ipynb", ".md"}}
     assert {path.name for path in (tmp_path / "course").iterdir()} == shipped
 

@@ -1,9 +1,8 @@
 """The command line: ``rtmon demo``, ``rtmon serve``, and so on.
 
-A problem is one sentence on standard error. Exit codes: 0 when a command has done what it was
-asked to, also when it was ended with Ctrl-C or SIGTERM; 2 when it cannot be done like this (a bad
-option, a port in use, a missing extra); 1 when it was tried and failed; 3 when `rtmon diff` found
-something worse.
+A command prints a problem as one sentence on standard error. Exit codes: 0 for success, also when
+Ctrl-C or SIGTERM ended the command; 1 if the command failed while it ran; 2 if it could not start
+(invalid option, port in use, missing extra); 3 if `rtmon diff` found a value that is worse.
 """
 
 from __future__ import annotations
@@ -56,9 +55,9 @@ def root(
 
     \b
     rtmon demo                          a server, simulated users and the dashboard
-    rtmon dashboard ws://HOST:8766      the dashboard of a server of yours
+    rtmon dashboard ws://HOST:8766      the dashboard of your server
     rtmon top ws://HOST:8766            the same in a terminal
-    rtmon record ws://HOST:8766 FILE    everything in one file, to look at later
+    rtmon record ws://HOST:8766 FILE    record all measurements in one file
     rtmon COMMAND --help                examples of each command
     """
     if version:
@@ -79,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     _replace_what_cannot_be_printed()
-    # What asyncio and tornado do on Ctrl-C is what SIGTERM asks for, too. A shell that starts
-    # something in the background may have it ignore SIGINT, so that is set as well.
+    # Handle SIGTERM as asyncio and Tornado handle Ctrl-C. A shell may start a background process
+    # with SIGINT ignored, so SIGINT is set, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -92,24 +91,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = error.ctx.command_path if error.ctx else "rtmon"
         return _problem(f"{error.format_message().rstrip('.')}. See: {path} --help", 2)
     except processes.ChildEnded as error:
-        # With exit code 2 the message itself says how to fix the call.
+        # With exit code 2, the message says how to correct the command.
         return 2 if error.code == 2 else _problem(f"{error}, so everything was stopped", 1)
     except (OptionError, MissingExtra, PortInUse) as error:
         return _problem(getattr(error, "strerror", None) or str(error), 2)
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
-    return WORSE if outcome == WORSE else 0  # Typer makes 130 of Ctrl-C
+    return WORSE if outcome == WORSE else 0  # Typer returns 130 after Ctrl-C
 
 
 def _replace_what_cannot_be_printed() -> None:
-    """Print ``?`` for characters that the terminal's encoding lacks, rather than fail."""
+    """Print ``?`` for characters that the terminal's encoding lacks, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _end(*_: object) -> None:
-    # Once is enough: a child may get the signal from its parent, then notice the parent's end.
+    # Act once: a child may receive the signal from its parent, then detect that the parent ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)
 

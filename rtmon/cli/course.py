@@ -1,4 +1,4 @@
-"""``rtmon course``: a class's progress, on a wall and as a table of marks."""
+"""``rtmon course``: show the progress of a class on a live page, and as a table of marks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..core.child_processes import announce
 from ..core.clock import SYSTEM_CLOCK
 from . import exposure_warnings
 from .dashboard import open_browser
-from .options import PORT_MAX, Browser, Course
 from .packaged_files import shipped
+from .shared_options import PORT_MAX, Browser, Course
 
 __all__ = ["course"]
 
@@ -49,13 +49,13 @@ def wall(
     notebooks: Course = None,
     browser: Browser = True,
 ) -> None:
-    """Show a class's progress live, on a web page.
+    """Show the progress of a class live, on a web page.
 
-    One row a learner, one column an exercise.
+    The page has one row for each learner and one column for each exercise.
 
-    The class server is a hub: rtmon serve --host 0.0.0.0. In the notebooks of the learners
-    RTMON_CLASS names it, and RTMON_LEARNER says what they are called. If the server asks for
-    tokens, RTMON_CLASS_TOKEN has one. Reports are the learners' own word and can be forged.
+    The class server is a hub: rtmon serve --host 0.0.0.0. On each learner's machine, set
+    RTMON_CLASS to the URL of the class server and RTMON_LEARNER to the learner's name. If the
+    server requires tokens, set RTMON_CLASS_TOKEN, too. Learners can forge their reports.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def wall(
 
 async def _wall(url: str, host: str, port: int, notebooks: Path, *, browser: bool) -> None:
     from ..client import connect
-    from ..course.class_server import TOKEN
+    from ..course.progress_reporting import TOKEN
     from ..course.syllabus import read_course
     from ..course.wall import ProgressBoard, WallServer, follow
 
@@ -117,9 +117,10 @@ def grade(
 ) -> None:
     """Print a table of marks from progress files.
 
-    One row a learner, one column an exercise: its points, `-` for not right yet, `.` for not tried.
-    An exercise counts once a check of it was right. Progress files belong to the learners and can
-    be forged: for marks that matter, run the notebooks yourself, or with nbgrader.
+    The table has one row for each learner and one column for each exercise: the points, `-` if the
+    exercise is not solved yet, `.` if it was not tried. An exercise is solved once its check has
+    passed. Learners can forge progress files. For marks that count, run the notebooks yourself or
+    use nbgrader.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``rtmon dashboard``: the dashboard of a server that runs somewhere else."""
+"""``rtmon dashboard``: show the dashboard of a running server or of a recording."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import typer
 from ..core.child_processes import announce
 from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ..servers import server_base
-from . import exposure_warnings, tls
-from .options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
+from . import exposure_warnings, tls_options
 from .packaged_files import shipped
+from .shared_options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
 
 __all__ = ["dashboard", "open_browser"]
 
@@ -40,18 +40,18 @@ def dashboard(
         list[str] | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Another address by which browsers open the page, behind a proxy for instance.",
+            help="Another address at which browsers open the page, for example that of a proxy.",
         ),
     ] = None,
-    tls_cert: tls.TLSCert = None,
-    tls_key: tls.TLSKey = None,
+    tls_cert: tls_options.TLSCert = None,
+    tls_key: tls_options.TLSKey = None,
     browser: Browser = True,
     token_file: TokenFile = None,
 ) -> None:
     """Show the dashboard of a running server, or of a recording.
 
-    The server has an admin listener: rtmon serve, rtmon.serve(..., admin=8766) or
-    rtmon.serve_admin(monitor). If it goes away the dashboard says so, and goes on when it is back.
+    The server needs an admin listener: rtmon serve, rtmon.serve(..., admin=8766) or
+    rtmon.serve_admin(monitor). If the server stops, the dashboard says so and reconnects.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def dashboard(
     """
     if tls_cert is None:
         refuse_idle(context, "tls_key", because="without --tls-cert")
-    secured = tls.context_of(tls_cert, tls_key)
+    secured = tls_options.context_of(tls_cert, tls_key)
     require("The dashboard", "panel", "pandas", extra="dashboard")
     from ..feeds import open_feed
 
@@ -78,7 +78,7 @@ def dashboard(
         port = port or _free_port(host)
         address = server_base.address(host, port)
         allowed = [address, f"localhost:{port}", *map(_compared, origin or [])]
-        # A script, because Bokeh may run a function on another thread than the event loop's.
+        # Use a script: Bokeh may run a function on a thread without the event loop.
         server = pn.io.server.get_server(
             shipped("dashboards") / "live.py",
             port=port,
@@ -100,10 +100,10 @@ def dashboard(
 
 
 def _compared(origin: str) -> str:
-    """Return an origin in the form of Bokeh's option: host and port, 80 for any default port.
+    """Return an origin as Bokeh's option needs it: host and port, 80 for any default port.
 
     Raises:
-        BadParameter: it is not an origin.
+        BadParameter: the text is not an origin.
     """
     if "*" in origin:  # Bokeh's patterns
         return origin
@@ -124,7 +124,7 @@ def _compared(origin: str) -> str:
 
 
 def _free_port(host: str) -> int:
-    """Return a free port: the page's address must be known before it is served."""
+    """Return a free port. The page's address must be known before the page is served."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))

@@ -1,4 +1,4 @@
-"""``rtmon demo``: a server, simulated users and the dashboard, each a process of its own."""
+"""``rtmon demo``: run a server, simulated users and the dashboard, each in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 from ..core.child_processes import Child, announce, stop
 from .dashboard import open_browser
-from .options import (
+from .shared_options import (
     PORT_MAX,
     AdminPort,
     Browser,
@@ -28,10 +28,10 @@ from .options import (
 __all__ = ["demo"]
 
 PING_INTERVAL = 2.0
-"""Seconds between keepalive pings, so that round-trip times show soon."""
+"""Seconds between keepalive pings: few, so that round-trip times are shown soon."""
 
 POLL = 0.1
-"""Seconds between two checks if a child has ended."""
+"""Seconds between two checks whether a child process has ended."""
 
 
 def demo(
@@ -54,7 +54,7 @@ def demo(
 ) -> None:
     """Run a chat server, simulated users and the dashboard.
 
-    Each is a process of its own, and all end with this one.
+    Each runs in its own process, and all end with this command.
 
     \b
     Examples:
@@ -121,7 +121,7 @@ def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -
 
 
 def _watch(children: Sequence[Child], seconds: float) -> None:
-    """Wait for the duration; a child that ends meanwhile is an error."""
+    """Wait for the duration. Raise an error if a child process ends before."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for child in children:

@@ -1,4 +1,4 @@
-"""``rtmon diff``: two recordings, or two ranges of one, side by side."""
+"""``rtmon diff``: compare two recordings, or two time ranges of a recording."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 WORSE = 3
-"""Exit code when something is worse beyond noise."""
+"""Exit code if a value is worse by more than noise."""
 
 MOST_ROWS = 50_000
-"""Points and closed connections that are read of each."""
+"""Maximum number of points and of closed connections that are read from each recording."""
 
 _COLOURS = {"better": "green", "worse": "red", "changed": "yellow"}
 
@@ -26,7 +26,7 @@ RangeHelp = "A recording, or a part of one: FILE[@SINCE..UNTIL], times as 2026-0
 
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help=RangeHelp)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same, compared with A.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="A recording or range to compare with A.")],
     *,
     least: Annotated[
         float,
@@ -35,13 +35,14 @@ def diff(
         ),
     ] = 0.1,
     all_rows: Annotated[
-        bool, typer.Option("--all", help="Show what is the same or not known, too.")
+        bool, typer.Option("--all", help="Show equal and unknown values, too.")
     ] = False,
 ) -> None:
     """Compare two recordings, or two ranges of time.
 
-    Rates, percentiles, errors and causes of ends stand side by side; what differs beyond noise is
-    called better, worse or changed. The exit code is 3 if anything is worse, for use in CI.
+    A table shows rates, percentiles, errors and close causes side by side, and marks values that
+    differ by more than noise as better, worse or changed. The exit code is 3 if a value is worse,
+    so the command can be used in CI.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``rtmon export``: what a server measured, or a recording holds, as files."""
+"""``rtmon export``: write the measurements of a server or a recording to files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import Redact, TokenFile, admin_token, redaction, refuse_idle
+from .shared_options import Redact, TokenFile, admin_token, redaction, refuse_idle
 
 __all__ = ["export"]
 
@@ -25,7 +25,11 @@ def export(
     *,
     to: Annotated[
         Path,
-        typer.Option("--to", metavar="DIR", help="The folder; with --format rtmon the file."),
+        typer.Option(
+            "--to",
+            metavar="DIR",
+            help="Folder to write to; with --format rtmon, the file to write.",
+        ),
     ],
     format: Annotated[  # noqa: A002 - the option's name
         Literal["csv", "json", "parquet", "rtmon"],
@@ -35,19 +39,17 @@ def export(
         list[str] | None,
         typer.Option(
             metavar="TABLE",
-            help="samples, connections, events, channels or socketio; repeatable; else all.",
+            help="samples, connections, events, channels or socketio; repeatable. Default: all.",
         ),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Leave out what was before, as 2026-05-04T14:05."),
+        typer.Option(metavar="TIME", help="Begin of the range, such as 2026-05-04T14:05."),
     ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Leave out what was after.")
-    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End of the range.")] = None,
     every: Annotated[
         Literal["1", "10", "60"] | None,
-        typer.Option(help="Ticks of each row of samples; else the finest there is."),
+        typer.Option(help="Ticks in each row of samples. Default: the finest that is stored."),
     ] = None,
     redact: Redact = None,
     timeout: Annotated[
@@ -55,11 +57,11 @@ def export(
     ] = 10.0,
     token_file: TokenFile = None,
 ) -> None:
-    """Write what a server or a recording holds as files.
+    """Write the measurements of a server or a recording to files.
 
-    They are samples, connections, events and channels, and socketio where a Socket.IO server is
-    measured; each appears only when it is whole. Times without a zone are UTC. --format parquet
-    needs the extra parquet.
+    The files are samples, connections, events and channels, and socketio if a Socket.IO server is
+    measured. Each file appears only when it is complete. Times without a zone are UTC. --format
+    parquet needs the extra parquet.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Warnings for the operator of a server that other machines can reach without authentication."""
+"""Warnings that clients on other machines can use a server without authentication."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def open_server(
     origins: Iterable[str] | None,
     admin: bool,
 ) -> str | None:
-    """Describe what `rtmon serve` lets unauthenticated clients do.
+    """Return a warning that lists what unauthenticated clients may do on `rtmon serve`.
 
-    None if clients have to authenticate, or only this machine can reach it.
+    Return None if clients must authenticate, or if only this machine can reach the server.
 
     Args:
-        host: the interface that it listens on.
-        port: the port that it listens on.
+        host: the interface that the server listens on.
+        port: the port that the server listens on.
         hub: False for ``--echo``.
         auth: True if clients need a token.
-        files: the folder for files, if the hub accepts files.
-        origins: other origins whose pages may use the hub.
-        admin: True if there is an admin listener.
+        files: the folder for files; None if the hub accepts no files.
+        origins: additional origins whose pages may use the hub.
+        admin: True if the server has an admin listener.
     """
     if auth or is_loopback(host):
         return None
@@ -58,7 +58,7 @@ def open_server(
 
 
 def open_dashboard(host: str, port: int) -> str | None:
-    """Describe what `rtmon dashboard` shows; None if only this machine can reach it."""
+    """Return a warning for `rtmon dashboard`; None if only this machine can reach the page."""
     if is_loopback(host):
         return None
     return (
@@ -69,7 +69,7 @@ def open_dashboard(host: str, port: int) -> str | None:
 
 
 def open_wall(host: str, port: int) -> str | None:
-    """Describe what `rtmon course wall` shows; None if only this machine can reach it."""
+    """Return a warning for `rtmon course wall`; None if only this machine can reach the page."""
     if is_loopback(host):
         return None
     return (
@@ -80,6 +80,6 @@ def open_wall(host: str, port: int) -> str | None:
 
 
 def warn(words: str | None) -> None:
-    """Print a warning to standard error, in red where that is a terminal; nothing for None."""
+    """Print a warning to standard error, in red on a terminal. For None, print nothing."""
     if words is not None:
         typer.secho(f"WARNING: {words}", err=True, fg="red", bold=True)

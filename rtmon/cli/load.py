@@ -1,4 +1,4 @@
-"""``rtmon load``: simulated users against any WebSocket server, in a process of their own."""
+"""``rtmon load``: put any WebSocket server under the load of simulated users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from .options import (
+from .shared_options import (
     Duration,
     Redact,
     TokenFile,
@@ -26,27 +26,27 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .server_watch import ServerWatch, WatchedServer
+    from .server_metrics_reader import ServerWatch, WatchedServer
 
 __all__ = ["load"]
 
 FAILURES = 3
-"""Failed attempts to connect, without a success, after which the load gives up."""
+"""Number of failed attempts to connect, without a success, after which the command fails."""
 
 LOOK = 0.05
-"""Seconds between two checks if the first user has connected."""
+"""Seconds between two checks whether the first user has connected."""
 
 SHOW = 0.25
 """Seconds between two updates of the progress bar."""
 
 SETTLE = 1.0
-"""Seconds to wait after the stop for messages in flight, and for close handshakes."""
+"""Seconds to wait for messages in flight and close handshakes when the load stops."""
 
 SILENCE = 3.0
-"""Seconds without a connection after which a message is printed."""
+"""Seconds without any connection after which the command says that the server does not answer."""
 
 SPARE = 100
-"""File descriptors that the process needs besides one for each user."""
+"""File descriptors that the process needs in addition to one for each user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class _Outcome:
     """The results of a run.
 
     Attributes:
-        report: the users' counts.
-        server: the server's measurements; None without its admin address.
-        to_person: True to print for a user, False for a parent process.
+        report: the counts of the simulated users.
+        server: the server's measurements; None if no admin address was given.
+        to_person: True to print for a person, False to print for a parent process.
     """
 
     report: LoadReport
@@ -74,7 +74,7 @@ def load(
     ] = 1.0,
     rate_to: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="N", help="What the rate has become after --duration."),
+        typer.Option(min=0.0, metavar="N", help="Rate at the end of --duration; changes evenly."),
     ] = None,
     closed: Annotated[
         bool,
@@ -85,14 +85,15 @@ def load(
     duration: Duration = None,
     ramp: Annotated[
         float,
-        typer.Option(min=0.0, metavar="SECONDS", help="Users arrive over so long; 0: all at once."),
+        typer.Option(min=0.0, metavar="SECONDS", help="Time over which users connect; 0: at once."),
     ] = 2.0,
     storm: Annotated[
         float | None,
-        typer.Option(min=0.1, metavar="SECONDS", help="Every so often all drop, and come back."),
+        typer.Option(min=0.1, metavar="SECONDS", help="Interval at which all users reconnect."),
     ] = None,
     churn: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share who come and go.")
+        float,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share that leaves and returns."),
     ] = 0.25,
     size: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="Characters of a typical message.")
@@ -110,10 +111,12 @@ def load(
     compression: Annotated[
         bool, typer.Option("--compression/--no-compression", help="Offer permessage-deflate.")
     ] = True,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same users.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the users' random numbers.")] = 1,
     admin: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The server's admin address: its own numbers, too."),
+        typer.Option(
+            metavar="URL", help="Admin address of the server, to report its numbers, too."
+        ),
     ] = None,
     token_file: TokenFile = None,
     report: Annotated[
@@ -127,9 +130,10 @@ def load(
 ) -> None:
     """Simulate users, and measure how long answers take.
 
-    Each user sends by a schedule that does not wait for slow answers (open loop), and knows its
-    messages when they come back, from a hub or an echo server. Latency counts from when a message
-    was due. After --duration, or with Ctrl-C, what was asked and what was reached is printed.
+    Each user sends messages on a schedule that does not wait for slow answers (open loop). A hub or
+    an echo server sends each message back to its sender. Latency is the time from when a message
+    was due until it came back. After --duration or Ctrl-C, the command prints the requested and the
+    achieved load.
 
     \b
     Examples:
@@ -143,7 +147,7 @@ def load(
     """
     from ..lab.load import LoadOptions
     from . import load_results
-    from .server_watch import ServerWatch
+    from .server_metrics_reader import ServerWatch
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -198,10 +202,10 @@ def _say(outcome: _Outcome, as_json: bool, text: str) -> None:  # noqa: FBT001 -
 
 
 def _mix(text: str) -> Any:
-    """Parse ``room=9,chat=1`` into kinds and their shares.
+    """Parse ``room=9,chat=1`` into kinds of messages and their relative frequencies.
 
     Raises:
-        BadParameter: it is malformed.
+        BadParameter: the text is malformed.
     """
     try:
         return {
@@ -215,10 +219,10 @@ def _mix(text: str) -> Any:
 
 
 def _all_matter(context: typer.Context, options: LoadOptions) -> None:
-    """Raise if options would have no effect.
+    """Check that every option given has an effect.
 
     Raises:
-        BadParameter: there are such options.
+        BadParameter: an option has no effect beside the others.
     """
     if not {"room", "publish"} & options.mix.keys():
         refuse_idle(context, "group", because="without room or publish in --mix")
@@ -229,10 +233,10 @@ def _all_matter(context: typer.Context, options: LoadOptions) -> None:
 
 
 def _room_for(users: int) -> None:
-    """Raise the limit of open files to the number of users.
+    """Raise this process's limit of open files to the number of users.
 
     Raises:
-        OptionError: the hard limit is lower.
+        OptionError: the system's hard limit is lower.
     """
     try:
         import resource
@@ -252,7 +256,7 @@ def _room_for(users: int) -> None:
 async def _run(
     url: str, options: LoadOptions, *, watching: ServerWatch | None, quietly: bool
 ) -> _Outcome:
-    """Run the users; a parent process gets the address, and no report."""
+    """Run the simulated users, and return their counts and those of the server."""
     from ..lab.load import Load
 
     async with contextlib.AsyncExitStack() as stack:
@@ -281,7 +285,7 @@ async def _run(
 
 
 async def _connected(load: Load) -> None:
-    """Wait for the first user.
+    """Wait until the first user has connected.
 
     Raises:
         RtmonError: the server does not answer.
@@ -305,9 +309,9 @@ async def _wait(load: Load, *, shown: bool) -> None:
 
     Args:
         load: the running load.
-        shown: False where the terminal is a parent process's.
+        shown: False if a parent process uses the terminal.
     """
-    from .progress import progress
+    from .progress_bar import progress
 
     loop = asyncio.get_running_loop()
     duration = load.options.duration

@@ -1,4 +1,4 @@
-"""The results of ``rtmon load``: as a table, as CSV files, and as a page with charts."""
+"""Output of ``rtmon load``: a table, CSV files, and an HTML page with charts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..views.chart import Chart, Series
 from ..views.number_format import UNKNOWN, delay
 from ..views.palette import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, RED, VIOLET
 from ..views.svg_charts import Drawing
-from .server_watch import WatchedServer
+from .server_metrics_reader import WatchedServer
 
 __all__ = ["table", "write_csv", "write_page"]
 
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 _LATE = 0.05
-"""Lateness of the load generator (p99, seconds) above which it is reported."""
+"""Sending delay of the load generator (p99, in seconds) above which the table mentions it."""
 
 _POINTS = 300
-"""Maximum number of points of a chart in the page."""
+"""Maximum number of points in a chart of the page."""
 
 
 def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None) -> str:
@@ -65,13 +65,15 @@ def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None
 def write_csv(
     folder: Path, report: LoadReport, server: WatchedServer | None, redaction: Redaction = KEEP_ALL
 ) -> list[Path]:
-    """Write ``load.csv``, a row a second, and the server's tables if known; durations in seconds.
+    """Write ``load.csv``, one row per second, and the server's tables if they are known.
+
+    All durations are in seconds.
 
     Args:
-        folder: where to.
-        report: what the users counted.
-        server: the server's own numbers.
-        redaction: what is left out of the server's tables.
+        folder: the folder to write to.
+        report: the counts of the simulated users.
+        server: the server's measurements; None if unknown.
+        redaction: rules that remove personal data from the server's tables.
 
     Raises:
         OSError: a file cannot be written.
@@ -110,17 +112,17 @@ def write_page(
     *,
     redaction: Redaction = KEEP_ALL,
 ) -> None:
-    """Write a self-contained page.
+    """Write the results as an HTML page that loads no other files.
 
     Args:
-        path: the file.
-        report: what the users counted.
-        options: of the load.
-        server: the server's own numbers.
-        redaction: what is left out of the server's texts.
+        path: the file to write.
+        report: the counts of the simulated users.
+        options: the options of the load.
+        server: the server's measurements; None if unknown.
+        redaction: rules that remove personal data from the server's texts.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     sections = [Section("Asked and reached", _overview(report, options))]
     if server is not None:
@@ -186,7 +188,7 @@ def _overview(report: LoadReport, options: LoadOptions) -> list[Part]:
 
 
 Group = Sequence[Second]
-"""Consecutive seconds, drawn as one point."""
+"""Consecutive seconds that a chart draws as one point."""
 
 
 def _drawings(report: LoadReport, options: LoadOptions) -> list[Drawing]:
@@ -256,10 +258,10 @@ def _charts(options: LoadOptions) -> list[Chart[Group]]:
 
 
 def _planned(options: LoadOptions, time: float) -> float | None:
-    """Return the messages a second that all users together would send if all were connected.
+    """Return the messages per second that all users together would send if all were connected.
 
     Args:
-        options: of the load.
+        options: the options of the load.
         time: seconds since the start.
     """
     if options.duration is not None and time > options.duration:
@@ -269,7 +271,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
 
 
 def _both_ends(report: LoadReport, server: WatchedServer) -> Table:
-    """Compare the counts of users and server."""
+    """Return a sentence that compares the counts of the users with those of the server."""
     totals = report.totals
     return Table(
         "Counted at both ends",
@@ -292,7 +294,7 @@ def _quantiles(histogram: Histogram) -> str:
 
 
 def _reproach(report: LoadReport) -> str:
-    """Explain why users did not keep their own schedule; empty if they did."""
+    """Return why users could not keep their schedule; an empty text if they kept it."""
     late = report.late.quantile(0.99)
     if late is None or late < _LATE:
         return ""

@@ -1,4 +1,4 @@
-"""``rtmon notebooks``: copies of the course, for learners and for teachers."""
+"""``rtmon notebooks``: copy the course's notebooks, and open them in JupyterLab."""
 
 from __future__ import annotations
 
@@ -11,35 +11,33 @@ from typing import Annotated
 import typer
 
 from ..core.atomic_file import writing
-from .options import Course, require
 from .packaged_files import shipped
+from .shared_options import Course, require
 
 __all__ = ["notebooks"]
 
 _COURSE = {".ipynb", ".md"}
-"""Patterns of the course's files: notebooks and their syllabus."""
+"""Suffixes of the course's files: notebooks and the syllabus."""
 
 
 def notebooks(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where the notebooks are copied to.")
+        Path, typer.Argument(metavar="DIR", help="Folder to copy the notebooks to.")
     ] = Path("rtmon-notebooks"),
     *,
     solutions: Annotated[
         bool,
-        typer.Option(
-            "--solutions/--no-solutions", help="Keep the solutions folded into the text, or not."
-        ),
+        typer.Option("--solutions/--no-solutions", help="Keep or remove the folded solutions."),
     ] = True,
     course: Course = None,
     start: Annotated[
-        bool, typer.Option("--start/--no-start", help="Start JupyterLab there.")
+        bool, typer.Option("--start/--no-start", help="Start JupyterLab in that folder.")
     ] = True,
 ) -> None:
     """Copy the course, and open it in JupyterLab.
 
-    A notebook that is there already is left as it is, so your changes stay. Where they are more
-    than outputs, that is said. The checks of the exercises carry the points that nbgrader reads.
+    Existing notebooks are not overwritten, so your changes stay. The command lists notebooks whose
+    cells you have changed. The checks of the exercises contain the points that nbgrader reads.
 
     \b
     Examples:
@@ -74,7 +72,7 @@ def notebooks(
 
 
 def _content(source: Path, *, solutions: bool) -> str:
-    """Return the text of a copy."""
+    """Return the text of a notebook's copy, with or without the solutions."""
     from ..course.exercises import file_text, mark_for_nbgrader, without_solutions
 
     text = source.read_text("utf-8")
@@ -88,9 +86,10 @@ def _content(source: Path, *, solutions: bool) -> str:
 
 
 def _written(text: str) -> object:
-    """Return the source of a notebook's cells, without outputs; the text if it is no notebook.
+    """Return the source of a notebook's cells, without outputs, to detect changes by the user.
 
-    So a notebook that was only run counts as unchanged.
+    A notebook that was run but not edited counts as unchanged. A text that is not a notebook is
+    returned as it is.
     """
     try:
         cells = json.loads(text)["cells"]

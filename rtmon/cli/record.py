@@ -1,4 +1,4 @@
-"""``rtmon record``: write what a running server measures into one file."""
+"""``rtmon record``: record the measurements of a running server in one file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..core.child_processes import announce
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import Redaction
 from ..views.number_format import duration, scaled
-from .options import Redact, TokenFile, admin_token, redaction
+from .shared_options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]
 
 PLAIN_SECONDS = 60.0
-"""Seconds between two lines of progress where standard error is no terminal."""
+"""Seconds between two lines of progress if standard error is not a terminal."""
 
 
 def record(
@@ -30,7 +30,7 @@ def record(
         typer.Argument(metavar="URL", help="The admin address of the server: ws://HOST:8766."),
     ],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The recording; continued if it is there.")
+        Path, typer.Argument(metavar="FILE", help="The recording; an existing one is continued.")
     ],
     *,
     redact: Redact = None,
@@ -39,11 +39,11 @@ def record(
     ] = 10.0,
     token_file: TokenFile = None,
 ) -> None:
-    """Record a running server until Ctrl-C, from outside.
+    """Record a running server until Ctrl-C, from its own process.
 
-    The file holds single seconds for an hour, points of ten seconds for a day and of a minute for
-    30 days, events and connections. It can be read while it is written. When the server
-    goes away the recorder waits for it; a restart is marked in the file.
+    The file contains one point per second for an hour, per ten seconds for a day and per minute for
+    30 days, and events and connections. Other commands can read the file while it is written. If
+    the server stops, the recorder waits for it. The file marks a restart of the server.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redact
 
 
 class _Line:
-    """One line of progress that is written anew, or now and then a line of its own."""
+    """Progress: on a terminal one line that is overwritten, otherwise a new line per minute."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""``rtmon serve``: run a hub, or an echo server, with its measurements."""
+"""``rtmon serve``: run a hub or an echo server, measured and with an admin listener."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import typer
 
 from ..core.child_processes import announce
 from ..protocol import limits
-from . import exposure_warnings, security, tls
-from .options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
+from . import exposure_warnings, tls_options
+from . import security_options as security
+from .shared_options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -48,7 +49,7 @@ def serve(
     max_size: Annotated[
         int,
         typer.Option(
-            envvar="RTMON_MAX_SIZE", min=1024, metavar="BYTES", help="Largest message taken."
+            envvar="RTMON_MAX_SIZE", min=1024, metavar="BYTES", help="Maximum size of a message."
         ),
     ] = limits.MESSAGE_SIZE,
     files: Annotated[
@@ -57,7 +58,7 @@ def serve(
             envvar="RTMON_FILES",
             file_okay=False,
             metavar="FOLDER",
-            help="Where the hub puts the files it is sent; without it, it takes none.",
+            help="Folder for files that clients send. Without it, the hub refuses files.",
         ),
     ] = None,
     ping_interval: Annotated[
@@ -66,7 +67,7 @@ def serve(
             envvar="RTMON_PING_INTERVAL",
             min=0.1,
             metavar="SECONDS",
-            help="Time between keepalive pings, each of which measures a round trip.",
+            help="Time between keepalive pings; each ping measures a round trip.",
         ),
     ] = 20.0,
     ping_timeout: Annotated[
@@ -75,7 +76,7 @@ def serve(
             envvar="RTMON_PING_TIMEOUT",
             min=0.1,
             metavar="SECONDS",
-            help="Time in which a ping must be answered, or the client is gone.",
+            help="Time to wait for a pong; then the connection is closed.",
         ),
     ] = 20.0,
     page: Annotated[
@@ -90,7 +91,7 @@ def serve(
             "--origin",
             envvar="RTMON_ORIGIN",
             metavar="ORIGIN",
-            help="A website whose pages may use the hub, too, or * for all; repeatable.",
+            help="Origin of another website whose pages may use the hub, or * for all; repeatable.",
         ),
     ] = None,
     jwt_key_file: security.JWTKeyFile = None,
@@ -112,15 +113,15 @@ def serve(
     address_rate: security.AddressRate = None,
     address_burst: security.AddressBurst = limits.BURST,
     idle_timeout: security.IdleTimeout = None,
-    tls_cert: tls.TLSCert = None,
-    tls_key: tls.TLSKey = None,
-    admin_tls: tls.AdminTLS = False,
+    tls_cert: tls_options.TLSCert = None,
+    tls_key: tls_options.TLSKey = None,
+    admin_tls: tls_options.AdminTLS = False,
     asgi: Annotated[
         bool,
         typer.Option(
             "--asgi",
             envvar="RTMON_ASGI",
-            help="Server-sent events and Socket.IO, too, on the same port.",
+            help="Offer server-sent events and Socket.IO, too, on the same port.",
         ),
     ] = False,
     redis: Annotated[
@@ -128,7 +129,7 @@ def serve(
         typer.Option(
             envvar="RTMON_REDIS",
             metavar="URL",
-            help="A Redis that several servers share: redis://host:6379/0, rediss:// for TLS.",
+            help="Redis shared by several servers: redis://host:6379/0, rediss:// for TLS.",
         ),
     ] = None,
     record: Annotated[
@@ -137,7 +138,7 @@ def serve(
             envvar="RTMON_RECORD",
             dir_okay=False,
             metavar="FILE",
-            help="Record everything that is measured in this file; continued if it is there.",
+            help="Record all measurements in this file; an existing recording is continued.",
         ),
     ] = None,
     redact: Redact = None,
@@ -146,14 +147,15 @@ def serve(
         typer.Option("--echo", envvar="RTMON_ECHO", help="Send every message back, without a hub."),
     ] = False,
 ) -> None:
-    """Run a WebSocket server that can be watched.
+    """Run a WebSocket server with an admin listener for dashboards.
 
-    It is a hub: chat, rooms, channels, presence, history and files, in JSON or MessagePack. A
-    browser gets a chat page there. Any WebSocket client can join and send
+    The server is a hub: chat, rooms, channels, presence, history and files, in JSON or MessagePack.
+    It serves a chat page to browsers. Any WebSocket client can connect and send
     {"type": "chat_message", "payload": {"text": "hi"}}; `rtmon protocol` prints all messages.
-    With --echo there is no hub: what comes is sent back.
+    With --echo the server is not a hub: it sends every message back.
 
-    Every option can also be given by the environment, as RTMON_ and its name; the option wins.
+    Every option can also be set by an environment variable, RTMON_ and the option's name. The
+    command line takes precedence.
 
     \b
     Examples:
@@ -169,7 +171,15 @@ def serve(
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
     if echo:
-        hubs_own = {"history", "files", "page", "origins", "asgi", "redis", *security.HUBS_OWN}
+        hubs_own = {
+            "history",
+            "files",
+            "page",
+            "origins",
+            "asgi",
+            "redis",
+            *security.HUBS_OWN,
+        }
         refuse_idle(context, *hubs_own, because="with --echo: there is no hub", beside="echo")
     elif asgi:
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
@@ -193,7 +203,7 @@ def serve(
         refuse_idle(context, "tls_key", "admin_tls", because="without --tls-cert")
     elif port_of_admin is None:
         refuse_idle(context, "admin_tls", because="without an admin listener")
-    secured = tls.context_of(tls_cert, tls_key)
+    secured = tls_options.context_of(tls_cert, tls_key)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
     bounds = {"max_connections": max_connections, "idle_timeout": idle_timeout}
@@ -283,7 +293,7 @@ async def _serve(
         try:
             await asyncio.Event().wait()
         finally:
-            if not asgi:  # which has a timeout of its own
+            if not asgi:  # which applies its own timeout
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
 
 
@@ -291,7 +301,7 @@ async def _serve(
 async def _recorded(
     monitor: Monitor, *, file: Path | None, redaction: Redaction
 ) -> AsyncIterator[None]:
-    """Record a Monitor, if a file is given."""
+    """Record a Monitor's measurements while the context is open, if a file is given."""
     if file is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""``rtmon top``: a running server, live in a terminal."""
+"""``rtmon top``: show a running server live in a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..feeds.paused_feed import PausedFeed
 from ..feeds.remote_feed import RemoteFeed
 from ..views.chart_points import Timeline
 from ..views.freshness import FreshnessTracker
-from .options import TokenFile, admin_token, refuse_idle
+from .shared_options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ _FIRST = 5.0
 """Seconds to wait for the server's first tick."""
 
 LOOKS = 0.1
-"""Seconds between two checks for something new to draw."""
+"""Seconds between two checks whether the screen must be drawn again."""
 
 
 def top(
@@ -42,20 +42,20 @@ def top(
     ] = "ws://127.0.0.1:8766",
     *,
     sort: Annotated[
-        str, typer.Option(metavar="COLUMN", help="What connections are sorted by at first.")
+        str, typer.Option(metavar="COLUMN", help="Column that connections are sorted by at first.")
     ] = "opened",
     once: Annotated[
-        bool, typer.Option("--once", help="Print one screen and end, as without a terminal.")
+        bool, typer.Option("--once", help="Print one screen and exit; default without a terminal.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long that waits for the server.")
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Maximum wait for the server, --once.")
     ] = 10.0,
     token_file: TokenFile = None,
 ) -> None:
     """Show a running server live in the terminal.
 
-    Rates, connections and events, once a second. q quits, s and r change the order of the
-    connections, o shows those that have ended, / finds, p pauses.
+    The screen shows rates, connections and events, updated once per second. Keys: q quits, s and r
+    change the order of the connections, o shows closed connections, / searches, p pauses.
 
     \b
     Examples:
@@ -79,7 +79,7 @@ def top(
 
 
 async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeout: float) -> None:
-    """Print one screen.
+    """Print one screen and return.
 
     Raises:
         FeedError: the server does not answer in time.
@@ -89,7 +89,7 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
     await feed.start()
     try:
         await feed.complete(timeout)
-        with contextlib.suppress(TimeoutError):  # the screen is then correct, too
+        with contextlib.suppress(TimeoutError):  # the screen is correct even then
             async with asyncio.timeout(_FIRST):
                 # A feed is polled.
                 while feed.latest() is None:  # noqa: ASYNC110

@@ -107,7 +107,7 @@ class Callbacks:
                 logger.exception("a callback failed")
 
     def end(self) -> None:
-        """Stop :meth:`run` after the calls that are queued now."""
+        """End :meth:`run` when all calls that are queued now have been made."""
         self._ended = True
         self._wake.set()
 

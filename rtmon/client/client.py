@@ -98,7 +98,7 @@ class Client:
     # Sending
 
     async def send(self, kind: str, payload: Any = None) -> None:
-        """Send a message without waiting for an answer. Queue it while disconnected.
+        """Send a message without waiting for an answer. While disconnected, the message is queued.
 
         ``publish``, ``chat_message`` and ``room_message`` are delivered once and in order, even if
         the connection is lost meanwhile. Errors from the server go to :meth:`on_error`.
@@ -200,7 +200,7 @@ class Client:
     # Receiving
 
     def on(self, kind: str, payload: Any = None) -> Callable[[F], F]:
-        """Decorate a handler for a message type; ``*`` means all types.
+        """Decorate a function that handles messages of one type; ``*`` means all types.
 
         Handlers may be coroutine functions. They run one at a time and in order. Exceptions that
         they raise are logged.
@@ -219,35 +219,35 @@ class Client:
         return decorate
 
     def on_open(self, function: F) -> F:
-        """Decorate a callback for the first connection that opens; it gets a :class:`Change`."""
+        """Decorate a function that gets a :class:`Change` when the first connection opens."""
         return self._on("open", function)
 
     def on_close(self, function: F) -> F:
-        """Decorate a callback for the end of a connection that the server had welcomed.
+        """Decorate a function that is called when a connection ends that the server had welcomed.
 
-        The callback gets a :class:`Change`. Its ``delay`` is the time, in seconds, until the next
+        The function gets a :class:`Change`. Its ``delay`` is the time, in seconds, until the next
         attempt to connect. If the client will not reconnect, ``delay`` is None and ``state`` is
         ``closed``.
         """
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """Decorate a callback for failed attempts to connect, and for errors that no caller gets.
+        """Decorate a function that is called for errors that no caller gets, and failed attempts.
 
-        The callback gets a :class:`Change`. A connection that ends before the server's welcome
+        The function gets a :class:`Change`. A connection that ends before the server's welcome
         counts as a failed attempt.
         """
         return self._on("error", function)
 
     def on_reconnect(self, function: F) -> F:
-        """Decorate a callback for each reconnect.
+        """Decorate a function that is called after each reconnect.
 
-        The callback gets a :class:`Change`. Its ``downtime`` is the time offline, in seconds.
+        The function gets a :class:`Change`. Its ``downtime`` is the time offline, in seconds.
         """
         return self._on("reconnect", function)
 
     def on_gave_up(self, function: F) -> F:
-        """Decorate a callback for the moment when the client stops reconnecting for good."""
+        """Decorate a function that is called when the client stops reconnecting for good."""
         return self._on("gave_up", function)
 
     def _hub_only(self, what: str) -> None:

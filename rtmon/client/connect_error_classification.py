@@ -1,4 +1,4 @@
-"""Decide, from the error of a failed attempt to connect, if and when to try again. Pure."""
+"""Decide, from the error of a failed attempt to connect, if and when to try again. No I/O."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from websockets.client import process_exception
-except ImportError:  # the place of this function in websockets 15 and older
+except ImportError:  # websockets 15 and older have this function here
     from websockets.asyncio.client import process_exception  # type: ignore[attr-defined]
 
 from ..core.clock import Clock
@@ -38,7 +38,7 @@ logger = logging.getLogger("rtmon.client")
 
 
 class Engine:
-    """Runs a client's session over one connection after the other.
+    """Runs a client's session over successive connections.
 
     Attributes:
         session: the client's state, which decides what to send and when to reconnect.
@@ -125,7 +125,7 @@ class Engine:
             raise
 
     async def close(self) -> None:
-        """See :meth:`Client.close`."""
+        """Close the client; see :meth:`Client.close`."""
         session = self.session
         if session.lifecycle.state not in {"closing", "closed"}:
             session.closing()
@@ -226,7 +226,7 @@ class Engine:
             raise
 
     async def flush(self) -> None:
-        """See :meth:`Client.flush`."""
+        """Wait until all sent messages are acknowledged; see :meth:`Client.flush`."""
         outbox = self.session.outbox
         while outbox.queued or outbox.unconfirmed:
             state = self.session.lifecycle.state
@@ -237,7 +237,7 @@ class Engine:
             await self.change()
 
     def wake(self) -> None:
-        """Have the open connection send what the session wants to send."""
+        """Make the open connection write the data that the session wants to send."""
         if self.link is not None:
             self.link.wake()
 
@@ -309,7 +309,7 @@ class Engine:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
-        """Send a fresh token. If this fails, the server closes the connection when it expires."""
+        """Send a fresh token. Else the server closes the connection at the old token's expiry."""
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 token = await fresh(self._options.token)

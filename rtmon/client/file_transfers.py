@@ -62,7 +62,7 @@ class Files:
         mime: str | None,
         progress: Progress | None,
     ) -> Message:
-        """See :meth:`Client.send_file`."""
+        """Send a file; see :meth:`Client.send_file` for the arguments and exceptions."""
         if isinstance(source, bytes):
             if name is None:
                 raise OptionError("A file made of bytes has no name: give name=.")
@@ -180,7 +180,7 @@ class Files:
     async def receive(
         self, offer: Message, path: str | PathLike[str], *, progress: Progress | None
     ) -> Message:
-        """See :meth:`Client.receive_file`."""
+        """Receive an offered file; see :meth:`Client.receive_file`."""
         engine = self._engine
         if not isinstance(offer, Message):
             raise OptionError("This is no file_offer: give the message as it came.")

@@ -1,4 +1,4 @@
-"""Detect a dead connection by heartbeat messages. Pure: time is passed in."""
+"""Detect a dead connection by heartbeat messages. No I/O; time is passed in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Heartbeat:
         self.rtt: float | None = None
 
     def start(self, now: float) -> None:
-        """Reset for a new connection."""
+        """Reset the timers and the pending ``ping``, for a new connection."""
         self._heard = self._pinged = now
         self._waiting = None
 
@@ -38,7 +38,7 @@ class Heartbeat:
 
     @property
     def free(self) -> bool:
-        """True if no ``ping`` waits for its answer. At most one ``ping`` does at a time."""
+        """True if no ``ping`` is waiting for an answer. At most one is at any time."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:
@@ -50,7 +50,7 @@ class Heartbeat:
         self._waiting, self._pinged = key, now
 
     def answered(self, key: str | None, now: float) -> bool:
-        """Handle a ``pong`` to the message with id ``key``. Returns True if it was the ``ping``."""
+        """Handle a ``pong`` to message ``key``. Returns True if that is the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None
@@ -58,7 +58,7 @@ class Heartbeat:
         return True
 
     def refused(self, key: str | None) -> bool:
-        """Handle a rate limit error about message ``key``. Returns True if it was the ``ping``."""
+        """Handle a refusal of message ``key``. Returns True if that is the pending ``ping``."""
         if key is None or key != self._waiting:
             return False
         self._waiting = None

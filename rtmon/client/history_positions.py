@@ -1,4 +1,4 @@
-"""Positions in message histories, by which a client detects duplicates and gaps. Pure.
+"""Positions in message histories, by which a client detects duplicates and gaps. No I/O.
 
 Each channel, each room and the chat numbers its messages. By the number of the last message that
 it received, a client decides if a message is new, a duplicate, or follows a gap.
@@ -35,7 +35,7 @@ class Cursor:
         self.position = position
         self.lost = False
 
-    def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - both as they came
+    def entered(self, position: Position | None, recovered: bool | None) -> bool:  # noqa: FBT001 - the values that the server sent
         """Set the position that the server reports when it accepts the client.
 
         Args:

@@ -1,4 +1,4 @@
-"""The channels, rooms and the chat that a client is in, across reconnects. Pure."""
+"""The channels, rooms and the chat that a client is in, across reconnects. No I/O."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Memberships:
         if kind == "channel":
             entry = self._sender.control("unsubscribe", {"channel": name}, now, answered)
         else:
-            # Sent after the user's messages to this room that are already queued.
+            # Leave the room only after the queued messages to this room were sent.
             entry = self._sender.take_back("leave_room", {"room": name}, now, answered)
         self._requests[key] = entry
 

@@ -1,4 +1,4 @@
-"""Encode the messages that a client sends to a hub. Pure."""
+"""Encode the messages that a client sends to a hub. No I/O."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class RtmonWire:
         """
         if len(parts) == 1:
             return parts[0]
-        assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions sees to it
+        assert len(parts) <= limits.BATCH_MAX_MESSAGES  # noqa: S101 - ClientOptions ensures it
         payload = {"messages": [self.codec.raw(part) for part in parts]}
         return self.codec.encode(
             Message(id=key, type="batch", timestamp=timestamp, payload=payload, metadata=_METADATA)

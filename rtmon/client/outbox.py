@@ -1,4 +1,4 @@
-"""Keep a client's outgoing messages until the server acknowledges them. Pure: time is passed in."""
+"""Queue of a client's messages, kept until the server acknowledges them. No I/O."""
 
 from __future__ import annotations
 
@@ -245,8 +245,8 @@ class Outbox:
         """Handle a lost connection: queue repeatable messages again, before all others.
 
         Returns:
-            Messages that are lost and not reported to a caller: those that cannot be sent again and
-            have no caller that waits.
+            Lost messages to report: they cannot be sent again, no caller waits for an answer, and
+            they are not ephemeral.
         """
         again = [entry for entry in self._sent.values() if entry.kind in self._repeatable]
         gone = [entry for entry in self._sent.values() if entry.kind not in self._repeatable]

@@ -1,4 +1,4 @@
-"""The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. Pure.
+"""The protocol for servers other than hubs: ``{type, payload}`` in JSON, or raw messages. No I/O.
 
 Such a server sends no welcome message, knows no message ids, and acknowledges no messages. Every
 WebSocket server answers ping frames. Pongs show that the server is alive and has received what was
@@ -33,8 +33,8 @@ _DEPTH = limits.DATA_DEPTH + 1
 """Maximum nesting depth of a payload, the same as for a hub."""
 
 _PRIVATE = 3000
-"""Lowest close code that is not defined by RFC 6455 itself. Codes from here on are defined by
-libraries and applications (RFC 6455, 7.4.2)."""
+"""First close code that is defined by libraries and applications, not by RFC 6455 itself (see its
+section 7.4.2)."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -77,7 +77,7 @@ class PlainWire:
         key: str,  # noqa: ARG002
         timestamp: int,  # noqa: ARG002
     ) -> str | bytes:
-        """Join messages into ``{type: "batch", payload: {messages}}``; one is sent unchanged."""
+        """Join messages into ``{type: "batch", payload: {messages}}``; keep a single message."""
         if len(parts) == 1:
             return parts[0]
         messages = [msgspec.Raw(part) for part in parts]
@@ -107,9 +107,9 @@ class PlainReceiver:
         self.received = 0
 
     def start(self) -> None:
-        """Reset for a new connection."""
+        """Prepare for a new connection; there is no state to reset."""
 
-    def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - as Receiver
+    def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - the interface of Receiver
         """Handle a message from the server. No content of a message makes this raise."""
         self.received += 1
         self._tell(_message(data))

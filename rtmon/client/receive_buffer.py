@@ -43,7 +43,7 @@ class ReceiveBuffer(Generic[T]):
         return full
 
     def end(self, error: Exception | None = None) -> None:
-        """End the queue: after the items that it has now, :meth:`get` raises.
+        """End the queue. After the present items are read, :meth:`get` raises an exception.
 
         Args:
             error: the exception to raise; StopAsyncIteration if None.

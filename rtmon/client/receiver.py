@@ -1,4 +1,4 @@
-"""Decode messages from a hub, and dispatch each to the part of the client that handles it. Pure."""
+"""Decode messages from a hub, and pass each to the part of the client that handles it. No I/O."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Receiver:
         self.retry_after: float | None = None
 
     def start(self) -> None:
-        """Reset for a new connection."""
+        """Reset ``retry`` and ``retry_after`` for a new connection."""
         self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:
@@ -127,7 +127,7 @@ class Receiver:
 
     def _welcome(self, envelope: Envelope, payload: dict[str, Any], now: float) -> None:
         if self._sender.connected:
-            # This answers the client's ``connect`` message. Its chat position is an old one.
+            # This ``welcome`` answers the client's ``connect``. Its chat position is out of date.
             self._sender.outbox.answered(envelope.reply_to)
             return
         if self._lifecycle.state == "closing":

@@ -1,4 +1,4 @@
-"""Decide if and when a client reconnects. Pure: time is passed in.
+"""Decide if and when a client reconnects. No I/O; time is passed in.
 
 HTTP responses of failed handshakes are evaluated in :mod:`.connect_error_classification`.
 """
@@ -163,7 +163,7 @@ class Lifecycle:
         return Change(what="close", state="closed", code=NORMAL, reason="closed here")
 
     def _has_token(self, code: int) -> bool:
-        """Return False if the server rejected the token and the client has no other one.
+        """Return False if the server rejected the token and the client cannot get another token.
 
         A client whose token is a function can get another one. ``code`` is the close code.
         """

@@ -1,4 +1,4 @@
-"""Keep a client's messages within the rate limit of its server. Pure: time is passed in."""
+"""Keep a client's messages within the rate limit of its server. No I/O; time is passed in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ between the clocks, and for heartbeats."""
 class SendRate:
     """A token bucket with the rate and burst from the server's welcome message.
 
-    If the server has no rate limit, neither has this.
+    If the server has no rate limit, sending is not limited.
     """
 
     def __init__(self) -> None:

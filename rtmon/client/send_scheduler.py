@@ -1,4 +1,4 @@
-"""Decide which message a client sends next, and when. Pure: time is passed in."""
+"""Decide which message a client sends next, and when. No I/O; time is passed in."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Sender:
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
     ) -> OutboxEntry:
-        """Queue a message such as ``leave_room`` behind the user's messages, even if it is full."""
+        """Queue a message such as ``leave_room`` for the user, even if the queue is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
         return entry

@@ -117,7 +117,7 @@ class ServerAddress:
         options = self._options
         if token is not None:
             headers = Headers(options.get("additional_headers") or ())
-            headers.pop("Authorization", None)  # assigning would add a second header
+            headers.pop("Authorization", None)  # or both values would be sent
             headers["Authorization"] = f"Bearer {token}"
             options = {**options, "additional_headers": headers}
         return _Connect(urlunsplit(parts._replace(query=joined)), **options)

@@ -1,4 +1,4 @@
-"""The state of a client that is kept across reconnects. Pure: no socket, and time is passed in.
+"""The state of a client that is kept across reconnects. No I/O; time is passed in.
 
 The code that has the connection writes the data that :meth:`ClientSession.next` returns, passes
 received data to :meth:`ClientSession.receive`, calls :meth:`ClientSession.tick` at the time that
@@ -106,7 +106,7 @@ class ClientSession:
         if self._plain and self.lifecycle.state != "closing":
             wire = self.sender.wire
             self.sender.start(now, rate=None, burst=None, message_size=wire.message_size)
-            self.heartbeat.hurry(now)  # to measure the latency soon
+            self.heartbeat.hurry(now)  # measure the round-trip time soon
             self.tell(self.lifecycle.opened(now))
 
     def _welcomed(self, welcome: Greeting, now: float) -> None:
@@ -251,7 +251,7 @@ class ClientSession:
         self.places.proceed(now)
         return self.sender.next(now)
 
-    # Time
+    # Timers
 
     def due(self, now: float) -> float:
         """Return the monotonic time at which to call :meth:`tick` and :meth:`next` again."""

@@ -1,4 +1,4 @@
-"""Subscribe a client to channels and join rooms, when its user calls subscribe() or join()."""
+"""The subscriptions and rooms of a client: start, stop, and deliver messages to them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Joining:
         self._wake()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop a subscription. Unsubscribe from the channel if it was the last one."""
+        """Stop a subscription. If it was the channel's last one, unsubscribe from the channel."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         place = subscription.stop()
@@ -71,7 +71,7 @@ class Joining:
             self._wake()
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Request the messages that a slow subscription has dropped from the server's history.
+        """Request from the server's history the messages that a slow subscription has dropped.
 
         Called when the subscription's reader has read all buffered messages.
         """
@@ -81,7 +81,7 @@ class Joining:
             self._wake()
 
     async def join(self, room: str, since: Position | None) -> None:
-        """See :meth:`Client.join`."""
+        """Join a room, and wait for the server's answer; see :meth:`Client.join`."""
         self._session.check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = self._session.places.enter("room", room, self._now(), since)
@@ -89,7 +89,7 @@ class Joining:
             return
         self._wake()
 
-        def entered(_: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+        def entered(_: bool) -> None:  # noqa: FBT001 - as Membership.on_entered
             if not done.done():
                 done.set_result(None)
 
@@ -106,7 +106,7 @@ class Joining:
             place.on_refused.remove(refused)
 
     def leave(self, room: str) -> None:
-        """See :meth:`Client.leave`."""
+        """Leave a room; see :meth:`Client.leave`."""
         place = self._session.places.get("room", room)
         if place is not None:
             self._session.places.leave(place, self._now())

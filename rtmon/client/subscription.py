@@ -29,18 +29,18 @@ class Subscriber(Protocol):
         """Stop a subscription."""
 
     def catch_up(self, subscription: Subscription) -> None:
-        """Request the messages that a subscription has dropped from the server's history."""
+        """Request from the server's history the messages that a subscription has dropped."""
 
 
 class Subscription:
     """A subscription to a channel, or to a pattern such as ``news.*``.
 
-    Without a callback: use ``async with``, then iterate over it. With a callback, it has started
-    already and cannot be iterated over; :meth:`close` ends it.
+    Without a callback, use ``async with`` and iterate over the subscription. With a callback, the
+    subscription has started already and cannot be iterated over; :meth:`close` ends it.
 
-    After a reconnect it resumes from its position. A message whose ``gap`` is True follows lost
-    messages. An iteration ends when the client is closed. It raises an error if the client stops
-    reconnecting, or if the server refuses the subscription.
+    After a reconnect, the subscription resumes from its position. A message whose ``gap`` is True
+    follows lost messages. An iteration ends when the client is closed. The iteration raises an
+    error if the client stops reconnecting, or if the server refuses the subscription.
 
     Attributes:
         channel: the channel, or the pattern.
@@ -170,7 +170,7 @@ class Subscription:
         except ProtocolError:
             return False  # a malformed pattern, for which the server refuses the subscription
 
-    def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Place.on_entered
+    def let_in(self, lost: bool) -> None:  # noqa: FBT001 - as Membership.on_entered
         """Start or resume, because the server has accepted the subscription.
 
         Args:
@@ -194,7 +194,7 @@ class Subscription:
             self._decided.set()
 
     def end(self, error: Exception | None) -> None:
-        """End the iteration, because the client has ended; raise ``error`` in it unless None."""
+        """End the iteration, because the client has ended: it raises ``error``, if any."""
         self._buffer.end(error)
 
     def put(self, message: Message) -> bool:

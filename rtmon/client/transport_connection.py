@@ -1,4 +1,4 @@
-"""Read and write one WebSocket connection of a client, and cut it when it is dead."""
+"""Read and write a client's WebSocket connection, and cut the connection when it is dead."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["TransportLink"]
 logger = logging.getLogger("rtmon.client")
 
 _STALL = 1.0
-"""If a timer fires later than this many seconds, the program or machine was suspended."""
+"""A timer that is more than this many seconds late means that the process was suspended."""
 
 
 class TransportLink:

@@ -1,5 +1,5 @@
-"""Building blocks that know nothing of WebSocket messages, hubs or monitors.
+"""General building blocks, which know nothing about hubs, monitors or message formats.
 
-Except for the modules whose names say so (``atomic_file``, ``child_processes``,
-``guarded_connection``, ``timers``, ``ticker``), nothing here does input or output.
+Most modules are pure: they do no input or output, and get the time as an argument. The exceptions
+are listed as ``IMPURE_CORE`` in ``tests/test_architecture.py``.
 """

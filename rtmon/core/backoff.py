@@ -1,4 +1,4 @@
-"""Backoff: growing, randomized delays between attempts to connect or send. Pure."""
+"""Backoff: growing, randomized delays between attempts to connect or send. No I/O."""
 
 from __future__ import annotations
 

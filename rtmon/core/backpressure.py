@@ -1,4 +1,4 @@
-"""Backpressure: bounded send queues with policies for slow consumers. Pure.
+"""Backpressure: bounded send queues with policies for slow consumers. No I/O.
 
 A transport takes messages until its own buffer is full. Later messages wait in a bounded
 :class:`SendQueue`. Each message has a policy, which decides what is dropped when the queue is
@@ -28,8 +28,8 @@ __all__ = [
 Policy = Literal["disconnect", "drop_oldest", "drop_newest", "keep_latest", "block"]
 """Policy of a message: what is dropped when the send queue of a slow consumer is full.
 
-* ``disconnect``: drops queued messages of other policies. If that does not make enough room, the
-  connection is closed with close code 1013.
+* ``disconnect``: drops queued messages with one of the next three policies. If that does not make
+  enough room, the connection is closed with close code 1013.
 * ``drop_oldest``: drops the oldest queued messages whose policy allows it.
 * ``drop_newest``: drops the new message.
 * ``keep_latest``: replaces the queued message with the same key, even if the queue is not full.

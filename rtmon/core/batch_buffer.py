@@ -1,4 +1,4 @@
-"""Collect items into batches, limited by number and delay. Pure: time is passed in."""
+"""Collect items into batches, limited by number and delay. No I/O; time is passed in."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class BatchBuffer(Generic[T]):
         return len(self._items)
 
     def add(self, item: T, *, now: float) -> list[T]:
-        """Add an item. Returns the items of the batch if this completes it, else an empty list."""
+        """Add an item. Returns all items if the batch is now complete, else an empty list."""
         if not self._items:
             self.due = now + self.delay
         self._items.append(item)
         return self.take() if len(self._items) >= self.size else []
 
     def take(self) -> list[T]:
-        """Return and remove the collected items, complete or not."""
+        """Return and remove the collected items, also if the batch is not complete."""
         items, self._items = self._items, []
         self.due = None
         return items

@@ -55,7 +55,7 @@ class Batcher(Generic[T]):
         return len(self._buffer)
 
     def add(self, item: T) -> Any:
-        """Add an item. Returns the result of ``send`` if this completes a batch, else None."""
+        """Add an item. Returns the result of ``send`` if the batch is now complete, else None."""
         # ``now`` does not matter: the timer measures the delay, and the buffer only counts items.
         full = self._buffer.add(item, now=0.0)
         if full:
@@ -74,7 +74,7 @@ class Batcher(Generic[T]):
         return self._send(collected) if collected else None
 
     def take(self) -> list[T]:
-        """Return and remove the collected items without passing them on."""
+        """Return and remove the collected items, without a call of ``send``."""
         self._timer.cancel()
         return self._buffer.take()
 

@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 _CHILD = "RTMON_CHILD"
-"""Environment variable that is set in child processes: they report to their parent process, not
-to a user."""
+"""Environment variable that marks a child process: the child reports to its parent process, not to
+a user."""
 
 GRACE = 1.0
 """Seconds that child processes have to end after SIGTERM; then they are killed. So `rtmon demo`
@@ -138,7 +138,7 @@ def announce(text: str, **facts: str | int | None) -> bool:
         os.dup2(2, 1)  # the parent reads one line only; print later output to standard error
         return False
     if text:
-        print(text, flush=True)  # noqa: T201 - to a person
+        print(text, flush=True)  # noqa: T201 - for the user
     return True
 
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: after failures, requests to a service are limited to rare probes. Pure."""
+"""A circuit breaker: blocks requests to a failing service, except for rare probe requests."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class _Finder(MetaPathFinder):
         self,
         fullname: str,
         path: Sequence[str] | None,  # noqa: ARG002 - the import system passes it
-        target: ModuleType | None = None,  # noqa: ARG002 - the same
+        target: ModuleType | None = None,  # noqa: ARG002 - the import system passes it
     ) -> ModuleSpec | None:
         new = _new_path(fullname) if fullname.startswith("rtmon.") else None
         if new is None:
@@ -67,7 +67,7 @@ class _Alias(Loader):
         self._new = new
         self._spec: ModuleSpec | None = None
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - the same
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002 - the import system passes it
         module = importlib.import_module(self._new)
         self._spec = module.__spec__
         return module

@@ -38,14 +38,14 @@ PONGS_ABOVE = 65_536
 """Bytes in the write buffer above which pings are no longer answered one by one."""
 
 PINGS_AT_ONCE = 1_000
-"""Maximum number of pings in one read of the socket (up to 256 KiB). A client whose pings are read
-as they arrive has a few in one read; a client that floods has thousands."""
+"""Maximum number of pings in one read of the socket (up to 256 KiB). An ordinary client has
+a few pings in one read; a client that floods has thousands."""
 
 FLOOD_GRACE = 1.0
 """Seconds that a client that flooded has to receive the close frame."""
 
 _LOOKS = 4
-"""How many times progress is checked within ``stall_timeout``."""
+"""Number of checks within ``stall_timeout`` whether the peer has read data."""
 
 
 def waiting(transport: Any) -> int:
@@ -104,7 +104,8 @@ class Guarded(Connection):
 
     stall_timeout: ClassVar[float | None] = None
     """Seconds after which a connection is cut if its peer has read none of the queued data. None
-    for no limit. With a :class:`WriteListener` this is not used: the listener decides."""
+    for no limit. Not used for a connection with a :class:`WriteListener`, which has its own
+    timeout."""
 
     pings_at_once: ClassVar[int | None] = None
     """Maximum number of pings in one read of the socket. Above this number the connection is
@@ -112,9 +113,9 @@ class Guarded(Connection):
     pings."""
 
     ends_frozen: ClassVar[bool] = False
-    """True to let the keepalive fail while writing is paused, too, by a
-    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. With a :class:`WriteListener`
-    this is always so."""
+    """True to end a connection whose peer does not answer pings even while writing is paused; see
+    :class:`~rtmon.core.stalled_peer_detection.StalledPeerWatch`. This is always done for a
+    connection with a :class:`WriteListener`."""
 
     paced: ClassVar[bool] = False
     """True to decompress received messages in turns with other connections. A hub always does."""
@@ -233,7 +234,7 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # This may pause writing again. Then the next write waits.
+            # Sending the pong may pause writing again. Then the next write waits.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:
@@ -277,7 +278,7 @@ class _Guard:
         self._stop()
         self._release_pongs()
 
-    # Pongs
+    # Answering pings while writing is paused
 
     def _hold_pongs(self) -> None:
         # All frames are sent by ``protocol.send_frame``. The method is replaced only while writing
@@ -288,7 +289,7 @@ class _Guard:
         protocol.send_frame = self._send_frame_later
 
     def _send_frame_later(self, frame: Frame) -> None:
-        assert self._send_frame is not None  # noqa: S101 - it is what this stands in for
+        assert self._send_frame is not None  # noqa: S101 - set when this method is installed
         size = waiting(self._connection.transport)
         if frame.opcode is Opcode.PONG and (self._pong is not None or size > PONGS_ABOVE):
             self._pong = frame
@@ -306,7 +307,7 @@ class _Guard:
         pong, self._pong = self._pong, None
         return pong
 
-    # Stalled readers
+    # Cutting connections whose peer does not read
 
     def _taken(self) -> int:
         connection = self._connection

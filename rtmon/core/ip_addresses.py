@@ -1,4 +1,4 @@
-"""IP addresses: the rate-limit key of a client address, and the loopback test. Pure."""
+"""IP addresses: the rate-limit key of a client address, and the loopback test. No I/O."""
 
 from __future__ import annotations
 

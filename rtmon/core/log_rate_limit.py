@@ -1,4 +1,4 @@
-"""Rate limit for repeated log lines. Pure: time is passed in."""
+"""Limit how often the same log line is written. No I/O; time is passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mapping of bounded size that evicts the least recently used entry. Pure."""
+"""A mapping of bounded size that evicts the least recently used entry. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LRU(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Add or replace an entry and mark it as used. Evict another entry if this one is full."""
+        """Add or replace an entry and mark it as used. If the mapping is full, evict another."""
         entries = self._entries
         if key in entries:
             entries.move_to_end(key)

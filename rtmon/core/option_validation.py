@@ -1,4 +1,4 @@
-"""Validate the values of options. Pure."""
+"""Check the values of options, such as numbers in a range, and raise OptionError. No I/O."""
 
 from __future__ import annotations
 

@@ -120,12 +120,12 @@ class PacedInput(asyncio.Protocol):
             self._connection.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if not self._waits:  # dropped
+        if not self._waits:  # the data was dropped meanwhile
             return
         connection = self._connection
         messages = connection.recv_messages
         if messages.low is not None and len(messages.frames) > messages.low:
-            # The library pauses reading above sixteen messages and resumes it at fewer, too.
+            # Wait until few messages are queued, as the library does (it pauses above sixteen).
             messages.paused = True
             messages.resume = self._has_room
             return
@@ -158,7 +158,7 @@ class PacedInput(asyncio.Protocol):
 
 
 class _LostTransport:
-    """A transport that is lost, while its connection is not yet told so.
+    """A lost transport whose connection has not been notified of the loss yet.
 
     Data written to it is discarded. asyncio would log a warning at each write.
     """

@@ -1,4 +1,4 @@
-"""Call a function periodically on an event loop, as long as the object it works on exists."""
+"""Call a function periodically on an event loop, until the function's object is deleted."""
 
 from __future__ import annotations
 

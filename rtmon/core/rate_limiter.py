@@ -1,4 +1,4 @@
-"""Rate limits per key, such as a client id, a user id or an IP address. Pure."""
+"""Rate limits per key, such as a client id, a user id or an IP address. No I/O."""
 
 from __future__ import annotations
 

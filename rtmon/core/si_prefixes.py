@@ -1,4 +1,4 @@
-"""SI prefixes for numbers shown to users. Pure."""
+"""SI prefixes for numbers shown to users. No I/O."""
 
 from __future__ import annotations
 

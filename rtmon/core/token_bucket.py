@@ -1,4 +1,4 @@
-"""Token buckets for rate limits: burst and rate. Pure: time is passed in."""
+"""Token buckets for rate limits: burst and rate. No I/O; time is passed in."""
 
 from __future__ import annotations
 

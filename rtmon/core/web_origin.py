@@ -1,4 +1,4 @@
-"""Origins of web pages, and hosts of HTTP requests, in a normal form. Pure.
+"""Origins of web pages, and hosts of HTTP requests, in a normal form. No I/O.
 
 Two spellings of the same origin are equal after parsing. Scheme and host are in lower case, an
 IPv6 address has its short form, and the default port of the scheme is omitted. ``ws`` becomes

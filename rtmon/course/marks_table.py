@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 
 from ..errors import FileFormatError
 from .exercises import Exercise
-from .progress import ProgressEntry, Result, one_line, read, report_of
+from .progress_file import ProgressEntry, Result, one_line, read, report_of
 from .syllabus import Notebook, columns, points
 
 __all__ = ["MarksTable"]

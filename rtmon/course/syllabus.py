@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import FileFormatError
 from .exercises import Exercise, exercises
-from .progress import Result
+from .progress_file import Result
 
 __all__ = ["Notebook", "columns", "points", "read_course"]
 

@@ -1,4 +1,4 @@
-"""Export the tables of a Monitor, a server or a recording as files."""
+"""``rtmon.export``: write the tables of a Monitor, a server or a recording to files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .source_tables import Range, batches, checked_tables
 __all__ = ["Progress", "export"]
 
 Progress = Callable[[str, int], None]
-"""Called with the current table, and its number of rows written so far."""
+"""Called with the name of the current table, and the number of its rows written so far."""
 
 
 async def export(
     source: Monitor | Feed | str | os.PathLike[str],
     to: str | os.PathLike[str],
     *,
-    format: Format | Literal["rtmon"] = "csv",  # noqa: A002 - the word for it
+    format: Format | Literal["rtmon"] = "csv",  # noqa: A002 - a common name for this option
     tables: tuple[str, ...] = (),
     since: Moment = None,
     until: Moment = None,
@@ -42,29 +42,28 @@ async def export(
 ) -> list[Path]:
     """Write a file for each table: samples, connections, events, channels.
 
-    Where a Socket.IO server is measured, there is one for ``socketio`` too. A file appears under
-    its name only when it is whole. Of a recording, at most 20,000 rows are in memory
-    at once.
+    If a Socket.IO server is measured, there is also a file for ``socketio``. A file gets its name
+    when it is complete. Of a recording, at most 20,000 rows are in memory at the same time.
 
     Args:
         source: a Monitor, the address of a server's admin listener, or a recording.
-        to: the folder; created if it does not exist. Files in it from before are replaced. With
-            ``format="rtmon"`` the file.
-        format: ``csv``, ``json`` (an object a line), ``parquet``, or ``rtmon``: a copy of a
-            recording, even while it is being written.
-        tables: the tables to write; all of them if empty.
-        since: begin of the range: Unix seconds, a datetime, or ISO 8601 text.
-        until: end of the range.
-        every: ticks of each row of samples: 1, 10 or 60; by default the finest that reaches back
-            to ``since``. A running server has only 1.
-        redaction: redaction of texts.
+        to: folder for the files; created if it does not exist. Existing files of the same names are
+            replaced. With ``format="rtmon"``, the path of the new file.
+        format: ``csv``, ``json`` (one object per line), ``parquet``, or ``rtmon``: a copy of a
+            recording, which may still be written to.
+        tables: names of the tables to write; all tables if empty.
+        since: begin of the range: Unix seconds, a datetime, or ISO 8601 text. None for no limit.
+        until: end of the range, in the same forms.
+        every: number of ticks that each row of samples covers: 1, 10 or 60. By default, the
+            smallest number whose rows reach back to ``since``. A running server has only 1.
+        redaction: which texts to redact.
         progress: see :data:`Progress`.
         timeout: seconds to wait for a server's answer.
-        token: bearer token for the server's admin listener; by default the environment's
+        token: bearer token for the server's admin listener; by default the environment variable
             ``RTMON_TOKEN``.
 
     Returns:
-        The files' paths.
+        The paths of the files.
 
     Raises:
         FeedError: the server did not answer in time.

@@ -1,4 +1,4 @@
-"""Files of one table: CSV, JSON lines and Parquet, written batch by batch."""
+"""File formats for an exported table: CSV, JSON lines and Parquet, written batch by batch."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["FORMATS", "Append", "Format"]
 Format = Literal["csv", "json", "parquet"]
 
 Append = Callable[[Sequence[Any]], None]
-"""Writes a batch of records."""
+"""Function that writes a batch of records to an open file."""
 
 ROW_GROUP = 20_000
-"""Rows of a Parquet file that are encoded, and compressed, together."""
+"""Minimum number of rows that are encoded and compressed together in a Parquet file."""
 
 _ARROW = {
     "Int64": "int64",
@@ -38,7 +38,7 @@ _ARROW = {
 
 @contextlib.contextmanager
 def csv_file(folder: Path, table: str) -> Iterator[Append]:
-    """Write ``TABLE.csv``: see :mod:`rtmon.metrics.csv_text`."""
+    """Open ``TABLE.csv`` for writing; its form is that of :mod:`rtmon.metrics.csv_text`."""
     with writing(folder / f"{table}.csv") as file:
         file.write(csv_text.header(table))
 
@@ -50,7 +50,7 @@ def csv_file(folder: Path, table: str) -> Iterator[Append]:
 
 @contextlib.contextmanager
 def json_file(folder: Path, table: str) -> Iterator[Append]:
-    """Write ``TABLE.jsonl``: an object a line; times are Unix seconds, null is null."""
+    """Open ``TABLE.jsonl`` for writing: one JSON object per line, with times in Unix seconds."""
     names = [column.name for column in TABLES[table]]
     encode = msgspec.json.Encoder().encode
     with writing(folder / f"{table}.jsonl") as file:
@@ -65,7 +65,7 @@ def json_file(folder: Path, table: str) -> Iterator[Append]:
 
 @contextlib.contextmanager
 def parquet_file(folder: Path, table: str) -> Iterator[Append]:
-    """Write ``TABLE.parquet``: the dtypes of the columns, times as UTC timestamps in µs.
+    """Open ``TABLE.parquet`` for writing: dtypes as in the columns, times as UTC timestamps in µs.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -85,7 +85,7 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
     }
     columns = TABLES[table]
     schema = pa.schema([(c.name, types[_ARROW[c.dtype]]) for c in columns])
-    # A dictionary of numbers, or of texts that hardly repeat, takes time and saves nothing.
+    # A dictionary is used only for texts that repeat. For others it takes time and saves nothing.
     repeated = [column.name for column in columns if column.kind == "text"]
     held: dict[str, list[Any]] = {column.name: [] for column in columns}
     with (
@@ -118,7 +118,7 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
 
 
 def _columns(records: Sequence[Any], names: tuple[str, ...]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield the values of each column of some records; those of named tuples take less time."""
+    """Yield the name and the values of each column; fast if the records are named tuples."""
     if not records:
         return
     stored: dict[str, Sequence[Any]] = {}
@@ -134,11 +134,12 @@ FORMATS: Mapping[str, Callable[[Path, str], contextlib.AbstractContextManager[Ap
     "json": json_file,
     "parquet": parquet_file,
 }
-"""Format → opens the file of a table in a folder; it appears only when it is whole."""
+"""Format → function that opens the file of a table in a folder. A file gets its name when it is
+complete."""
 
 SUFFIXES: Mapping[str, str] = {"csv": ".csv", "json": ".jsonl", "parquet": ".parquet"}
 
 
 def path_of(folder: str | os.PathLike[str], table: str, form: str) -> Path:
-    """Return the file that a format writes for a table."""
+    """Return the path of the file that a format writes for a table."""
     return Path(folder) / f"{table}{SUFFIXES[form]}"

@@ -1,4 +1,4 @@
-"""The tables of a source, in batches of records."""
+"""Read the tables of a Monitor, server or recording, in batches of records, for export."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ..recording.query_reader import QueryReader
 __all__ = ["EXPORTED", "Range", "batches", "checked_tables"]
 
 EXPORTED = ("samples", "connections", "events", "channels", "socketio")
-"""Tables that can be exported."""
+"""Names of the tables that can be exported."""
 
 BATCH = 500
-"""Maximum number of a recording's records in memory. So few are freed before the garbage collector
-scans them: with thousands it takes a fifth of an export's time."""
+"""Maximum number of a recording's records in a batch. The records are freed before the garbage
+collector scans them. With batches of thousands, scans take a fifth of an export's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """The exported part of each table.
+    """The part of each table that is exported.
 
     Attributes:
-        since: begin, Unix seconds; None for all there is.
-        until: end, Unix seconds; None for all there is.
-        every: ticks of each row of the samples table; None for the finest that reaches back to
-            ``since``.
-        redaction: redaction of texts.
+        since: begin of the range in Unix seconds; None for no limit.
+        until: end of the range in Unix seconds; None for no limit.
+        every: number of ticks that each row of the samples table covers; None for the smallest
+            number whose rows reach back to ``since``.
+        redaction: which texts to redact.
     """
 
     since: float | None
@@ -42,10 +42,10 @@ class Range:
 
 
 def checked_tables(tables: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the requested tables; all of them if none is named.
+    """Return the names of the tables to export: all tables if ``tables`` is empty.
 
     Raises:
-        OptionError: there is no such table.
+        OptionError: there is no table of a given name.
     """
     for table in tables:
         if table not in EXPORTED:
@@ -54,12 +54,12 @@ def checked_tables(tables: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def batches(feed: Feed, table: str, part: Range) -> Iterator[list[Any]]:
-    """Yield the records of a table, oldest first, some at a time.
+    """Yield the records of a table in batches, the oldest first.
 
     May be called on any thread.
 
     Raises:
-        OptionError: the source does not have samples of so many ticks.
+        OptionError: the source has no samples that cover this number of ticks.
     """
     if isinstance(feed, RecordingFeed):
         found = _recorded(feed.reader, table, part)
@@ -78,7 +78,7 @@ def _redacted(table: str, records: list[Any], redaction: Redaction) -> list[Any]
 
 
 def _whole(kind: Any, record: Any) -> Any:
-    """Make a full record of one with only the columns of a recording."""
+    """Convert a record that has only the columns of a recording to a full record."""
     return record if isinstance(record, kind) else kind(**record._asdict())
 
 
@@ -93,7 +93,7 @@ def _in_memory(feed: Feed, table: str, part: Range) -> list[Any]:
     if table == "events":
         return [event for event in feed.events() if _within(part, event.time, event.time)]
     if table == "connections":
-        # As monitor.connections() has them: the open ones, then the closed ones.
+        # The same order as monitor.connections(): open connections first, then closed ones.
         query = ConnectionQuery(state=None, sort="state", descending=True)
         rows = feed.connections(query).rows
         return [row for row in rows if _within(part, row.opened, row.closed)]

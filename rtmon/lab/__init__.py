@@ -1,1 +1,1 @@
-"""Tools to put a server under load and to break its network."""
+"""Tools that put a WebSocket server under load and inject network faults."""

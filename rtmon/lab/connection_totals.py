@@ -1,4 +1,4 @@
-"""The connections of a load: the open ones, and the counts of those that have ended."""
+"""Keep a load's open connections, and the summed counts of the connections that have ended."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .simulated_user import SimulatedUser
 __all__ = ["ConnectionTotals"]
 
 _REMEMBERED = 10_000
-"""Maximum number of ended connections reported one by one; the totals include all."""
+"""Maximum number of ended connections reported one by one. The totals include all of them."""
 
 
 class ConnectionTotals:
-    """The connected users, and the sums of their connections' counts.
+    """The open connections of simulated users, and the summed counts of all connections.
 
     Args:
-        tally: where arrivals and losses are counted.
+        tally: the counters to which new and lost connections are added.
 
     Attributes:
-        open: the open connections, with the user of each.
+        open: open connection → its user.
     """
 
     def __init__(self, tally: UserCounts) -> None:
@@ -33,7 +33,7 @@ class ConnectionTotals:
         self._close_codes: dict[int, int] = {}
 
     def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
-        """Add the connection of a user; if it ends before the user leaves, it counts as lost."""
+        """Add a user's connection. A connection that ends before the user leaves is lost."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
@@ -41,11 +41,11 @@ class ConnectionTotals:
     async def leave(
         self, connection: SimulatedConnection, how: str, *, within: float = CLOSE_TIMEOUT
     ) -> None:
-        """End a user's connection; nothing happens if it has ended.
+        """End a user's connection. Does nothing if the connection has ended.
 
         Args:
-            connection: of the user.
-            how: as for :meth:`SimulatedConnection.leave`.
+            connection: the connection to end.
+            how: the kind of close, see :meth:`SimulatedConnection.leave`.
             within: seconds to wait for the server's close frame.
         """
         user = self.open.pop(connection, None)
@@ -72,11 +72,11 @@ class ConnectionTotals:
         self._close_codes[code] = self._close_codes.get(code, 0) + 1
 
     def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
-        """Return all counts so far.
+        """Return the counts of all connections so far.
 
         Args:
-            url: of the server.
-            elapsed: seconds since the start.
+            url: URL of the server.
+            elapsed: seconds since the load was started.
             quiet: True if every message in flight has been delivered.
         """
         now = [connection.report() for connection in self.open]

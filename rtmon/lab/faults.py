@@ -6,7 +6,7 @@
         client = await connect(proxy.url)
         proxy.latency = 0.2                     # seconds, each way
         proxy.set("down", bandwidth=10_000)     # bytes a second, from the server only
-        proxy.freeze("up")                      # nothing passes, connections stay open
+        proxy.freeze("up")                      # no byte passes, connections stay open
         proxy.links[0].cut()                    # one connection; proxy.cut() is all
 
 In a notebook a proxy shows itself as sliders and buttons. As a fixture for pytest::
@@ -39,35 +39,37 @@ _BACKLOG = 4096
 """Backlog of the listening socket, large enough for a reconnect storm."""
 
 _REMEMBERED = 100_000
-"""Number of latest arrivals whose times are kept."""
+"""Number of the latest connection attempts whose times are kept."""
 
 
 class FaultProxy(Faults, Startable):
     """A TCP proxy that passes bytes between clients and a server, and injects network faults.
 
-    Faults set on the proxy apply to all connections, open and future; faults set on one of
-    :attr:`links` apply to that connection. The kernel accepts a connection to the proxy at once:
-    latency applies from the first byte on. Runs with the same seed have the same random faults
-    on each connection.
+    Faults set on the proxy apply to all its connections, also to later ones. Faults set on one of
+    :attr:`links` apply to that connection only. The kernel accepts a connection to the proxy at
+    once, so latency begins with the first byte. Two runs with the same seed have the same random
+    faults on each connection.
 
     Args:
-        upstream: the server: an object with a ``url``, such as what ``rtmon.serve`` returns, or
-            the URL itself. ``wss://`` is passed through, encrypted as it is.
+        upstream: the server: its URL, or an object with a ``url``, such as the result of
+            ``rtmon.serve``. The proxy passes the TLS bytes of ``wss://`` on without decryption.
         host: the interface to listen on.
         port: the port to listen on; any that is free by default.
-        buffer: bytes that the kernel buffers for each socket of the proxy. Small buffers make a
-            frozen link felt sooner: they also have the kernels at the ends buffer some ten times
-            as much, and not megabytes. By default the kernel decides.
+        buffer: size of the kernel's buffers for each socket of the proxy, in bytes. With small
+            buffers, the sender notices a frozen link sooner: the kernels of client and server
+            then also buffer only about ten times this size instead of megabytes. By default the
+            kernel decides.
         connections: maximum number of connections; further ones are refused.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Attributes:
         refusing: True to reset new connections at once.
-        accepted: connections so far, refused ones too.
-        refused: connections reset at once, because of :attr:`refusing`, of the bound, or because
-            the server could not be reached.
+        accepted: number of connections so far, including refused ones.
+        refused: number of connections that were reset at once, because of :attr:`refusing`,
+            because ``connections`` were open, or because the server could not be reached.
         stopped: set once the proxy has stopped listening.
-        arrivals: times of the latest connections, refused ones too, in seconds of the loop's clock.
+        arrivals: times of the latest connections, including refused ones, on the event loop's
+            clock.
 
     Raises:
         OptionError: an argument is wrong.
@@ -111,7 +113,7 @@ class FaultProxy(Faults, Startable):
         """Start listening.
 
         Raises:
-            PortInUse: another process listens there.
+            PortInUse: another process listens on this port.
             OSError: the address cannot be bound.
         """
         if self._server is not None:
@@ -139,7 +141,7 @@ class FaultProxy(Faults, Startable):
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Cut all connections and stop listening; idempotent."""
+        """Cut all connections and stop listening. May be called twice."""
         server = self._server
         if server is None:
             return
@@ -168,19 +170,19 @@ class FaultProxy(Faults, Startable):
 
     @property
     def port(self) -> int:
-        """The port the proxy listens on."""
+        """The port that the proxy listens on."""
         return self._port
 
     @property
     def url(self) -> str:
-        """The URL for clients: the server's, with the proxy's host and port."""
+        """The URL for clients: the server's URL with the host and port of the proxy."""
         parts = urlsplit(self._upstream)
         host = f"[{self._host}]" if ":" in self._host else self._host
         return parts._replace(netloc=f"{host}:{self._port}").geturl()
 
     @property
     def links(self) -> list[ProxiedConnection]:
-        """The open connections, the oldest first."""
+        """The open connections through the proxy, oldest first."""
         return [link for link in self._links if link.open]
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
@@ -207,7 +209,7 @@ class FaultProxy(Faults, Startable):
 
     def _ipython_display_(self) -> None:
         from ..display import show
-        from .views.proxy_picture import ProxyPicture
+        from .views.fault_proxy_controls import ProxyPicture
 
         show(ProxyPicture(self))
 
@@ -260,10 +262,10 @@ class FaultProxy(Faults, Startable):
 
 
 def _target(url: str) -> tuple[str, int]:
-    """Return host and port of a URL.
+    """Return the host and port of a server's URL.
 
     Raises:
-        OptionError: it has none.
+        OptionError: the URL has no host or port.
     """
     parts = urlsplit(url)
     with contextlib.suppress(ValueError):

@@ -1,21 +1,21 @@
 """Simulated users: plain `websockets` clients over real sockets, against any WebSocket server.
 
-The one call::
+The whole in one call::
 
     report = await run_load(url, LoadOptions(users=50, rate=2.0, duration=10.0))
 
 1. Users connect over ``ramp`` seconds, send messages, disconnect and reconnect.
-2. After ``duration``, or when ``stop`` is set, they stop doing so.
+2. After ``duration``, or when ``stop`` is set, users send no more messages.
 3. When every message in flight has been delivered, ``on_quiet`` is called with the report. The
    connections are still open, and the server's counters must equal the report.
-4. When ``release`` is set (at once without one), they close with 1000; the report after that is
-   returned. ``report.as_dict()`` is ready for ``json.dumps``.
+4. When ``release`` is set (at once if it is None), users close their connections with code 1000,
+   and the final report is returned. ``json.dumps(report.as_dict())`` encodes it.
 
 Failed attempts to connect are repeated, and counted in ``report.failed``. Each message
-carries a mark by which its sender knows it when it comes back, from a server that echoes or from a
-hub: that is its latency.
+carries a mark, by which its sender recognizes the message when an echo server or a hub sends it
+back. The time until then is the message's latency.
 
-:class:`Load` is the same in steps, for notebooks and tests.
+:class:`Load` does the same in separate steps, for notebooks and tests.
 """
 
 from __future__ import annotations
@@ -38,33 +38,35 @@ from .user_schedule import LoadOptions, Visit, due, visits
 __all__ = ["ConnectionReport", "Load", "LoadOptions", "LoadReport", "Second", "Totals", "run_load"]
 
 _SETTLE = 0.25
-"""Seconds between two checks for quiet; a hub batches joins for 0.1 s."""
+"""Seconds between two checks that no message is in flight. A hub batches joins for 0.1 s."""
 
 _RETRY = Backoff(base=0.5, max=5.0)
 """Backoff of a user after a refused or failed connection."""
 
 _PATIENCE = 5.0
-"""Seconds that users have to finish when the load is closed."""
+"""Maximum seconds to wait for users to finish when the load is closed."""
 
 _WORDS = 200
 """Maximum number of characters of an error description."""
 
 _ANSWER = 10.0
-"""Seconds that a user of a closed loop waits for an answer before it sends the next message."""
+"""Seconds that a user with ``loop="closed"`` waits for an answer before the next message."""
 
 _TICK = 1.0
-"""Seconds of one row of the report."""
+"""Seconds that one row of the report covers."""
 
 
 class Load:
-    """A load in steps: ``async with Load(url, options) as load: … await load.quiet()``.
+    """Simulated users that run until they are stopped, for notebooks and tests.
+
+    Example: ``async with Load(url, options) as load: … await load.quiet()``.
 
     Args:
-        url: of the WebSocket server.
-        options: what the users do.
+        url: URL of the WebSocket server.
+        options: number and behaviour of the simulated users.
 
     Attributes:
-        tally: the running counts.
+        tally: the counters of all users.
     """
 
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
@@ -93,22 +95,22 @@ class Load:
         await self.close()
 
     def stop(self) -> None:
-        """Stop messages, arrivals and departures; connections stay open."""
+        """Make users stop sending, connecting and disconnecting; open connections stay open."""
         self._stopped = True
         for user in self._users:
             user.wake()
 
     async def quiet(self, *, within: float = 60.0) -> bool:
-        """Stop messages, arrivals and departures, and wait until all messages are delivered.
+        """Make users stop sending, connecting and disconnecting; wait for all messages in flight.
 
-        Each connection makes a round trip behind all messages sent before. The load is quiet when
-        no user received anything else between two such rounds.
+        Each connection makes a round trip, which the server answers after all messages sent before.
+        All messages are delivered when no user received a message between two such round trips.
 
         Args:
-            within: seconds to wait at most.
+            within: maximum time to wait, in seconds.
 
         Returns:
-            True if it became quiet.
+            True if all messages were delivered within that time.
         """
         self.stop()
         last = -1
@@ -129,14 +131,15 @@ class Load:
         return self._quiet
 
     def report(self) -> LoadReport:
-        """Return what the users have counted so far."""
+        """Return the counts of all simulated users so far."""
         return self._ledger.report(self.url, elapsed=self._elapsed(), quiet=self._quiet)
 
     async def close(self, *, within: float = CLOSE_TIMEOUT) -> None:
-        """End all connections with 1000; idempotent.
+        """Close all connections with close code 1000. May be called twice.
 
         Args:
-            within: seconds that the server has to answer that; then they are aborted.
+            within: seconds to wait for the server's close frames. Connections that are still open
+                after this time are aborted.
         """
         self.stop()
         for user in self._users:
@@ -154,7 +157,7 @@ class Load:
             await asyncio.wait([self._ticking])
 
     def _elapsed(self) -> float:
-        """Return seconds since the start, up to the last tick."""
+        """Return the seconds from the start of the load to its last tick."""
         if self._ended_at is not None:
             return self._ended_at
         return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
@@ -173,7 +176,7 @@ class Load:
             self._ended_at = now
 
     async def _live(self, user: SimulatedUser) -> None:
-        """Run one user until the load stops; an open connection stays open."""
+        """Run one user until the load stops; the user's open connection stays open."""
         for visit in visits(self.options, user.number):
             if not self._stopped:
                 await user.pause(visit.after)
@@ -186,7 +189,7 @@ class Load:
                 await self._ledger.leave(connection, "abort" if storming else visit.leaving)
 
     async def _arrive(self, user: SimulatedUser) -> SimulatedConnection | None:
-        """Connect, with retries; return None if all users are stopped before."""
+        """Connect a user, with retries; return None if the load stops before it is connected."""
         rng = random.Random(user.name)
         failures = 0
         while not self._stopped:
@@ -210,7 +213,7 @@ class Load:
     async def _speak(
         self, connection: SimulatedConnection, user: SimulatedUser, visit: Visit
     ) -> bool:
-        """Send due messages until the visit ends, the connection is lost, or all are stopped.
+        """Send a user's messages until its visit ends, its connection is lost or the load stops.
 
         Returns:
             True if a reconnect storm has ended the visit.
@@ -242,7 +245,7 @@ class Load:
         return until == storm and not self._stopped and not connection.ended
 
     async def _answer(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
-        """Wait until all messages of a user have come back, with a timeout."""
+        """Wait until the server has sent back all messages of a user, or until a timeout."""
         patience = self._elapsed() + _ANSWER
         user.expecting = True
         while user.waiting and not self._stopped and not connection.ended:
@@ -255,7 +258,10 @@ class Load:
 
 
 def _in_words(problem: BaseException) -> str:
-    """Describe an error in one line; part of it may be text of the server."""
+    """Describe a failed attempt to connect in one line, without control characters.
+
+    The error may contain text that the server has sent.
+    """
     text = " ".join(str(problem).split()) or type(problem).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
 
@@ -268,14 +274,16 @@ async def run_load(
     on_quiet: Callable[[LoadReport], None] | None = None,
     release: asyncio.Event | None = None,
 ) -> LoadReport:
-    """Simulate users; see the top of this module.
+    """Run simulated users against a WebSocket server, and return their counts.
+
+    The module's docstring describes the phases of a run.
 
     Args:
-        url: of the WebSocket server.
-        options: what the users do.
+        url: URL of the WebSocket server.
+        options: number and behaviour of the simulated users.
         stop: set to stop before the duration is over.
         on_quiet: called with the report when all users have stopped and all messages are delivered.
-        release: the connections stay open until it is set.
+        release: an event that, if given, delays closing the connections until it is set.
 
     Returns:
         The report after all connections are closed.

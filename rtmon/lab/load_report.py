@@ -11,20 +11,20 @@ from ..metrics.histogram import EMPTY, Histogram, HistogramRecorder
 __all__ = ["ConnectionReport", "LoadReport", "Second", "Totals", "UserCounts"]
 
 _SECONDS = 7_200
-"""Seconds kept one by one; older ones are in the totals only."""
+"""Number of latest seconds with rows of their own; older seconds are in the totals only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionReport:
-    """Counts of one connection.
+    """Counts of one simulated user's connection.
 
     Attributes:
-        name: of the user; a hub's server shows it as the connection's name.
-        local: this end's address, which is the server's ``remote``.
-        messages_out, messages_in: whole messages.
-        bytes_out, bytes_in: their payload.
-        open: whether it is open.
-        close_code: how it ended, None while it is open.
+        name: name of the user; a hub shows it as the connection's name.
+        local: the client's address, which the server reports as ``remote``.
+        messages_out, messages_in: number of whole messages sent and received.
+        bytes_out, bytes_in: payload bytes of these messages.
+        open: True while the connection is open.
+        close_code: the close code; None while the connection is open.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ConnectionReport:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over connections; bytes are application payload."""
+    """Messages and payload bytes, summed over several connections."""
 
     messages_out: int = 0
     bytes_out: int = 0
@@ -47,28 +47,28 @@ class Totals:
     bytes_in: int = 0
 
     def add(self, report: ConnectionReport) -> None:
-        """Add a connection's counts."""
+        """Add the counts of one connection to the sums."""
         for name in (entry.name for entry in fields(self)):
             setattr(self, name, getattr(self, name) + getattr(report, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """Counts of about one second.
+    """Counts of a load during about one second.
 
     Attributes:
-        time: seconds since the start, at its end.
-        elapsed: its length in seconds.
-        open: connections open at its end.
+        time: end of this period, in seconds since the start of the load.
+        elapsed: length of this period in seconds.
+        open: connections open at the end of this period.
         asked: messages that were due.
         sent: messages sent.
-        answered: messages that came back to their sender.
-        received: messages received, by all users.
-        connected, failed, lost: connections made, attempts that failed, connections that ended
-            against the user's will.
-        errors: ``error`` messages of a hub.
-        latency: from when a message was due until it came back.
-        late: from when a message was due until it was sent: lateness of the load generator.
+        answered: messages that the server has sent back to their sender.
+        received: messages received by all users.
+        connected, failed, lost: connections made, failed attempts to connect, and connections that
+            ended although the user had not left.
+        errors: ``error`` messages received from a hub.
+        latency: times from when a message was due until its sender received it again.
+        late: times from when a message was due until it was sent: the delay of the load generator.
     """
 
     time: float
@@ -93,12 +93,12 @@ _COUNTS = (
 
 
 class UserCounts:
-    """Running counts, in total and per second.
+    """Counts of all users while a load runs, in total and per second.
 
     Attributes:
-        latency, late: of the present second; see :class:`Second`.
+        latency, late: durations of the current second; see :class:`Second`.
         seconds: the latest finished seconds.
-        problem: the error of the last failed attempt to connect, in words; empty if none failed.
+        problem: text of the error of the last failed attempt to connect; empty if none failed.
     """
 
     asked: int
@@ -122,11 +122,17 @@ class UserCounts:
         self._latency = self._late = EMPTY
 
     def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
-        """Return the counts that are fields of a record class."""
+        """Return the counters that are also fields of the given record class, by name."""
         return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
 
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
-        """Finish a second, with the number of open connections."""
+        """Store the counts of the present second, and begin the next one.
+
+        Args:
+            time: seconds since the start of the load.
+            elapsed: length of the second that ends now, in seconds.
+            there: number of open connections.
+        """
         counts = self.counts(Second)
         increase = {name: count - self._before[name] for name, count in counts.items()}
         self._before = counts
@@ -138,7 +144,7 @@ class UserCounts:
         )
 
     def histograms(self) -> tuple[Histogram, Histogram]:
-        """Return latency and lateness since the start."""
+        """Return the histograms of latency and lateness since the start, in this order."""
         return (
             Histogram.merged((self._latency, self.latency.peek())),
             Histogram.merged((self._late, self.late.peek())),
@@ -156,23 +162,23 @@ class LoadReport:
         open: connections open.
         connected: connections made so far.
         failed: attempts to connect that failed.
-        problem: the error of the last of these, in words; empty if there was none.
-        lost: connections that ended against the user's will.
-        aborted: connections that users ended without a close frame: what the server sent last
-            may never have arrived, so the totals are exact only where this is 0.
-        asked: messages that were due, up to when the users stopped.
-        sent: of these, messages sent.
-        answered: of these, messages that came back to their sender.
-        unanswered: messages sent that did not come back, and no longer can.
-        errors: ``error`` messages that a hub sent.
-        latency: from when a message was due until it came back to its sender.
-        late: from when a message was due until it was sent. Where this is not small, the users'
-            own process was too slow, or the server takes messages too slowly.
-        totals: over all connections.
-        totals_open: over the connections open now.
-        close_codes: close code → ended connections.
-        seconds: the latest two hours, second by second.
-        connections: each open one, then the latest of the ended ones.
+        problem: text of the error of the last failed attempt; empty if none failed.
+        lost: connections that ended although the user had not left.
+        aborted: connections that users ended without a close frame. The server's last messages on
+            such a connection may not have arrived, so the totals are exact only if this is 0.
+        asked: messages that were due to be sent until the users stopped.
+        sent: messages sent.
+        answered: messages that the server has sent back to their sender.
+        unanswered: messages sent that the server did not send back before the connection ended.
+        errors: ``error`` messages received from a hub.
+        latency: times from when a message was due until its sender received it again.
+        late: times from when a message was due until it was sent. Long times mean that the load
+            generator's process was too slow, or that the server reads messages too slowly.
+        totals: sums over all connections.
+        totals_open: sums over the connections that are open now.
+        close_codes: close code → number of ended connections.
+        seconds: one row for each of the latest 7,200 seconds.
+        connections: counts of each open connection, then of the latest ended connections.
     """
 
     url: str
@@ -200,8 +206,8 @@ class LoadReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain lists and dictionaries.
 
-        Of a histogram these are ``count``, quantiles in seconds (null if nothing was recorded),
-        and ``buckets``, its sparse form, which :meth:`Histogram.parse` reads.
+        A histogram becomes a dictionary with ``count``, quantiles in seconds (None if no duration
+        was recorded) and ``buckets``, its sparse form, which :meth:`Histogram.parse` reads.
         """
         plain = {name: getattr(self, name) for name in self.__slots__}
         for name in ("totals", "totals_open"):

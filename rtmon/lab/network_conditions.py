@@ -1,4 +1,4 @@
-"""Network faults of one direction of a connection, for one connection or all of a proxy's."""
+"""Network faults that a fault proxy can inject, such as latency, a bandwidth limit or a cut."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """Return the single directions that a direction stands for.
+    """Return ``("up", "down")`` for ``"both"``, else a tuple of the one direction.
 
     Raises:
-        OptionError: there is no such direction.
+        OptionError: the direction is not ``"up"``, ``"down"`` or ``"both"``.
     """
     if direction == "both":
         return ("up", "down")
@@ -33,10 +33,11 @@ class Conditions:
 
     Attributes:
         latency: seconds by which every byte is delayed.
-        jitter: seconds added at most, at random and evenly; order is kept, as in TCP.
+        jitter: maximum random delay, in seconds, added to the latency with a uniform
+            distribution. Bytes keep their order, as in TCP.
         bandwidth: bytes per second; None is unlimited.
-        frozen: True if nothing passes, while both connections stay open.
-        cut_after: bytes after which the connection is cut; None never cuts.
+        frozen: True if no bytes pass, while both connections stay open.
+        cut_after: number of bytes after which the connection is cut; None for no cut.
     """
 
     latency: float = 0.0
@@ -46,10 +47,10 @@ class Conditions:
     cut_after: int | None = None
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Change several conditions at once; if one is invalid, none is changed.
+        """Change several conditions at once. If one value is invalid, no condition is changed.
 
         Raises:
-            OptionError: there is no such fault, or its value makes no sense.
+            OptionError: a condition does not exist, or its value is out of range.
         """
         for name, value in changes.items():
             if name not in self.__slots__:
@@ -65,53 +66,53 @@ class Conditions:
 
 
 class Faults(abc.ABC):
-    """Faults that can be injected into one connection, or into all connections of a proxy."""
+    """Methods that inject faults into one connection, or into all connections of a proxy."""
 
     @abc.abstractmethod
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the conditions of a direction; :class:`Conditions` lists them.
+        """Change the network conditions of a direction. :class:`Conditions` lists their names.
 
         Raises:
-            OptionError: there is no such fault, or its value makes no sense.
+            OptionError: a condition does not exist, or its value is out of range.
         """
 
     @abc.abstractmethod
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """Return the conditions of a direction; change them by :meth:`set`."""
+        """Return the network conditions of a direction. To change them, call :meth:`set`."""
 
     @abc.abstractmethod
     def cut(self, *, reset: bool = True) -> None:
-        """End connections without a close frame, and drop bytes under way.
+        """End connections without a close frame, and drop the bytes in transit.
 
         Args:
-            reset: end with a TCP reset, as after a peer's restart; else with the end of the
-                stream, as after a killed process.
+            reset: True to end with a TCP reset (RST), as after a restart of the peer's machine;
+                False to end with the end of the stream (FIN), as after a killed process.
         """
 
     @abc.abstractmethod
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        """Make connections half-open: one end is gone, and the other end does not learn of it.
+        """Make connections half-open: one end's connection ends without notice to the other end.
 
         Args:
-            gone: the end that is gone; its own side is reset.
+            gone: the end whose connection is reset. The other end gets neither FIN nor RST.
         """
 
     def freeze(self, direction: Direction = "both") -> None:
-        """Stop passing bytes: buffers fill up, then the sender blocks."""
+        """Stop passing bytes in a direction. When all buffers are full, the sender blocks."""
         self.set(direction, frozen=True)
 
     def thaw(self, direction: Direction = "both") -> None:
-        """Pass bytes again, the held ones first."""
+        """Pass bytes in a direction again, beginning with the bytes held while frozen."""
         self.set(direction, frozen=False)
 
     @property
     def frozen(self) -> bool:
-        """True if a direction is frozen."""
+        """True if at least one direction is frozen."""
         return any(self.conditions(each).frozen for each in ("up", "down"))
 
     @property
     def latency(self) -> float:
-        """Seconds added in each direction; if the directions differ, upwards."""
+        """Seconds of delay per direction. If the directions differ, the value of ``up``."""
         return self.conditions("up").latency
 
     @latency.setter
@@ -120,7 +121,7 @@ class Faults(abc.ABC):
 
     @property
     def jitter(self) -> float:
-        """Seconds added at random at most, in each direction."""
+        """Maximum random delay per direction, in seconds."""
         return self.conditions("up").jitter
 
     @jitter.setter
@@ -138,7 +139,7 @@ class Faults(abc.ABC):
 
     @property
     def cut_after(self) -> int | None:
-        """Bytes in each direction after which a connection is cut; None never cuts."""
+        """Number of bytes in a direction after which a connection is cut; None never cuts."""
         return self.conditions("up").cut_after
 
     @cut_after.setter

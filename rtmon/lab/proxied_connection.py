@@ -1,4 +1,4 @@
-"""One connection through a :class:`~rtmon.lab.faults.FaultProxy`: two directions, each with faults.
+"""One client's connection through a :class:`~rtmon.lab.faults.FaultProxy`, with its own faults.
 
 ``up`` is from the client to the server, ``down`` from the server to the client.
 """
@@ -20,13 +20,14 @@ __all__ = ["ProxiedConnection"]
 
 
 class ProxiedConnection(Faults):
-    """One connection through the proxy.
+    """One client's connection through a fault proxy.
 
     Attributes:
-        number: sequence number, from 1.
+        number: sequence number of the connection, from 1.
         client: the client's address.
-        remote: the proxy's address on the server's side, which the server reports as ``remote``.
-        open: True until it is cut or ended.
+        remote: the local address of the proxy's socket to the server, which the server reports
+            as ``remote``.
+        open: True until the connection is cut or has ended.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class ProxiedConnection(Faults):
 
     @property
     def under_way(self) -> int:
-        """Bytes waiting in the proxy, both directions together."""
+        """Number of bytes that wait in the proxy, in both directions together."""
         return sum(way.held for way in self._ways.values())
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
@@ -117,7 +118,7 @@ class ProxiedConnection(Faults):
         hang_up(side.transport, reset=True)
 
     def _way_ended(self, sink: Side) -> None:
-        """Handle the end of a direction; the connection ends with the second one."""
+        """Handle the end of one direction. The connection ends when both directions have ended."""
         if all(way.ended for way in self._ways.values()):
             for side in (self._client, self._server):
                 side.transport.close()
@@ -127,7 +128,7 @@ class ProxiedConnection(Faults):
                 sink.transport.write_eof()
 
     def abort(self) -> None:
-        """End the connection, and drop bytes that a receiver does not read."""
+        """End the connection at once, and drop all bytes that wait in the proxy."""
         self._end()
         for side in self._live:
             side.transport.abort()
@@ -135,7 +136,7 @@ class ProxiedConnection(Faults):
     def _lost(self, side: Side, exc: Exception | None) -> None:
         self._live.discard(side)
         if self.open and not (self._swallows and self._live):
-            # A reset of one side resets the other; an orderly close ended both directions before.
+            # A reset on one side resets the other. After a normal close, both have ended.
             self.cut(reset=exc is not None)
         if not self._live:
             self._gone(self)
@@ -147,6 +148,6 @@ class ProxiedConnection(Faults):
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:
-    """Format an address as a Monitor reports it."""
+    """Return a socket address as text, in the form in which a Monitor reports addresses."""
     host, port = transport.get_extra_info(which)[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""One direction of a proxied connection: bytes wait in order until they are due."""
+"""One direction of a connection through the fault proxy: delays bytes, and keeps their order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .network_conditions import Conditions
 __all__ = ["BUFFER", "ProxyDirection", "Side"]
 
 BUFFER = 1 << 20
-"""Maximum number of bytes held in one direction; beyond it, the proxy stops reading."""
+"""Maximum bytes held in one direction. Above this number, the proxy stops reading."""
 
 _SLICE = 0.02
-"""Burst of a bandwidth limit, in seconds of that bandwidth."""
+"""Size of a write under a bandwidth limit, as the number of seconds that it takes to send."""
 
 
 class Side(asyncio.Protocol):
-    """One of the two sockets of a proxied connection; forwards what it receives.
+    """One of the two sockets of a proxied connection, which passes received bytes to a direction.
 
     Attributes:
-        transport: its socket; set once it is connected.
+        transport: the transport of this socket; set once the socket is connected.
     """
 
     transport: asyncio.Transport
@@ -31,9 +31,9 @@ class Side(asyncio.Protocol):
     def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
         self._connected = connected
         self.out: ProxyDirection | None = None
-        """The direction that takes the bytes read here."""
+        """The direction that forwards the bytes received from this socket."""
         self.into: ProxyDirection | None = None
-        """The direction that writes its bytes here."""
+        """The direction that writes its bytes to this socket."""
         self.on_lost: Callable[[Side, Exception | None], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,21 +67,21 @@ class Side(asyncio.Protocol):
 
 
 class ProxyDirection:
-    """One direction: take bytes from one side, and write them to the other when they are due.
+    """Forwards bytes from one socket to the other, delayed by the network conditions.
 
     Args:
-        source: where bytes come from.
-        sink: where they go.
-        conditions: its network conditions, which may change.
-        rng: random numbers for the jitter.
+        source: the socket that the bytes are received from.
+        sink: the socket that the bytes are written to.
+        conditions: the network conditions of this direction, which may change at any time.
+        rng: generator of the random numbers for the jitter.
         on_end: called when the sender has ended its stream and all its bytes have been written.
-        on_cut: called after ``conditions.cut_after`` bytes.
+        on_cut: called when ``conditions.cut_after`` bytes have been written.
 
     Attributes:
-        blocked: True while the sink accepts no data.
-        ended: True once ``on_end`` was called.
-        passed: bytes written so far.
-        held: bytes that wait to be written.
+        blocked: True while the buffer of the sink is full.
+        ended: True after ``on_end`` was called.
+        passed: number of bytes written so far.
+        held: number of bytes that wait to be written.
     """
 
     def __init__(
@@ -110,25 +110,25 @@ class ProxyDirection:
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, data: bytes) -> None:
-        """Take bytes from the sender."""
+        """Queue bytes that the source has received."""
         self._waiting.append((self._loop.time(), self._rng.random(), data))
         self.held += len(data)
         self.turn()
 
     def end(self) -> None:
-        """End the stream of the receiver, behind all bytes sent before."""
+        """End the stream to the receiver after all queued bytes have been written."""
         self._over = True
         self.turn()
 
     def stop(self) -> None:
-        """Stop passing bytes for good."""
+        """Stop forwarding bytes permanently."""
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
         self.held = 0
 
     def turn(self) -> None:
-        """Write what is due, and schedule the next turn."""
+        """Write all bytes that are due, and schedule the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,19 +147,19 @@ class ProxyDirection:
         self._read_on()
 
     def _next(self, now: float) -> tuple[float, int]:
-        """Return when the next piece is due, and how many bytes it has."""
+        """Return the due time and the size, in bytes, of the next write."""
         arrived, chance, data = self._waiting[0]
         due = arrived + self.conditions.latency + self.conditions.jitter * chance
         bandwidth = self.conditions.bandwidth
         if bandwidth is None:
             return due, len(data)
         size = min(len(data), max(1, int(bandwidth * _SLICE)))
-        # An idle direction, or one with more bandwidth now, starts without a delay.
+        # After an idle time, or when the bandwidth has been raised, bytes are sent without a delay.
         begin = max(due, min(self._free, now))
         return begin + size / bandwidth, size
 
     def _give(self, size: int) -> bool:
-        """Write a piece; return True if that cut the connection."""
+        """Write ``size`` queued bytes. Return True if ``cut_after`` has cut the connection."""
         arrived, chance, data = self._waiting.popleft()
         if size < len(data):
             self._waiting.appendleft((arrived, chance, data[size:]))
@@ -177,7 +177,7 @@ class ProxyDirection:
         return False
 
     def _read_on(self) -> None:
-        """Read from the sender, unless frozen or too much is under way."""
+        """Resume reading from the source, unless frozen or :data:`BUFFER` bytes are held."""
         transport = self._source.transport
         if transport.is_closing() or self._over:
             return

@@ -22,7 +22,7 @@ __all__ = ["CLOSE_TIMEOUT", "Hear", "SimulatedConnection"]
 
 
 _OPEN_TIMEOUT = 30.0
-"""Timeout of a handshake in seconds; in a storm of thousands the last one waits for a while."""
+"""Timeout of a handshake in seconds. It is long, because thousands may connect at once."""
 
 _PING_INTERVAL = 20.0
 """Seconds between two pings, as in ``websockets``."""
@@ -31,7 +31,7 @@ CLOSE_TIMEOUT = 10.0
 """Seconds to wait for the server's close frame, as in ``websockets``."""
 
 _PAUSE = 0.1
-"""Seconds until a ``ping`` that the server refused is sent again."""
+"""Seconds until a ``ping`` message that the server refused is sent again."""
 
 
 Hear = Callable[[bytes], None]
@@ -39,10 +39,10 @@ Hear = Callable[[bytes], None]
 
 
 class _Socket(ClientConnection):
-    """Counts the bytes received on the wire.
+    """A ``websockets`` client connection that counts the bytes received on the wire.
 
     Attributes:
-        wire_in: bytes received, with handshake and frame headers, without TLS.
+        wire_in: bytes received, including the handshake and frame headers, without TLS.
     """
 
     wire_in = 0
@@ -53,11 +53,11 @@ class _Socket(ClientConnection):
 
 
 class SimulatedConnection:
-    """A connection with a reader task, so that every received message is counted.
+    """A simulated user's connection, with a reader task that counts every received message.
 
     Attributes:
         messages_out, messages_in: whole messages.
-        bytes_out, bytes_in: their payload.
+        bytes_out, bytes_in: payload bytes of these messages.
         heard: messages received, except answers to :meth:`round_trip`.
         lost: set when the connection has ended.
     """
@@ -91,12 +91,12 @@ class SimulatedConnection:
         buffer: int | None = None,
         keepalive: bool = True,
     ) -> Self:
-        """Connect.
+        """Connect a simulated user to a server.
 
         Args:
-            url: of the server.
-            name: what the user calls itself.
-            hear: called with each message.
+            url: URL of the server.
+            name: name of the user, which a hub shows.
+            hear: called with each received message.
             compression: whether to offer permessage-deflate.
             buffer: size of the kernel's receive buffer in bytes; None for its default.
             keepalive: True to send pings, and to close if they are not answered. A client that
@@ -126,7 +126,7 @@ class SimulatedConnection:
 
     @property
     def cut_off(self) -> bool:
-        """True once TCP has ended, even if the paused reader has not noticed."""
+        """True once the TCP connection has ended, even if the reader is paused before the end."""
         return self.ended or has_ended(self._socket.transport.get_extra_info("socket"))
 
     @property
@@ -145,7 +145,7 @@ class SimulatedConnection:
 
     @property
     def pace(self) -> float:
-        """Seconds that the reader waits after each message; 0 never waits."""
+        """Seconds that the reader pauses after each message; 0 for no pause."""
         return self._pace
 
     @pace.setter
@@ -154,7 +154,7 @@ class SimulatedConnection:
         self._paced.set()
 
     async def _rest(self) -> None:
-        """Wait for the pace, which may change while waiting."""
+        """Pause for :attr:`pace` seconds, also if the value changes during the pause."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while (rest := began + self._pace - clock()) > 0:
@@ -164,13 +164,13 @@ class SimulatedConnection:
                     await self._paced.wait()
 
     def on_end(self, callback: Callable[[SimulatedConnection], None]) -> None:
-        """Register a callback for the end of the connection; called at once if it has ended."""
+        """Call a function when the connection ends, or at once if the connection has ended."""
         self._on_end = callback
         if self.ended:
             callback(self)
 
     def report(self) -> ConnectionReport:
-        """Return the counts so far."""
+        """Return the counts of this connection so far."""
         return ConnectionReport(
             name=self._name,
             local=self._local,
@@ -183,11 +183,11 @@ class SimulatedConnection:
         )
 
     async def say(self, kind: Kind, text: str, place: str) -> None:
-        """Send a message; nothing happens if the connection has ended.
+        """Send a message. Does nothing if the connection has ended.
 
         Args:
             kind: the kind of message.
-            text: its text.
+            text: the message's text.
             place: the room or channel to send it to.
         """
         if kind == "chat":
@@ -200,23 +200,23 @@ class SimulatedConnection:
             await self._put(text.encode(), text=kind == "text")
 
     async def send(self, kind: str, **payload: Any) -> None:
-        """Send a message of the hub's protocol; nothing happens if the connection has ended."""
+        """Send a message of the hub's protocol. Does nothing if the connection has ended."""
         await self._send({"type": kind, "payload": payload})
 
     async def knock(self) -> None:
-        """Send an unsolicited pong (RFC 6455, 5.5.3), which needs no answer from a paused reader.
+        """Send an unsolicited pong (RFC 6455, 5.5.3) to find out whether the connection is alive.
 
-        If the server has ended the connection, its system answers by a reset, and
-        :attr:`cut_off` becomes true.
+        If the server has ended the connection, the server's kernel answers with a TCP reset, and
+        :attr:`cut_off` becomes True.
         """
         with contextlib.suppress(ConnectionClosed):
             await self._socket.pong()
 
     async def round_trip(self) -> None:
-        """Make a round trip behind everything sent before.
+        """Return after the server has handled all messages that this connection sent before.
 
-        A hub gets a ``ping`` message, which it handles in order; another server a ping frame, the
-        only message that it is sure to answer.
+        Send a ``ping`` message to a hub, which handles messages in order. Send a ping frame to
+        any other server, because every server answers ping frames.
         """
         if not self._hub:
             try:
@@ -228,11 +228,11 @@ class SimulatedConnection:
         while not answered and not self.ended:
             answered = await self._ask()
             if not answered:
-                # The hub's rate limit is exceeded by the messages before: wait.
+                # The hub refused the ping, since the user has reached its rate limit: wait.
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self) -> bool:
-        """Send one ``ping`` message; return True if it was answered, not refused."""
+        """Send one ``ping`` message. Return True if answered, False if refused."""
         self._pings += 1
         key = f"ping-{self._pings}"
         answer = self._answers[key] = asyncio.get_running_loop().create_future()
@@ -246,11 +246,11 @@ class SimulatedConnection:
             del self._answers[key]
 
     async def leave(self, how: str, *, within: float = CLOSE_TIMEOUT) -> None:
-        """End the connection.
+        """End the connection, and wait for the server's close frame.
 
         Args:
             how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).
-            within: seconds to wait for the peer's close frame; then the connection is aborted.
+            within: seconds to wait for the server's close frame; then the connection is aborted.
         """
         self.pace = 0.0
         if how == "abort":

@@ -1,4 +1,4 @@
-"""A simulated user that recognizes its own messages when they come back."""
+"""A simulated user that recognizes its own messages when the server sends them back."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .user_schedule import LoadOptions
 __all__ = ["SimulatedUser"]
 
 _OUTSTANDING = 1_000
-"""Maximum number of unanswered messages of a user that are remembered."""
+"""Maximum number of unanswered messages stored for a user. Above it, the oldest are dropped."""
 
 
 class SimulatedUser:
-    """A simulated user: its unanswered messages, and its pauses.
+    """A simulated user: connects, pauses, and tracks its unanswered messages.
 
     Args:
-        number: sequence number, from 0.
+        number: sequence number of the user, from 0.
         options: the options of the load.
-        tally: the counts to add to.
+        tally: the counters that the user increments.
 
     Attributes:
-        name: its name.
-        place: its room or channel.
+        name: name of the user.
+        place: the room or channel to which the user sends messages.
     """
 
     def __init__(self, number: int, options: LoadOptions, tally: UserCounts) -> None:
@@ -37,30 +37,30 @@ class SimulatedUser:
         self._said = 0
         self._mark = f"#{number}.".encode()
         self.expecting = False
-        """True while it waits for its last answer."""
+        """True while the user waits for the answer to its latest message."""
         self._waiter: asyncio.Future[None] | None = None
         self._connecting: asyncio.Timeout | None = None
 
     @property
     def waiting(self) -> bool:
-        """True if a message is unanswered."""
+        """True if a message of this user has not come back yet."""
         return bool(self._outstanding)
 
     def wake(self) -> None:
-        """End the user's present pause."""
+        """End the user's current pause."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def give_up(self) -> None:
-        """End a running attempt to connect with a ``TimeoutError``."""
+        """Make a pending :meth:`connect` raise ``TimeoutError``."""
         if self._connecting is not None:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
     async def connect(self, url: str, *, compression: bool) -> SimulatedConnection:
-        """Connect.
+        """Connect this user to a server.
 
         Raises:
-            OSError, TimeoutError, WebSocketException: it failed.
+            OSError, TimeoutError, WebSocketException: the attempt to connect failed.
         """
         try:
             async with asyncio.timeout(None) as self._connecting:
@@ -71,9 +71,9 @@ class SimulatedUser:
             self._connecting = None
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait for some seconds (None: without end), or until woken."""
+        """Wait until :meth:`wake` is called, or for at most ``seconds`` if not None."""
         if seconds is not None and seconds <= 0:
-            # Yield even when late: other users must be able to read, or to stop.
+            # Yield to the event loop even when late, so that other users can read and stop.
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
@@ -89,7 +89,12 @@ class SimulatedUser:
                 timer.cancel()
 
     def marked(self, text: str, due: float) -> str:
-        """Add a mark to a text, by which the user recognizes it when it comes back."""
+        """Return a text with a mark, by which this user recognizes the message's return.
+
+        Args:
+            text: the text of the message.
+            due: the time from which the latency is measured.
+        """
         self._said += 1
         self._outstanding[self._said] = due
         if len(self._outstanding) > _OUTSTANDING:
@@ -98,12 +103,12 @@ class SimulatedUser:
         return f"#{self.number}.{self._said}# {text}"
 
     def forget(self) -> None:
-        """Give up unanswered messages."""
+        """Stop waiting for messages that have not come back."""
         self._tally.unanswered += len(self._outstanding)
         self._outstanding.clear()
 
     def hear(self, data: bytes) -> None:
-        """Find the user's own messages in received data."""
+        """Find messages of this user in received data, and record their latencies."""
         tally = self._tally
         tally.received += 1
         if b'"type":"error"' in data:

@@ -1,4 +1,4 @@
-"""Base of objects that are started and stopped, by calls or by ``async with``."""
+"""Base class of lab objects that have ``start`` and ``stop``, and work with ``async with``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Startable(abc.ABC):
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Start; idempotent."""
+        """Start the object. Does nothing if the object is running."""
 
     @abc.abstractmethod
     async def stop(self) -> None:
-        """End everything that was started; idempotent."""
+        """Stop everything that this object has started. May be called twice."""
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -1,4 +1,4 @@
-"""TCP sockets: make buffers small, connect, hang up."""
+"""Functions for TCP sockets: set small buffers, connect, and close."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 __all__ = ["dial", "hang_up", "has_ended", "narrow"]
 
 _SEGMENT = 1460
-"""Bytes of a TCP segment where buffers are to be small: those of Ethernet."""
+"""Maximum TCP segment size for sockets with small buffers, in bytes, as on Ethernet."""
 
 _LINGER = struct.pack("ii", 1, 0)
-"""For SO_LINGER: closing throws away what is under way and sends a reset (RFC 9293, 3.10.4)."""
+"""Value of SO_LINGER: closing drops unsent bytes and sends a reset (RFC 9293, 3.10.4)."""
 
 
 Connected = TypeVar("Connected", bound=asyncio.Protocol)
@@ -26,8 +26,8 @@ def narrow(sock: Any, buffer: int | None) -> None:
     """Make the kernel's buffers small for a socket that is not connected yet.
 
     Args:
-        sock: the socket; sockets that it accepts get small buffers, too.
-        buffer: bytes; None leaves it to the kernel.
+        sock: the socket. Sockets that a listening socket accepts get small buffers, too.
+        buffer: size of each buffer in bytes; None for the kernel's default.
     """
     if buffer is None:
         return
@@ -42,15 +42,15 @@ def narrow(sock: Any, buffer: int | None) -> None:
 async def dial(
     target: tuple[str, int], protocol: Callable[[], Connected], *, buffer: int | None
 ) -> Connected:
-    """Connect to a server.
+    """Open a TCP connection to a server.
 
     Args:
-        target: host and port.
-        protocol: makes what hears of the connection.
-        buffer: as for :func:`narrow`.
+        target: host and port of the server.
+        protocol: creates the asyncio protocol of the connection.
+        buffer: size of the kernel's buffers, as for :func:`narrow`.
 
     Raises:
-        OSError: it cannot be reached.
+        OSError: the server cannot be reached.
     """
     loop = asyncio.get_running_loop()
     if buffer is None:
@@ -74,7 +74,12 @@ async def dial(
 
 
 def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a socket: by a reset, or in order but without waiting for the receiver."""
+    """Close a TCP connection without waiting for the receiver.
+
+    Args:
+        transport: transport of the connection.
+        reset: True to send a TCP reset, False to end the stream with FIN.
+    """
     if transport.is_closing():
         return
     if reset:
@@ -88,9 +93,10 @@ def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
 
 
 def has_ended(sock: Any) -> bool:
-    """Return True once TCP has ended, even if bytes received before are unread.
+    """Return True once the TCP connection has ended, even if received bytes are unread.
 
-    Only ``poll`` tells without reading; where a system has none, an end by the peer goes unnoticed.
+    Only ``poll`` detects this without reading. On systems without ``poll``, an end by the peer is
+    not detected.
     """
     if sock.fileno() < 0:
         return True

@@ -1,4 +1,4 @@
-"""The schedule of a simulated user: pure, and the same for the same seed."""
+"""Generate the schedule of a simulated user: visits and messages, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ _WORDS = (
     *("frame", "pulse", "signal", "echo", "burst", "queue", "buffer", "socket", "server"),
     *("client", "stream", "channel", "latency", "jitter", "retry", "🙂", "über", "naïve"),
 )
-"""Some take several bytes in UTF-8, so that characters and bytes are never mistaken."""
+"""Words of the simulated messages. Some have multi-byte UTF-8 characters, to reveal code that
+counts characters instead of bytes."""
 
 _TALK = " ".join(random.Random(1).choices(_WORDS, k=8_000))
-"""What is said are pieces of this: choosing words one by one cost a tenth of the users' CPU."""
+"""Text from which messages are cut. Choosing each word at random took a tenth of the CPU time."""
 
 Leaving = Literal["normal", "going away", "abort"]
 
 Kind = Literal["chat", "room", "publish", "text", "binary"]
-"""What a message is.
+"""The kind of a simulated message.
 
-* ``chat``: a hub's ``chat_message``, which all clients get; any other server gets it as JSON.
+* ``chat``: a hub's ``chat_message``, which the hub sends to all clients. Other servers receive the
+  same JSON text.
 * ``room``: a ``room_message`` in a room of :attr:`LoadOptions.group` users.
-* ``publish``: a ``publish`` on a channel that as many users subscribe to.
-* ``text``, ``binary``: bare words in a text or binary message, for servers that echo.
+* ``publish``: a ``publish`` on a channel with :attr:`LoadOptions.group` subscribers.
+* ``text``, ``binary``: plain words in a text or binary message, for echo servers.
 """
 
 KINDS: tuple[Kind, ...] = ("chat", "room", "publish", "text", "binary")
@@ -44,26 +46,26 @@ class LoadOptions:
     """Number and behaviour of the simulated users.
 
     Attributes:
-        users: how many.
-        rate: messages a second that each sends while it is there, on average.
-        rate_to: what the rate has become after ``duration``, little by little; None keeps it.
+        users: number of users.
+        rate: average messages per second of each connected user.
+        rate_to: the rate at the end of ``duration``, reached linearly; None for a constant rate.
         loop: ``open``: messages are due by a schedule that does not wait for answers, and
-            latency counts from when a message was due. ``closed``: each user waits for the
-            answer before it thinks about the next message, for 1/rate seconds on average; then
-            a slow server is asked less.
-        duration: seconds until they stop; None goes on until told.
-        ramp: seconds over which they arrive; 0 is a storm.
-        storm: every so many seconds all connections are dropped without a goodbye, and all users
-            come back at once; None never.
-        size: a typical message's text in characters; a few are much longer.
+            latency counts from the due time. ``closed``: each user waits for the answer, then
+            pauses for 1/rate seconds on average before the next message. A slow server thus gets
+            fewer messages.
+        duration: seconds until the users stop; None to run until stopped.
+        ramp: seconds over which the users connect; 0 connects all at once.
+        storm: seconds between two reconnect storms, in which all connections end without a close
+            frame and all users reconnect at once; None for no storms.
+        size: characters of a typical message's text; a few messages are much longer.
         mix: kind of message → its share, as any positive numbers.
-        group: users in one room or channel.
-        churn: share of users that leave and return, from 0 to 1.
-        stay: seconds that these stay, and half of which they stay away, on average.
-        going_away: share of leavings with close code 1001, as a closed browser tab has it.
-        aborts: share of leavings without a close frame; the others close with 1000.
-        compression: whether they offer permessage-deflate, as browsers do.
-        seed: the same seed does the same.
+        group: number of users in one room or channel.
+        churn: share of users that disconnect and return, from 0 to 1.
+        stay: average seconds that these users stay connected; they stay away half as long.
+        going_away: share of disconnects with close code 1001, like a closed browser tab.
+        aborts: share of disconnects without a close frame; the others close with 1000.
+        compression: True to offer permessage-deflate, as browsers do.
+        seed: seed of the random numbers; the same seed gives the same schedule.
     """
 
     users: int = 20
@@ -116,13 +118,13 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message.
+    """A message of a simulated user.
 
     Attributes:
-        gap: how many messages should have been sent since the one before, at the rate of the
-            time: 1 on average.
-        kind: what it is.
-        text: its text.
+        gap: pause since the previous message, in multiples of the average pause at the present
+            rate; 1 on average.
+        kind: the kind of message.
+        text: the message's text.
     """
 
     gap: float
@@ -132,13 +134,13 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One stay of a user.
+    """One connection of a simulated user, from connecting to disconnecting.
 
     Attributes:
-        after: seconds after the start, or after the stay before.
-        stay: seconds until it leaves by itself; None stays.
-        leaving: how.
-        says: what it says meanwhile, without end.
+        after: seconds to wait before connecting, from the start or the end of the previous visit.
+        stay: seconds until the user disconnects; None to stay until the load stops.
+        leaving: the kind of close, see :meth:`SimulatedConnection.leave`.
+        says: an endless iterator of the user's messages.
     """
 
     after: float
@@ -148,7 +150,7 @@ class Visit:
 
 
 def rate_at(options: LoadOptions, time: float) -> float:
-    """Return the messages per second and user at a time after the start."""
+    """Return the messages per second of one user, at a time in seconds after the start."""
     if options.rate_to is None or not options.duration:
         return options.rate
     share = min(1.0, max(0.0, time / options.duration))
@@ -156,18 +158,18 @@ def rate_at(options: LoadOptions, time: float) -> float:
 
 
 def due(options: LoadOptions, time: float, gap: float) -> float:
-    """Return the time by which ``gap`` messages are due since ``time``; infinity if never.
+    """Return when the next message is due, in seconds since the start; infinity if never.
 
     Args:
-        options: which rate.
-        time: seconds since the start.
-        gap: messages.
+        options: the options with the rate.
+        time: due time of the previous message, in seconds since the start.
+        gap: the pause in multiples of the average pause, see :class:`Say`.
     """
     rate = rate_at(options, time)
     end = options.duration or 0.0
     if options.rate_to is not None and time < end:
         slope = (options.rate_to - options.rate) / end
-        # The root of rate·x + slope·x²/2 = gap, in the form that is exact for slopes near 0.
+        # Solve rate·x + slope·x²/2 = gap for x, in the form that stays exact for slopes near 0.
         square = rate * rate + 2 * slope * gap
         divisor = rate + math.sqrt(square) if square >= 0 else 0.0
         if divisor and time + 2 * gap / divisor <= end:
@@ -178,11 +180,11 @@ def due(options: LoadOptions, time: float, gap: float) -> float:
 
 
 def visits(options: LoadOptions, user: int) -> Iterator[Visit]:
-    """Yield the visits of a user: one without end, or one after another.
+    """Yield the visits of a user: a single endless one, or repeated ones for a user that churns.
 
     Args:
-        options: as for all users.
-        user: which user, from 0.
+        options: the options of the load.
+        user: number of the user, from 0.
     """
     rng = random.Random(f"{options.seed}/{user}")
     comes_and_goes = rng.random() < options.churn
@@ -201,7 +203,7 @@ def _leaving(options: LoadOptions, rng: random.Random) -> Leaving:
 
 
 def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
-    # A generator of its own: messages of one visit do not change the next one.
+    # Each visit has its own random numbers, so that its messages do not affect later visits.
     rng = random.Random(seed)
     kinds, shares = list(options.mix), list(options.mix.values())
     while options.rate > 0 or options.rate_to:
@@ -212,6 +214,6 @@ def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
 
 
 def words(rng: random.Random, length: int) -> str:
-    """Return text like talk of a given length; long texts repeat themselves."""
+    """Return random words as a text of ``length`` characters. Long texts repeat themselves."""
     begin = rng.randrange(len(_TALK) - length) if length < len(_TALK) else 0
     return (_TALK * (1 + length // len(_TALK)))[begin : begin + length]

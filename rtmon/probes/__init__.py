@@ -1,1 +1,1 @@
-"""Probes: one module or folder for each library whose connections are counted."""
+"""Probes: one module or folder for each WebSocket library whose connections rtmon measures."""

@@ -1,28 +1,29 @@
-"""The contract of a probe: what it reports to a Monitor of each connection, and when.
+"""The contract of a probe: which events of a connection it reports to a Monitor, and when.
 
-A probe stands where a library moves messages. For each connection it makes one
+A probe is called where a library receives and sends messages. For each connection it makes one
 :class:`ConnectionProbe`, and calls it on the thread of the event loop:
 
-* ``opened()`` once the handshake is complete, or ``rejected()`` if it failed or was refused.
-  Describe the peer first: ``meter.remote``, ``meter.path``, ``meter.user_agent``.
-* ``received()`` and ``sent()`` once for each whole message, after the library has taken it, so
-  that nothing is counted which it refused. Control frames are no messages.
-* ``handler_failed()`` if an exception left the handler, unless it only says that the peer has left.
-* ``ended()`` once, however the connection ended: a close frame of either side, a lost transport, a
-  handler that fails or is cancelled, the end of the server. A connection that is never ended stays
-  in the table for ever.
+* ``opened()`` when the handshake is complete, or ``rejected()`` if it failed or was refused. Before
+  that, describe the peer: ``meter.remote``, ``meter.path``, ``meter.user_agent``.
+* ``received()`` and ``sent()`` once for each whole message, after the library has accepted it. So
+  messages that the library refuses are not counted. Control frames are not messages.
+* ``handler_failed()`` if the handler raised an exception, unless it means only that the peer has
+  left.
+* ``ended()`` once, however the connection ended: by a close frame of either side, a lost transport,
+  a handler that failed or was cancelled, or the end of the server. A connection without ``ended()``
+  stays in the table of open connections for ever.
 
-Each number is counted once. Where two probes of one Monitor see a connection, such as ASGI's and
-Socket.IO's, only the one nearest to the application counts it. What a library does not tell
-stays null: ``rtmon/metrics/column.py`` names the kinds of probes, and the columns that each knows.
+Each number is counted once. If two probes of one Monitor see the same connection, such as those of
+ASGI and Socket.IO, only the one nearest to the application counts. What a library does not report
+stays null: ``rtmon/metrics/column.py`` lists the kinds of probes, and the columns that each fills.
 
-Nothing that goes wrong in a probe reaches a connection: hooks run in :func:`attempt`.
+An error in a probe never reaches a connection: its methods are called by :func:`attempt`.
 
-A hot path adds integers and nothing else. It may leave out ``received()`` and ``sent()``, and do
-the same additions to ``meter`` and ``meter.ledger`` in line, or call ``meter.received()`` and
-``meter.sent()`` where it knows no more than the sizes of messages.
+A hot path adds integers and nothing else. It need not call ``received()`` and ``sent()``: it may do
+the same additions to ``meter`` and ``meter.ledger`` inline, or call ``meter.received()`` and
+``meter.sent()`` if it knows only the sizes of messages.
 
-``tests/probes/test_contract.py`` holds every probe to this.
+``tests/probes/test_contract.py`` tests every probe against this contract.
 """
 
 from __future__ import annotations
@@ -57,22 +58,22 @@ TEXT, BINARY = 1, 2
 
 
 _PROBES = "_rtmon_probes"
-"""Attribute of what is measured: Monitor → its probe."""
+"""Attribute of a measured application or server: a mapping of each Monitor to its probe."""
 
 
 class ConnectionProbe:
     """Reports one connection to a Monitor.
 
     Args:
-        monitor: records what is reported.
-        role: ``server`` or ``client``: which end of the connection is measured.
-        transport: how messages travel.
+        monitor: the Monitor that records the connection.
+        role: the measured end of the connection, ``server`` or ``client``.
+        transport: how messages are transported, such as ``websocket`` or ``sse``.
 
     Attributes:
-        kind: the library, one of :data:`rtmon.metrics.columns.EVERY`.
-        counted: False where the Monitor does not measure this event loop; nothing is reported.
+        kind: the kind of probe, one of :data:`rtmon.metrics.columns.EVERY`.
+        counted: False if the Monitor does not measure this event loop. Then nothing is reported.
         meter: counters of the connection.
-        now: reads the monotonic clock.
+        now: returns monotonic seconds.
     """
 
     __slots__ = ("_handed_at", "counted", "meter", "monitor", "now")
@@ -86,7 +87,7 @@ class ConnectionProbe:
         self.now = monitor.clock.monotonic
         self._handed_at: float | None = None
         try:
-            # Where another thread ticks, this loop must not touch that thread's ledgers.
+            # If the Monitor ticks on another thread, its counters must not be changed here.
             self.counted = monitor.arm("probe")
             self.meter = (
                 monitor.collector.meter(role=role, transport=transport, probe=self.kind)
@@ -98,7 +99,7 @@ class ConnectionProbe:
             monitor.probe_failed(exc)
 
     def opened(self) -> None:
-        """Report that the handshake is complete."""
+        """Report that the handshake is complete and the connection is open."""
         if self.counted:
             self.monitor.connection_opened(self.meter)
 
@@ -106,8 +107,8 @@ class ConnectionProbe:
         """Report that the handshake failed or was refused.
 
         Args:
-            status: HTTP status of the answer; None if there was none.
-            detail: what happened, for the event log.
+            status: HTTP status of the response; None if there was no response.
+            detail: the reason, for the event log.
         """
         if self.counted:
             self.monitor.connection_rejected(self.meter, status=status, detail=detail)
@@ -120,13 +121,13 @@ class ConnectionProbe:
         payload: bytes | str | None = None,
         handed: bool = False,
     ) -> None:
-        """Count a whole message received, and keep it in the black box.
+        """Count a received message, and keep it in the black box.
 
         Args:
-            size: bytes of payload; see :func:`text_size`.
+            size: size of the payload in bytes; see :func:`text_size`.
             binary: True for a binary message.
-            payload: its content, kept only if the operator asked for that.
-            handed: True if the handler has it at once, so that its time begins.
+            payload: the payload, which is kept only if the operator has switched that on.
+            handed: True if the handler gets the message now, so that its handler time begins.
         """
         meter = self.meter
         meter.received(size, binary=binary)
@@ -140,7 +141,7 @@ class ConnectionProbe:
             self._keep(meter.box, payload)
 
     def sent(self, size: int, *, binary: bool = False, payload: bytes | str | None = None) -> None:
-        """Count a whole message sent, and keep it in the black box; see :meth:`received`."""
+        """Count a sent message, and keep it in the black box. Arguments as :meth:`received`."""
         meter = self.meter
         meter.sent(size, binary=binary)
         meter.last = now = self.now()
@@ -155,7 +156,7 @@ class ConnectionProbe:
         self.monitor.keep_payload(box, data)
 
     def asked(self) -> None:
-        """Report that the handler waits for the next message: it is done with the last one."""
+        """Report that the handler waits for the next message; it has finished the previous one."""
         handed_at = self._handed_at
         if handed_at is not None:
             self._handed_at = None
@@ -164,28 +165,28 @@ class ConnectionProbe:
             meter.handler_time += seconds
 
     def round_trip(self, seconds: float) -> None:
-        """Report how long the answer to a ping took."""
+        """Report the round-trip time of a ping, in seconds."""
         if self.counted:
             self.monitor.collector.rtt(self.meter, seconds)
 
     def handler_failed(self, exc: BaseException, *, code: int | None = None) -> None:
-        """Report that an exception left the handler.
+        """Report that the handler raised an exception.
 
         Args:
             exc: the exception.
-            code: close code that the library sends for it; None if it sends none.
+            code: close code that the library sends because of it; None if it sends none.
         """
         if self.counted:
             self.monitor.handler_failed(self.meter, exc, code=code)
 
     def ended(self, ending: Ending) -> None:
-        """Report that the connection has ended; only the first call counts."""
+        """Report that the connection has ended. Only the first call counts."""
         if self.counted:
             self.monitor.connection_closed(self.meter, ending)
 
 
 def attempt(monitor: Recorder, hook: Callable[..., None], *args: Any) -> None:
-    """Call a probe's hook; an exception is counted and logged, and goes no further."""
+    """Call a method of a probe. If it raises, count and log the exception."""
     try:
         hook(*args)
     except Exception as exc:
@@ -195,16 +196,17 @@ def attempt(monitor: Recorder, hook: Callable[..., None], *args: Any) -> None:
 def instrumented(
     subject: Any, monitor: Recorder, make: Callable[[], P], *, alone: str | None = None
 ) -> P:
-    """Return a Monitor's probe on an application or a server, made when first asked for.
+    """Return a Monitor's probe of an application or server; make it at the first call.
 
     Args:
-        subject: what is measured; it keeps its probes.
+        subject: the application or server, which stores its probes.
         monitor: the Monitor.
-        make: makes the probe, unless there is one.
-        alone: what the subject is called, if only one Monitor can measure it.
+        make: makes the probe.
+        alone: name of the subject in an error message, if only one Monitor may measure it. None if
+            several may.
 
     Raises:
-        OptionError: another Monitor measures it.
+        OptionError: another Monitor measures it, and only one may.
     """
     probes: dict[Recorder, P] = getattr(subject, _PROBES, {})
     if monitor in probes:
@@ -217,7 +219,7 @@ def instrumented(
 
 
 def peer_address(peer: Any) -> str | None:
-    """Return ``host:port`` of a socket's peer name; None for a Unix socket, which has none."""
+    """Return ``host:port`` for a socket's peer name; None for a Unix socket, which has none."""
     if not isinstance(peer, tuple):
         return None
     host, port = peer[0], peer[1]
@@ -225,9 +227,9 @@ def peer_address(peer: Any) -> str | None:
 
 
 def octets(data: Any) -> Any:
-    """Return the data of a binary message such that its length is its bytes.
+    """Return binary data in a form whose ``len()`` is its number of bytes.
 
-    ``len()`` of a view of anything but bytes, such as an array of numbers, counts its items.
+    For a memoryview of other items than bytes, such as numbers, ``len()`` is the number of items.
     """
     if type(data) is memoryview and (data.itemsize != 1 or data.ndim != 1):
         return bytes(data)
@@ -235,5 +237,5 @@ def octets(data: Any) -> Any:
 
 
 def text_size(text: str) -> int:
-    """Return the bytes of a text in UTF-8, as it travels."""
+    """Return the size of a text in UTF-8, in bytes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

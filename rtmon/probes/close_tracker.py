@@ -1,4 +1,4 @@
-"""How a WebSocket closes, from the close frames that a probe has seen."""
+"""Collect the facts about how a WebSocket closes, and derive the cause from them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ __all__ = ["CloseTracker"]
 
 @dataclass(slots=True)
 class CloseTracker:
-    """Collects how a connection closes.
+    """Collects the close frames of a connection, and what else shows why it ended.
 
     Attributes:
-        initiator: the side that sent the first close frame: ``local``, ``remote``, or None.
-        code_sent: 1005 for a close frame without a code; None if none was sent.
+        initiator: the side that sent the first close frame, ``local`` or ``remote``; None if there
+            was no close frame.
+        code_sent: close code sent; 1005 for a close frame without a code, None if none was sent.
         reason_sent: close reason sent.
-        code_received: the same for the peer's close frame.
+        code_received: close code received, with the same special values.
         reason_received: close reason received.
-        handler: ``handler failed`` or ``handler cancelled``; None if it was neither.
-        unanswered_ping: True if the library closed because a pong was missing.
+        handler: ``handler failed`` or ``handler cancelled``; None if neither happened.
+        unanswered_ping: True if the library closed the connection because a pong was missing.
     """
 
     initiator: str | None = None
@@ -44,10 +45,11 @@ class CloseTracker:
         """Return how the connection ended.
 
         Args:
-            gone: True if the peer ended or reset the TCP connection, False if this side cut it.
+            gone: True if the peer ended or reset the TCP connection; False if this side cut it.
             slow: True if the peer read too slowly.
             shutdown: True if this server was closing.
-            exception: the error that ended the TCP connection; None if there was none, or unknown.
+            exception: the error that ended the TCP connection; None if there was none, or it is
+                unknown.
         """
         why = cause(
             code_sent=self.code_sent,
@@ -65,7 +67,7 @@ class CloseTracker:
         if self.unanswered_ping:
             why = "ping timeout"
         elif self.handler is not None and (failed or why == "aborted"):
-            why = self.handler  # which the library did not report to the peer
+            why = self.handler  # the library did not report it to the peer in a close frame
         return Ending(
             close_code=effective_code(self.code_sent, self.code_received),
             code_sent=self.code_sent,

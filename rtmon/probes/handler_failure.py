@@ -1,4 +1,4 @@
-"""Distinguish a handler that failed from one that was cancelled or whose peer has left."""
+"""Tell a handler that failed from a handler that was cancelled or whose peer has left."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def failed(
     left: Callable[[Exception], bool],
     task: asyncio.Task[Any] | None = None,
 ) -> bool:
-    """Return True if a handler has failed: it was not cancelled, and its peer has not left.
+    """Return True if a handler failed: it was not cancelled, and its peer has not left.
 
-    In a group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the handler's
-    task was cancelled: it came out of something that the handler awaited.
+    In an exception group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the
+    handler's task was cancelled. Otherwise something that the handler awaited was cancelled.
 
     Args:
-        exc: exception that left the handler; None if there was none.
-        left: returns True for an exception that only says that the peer has left.
-        task: the handler's task; None for the current one.
+        exc: exception that the handler raised; None if there was none.
+        left: returns True for an exception that means only that the peer has left.
+        task: the handler's task; the current task if None.
     """
     if isinstance(exc, BaseExceptionGroup):
         return any(failed(inner, left=left, task=task) for inner in exc.exceptions)
@@ -33,7 +33,7 @@ def failed(
 
 
 def cancelled(exc: BaseException | None, task: asyncio.Task[Any] | None = None) -> bool:
-    """Return True if an exception is the cancellation of a task, by default the current one."""
+    """Return True if ``exc`` is the cancellation of a task; of the current task by default."""
     if not isinstance(exc, asyncio.CancelledError):
         return False
     task = task or asyncio.current_task()

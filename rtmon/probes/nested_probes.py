@@ -1,6 +1,6 @@
-"""Coordinate nested probes: which probe counts the request that is being handled.
+"""Decide which of several nested probes counts a request: the one nearest to the application.
 
-The probe nearest to the application counts. ASGI probes use the scope; others a context variable.
+ASGI probes find each other through the scope. The other probes use a context variable.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ __all__ = ["ActiveProbe", "claim", "claimed", "take_over"]
 
 
 class ActiveProbe(Protocol):
-    """A request that a probe counts."""
+    """Interface: a probe that counts a request, and can leave this to another probe."""
 
     def stand_aside(self) -> None:
-        """Leave counting to an inner probe."""
+        """Stop counting the request, because an inner probe counts it."""
 
 
 _CLAIMS: ContextVar[Mapping[Recorder, ActiveProbe]] = ContextVar("rtmon.claims")
 
 
 def claim(monitor: Recorder, request: ActiveProbe) -> None:
-    """Register the probe that counts the request of this context for a Monitor."""
+    """Register the probe that counts the current context's request for a Monitor."""
     _CLAIMS.set({**_CLAIMS.get({}), monitor: request})
 
 
 def claimed(monitor: Recorder) -> ActiveProbe | None:
-    """Return the probe registered for a Monitor in this context; None without one."""
+    """Return the probe that is registered for a Monitor in the current context, or None."""
     return _CLAIMS.get({}).get(monitor)
 
 
 def take_over(monitor: Recorder) -> None:
-    """Make the outer probe leave counting to the caller."""
+    """Stop the outer probe of the current context, if any: the caller counts the request."""
     outer = claimed(monitor)
     if outer is not None:
         outer.stand_aside()

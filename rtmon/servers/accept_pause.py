@@ -47,7 +47,7 @@ def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
     if accept is None or selector is None or isinstance(accept, _Accepting):
         return
     ours: Any = _Accepting(loop, accept)
-    loop._accept_connection = ours  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    loop._accept_connection = ours  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
     for key in list(selector.get_map().values()):
         reader = key.data[0]
         if reader is not None and reader._callback == accept:  # noqa: SLF001
@@ -112,4 +112,5 @@ class _Attempt:
             if exc.errno not in _EXHAUSTED:
                 raise
             self.problem = exc
-            raise BlockingIOError(exc.errno, exc.strerror) from exc  # "none waiting"
+            # For asyncio, this error means that no connection is waiting.
+            raise BlockingIOError(exc.errno, exc.strerror) from exc

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Admin", "serve_admin"]
 
 WATCHER_BYTES = 4 * 1024 * 1024
-"""Maximum size of the send queue for one reader of the feed. A reader above it is disconnected."""
+"""Maximum size of the send queue for one reader of the feed. A slower reader is disconnected."""
 
 ROWS = 500
 """Maximum number of connection rows sent with one tick. Then encoding takes a few milliseconds,

@@ -54,7 +54,7 @@ class ConnectionPool:
         self.closed_idle = 0
         # Connections during the handshake count, too; otherwise many could open at once.
         self._places: set[ServerConnection] = set()
-        # Open connection → messages from its client, and the time since when there was none.
+        # Open connection → number of its client's messages, and the time of the last one.
         self._open: dict[ServerConnection, tuple[int, float]] = {}
         self._timer = Timer(self._close_idle)
         self._closing: set[asyncio.Task[None]] = set()
@@ -112,13 +112,13 @@ class ConnectionPool:
             self._timer.set(self.idle_timeout / _LOOKS)
 
     def _close_idle(self) -> None:
-        assert self.idle_timeout is not None  # noqa: S101 - without, the timer is never set
+        assert self.idle_timeout is not None  # noqa: S101 - the timer is set only with a timeout
         now = asyncio.get_running_loop().time()
         for connection, (heard, since) in list(self._open.items()):
             if (more := _heard(connection)) != heard:
                 self._open[connection] = more, now
             elif now - since >= self.idle_timeout:
-                # Removed here so that it is closed only once. It still counts for the maximum.
+                # Removed so that the connection is closed only once. It counts until it has ended.
                 del self._open[connection]
                 self.closed_idle += 1
                 words = f"you said nothing for {self.idle_timeout:g} s"

@@ -53,7 +53,7 @@ class ConnectionFactory:
             unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # a new connection has none yet
+            transport = getattr(connection, "transport", None)  # None when new
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):
@@ -109,7 +109,7 @@ def address(host: str | Sequence[str] | None, port: int) -> str:
     """
     if not isinstance(host, str | None):
         host = next(iter(host), None)
-    name = "127.0.0.1" if host in (None, "", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104 - compared, not bound
+    name = "127.0.0.1" if host in (None, "", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104 - only compared, nothing is bound
     assert name is not None  # noqa: S101 - for the type checker
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 

@@ -63,9 +63,10 @@ class GuardedHTTP(H11Protocol):
         self._body_bytes = 0
         self._upgraded = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         super().connection_made(transport)
-        pause_when_exhausted(self.loop)  # here, because uvicorn has no callback for its start
+        # Called for each connection, because uvicorn has no callback for the server's start.
+        pause_when_exhausted(self.loop)
         self._stall = StallWatch(transport, self.loop, self.stall_timeout, stalled=self._mark_slow)
         self._await_more()
 
@@ -153,7 +154,7 @@ class GuardedHTTP(H11Protocol):
         self._forget()
         self._ending.linger(self.transport, seconds)
 
-    # Timeouts of what the peer has to send next
+    # Timeouts for the part of a request that the peer has to send next
 
     def _await_more(self) -> None:
         """Start the timer for the part of a request that the peer has to send next, if any."""

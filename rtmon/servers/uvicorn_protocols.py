@@ -65,10 +65,12 @@ def guarded(
 
 
 def _check(ours: type, theirs: type) -> None:
-    """Check that uvicorn's class has the methods that ours overrides, with the same parameters.
+    """Check that uvicorn's class has the methods that rtmon's class overrides.
+
+    The number of parameters must be the same, too.
 
     Raises:
-        OptionError: it does not, so this version of uvicorn is not supported.
+        OptionError: a method is missing or differs: this version of uvicorn is not supported.
     """
     for name, method in vars(ours).items():
         if name.startswith("_") or not inspect.isfunction(method):

@@ -42,7 +42,7 @@ class LingeringClose:
         if transport.can_write_eof():
             transport.resume_reading()
             transport.write_eof()
-        else:  # TLS
+        else:  # a TLS transport
             transport.close()
         self.drop_after(transport, seconds)
 
@@ -59,7 +59,7 @@ class LingeringClose:
 
 
 def mark_slow(scope: Any) -> None:
-    """Mark a connection in its Meter as one that is cut because its peer reads too slowly.
+    """Record in a connection's Meter that it is cut because its peer reads too slowly.
 
     Args:
         scope: the ASGI scope of the request or WebSocket; None if there is none yet.

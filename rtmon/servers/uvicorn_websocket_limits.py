@@ -101,7 +101,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.write(pong)
         super().resume_writing()
 
-    # Input
+    # Received data
 
     def data_received(self, data: bytes) -> None:
         if self._ending.lingering:
@@ -145,7 +145,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     @property
     def queue_is_free(self) -> bool:
-        """True if the application has taken all messages, or can take no more."""
+        """True if the application has received all parsed messages, or the connection closes."""
         return self.close_sent or not self.read_paused or self.queue.empty()
 
     async def receive(self) -> Any:
@@ -163,7 +163,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         return message
 
-    # Handshake
+    # Opening handshake
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -186,7 +186,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.transport.write(answer)
         self._ending.linger(self.transport)
 
-    # Frames
+    # Received frames
 
     def handle_ping(self) -> None:
         """Answer each ping, or only the latest one while the peer does not read."""
@@ -242,7 +242,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._drop_input()
         self._ending.linger(self.transport, FLOOD_GRACE)
 
-    # Closing: uvicorn waits without a timeout if the peer does not read. These methods limit it.
+    # Closing: uvicorn alone would wait without a timeout for a peer that does not read
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)

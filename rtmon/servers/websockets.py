@@ -138,7 +138,8 @@ class Server(DelegatingServer):
                 )
             self._bound = server_base.port_of(self._server)
             if self.hub is not None:
-                fanout_selftest.obstacle()  # run the self-test now: it needs a file descriptor
+                # Run the self-test now. Later there may be no file descriptor left for it.
+                fanout_selftest.obstacle()
                 await self.hub.start()
             if self.admin is not None:
                 try:

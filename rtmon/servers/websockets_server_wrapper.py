@@ -55,7 +55,7 @@ class DelegatingServer(server_base.BaseServer):
 
     @property
     def sockets(self) -> Iterable[socket.socket]:
-        """The listening sockets, as :attr:`asyncio.Server.sockets`."""
+        """The sockets that the server listens on, as in :attr:`asyncio.Server.sockets`."""
         return self.websockets.sockets
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
@@ -82,7 +82,7 @@ class DelegatingServer(server_base.BaseServer):
         """
 
     async def serve_forever(self) -> None:
-        """Serve until this call is cancelled or the server is closed. Then close the server."""
+        """Serve until the server is closed. If this call is cancelled, close the server."""
         await self.start()
         try:
             if not self.is_serving():

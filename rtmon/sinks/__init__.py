@@ -1,1 +1,1 @@
-"""Sinks: outputs of a Monitor, each with a thread and a bounded queue."""
+"""Sinks: outputs of a Monitor. Each sink has a thread and a bounded queue."""

@@ -1,4 +1,4 @@
-"""CSV files: a sink that writes them tick by tick, and a reader."""
+"""CSV files: a sink that writes them tick by tick, and functions to write and read a file."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ _SQL = {
 _STREAMED = ("samples", "events", "connections")
 
 MAX_BYTES = 64 * 1024 * 1024
-"""How large a file may become before it is put aside."""
+"""Default maximum size of a CSV file, in bytes. A full file is renamed; a new one is started."""
 
 KEEP = 16
-"""Files put aside that are kept, of each table: a gibibyte at most."""
+"""Default number of renamed files that are kept for each table: one gibibyte at most."""
 
 
 class CSVSink:
     """Writes ``samples.csv``, ``events.csv`` and ``connections.csv`` into a folder.
 
-    Samples and Events are written tick by tick, whole lines at a time; a connection when it
-    has ended, and those still open when the sink is detached.
+    Samples and Events are written at each tick, in whole lines. A connection is written when it has
+    ended. Connections that are still open are written when the sink is detached.
 
-    A file that is full is put aside as ``samples.000001.csv`` and so on, and so is what an earlier
-    run has left; see :mod:`rtmon.sinks.rolling_file`.
+    A full file is renamed to ``samples.000001.csv`` and so on. A file of an earlier run is renamed,
+    too; see :mod:`rtmon.sinks.rolling_file`.
 
     Args:
-        folder: where to; made if it is not there.
-        max_bytes: how large a file may become; None for one file of each table, however large.
-        keep: how many files of each table to have beside the one that is written; when there are
-            more, the oldest is deleted. None for all.
+        folder: folder of the files; created if it does not exist.
+        max_bytes: maximum size of a file in bytes; None for no limit.
+        keep: maximum number of renamed files of each table. The oldest are deleted. None to keep
+            them all.
 
     Raises:
         OptionError: a number is out of range.
@@ -77,11 +77,11 @@ class CSVSink:
     def __repr__(self) -> str:
         return f"CSVSink({str(self.folder)!r})"
 
-    def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - the files hold both
+    def open(self, node: str, epoch: str) -> None:  # noqa: ARG002 - each row of the files has both
         """Create the folder and the files, each with its header.
 
         Raises:
-            OSError: the folder or a file cannot be made.
+            OSError: the folder or a file cannot be created.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for table in _STREAMED:
@@ -89,7 +89,7 @@ class CSVSink:
             self._files[table] = RollingFile(path, csv_text.header(table), **self._limits)
 
     def write(self, tick: Tick) -> None:
-        """Write one tick; a repeated call resumes where a full disk has stopped it.
+        """Write one tick. After a full disk, a repeated call continues where the last one stopped.
 
         Raises:
             OSError: a file cannot be written now.
@@ -118,12 +118,15 @@ class CSVSink:
 
 
 def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) -> Path:
-    """Write one table to a file, which appears under its name once it is complete.
+    """Write one table to a CSV file. The file gets its name when it is complete.
 
     Args:
-        path: the file; an existing one is replaced.
-        table: a name in :data:`rtmon.metrics.columns.TABLES`.
+        path: the file to create or replace.
+        table: name of a table in :data:`rtmon.metrics.columns.TABLES`.
         records: records of that table.
+
+    Returns:
+        The path of the file.
 
     Raises:
         OSError: the file cannot be written.
@@ -134,15 +137,16 @@ def write_csv(path: str | os.PathLike[str], table: str, records: Iterable[Any]) 
 
 
 def csv_types(table: str) -> dict[str, str]:
-    """Return the SQL type of each column of a table's file, for programs that would guess it.
+    """Return the SQL type of each column of a CSV file, for programs that guess types.
 
-    The type of a column that is null in all rows, or in the first thousand, cannot be guessed.
+    A type cannot be guessed if a column is null in all rows, or in the first thousand.
 
     Args:
-        table: a name in :data:`rtmon.metrics.columns.TABLES`.
+        table: name of a table in :data:`rtmon.metrics.columns.TABLES`.
 
     Returns:
-        Column → ``BIGINT``, ``DOUBLE``, ``VARCHAR`` or ``TIMESTAMPTZ``, in their order.
+        The type of each column, in the order of columns: ``BIGINT``, ``DOUBLE``, ``VARCHAR`` or
+        ``TIMESTAMPTZ``.
 
     Raises:
         OptionError: there is no such table.
@@ -153,14 +157,17 @@ def csv_types(table: str) -> dict[str, str]:
 
 
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a file that rtmon wrote: the same values and dtypes that the Monitor had.
+    """Read a CSV file of rtmon into a DataFrame, with the values and dtypes that the Monitor had.
 
-    The header tells which table it is. A file saved by a spreadsheet can be read, too,
-    with a byte order mark, semicolons, and lines of empty cells. With pyarrow (the extra
-    ``parquet``) a million rows take a second or two.
+    The header shows which table it is. Files that a spreadsheet program has saved can be read, too:
+    with a byte order mark, with semicolons, and with lines of empty cells. If pyarrow is installed
+    (the extra ``parquet``), a million rows take one or two seconds.
+
+    Args:
+        path: the file.
 
     Raises:
-        FileFormatError: the file is not one that rtmon writes, or it is damaged.
+        FileFormatError: the file is not a CSV file of rtmon, or it is damaged.
         MissingExtra: pandas is not installed.
         OSError: the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Read large CSV files with pyarrow, if it is installed and the file is unchanged."""
+"""Read large CSV files of rtmon with pyarrow, if that is installed and the file is unchanged."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["read_whole"]
 
 _PIECE = 1 << 20
-"""Bytes that are in memory at once while quotes are counted."""
+"""Number of bytes read at once while the quotes in the file are counted."""
 
 
 def read_whole(path: Path) -> pd.DataFrame | None:
-    """Read an undamaged file, in the form that rtmon writes.
+    """Read a whole file that has exactly the form in which rtmon writes CSV files.
 
     Returns:
-        The DataFrame; None if pyarrow or pandas is missing, or the file has another form:
-        :func:`rtmon.metrics.csv_text.parse` then explains it.
+        The DataFrame. None if pyarrow or pandas is missing, or if the file has another form; then
+        :func:`rtmon.metrics.csv_text.parse` reads it or reports the error.
 
     Raises:
         OSError: the file cannot be read.
@@ -41,7 +41,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
         if table is None:
             return None
         quotes = sum(piece.count(b'"') for piece in iter(lambda: file.read(_PIECE), b""))
-    if quotes % 2:  # it ends within a quoted text, which pyarrow accepts
+    if quotes % 2:  # the file ends inside a quoted text, which pyarrow would accept
         return None
     types = {
         "Int64": (pa.int64(), pd.Int64Dtype()),
@@ -70,7 +70,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
 
 
 def _values(column: Column, values: Any) -> Any:
-    """Remove the apostrophes in front of texts; see :func:`rtmon.metrics.csv_text.value`."""
+    """Remove the apostrophes before texts, which :func:`rtmon.metrics.csv_text.value` adds."""
     if column.dtype != "string":
         return values
     import pyarrow.compute as pc  # type: ignore[import-untyped]

@@ -1,13 +1,13 @@
 """A rolling file of lines: a full file is renamed, and a new one is started.
 
-``samples.csv`` is the file that is written. A full one becomes ``samples.000001.csv``, the next
-``samples.000002.csv`` and so on, by a rename, and never changes again: sorted by name the files are
-in order, and the one that is written comes last. Each begins with the header, and no line is spread
-over two.
+For example, ``samples.csv`` is the file that is being written. When it is full, it is renamed to
+``samples.000001.csv``, the next one to ``samples.000002.csv``, and so on. Renamed files never
+change. Sorted by name, the files are in order, with the one being written at the end. Each file
+begins with the header, and no line is split between two files.
 
-A process may be killed at any moment. What it leaves is whole files, and at worst the beginning of
-a line at the end of the one that it wrote; that is cut off when the next process puts the file
-aside. What the system had not brought to the disk yet is not protected from a power failure.
+If the process is killed, there are whole files, and at worst an incomplete line at the end of the
+last one. The next process cuts that line off and renames the file. Data that the operating system
+has not written to the disk yet is not protected from a power failure.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ __all__ = ["RollingFile"]
 
 
 class RollingFile:
-    """A file that lines are added to, which end with CRLF, and may have more of them in quotes.
+    """A file to which lines are appended. Lines end with CRLF; quoted text may contain line ends.
 
-    One that is there already, from an earlier run, is put aside.
+    A file of an earlier run is renamed first.
 
     Args:
-        path: the file that is written; files put aside stand beside it.
-        header: the first line of each file, its end included.
-        max_bytes: a line that would make a file larger begins the next one; None for no limit.
-        keep: maximum number of renamed files, the oldest is deleted first; None for all.
+        path: the file to write; renamed files are in the same folder.
+        header: the first line of each file, with its line end.
+        max_bytes: maximum size of a file. A line that would exceed it begins the next file. None
+            for no limit.
+        keep: maximum number of renamed files; the oldest are deleted. None to keep them all.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path, header: str, *, max_bytes: int | None, keep: int | None) -> None:
@@ -55,20 +56,21 @@ class RollingFile:
         self._begin()
 
     def write(self, lines: Iterable[str]) -> None:
-        """Add whole lines, and write them; see :meth:`flush`."""
+        """Add whole lines, and write them to the file; see :meth:`flush`."""
         self.add(lines)
         self.flush()
 
     def add(self, lines: Iterable[str]) -> None:
-        """Add whole lines to the buffer, until :meth:`flush`."""
+        """Add whole lines to the buffer; :meth:`flush` writes them."""
         self._waiting += [line.encode() for line in lines]
 
     def flush(self) -> None:
-        """Write the buffered lines to the operating system.
+        """Write the buffered lines to the file.
 
         Raises:
-            OSError: it takes no more now. The file ends with a whole line, and what is missing
-                waits: the next call goes on there.
+            OSError: the file cannot be written now, for example because the disk is full. The file
+                ends with a whole line. The other lines stay buffered, and the next call writes
+                them.
         """
         while self._waiting:
             if self._full_one:
@@ -98,7 +100,7 @@ class RollingFile:
         return begun and self._max_bytes is not None and size + more > self._max_bytes
 
     def _append(self, data: bytes) -> None:
-        # In one write: several writes could end anywhere if the process is killed.
+        # One write: if the process is killed between several, the file could end anywhere.
         file, written = self._file, 0
         assert file is not None  # noqa: S101 - for the type checker
         try:
@@ -114,7 +116,7 @@ class RollingFile:
         # Unbuffered: after a full disk, buffered data would be written twice.
         self._file, self._size = self._path.open("ab", buffering=0), 0
         try:
-            self._file.truncate(0)  # an incomplete header
+            self._file.truncate(0)  # remove an incomplete header
             self._append(self._header)
         except OSError:
             self.close()
@@ -130,22 +132,22 @@ class RollingFile:
                 before[old].unlink(missing_ok=True)
 
     def _before(self) -> dict[int, Path]:
-        """Return number → renamed file."""
+        """Return the renamed files by their numbers."""
         names = ((self._aside.fullmatch(path.name), path) for path in self._path.parent.iterdir())
         return {int(match[1]): path for match, path in names if match}
 
     def _mend(self) -> bool:
-        """Cut off an incomplete last line; returns True if a whole line remains."""
+        """Cut off an incomplete last line. Returns True if a line after the header remains."""
         with self._path.open("rb+") as file:
             first = file.readline()
             if not self._header.startswith(first):
-                return True  # another program's file, not to be touched
+                return True  # the file of another program: leave it unchanged
             end = position = len(first)
             quotes = 0
             for piece in file:
                 position += len(piece)
                 quotes += piece.count(b'"')
-                if quotes % 2 == 0 and piece.endswith(b"\r\n"):  # not within a cell
+                if quotes % 2 == 0 and piece.endswith(b"\r\n"):  # the line end is not quoted
                     end = position
             file.truncate(end)
         return end > len(self._header)

@@ -157,7 +157,8 @@ async def test_notebook_view_is_live_after_its_websocket_broke(live: Notebook) -
     await page.evaluate(BREAK)
     await page.wait_for_function("before => sockets.length > before", arg=before)
     await live.moves()
-    await live.execute("import gc; gc.collect()")  # closes sockets that Jupyter no longer uses
+    # Lets the kernel close sockets that Jupyter no longer uses.
+    await live.execute("import gc; gc.collect()")
     await live.moves()
 
 

@@ -153,7 +153,7 @@ async def main() -> None:
     async with rtmon.serve(hub, "127.0.0.1", 0) as server, FaultProxy(server) as proxy:
         if options.clients is not None:
             back = await crowd(proxy, clients=options.clients, away=5.0)
-            print(  # noqa: T201 - a program
+            print(  # noqa: T201 - output of a program
                 f"{options.clients} clients, the last back {back.slowest:.1f} s after the server, "
                 f"at most {back.busiest:.0%} in one second"
             )
@@ -169,7 +169,7 @@ async def main() -> None:
             seed=options.seed,
         )
     right = report.got == list(range(1, report.published + 1)) and not report.gaps
-    print(  # noqa: T201 - a program
+    print(  # noqa: T201 - output of a program
         f"{options.cuts} cuts, {report.reconnects} reconnects, {report.published} messages, "
         f"{report.duplicates} came twice: {'1…N' if right else 'WRONG'}"
     )

@@ -120,7 +120,9 @@ def test_full_outbox_raises_queue_full_or_drops_the_oldest_message(policy: Any) 
 
 
 def test_outbox_sends_a_batch_when_it_is_full_or_its_delay_is_over() -> None:
-    """Outbox sends a batch when it has three messages or its delay is over, in order."""
+    """Outbox sends a batch when it has three messages or its delay has passed, with the messages
+    in order.
+    """
     wire = Wire(batch=Batch(size=3, delay=0.5))
     wire.open()
     for number in range(4):

@@ -71,8 +71,8 @@ def plain(url: str, **options: Any) -> rtmon.Client:
 async def test_plain_client_exchanges_typed_and_raw_messages_with_a_server_without_welcome() -> (
     None
 ):
-    """Plain client exchanges messages with a server that sends no welcome: those with a type as
-    typed messages, all others as raw.
+    """Python client with ``protocol="plain"`` exchanges typed and raw messages with a server
+    that sends no welcome.
     """
     rooms = Rooms()
     rooms.said = [

@@ -222,7 +222,7 @@ async def test_slow_iteration_over_a_client_drops_messages_above_its_buffer_and_
         for each in range(first, first + number):
             session.send("tick", {"data": each})
             if each % 100 == 99:
-                await until(lambda: last[-1:] == [each])  # noqa: B023 - waited for here
+                await until(lambda: last[-1:] == [each])  # noqa: B023 - awaited within the iteration
         ticks: list[Any] = []
         while not ticks or ticks[-1].payload["data"] != first + number - 1:
             message = await anext(reader)

@@ -14,8 +14,8 @@ from .wire import Wire, kinds
 
 
 async def test_client_that_leaves_and_rejoins_a_room_at_once_is_in_the_room(place: Place) -> None:
-    """Python client that leaves a room and joins it again at once is a member, each of three
-    times.
+    """Python client that leaves a room and joins it again at once is a member of the room
+    afterwards.
     """
     client = await place.connect()
     await client.join("tea")

@@ -142,7 +142,7 @@ def test_batch_is_droppable_only_if_all_its_messages_are() -> None:
 
 
 def test_stall_time_counts_from_the_last_byte_that_the_reader_took() -> None:
-    """Stall time of a reader counts from the last byte that it took."""
+    """Stall time of a reader counts from the last byte that the reader took."""
     clock = FakeClock()
     progress = Progress(5, clock.monotonic())
     for taken in (5, 6, 7):
@@ -163,7 +163,9 @@ def test_stall_time_counts_from_the_last_byte_that_the_reader_took() -> None:
     ],
 )
 def test_queue_limits_raise_option_error_when_no_message_fits(wrong: dict[str, Any]) -> None:
-    """Send queue limits raise OptionError when they leave no room for any message."""
+    """Send queue's ``Bounds`` raises OptionError for a limit of 0 bytes, 0 messages or 0
+    seconds.
+    """
     with pytest.raises(OptionError):
         Bounds(**wrong)
 

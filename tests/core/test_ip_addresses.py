@@ -31,7 +31,7 @@ from rtmon.core.ip_addresses import is_loopback
 )
 def test_is_loopback_accepts_only_localhost_its_subdomains_and_loopback_addresses(
     host: str | None,
-    loopback: bool,  # noqa: FBT001 - a parameter of the test
+    loopback: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
     """``is_loopback()`` is true only for localhost, its subdomains and loopback addresses."""
     assert is_loopback(host) is loopback

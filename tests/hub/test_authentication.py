@@ -52,8 +52,8 @@ async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]
 async def test_client_gets_user_and_name_of_its_token_whatever_it_claims(
     start: Start, over: str
 ) -> None:
-    """Client gets the user and name of its token even when it claims others, and presence and
-    private messages show them.
+    """Client gets the user and name in its token even when it claims another user and name, and
+    other clients see those of the token.
     """
     place = await start(auth=login())
     ada = await place.connect("eve", over=over, user="eve", token=token("ada", name="Ada"))
@@ -147,8 +147,8 @@ async def test_hub_closes_client_with_4500_when_its_first_message_has_no_valid_t
 async def test_socketio_client_is_closed_when_it_connects_to_no_namespace_in_time(
     start: Start, says: str | None
 ) -> None:
-    """Hub closes a Socket.IO client that has connected to no namespace when ``auth_timeout``
-    ends, and keeps one that has.
+    """Hub closes a Socket.IO client that has not connected to a namespace within
+    ``auth_timeout``, and keeps a client that has.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.connect(over="socketio-websocket", token=token())
@@ -387,8 +387,8 @@ async def test_hub_closes_unauthenticated_client_with_1001_when_the_hub_is_close
 async def test_log_records_contain_no_token(
     start: Start, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Log records contain no token, whether the hub accepts, refuses or refreshes it or the
-    ``auth`` function raises with it.
+    """Log records contain no token, whether the hub accepts, refuses or refreshes the token or
+    ``auth`` raises an exception that contains it.
     """
     good, fresh, bad, broken = (f"T0KEN-{what}" for what in ("good", "fresh", "bad", "broken"))
     caplog.set_level(logging.DEBUG, logger="rtmon")

@@ -44,7 +44,8 @@ async def test_publish_waits_for_a_slow_subscriber_when_slow_is_block() -> None:
         await until(lambda: not peer.has_room(PUBLISHERS_SHARE), timeout=LONG)
         assert not task.done()
         before = len(published)
-        for n in range(3):  # The queue keeps room for their replies.
+        # The queue is full of publications, but still accepts replies to pings.
+        for n in range(3):
             await client.send(json.dumps({"type": "ping", "id": f"p{n}"}))
         client.transport.resume_reading()
         got = await publications(client, last=COUNT - 1)

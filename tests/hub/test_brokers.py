@@ -119,7 +119,7 @@ async def test_history_drops_oldest_publications_when_full_and_reports_the_gap(
     broker: Broker,
 ) -> None:
     """History keeps the five latest publications, and recovery reports ``recovered=False`` when
-    one that was missed is gone.
+    a missed publication is no longer in history.
     """
     for number in range(8):
         receipt = await broker.publish("a", draft(number), **KEEP)
@@ -135,8 +135,8 @@ async def test_history_drops_oldest_publications_when_full_and_reports_the_gap(
 async def test_history_drops_publications_older_than_their_age_limit(
     broker: Broker, clock: Clock
 ) -> None:
-    """History drops publications older than 60 s, and recovery reports ``recovered=False`` only
-    from a position before them.
+    """History drops publications older than 60 s, and recovery reports ``recovered=False`` to a
+    subscriber that has not received one of them.
     """
     receipt = await broker.publish("a", draft(0), **KEEP)
     clock.now += 61
@@ -193,8 +193,8 @@ async def test_broker_keeps_history_of_subscribed_channels_and_evicts_idle_ones(
 async def test_broker_publishes_a_message_id_once_per_sender_within_five_minutes(
     broker: Broker, clock: Clock
 ) -> None:
-    """Broker publishes a message id once per sender within five minutes, and again after that or
-    from another sender.
+    """Broker publishes a message id once per sender within five minutes; a later repetition, or
+    the same id of another sender, is published again.
     """
     delivered: list[str] = []
     broker.attach(lambda key, published: delivered.append(key))

@@ -80,8 +80,8 @@ async def test_hub_refuses_client_whose_id_is_in_use(start: Any) -> None:
 
 
 async def test_authenticated_client_gets_only_ids_of_its_user(start: Any) -> None:
-    """Hub accepts a client id that is the user's id, or starts with it and a colon, and closes
-    others with 4500 (forbidden).
+    """Hub accepts a client id that equals the user's id or starts with the user's id and a
+    colon, and closes clients with other ids with 4500.
     """
     place = await start(client_ids=True, auth=by_token)
     for client_id, user in [("ada", "ada"), ("ada:phone", "ada"), ("a:b:phone", "a:b")]:
@@ -146,8 +146,8 @@ async def test_hub_refuses_client_whose_id_is_in_use_on_another_node(
 async def test_stale_client_object_does_not_act_on_a_new_client_with_the_same_id(
     redis: RedisServer, nodes: Nodes, back: str
 ) -> None:
-    """Client object of a disconnected client on another node raises ``unknown_client``, and does
-    not act on a new client with the same id.
+    """Client object found on another node raises ``unknown_client`` after its client has
+    disconnected, even when a new client has the same id.
     """
     one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
     ada = await arrive(two, "/ws/ada")

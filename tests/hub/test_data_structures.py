@@ -74,8 +74,8 @@ def test_seen_ids_evict_ids_of_the_sender_with_the_most_ids() -> None:
 def test_seen_id_is_known_for_exactly_its_lifetime(
     steps: list[tuple[str, int, float]],
 ) -> None:
-    """Table of seen message ids knows an id for exactly 60 s after it was added, however often
-    it is looked up.
+    """Table of seen message ids contains an id for exactly 60 s after it was added, however
+    often the id is looked up.
     """
     seen: SeenIds[float] = SeenIds(seconds=60, capacity=1_000)
     model: dict[tuple[str, str], float] = {}
@@ -178,9 +178,9 @@ def test_rate_limiter_reports_a_flood_only_for_a_client_that_never_pauses() -> N
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=50))
-def test_fitting_groups_keep_order_and_size(sizes: list[int]) -> None:
-    """Items split into groups keep their order, and no group of several items exceeds the byte
-    limit.
+def test_reply_groups_keep_item_order_and_byte_limit(sizes: list[int]) -> None:
+    """Items of a reply are split into groups in their order, and no group of several items
+    exceeds the byte limit.
     """
     groups = fitting(list(zip(range(len(sizes)), sizes, strict=True)))
     assert [item for group in groups for item in group] == list(range(len(sizes)))

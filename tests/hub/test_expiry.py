@@ -39,7 +39,7 @@ async def test_hub_sends_one_notice_before_a_token_expires_then_closes_with_4001
     start: Start, over: str
 ) -> None:
     """Hub sends one ``token_expiring`` message before a client's token expires, and closes the
-    client with 4001 when it does.
+    client with 4001 when the token expires.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -58,8 +58,8 @@ async def test_hub_sends_one_notice_before_a_token_expires_then_closes_with_4001
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_refresh_with_a_valid_token_extends_the_connection(start: Start, over: str) -> None:
-    """Client that sends a fresh token stays connected until that one expires; a token of another
-    user is refused and changes nothing.
+    """Client that sends a fresh token stays connected until the fresh token expires; a token of
+    another user is refused and changes nothing.
     """
     timed = Timed(start)
     place = await timed.place(auth=login(), expiry_notice=30)
@@ -84,8 +84,8 @@ async def test_refresh_with_a_valid_token_extends_the_connection(start: Start, o
 async def test_hub_closes_client_when_its_refreshed_token_has_fewer_permissions(
     start: Start,
 ) -> None:
-    """Hub closes a client with 4001 when it refreshes its token with one that has fewer scopes,
-    and acknowledges one with more.
+    """Hub closes a client with 4001 when its refreshed token has fewer scopes than before, and
+    acknowledges a token with more scopes.
     """
     place = await start(auth=login())
     ada = await place.connect(token=token(scope="a b"))

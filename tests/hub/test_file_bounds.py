@@ -114,7 +114,7 @@ async def test_user_cannot_exceed_half_of_the_file_quota_over_all_connections(
     start: Any, tmp_path: Path
 ) -> None:
     """Hub refuses a user's files above half of the file quota, counted over all connections of
-    the user, and accepts another user's.
+    this user, and accepts files of another user.
     """
     place = await start(files=tmp_path, file_size=400, file_quota=1_000, auth=login())
     ada, again = [await place.connect(token=token("ada")) for _ in range(2)]

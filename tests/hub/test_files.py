@@ -210,8 +210,8 @@ async def test_hub_refuses_file_offers_above_size_quota_or_number(start: Any, fo
 
 
 async def test_hub_limits_unfinished_uploads_over_all_sessions(start: Any, folder: Path) -> None:
-    """Hub refuses an upload when too many are unfinished over all sessions, and accepts one
-    again after another is aborted.
+    """Hub refuses an upload when too many uploads are unfinished over all sessions, and accepts
+    it after one of them is aborted.
     """
     place = await start(files=folder, rate=1e6, burst=10_000)
     ada = await place.connect("ada")

@@ -44,8 +44,8 @@ def _register(hub: Hub, hook: str, seen: list[tuple[Any, ...]]) -> None:
 
 
 async def test_hooks_are_called_in_the_order_of_a_clients_actions(place: Place, over: str) -> None:
-    """Hub calls each hook once with its arguments, in the order of the client's actions, whether
-    it is sync or async.
+    """Hub calls each hook, sync or async, once with its arguments and in the order of the
+    client's actions.
     """
     seen = record(place.hub)
     ada = await place.connect("ada", over=over)
@@ -298,8 +298,8 @@ async def test_log_names_each_hook_function_that_fails(place: Place, caplog: Any
 
 
 async def test_on_disconnect_waits_for_running_hooks_of_the_same_client(place: Place) -> None:
-    """Hub calls ``on_leave`` and ``on_disconnect`` only after a hook of the same client that was
-    still running.
+    """Hub calls ``on_leave`` and ``on_disconnect`` only after a running ``on_join`` hook of the
+    same client has ended.
     """
     seen: list[str] = []
     go = asyncio.Event()
@@ -329,8 +329,8 @@ async def test_on_disconnect_waits_for_running_hooks_of_the_same_client(place: P
 async def test_on_disconnect_gets_the_close_code_reason_and_cause(
     place: Place, code: int, cause: str
 ) -> None:
-    """Hub calls ``on_disconnect`` with the close code, reason and cause of a connection that it
-    closes.
+    """Hub calls ``on_disconnect`` with close code, reason and cause when the hub itself closes
+    the connection.
     """
     seen: list[Any] = []
     place.hub.on_disconnect(lambda client, *rest: seen.append(rest))

@@ -65,7 +65,7 @@ async def test_python_example_of_the_hub_docs_runs(place: Any, example: str) -> 
     ada = await place.connect("ada")
     names = {"rtmon": rtmon, "hub": place.hub, "client": place.hub.client(ada.id)}
     code: CodeType = compile(example, "hub.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    running = eval(code, names)  # noqa: S307 - the page is ours
+    running = eval(code, names)  # noqa: S307 - an example of our own docs
     if inspect.isawaitable(running):
         await running
 

@@ -31,7 +31,7 @@ def pem(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
 
 
 PUBLIC = pem(PRIVATE.public_key())
-SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - to be refused
+SMALL = pem(rsa.generate_private_key(65_537, 1_024).public_key())  # noqa: S505 - rtmon must refuse it
 
 
 def refusal(auth: JWT, shown: str) -> str:
@@ -144,8 +144,8 @@ def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
 
 
 def test_jwt_accepts_only_its_audience_and_issuer() -> None:
-    """JWT authentication with ``audience`` and ``issuer`` refuses tokens that lack them or have
-    others.
+    """JWT authentication refuses tokens whose audience or issuer is missing or differs from the
+    options.
     """
     auth = login(audience="chat", issuer="https://login.example")
     assert auth(Credentials(token=token(aud=["mail", "chat"], iss="https://login.example")))
@@ -187,8 +187,8 @@ def test_jwt_accepts_expired_token_within_the_leeway() -> None:
 def test_jwt_rejects_unsafe_keys_and_algorithms_without_quoting_the_key(
     key: Any, algorithms: Any
 ) -> None:
-    """JWT raises OptionError without quoting the key for a weak or missing key, or algorithms
-    that do not fit it.
+    """JWT raises OptionError, without quoting the key, when the key is weak or missing or does
+    not fit the algorithms.
     """
     with pytest.raises(OptionError) as caught:
         JWT(key, algorithms=algorithms)
@@ -251,8 +251,8 @@ def test_user_that_expires_at_infinity_never_expires() -> None:
 
 
 def test_bearer_token_is_found_whatever_the_case_of_the_scheme() -> None:
-    """Bearer token is read from the Authorization header in any letter case of the scheme, and
-    not with another scheme.
+    """Bearer token is read from the Authorization header whatever the letter case of ``Bearer``,
+    and not when the scheme is another one.
     """
     assert bearer([("Authorization", "bearer  abc ")])[0] == "abc"
     assert bearer([("AUTHORIZATION", "Basic abc")])[0] is None

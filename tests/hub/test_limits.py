@@ -53,22 +53,24 @@ async def test_hub_refuses_connections_above_connections_per_user(start: Start, 
 
 
 async def test_connections_per_address_counts_unauthenticated_connections(start: Start) -> None:
-    """Hub counts unauthenticated connections and those of all users in
-    ``connections_per_address``.
+    """Hub counts the connections of all users of an IP address, and unauthenticated ones,
+    against ``connections_per_address``.
     """
     place = await start(auth=login(), connections_per_address=2, auth_timeout=60)
     await place.connect(token=token("ada"))
     silent = await place.come()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     assert await turned_away(place, "websocket-json", token=token("bo")) == "too_many_connections"
-    await place.connect(over="memory", token=token("bo"))  # Has another IP address.
+    await place.connect(
+        over="memory", token=token("bo")
+    )  # The memory client has another IP address.
     await silent.leave()
     await until(lambda: len(place.hub._parts.connection_limits.connections) == 2)
     await place.connect(token=token("bo"))
 
 
 @pytest.mark.parametrize("over", ONE_EACH)
-async def test_hub_closes_the_oldest_connection_when_a_user_has_too_many(
+async def test_hub_closes_a_users_oldest_connection_when_the_user_has_too_many(
     start: Start, over: str
 ) -> None:
     """Hub closes a user's oldest connection with 4501 when the user exceeds
@@ -175,7 +177,7 @@ async def test_reconnect_does_not_reset_the_rate_limit_of_an_address(start: Star
 
 
 @pytest.mark.parametrize("over", ["websocket-json", "sse"])
-async def test_hub_stops_checking_tokens_of_an_address_above_its_rate(
+async def test_hub_refuses_connections_above_address_rate_without_calling_auth(
     start: Start, over: str
 ) -> None:
     """Hub refuses connections of an address above ``address_rate`` without calling the ``auth``
@@ -214,9 +216,9 @@ async def test_client_closed_during_authentication_is_never_welcomed(start: Star
     assert place.hub.refused == {}
 
 
-async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start: Start) -> None:
-    """Hub ignores messages that follow the one for which it closes the client, and one whose
-    ``allow`` check was still running.
+async def test_hub_ignores_messages_after_the_one_that_closed_the_client(start: Start) -> None:
+    """Hub ignores messages after the one for which it closed the client, and a message whose
+    ``allow`` check still ran at that time.
     """
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -247,7 +249,7 @@ async def test_hub_ignores_messages_behind_the_one_that_closed_the_client(start:
 
 async def test_streams_being_authenticated_count_against_max_connections(start: Start) -> None:
     """Hub counts event streams that are still being authenticated against ``max_connections``,
-    and refuses others.
+    and refuses further streams.
     """
     asked, answer = 0, asyncio.Event()
 

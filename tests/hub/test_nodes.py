@@ -213,8 +213,8 @@ async def test_client_is_announced_on_other_nodes_before_its_first_message(
 async def test_client_recovers_missed_publications_on_another_node(
     two: tuple[Place, Place],
 ) -> None:
-    """Client that reconnects to another node receives what it missed, and a message id that it
-    repeats is published once.
+    """Client that reconnects to another node receives missed publications, and a message that it
+    repeats under the same id is published once.
     """
     ada = await subscribed(two[0], "news")
     session = ada.welcome["payload"]["session"]

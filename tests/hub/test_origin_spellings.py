@@ -59,7 +59,7 @@ OWN = [
 
 
 OTHERS = [
-    # Another port.
+    # The origin has another port.
     {"Host": "chat.example", "Origin": "https://chat.example:8443"},
     {"Host": "chat.example:443", "Origin": "https://chat.example:8443"},
     {"Host": "chat.example:8443", "Origin": "https://chat.example"},
@@ -67,7 +67,7 @@ OTHERS = [
     {"Host": "chat.example", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8444"},
     {"Host": "chat.example:1", "X-Forwarded-Port": "8443", "Origin": "https://chat.example:8443"},
     {"Host": "[2001:db8::1]:8765", "Origin": "http://[2001:db8::1]:8766"},
-    # Another scheme.
+    # The origin has another scheme.
     {"Host": "chat.example:443", "Origin": "http://chat.example"},
     {"Host": "chat.example:443", "Origin": "http://chat.example:443"},
     {"Host": "chat.example:443", "Origin": "ws://chat.example"},
@@ -79,7 +79,7 @@ OTHERS = [
     {"Host": "chat.example", "Origin": "ftp://chat.example"},
     {"Host": "chat.example", "Origin": "chrome-extension://chat.example"},
     {"Host": "chat.example", "Origin": "file://chat.example"},
-    # Another host.
+    # The origin has another host.
     {"Host": "chat.example", "Origin": "https://chat.example.evil.com"},
     {"Host": "chat.example", "Origin": "https://evilchat.example"},
     {"Host": "chat.example", "Origin": "https://chat.example443"},

@@ -69,7 +69,7 @@ async def test_channel_pattern_matches_one_segment_with_one_star_and_several_wit
     assert published["payload"]["code"] == "invalid_channel"
 
 
-async def test_hub_refuses_subscription_when_a_client_has_a_hundred(place: Place) -> None:
+async def test_hub_refuses_a_subscription_when_its_client_has_a_hundred(place: Place) -> None:
     """Hub answers ``too_many_channels`` when a client with 100 subscriptions requests another."""
     ada = await place.connect("ada")
     for number in range(100):
@@ -101,8 +101,8 @@ async def test_failing_transport_of_one_subscriber_does_not_affect_another(
 
 
 async def test_repeated_message_id_is_published_once(place: Place) -> None:
-    """Hub publishes a message id that a client repeats once, even after a reconnect, but also
-    one from another client with the same id.
+    """Hub publishes a message once although its client repeats the message id after a reconnect;
+    the same id of another client is published too.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await bo.ask("subscribe", {"channel": "news"})
@@ -123,8 +123,8 @@ async def test_repeated_message_id_is_published_once(place: Place) -> None:
 
 
 async def test_client_keeps_its_session_over_several_reconnects(place: Place) -> None:
-    """Client that sends its session after each of three reconnects keeps it, and its repeated
-    message id stays a duplicate.
+    """Client that sends its session after each of three reconnects keeps this session, so that a
+    repeated message id is recognized as a duplicate.
     """
     ada = await place.connect("ada")
     first = ada.welcome["payload"]["session"]

@@ -31,7 +31,7 @@ async def test_client_with_shape_pubsub_receives_publications_as_pubsub_messages
     serve: Any,
 ) -> None:
     """Client that connects with ``?shape=pubsub`` receives all publications as ``pubsub``
-    messages, also in batches, and others receive its own.
+    messages, also in batches.
     """
     hub = rtmon.Hub()
     async with contextlib.AsyncExitStack() as stack:

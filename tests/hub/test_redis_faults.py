@@ -278,5 +278,7 @@ def test_redis_url_with_invalid_database_or_option_raises_option_error(url: str,
     ],
 )
 def test_redis_url_gives_the_database_in_its_path_or_in_db(url: str, prefix: str) -> None:
-    """Redis URL gives the database in its path or in ``db``, and 0 when it has neither."""
+    """Redis URL selects the database by its path or by ``db``, and database 0 when it has
+    neither.
+    """
     assert RedisBroker(url).prefix == prefix

@@ -126,7 +126,7 @@ async def test_presence_lists_room_members_in_the_order_of_joining(place: Place)
     assert (await ada.ask("presence", {"room": "r"}))["payload"]["count"] == 1
 
 
-async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> None:
+async def test_hub_refuses_a_room_when_its_client_is_in_a_hundred_rooms(place: Place) -> None:
     """Hub answers ``too_many_rooms`` when a client in 100 rooms joins another."""
     ada = await place.connect("ada")
     for number in range(100):
@@ -137,8 +137,8 @@ async def test_hub_refuses_room_when_a_client_is_in_a_hundred(place: Place) -> N
 
 
 async def test_room_and_channel_with_the_same_name_are_separate(place: Place) -> None:
-    """Room and channel with the same name are separate: neither's messages reach the other's
-    members or subscribers.
+    """Room and channel with the same name are separate: members receive no publications, and
+    subscribers receive no room messages.
     """
     ada, bo = await place.connect("ada"), await place.connect("bo")
     await ada.ask("join_room", {"room": "x"})

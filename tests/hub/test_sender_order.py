@@ -11,8 +11,8 @@ from rtmon.hub.brokers.sender_order import SenderOrder
 
 
 def test_later_messages_are_refused_until_the_refused_one_is_sent_again() -> None:
-    """Sender order refuses later messages of a client until its refused message is sent again,
-    then admits them in order.
+    """``SenderOrder`` refuses later messages of a client until its refused message is sent
+    again, then admits them in order.
     """
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
@@ -29,7 +29,7 @@ def test_later_messages_are_refused_until_the_refused_one_is_sent_again() -> Non
 
 
 def test_refused_message_of_one_sender_does_not_affect_another() -> None:
-    """Sender order admits messages of a client while another client's message is refused."""
+    """``SenderOrder`` admits messages of a client while another client's message is refused."""
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert order.admit("bo", "2", now=0.0)
@@ -37,7 +37,9 @@ def test_refused_message_of_one_sender_does_not_affect_another() -> None:
 
 
 def test_refused_message_stops_blocking_when_a_later_one_is_sent_again() -> None:
-    """Sender order stops waiting for a refused message when its client sends a later one again."""
+    """``SenderOrder`` stops waiting for a refused message when its client sends a later message
+    again.
+    """
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=0.0)
@@ -47,7 +49,9 @@ def test_refused_message_stops_blocking_when_a_later_one_is_sent_again() -> None
 
 
 def test_refused_message_blocks_later_ones_for_at_most_its_time_limit() -> None:
-    """Sender order admits later messages 30 s after a refused message that was never sent again."""
+    """``SenderOrder`` admits later messages 30 s after a refused message that was never sent
+    again.
+    """
     order = SenderOrder(seconds=30.0)
     order.refused("ada", "1", now=0.0)
     assert not order.admit("ada", "2", now=29.9)
@@ -56,8 +60,8 @@ def test_refused_message_blocks_later_ones_for_at_most_its_time_limit() -> None:
 
 
 def test_sender_order_evicts_the_sender_inactive_for_longest_when_full() -> None:
-    """Sender order stores a limited number of ids per client, and evicts the client inactive for
-    longest when it is full.
+    """``SenderOrder`` stores a limited number of message ids per client, and evicts the client
+    inactive for longest when it is full.
     """
     order = SenderOrder(seconds=30.0, each=3, capacity=5)
     for sender in ("ada", "bo", "cy"):
@@ -72,7 +76,7 @@ def test_sender_order_evicts_the_sender_inactive_for_longest_when_full() -> None
 
 
 def test_sender_order_deletes_clients_after_the_time_limit() -> None:
-    """Sender order deletes clients whose refused message is older than 30 s."""
+    """``SenderOrder`` deletes clients whose refused message is older than 30 s."""
     order = SenderOrder(seconds=30.0)
     for number in range(100):
         order.refused(f"s{number}", "1", now=number * 1.0)

@@ -59,7 +59,7 @@ async def test_slow_consumer_receives_the_messages_that_its_policy_keeps(policy:
 
 
 async def test_channel_stats_count_a_queued_message_once_as_delivered_or_dropped() -> None:
-    """Channel statistics count a queued message only when it is sent or dropped, and only once."""
+    """Channel statistics count a queued message once, when it is delivered or dropped."""
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)
@@ -146,8 +146,8 @@ async def test_hub_behind_websockets_serve_keeps_messages_for_a_slow_consumer(st
 
 
 async def test_slow_consumer_is_closed_with_1013_and_others_miss_nothing() -> None:
-    """Slow consumer is closed with 1013 above ``max_waiting``, its row has the cause, and other
-    clients receive every message.
+    """Slow consumer is closed with 1013 above ``max_waiting``, with its cause in the Monitor,
+    and other clients receive every message.
     """
     hub = Hub(max_waiting=262_144, history=0)
     async with (
@@ -195,8 +195,8 @@ async def test_slow_consumer_is_closed_with_1013_when_a_message_is_too_old() -> 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
 async def test_stalled_client_is_disconnected_without_another_message(policy: Any) -> None:
-    """Client that reads nothing for the ``stalled`` time is disconnected with either policy,
-    although no further message is sent.
+    """Client that reads nothing for the time in ``stalled`` is disconnected with either ``slow``
+    policy, although no further message is sent.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)
     async with serving(hub, ping_interval=None) as server, await come(server.url) as client:

@@ -148,8 +148,8 @@ async def test_reconnecting_client_recovers_missed_chat_messages(place: Place, o
 
 
 async def test_client_that_answers_no_ping_is_closed_with_4000(place: Place, over: str) -> None:
-    """Hub measures the round-trip time of a ping that a client answers, and closes it with 4000
-    after three unanswered ones.
+    """Hub measures the round-trip time of a ping that a client answers, and closes the client
+    with 4000 after three unanswered pings.
     """
     ada = await place.connect(over=over)
     session = place.hub.connections[ada.id]

@@ -81,8 +81,8 @@ async def history(client: Any, channel: str = "c") -> list[Any]:
 async def test_publish_raises_option_error_for_a_bad_value_and_uses_no_offset(
     house: Place, over: str
 ) -> None:
-    """Hub's ``publish()`` raises OptionError for a value that cannot be encoded, without using
-    an offset; subscribers receive all others.
+    """Hub's ``publish()`` raises OptionError for a value that cannot be encoded, and uses no
+    offset for it; subscribers receive all other values.
     """
     hub = house.hub
     away = await house.connect(over=over)
@@ -231,8 +231,8 @@ BAD_JSON = ('"\\ud83d"', "NaN", '{"\\udc00": 1}', "-Infinity", "1e999", "1" * 30
 async def test_hub_answers_invalid_messages_of_a_batch_by_id_and_publishes_the_others(
     place: Place, over: str
 ) -> None:
-    """Hub answers each invalid message of a JSON batch with an error under its id, and publishes
-    the others.
+    """Hub answers each invalid message of a JSON batch with an error under the message's id, and
+    publishes the other messages.
     """
     ada = await place.connect("ada", over=over)
     texts = ['"one"', *BAD_JSON[:3], '"two"', *BAD_JSON[3:], '"ä😀"']
@@ -251,8 +251,8 @@ async def test_hub_answers_invalid_messages_of_a_batch_by_id_and_publishes_the_o
 async def test_hub_answers_invalid_message_of_a_messagepack_batch_and_publishes_the_others(
     place: Place,
 ) -> None:
-    """Hub answers a message with invalid UTF-8 in a MessagePack batch with an error under its
-    id, and publishes the others.
+    """Hub answers a message with invalid UTF-8 in a MessagePack batch with an error under the
+    message's id, and publishes the other messages.
     """
     ada = await place.connect("ada", over="websocket-msgpack")
     good = [
@@ -330,8 +330,8 @@ async def test_notify_raises_option_error_for_values_that_cannot_be_encoded(
 async def test_client_gets_internal_error_when_a_handler_result_cannot_be_encoded(
     place: Place, over: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Client gets ``internal`` when a custom handler returns a value that cannot be encoded,
-    which the hub logs.
+    """Client gets the error ``internal``, and the hub logs the reason, when a custom handler
+    returns a value that cannot be encoded.
     """
     results: list[Any] = []
 

@@ -40,7 +40,7 @@ async def test_examples_of_the_lab_docs_run(
         }
         for block in EXAMPLES:
             code = compile(block, "docs/lab.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            running = eval(code, names)  # noqa: S307 - our own documentation
+            running = eval(code, names)  # noqa: S307 - an example of our own docs
             if running is not None:
                 await running
-    assert "run.html" in {path.name for path in tmp_path.glob("*")}  # noqa: ASYNC240 - a look
+    assert "run.html" in {path.name for path in tmp_path.glob("*")}  # noqa: ASYNC240 - blocks only briefly

@@ -349,7 +349,8 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
         records = [*c.history.samples(), window, published, c.snapshot(3, 3)]
         for record in records:
             if not column.derived and hasattr(record, column.name):
-                absent = column.name in {"cpu", "memory", "own"}  # not reported yet
+                # No process values have been reported yet.
+                absent = column.name in {"cpu", "memory", "own"}
                 value = getattr(record, column.name)
                 assert (value is not None) == (known and not absent), (column.name, record)
     row = frame("samples", c.history.samples()).iloc[-1]

@@ -279,7 +279,7 @@ class NeverEnds(HandlerProbe):
 async def test_contract_fails_for_probe_that_counts_twice_or_reports_no_end(
     wrong: type[ConnectionProbe],
 ) -> None:
-    """Probe contract fails for a probe that counts messages twice, and for one that never
+    """Probe contract fails for a probe that counts messages twice, and for a probe that never
     reports the end of a connection.
     """
     library = replace(_IN_HANDLER, serve=partial(_handler, probe_class=wrong), patience=1.0)

@@ -18,7 +18,7 @@ CASES = json.loads((Path(__file__).parent / "channel_matching.json").read_text(e
 def test_channel_pattern_matches_one_segment_per_star_and_several_per_final_double_star(
     pattern: str,
     channel: str,
-    expected: bool,  # noqa: FBT001 - from the table
+    expected: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
     """Channel pattern matches any one segment with ``*``, one or more final segments with
     ``**``, and other segments literally.

@@ -168,8 +168,8 @@ _plain = st.recursive(
 
 @given(value=_plain)
 def test_encode_value_accepts_the_same_values_as_the_full_check(value: Any) -> None:
-    """Encoding with its quick check accepts the same values as the full check, with the same
-    result.
+    """Function ``encode_value()`` accepts the same values as the slower full check, and encodes
+    them the same.
     """
     try:
         wanted: Any = msgspec.json.encode(plain(value))

@@ -118,7 +118,7 @@ def test_message_with_attached_bytes_is_equal_after_encoding_and_decoding(
 
 
 def test_server_selects_the_clients_first_known_subprotocol() -> None:
-    """Server selects the client's first known subprotocol, none when it knows none, and uses
+    """Server selects the first of the client's subprotocols that it knows, or none, and uses
     JSON without a subprotocol.
     """
     assert list(CODECS) == ["rtmon.v1.json", "rtmon.v1.msgpack"]
@@ -163,8 +163,8 @@ EFFECTIVE = [
 def test_effective_close_code_is_the_received_one_else_the_sent_failure_code_or_1006(
     sent: int | None, received: int | None, code: int
 ) -> None:
-    """Effective close code is that of the received close frame; without one it is a sent failure
-    code such as 1009, or 1006.
+    """Effective close code is the received one; without a received close frame, it is a sent
+    failure code such as 1009, or else 1006.
     """
     assert close.effective_code(sent, received) == code
 

@@ -13,7 +13,7 @@ from rtmon import Monitor, serve_admin
 from rtmon.errors import OptionError
 from rtmon.feeds.remote_feed import RemoteFeed
 
-TOKEN = "s3cret~!"  # noqa: S105 - a test's
+TOKEN = "s3cret~!"  # noqa: S105 - a test token
 BEARER = f"Authorization: Bearer {TOKEN}"
 
 
@@ -34,7 +34,7 @@ def test_serve_admin_raises_option_error_for_a_token_that_no_header_can_contain(
     """``serve_admin()`` raises OptionError without the token's text when the token is empty, no
     text or not visible ASCII.
     """
-    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - it is refused
+    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - rtmon refuses to bind it
         with pytest.raises(OptionError, match="token") as caught:
             serve_admin(Monitor(), host, 0, token=token)
         assert "two words" not in str(caught.value)
@@ -70,7 +70,7 @@ def test_remote_feed_raises_option_error_for_a_token_that_no_header_can_contain(
 )
 async def test_admin_listener_accepts_only_the_exact_bearer_token(
     headers: list[str],
-    fine: bool,  # noqa: FBT001 - a case's
+    fine: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
     """Admin listener answers 401 unless the Authorization header has the exact token with the
     scheme Bearer in any letter case.

@@ -96,8 +96,8 @@ async def test_server_accepts_no_connection_before_start_serving() -> None:
 
 
 async def test_serve_forever_closes_clients_with_1001_when_canceled() -> None:
-    """``serve_forever()`` starts serving, and closes clients with 1001 and raises CancelledError
-    when it is canceled.
+    """Method ``serve_forever()`` starts serving, and when it is canceled, closes clients with
+    1001 and raises CancelledError.
     """
     server = await rtmon.serve(_echo, "127.0.0.1", 0, start_serving=False)
     task = asyncio.create_task(server.serve_forever())

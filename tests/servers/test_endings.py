@@ -99,7 +99,7 @@ async def test_admin_listener_shutdown_drops_silent_clients(
     monitor.close()
 
 
-async def test_abort_drops_every_connection() -> None:
+async def test_server_closes_after_abort_although_clients_do_not_respond() -> None:
     """Server closes after ``abort()`` although clients do not read, answer no close frame or
     have sent no request.
     """
@@ -129,7 +129,7 @@ async def test_request_during_shutdown_gets_503(monkeypatch: pytest.MonkeyPatch)
     """
     monkeypatch.setattr(
         "rtmon.servers.websockets.UNASKED_TIMEOUT", LONG
-    )  # however slow the machine is
+    )  # long enough for a slow machine
     entered, go = asyncio.Event(), asyncio.Event()
 
     async def slowly(*_: Any) -> None:

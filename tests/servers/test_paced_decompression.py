@@ -122,7 +122,7 @@ async def test_server_decompresses_at_most_16_messages_before_the_handler_reads(
     async def handle(connection: ServerConnection) -> None:
         nonlocal received
         if isinstance(connection, GuardedServerConnection):
-            connection.pace_input()  # A hub calls this too.
+            connection.pace_input()  # A hub calls pace_input() too.
         connections.append(connection)
         await go_on.wait()
         async for message in connection:

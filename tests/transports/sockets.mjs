@@ -1,5 +1,5 @@
-// Clients of socket.io-client for a test in Python: it reads commands and writes events, both as
-// lines of JSON.
+// Runs socket.io-client for a test in Python. The program reads commands from standard input and
+// writes events to standard output, one JSON object per line.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -13,8 +13,8 @@ function tell(socket, event, more) {
   process.stdout.write(`${JSON.stringify({ socket, event, ...more })}\n`);
 }
 
-// Messages, and their bytes in Socket.IO's encoding: events and acknowledgements with their
-// attachments.
+// Counts of messages and of their bytes as Socket.IO packets: events and acknowledgments with
+// their attachments.
 function counting(engine) {
   const counts = { got: [0, 0], said: [0, 0] };
   const add = (count) => (packet) => {
@@ -64,7 +64,7 @@ const commands = {
   },
 };
 
-// Bytes are { base64 }.
+// In commands, bytes are written as { base64: text }.
 function binary(value) {
   if (value === null || typeof value !== "object") return value;
   if ("base64" in value) return Buffer.from(value.base64, "base64");

@@ -38,8 +38,8 @@ async def next_of(connection: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 async def test_name_in_the_path_is_the_clients_name_unless_the_query_has_one(house: House) -> None:
-    """Client gets the name after ``/ws/`` in its URL unless the query has a name, and its id is
-    chosen by the hub.
+    """Client gets the name after ``/ws/`` in its URL unless the query has a name, while the hub
+    chooses the client id.
     """
     ids = set()
     for path, name in [
@@ -108,8 +108,8 @@ async def test_asgi_server_closes_client_with_1009_when_its_message_is_too_large
 
 
 async def test_hub_ignores_messages_after_it_has_closed_the_connection(house: House) -> None:
-    """Hub ignores messages over WebSocket, Server-Sent Events and Socket.IO after it has closed
-    the connection.
+    """Hub ignores further messages of a connection that it has closed, over WebSocket,
+    Server-Sent Events and Socket.IO.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)

@@ -49,8 +49,8 @@ def test_positions_parser_accepts_or_rejects_any_text(text: str) -> None:
 
 
 def test_positions_advance_only_for_rooms_and_channels_of_the_client() -> None:
-    """Positions advance for rooms and channels that the client has joined, not for matches of a
-    pattern or a room that it has left.
+    """Positions advance for rooms and channels that the client has joined, but not for matches
+    of a pattern or for a room that it has left.
     """
     positions = ClientPositions()
     positions.entered("room:r", Position(epoch="e", offset=1))

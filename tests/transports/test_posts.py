@@ -156,8 +156,8 @@ async def test_incomplete_post_is_ignored_when_the_client_disconnects(
 
 @pytest.mark.usefixtures("quiet")
 async def test_chunked_post_to_event_stream_is_handled_unless_too_large(house: House) -> None:
-    """Chunked POST to an event stream gets 202 and is handled; one above the size limit gets
-    413.
+    """Chunked POST to an event stream gets 202 and is handled, and gets 413 above the size
+    limit.
     """
     heard: list[Any] = []
     house.hub.subscribe("news", heard.append)

@@ -242,8 +242,8 @@ async def test_server_closes_client_with_1009_when_a_message_has_too_many_fragme
 
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_server_handles_hundreds_of_messages_sent_at_once_in_order(kind: str) -> None:
-    """Server handles 400 messages with pings, and a large one, that arrive at once in order, and
-    those before the close frame too.
+    """Server handles 400 messages, pings and a large message that arrive at once in order, also
+    a message right before a close frame.
     """
     heard: list[Any] = []
     async with opened(kind, rate=10_000, burst=10_000) as hub_server:

@@ -95,7 +95,7 @@ async def test_cause_is_slow_consumer_when_the_hub_disconnects_a_client_that_sto
     begin: Begin, monkeypatch: pytest.MonkeyPatch, transport: str, bound: str
 ) -> None:
     """Monitor's connections table has the cause ``slow consumer`` when the hub disconnects a
-    client that stops reading, by either limit.
+    client that stops reading, by queue size or by stall time.
     """
     monkeypatch.setattr("rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 0.5)
     house = await begin(history=0, **BOUNDS[bound])

@@ -137,8 +137,8 @@ async def test_socketio_client_recovers_after_a_disconnect(
 
 
 async def test_each_socketio_namespace_has_its_own_hub(begin: Begin, clients: Node) -> None:
-    """Socket.IO namespace with its own hub delivers only to its clients, and unknown or full
-    namespaces and invalid rooms are refused.
+    """Socket.IO namespace with its own hub delivers only to clients of this namespace; unknown
+    or full namespaces and invalid rooms are refused.
     """
     staff = Hub(announce=0.02, max_connections=1)
     house = await begin(application={"namespaces": {"/staff": staff}})

@@ -54,8 +54,8 @@ async def test_event_stream_has_no_buffering_headers_a_retry_time_and_keepalive_
 
 
 async def test_last_event_id_recovers_rooms_and_channels_of_the_client(house: House) -> None:
-    """Event stream that reconnects with ``Last-Event-ID`` is again in its rooms, channels and
-    patterns, and receives the missed publications.
+    """Event stream that reconnects with ``Last-Event-ID`` is in its rooms, channels and patterns
+    again, and receives the missed publications.
     """
     first = await house.stream("name=ada&room=lobby&channel=news&channel=dull")
     await message(first, "welcome")
@@ -97,8 +97,8 @@ async def test_last_event_id_recovers_rooms_and_channels_of_the_client(house: Ho
 
 
 async def test_event_stream_reports_not_recovered_when_history_is_too_short(begin: Begin) -> None:
-    """Event stream that reconnects reports ``recovered`` false when history is too short or the
-    id is from another server, and continues.
+    """Event stream that reconnects gets ``recovered`` false, and continues, when history is too
+    short or the event id is of another server.
     """
     house = await begin(history=2)
     first = await house.stream("channel=news")
@@ -149,8 +149,8 @@ async def test_line_breaks_in_texts_and_ids_forge_no_server_sent_events(
 
 
 async def test_post_to_an_event_stream_needs_the_streams_token(house: House) -> None:
-    """POST to an event stream without the stream's token, or after its end, gets 401; too large
-    ones get 413 and other methods 405.
+    """POST to an event stream gets 401 without the stream's token or after the stream's end, and
+    413 when it is too large.
     """
     stream = await house.stream()
     welcome = (await message(stream, "welcome"))["payload"]

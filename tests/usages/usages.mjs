@@ -1,12 +1,12 @@
 /**
- * Common clients, written without rtmon, and their usual features, on a hub: in Node and in browsers.
+ * Typical clients written without rtmon, which use the common features of a hub in Node and browsers.
  *
- * Each usage throws if the hub does not work for it.
+ * Each usage is a function that throws an error when the hub does not behave as the client expects.
  */
 
 const PATIENCE = 10_000;
 
-/** A client with handlers by type, which reconnects with growing delays. */
+/** A client with a handler for each message type, which reconnects after growing delays. */
 export class TypedClient {
   handlers = new Map();
   all = [];
@@ -63,7 +63,7 @@ export class TypedClient {
     this.socket.close(1000, "done");
   }
 
-  /** The payload of the first matching message of a type. */
+  /** Wait until a message of this type that matches has arrived; return its payload. */
   async heard(type, fits = () => true) {
     const find = () => this.all.find((each) => each.type === type && fits(each.payload, each));
     await until(find, `${type}; there is ${this.all.map((each) => each.type)}`);
@@ -71,7 +71,7 @@ export class TypedClient {
   }
 }
 
-/** Channels over such a client: callbacks by channel, in the shape `{type: "pubsub", channel}`. */
+/** Adds channels to a client: one callback per channel, for messages `{type: "pubsub", channel}`. */
 class Channels {
   callbacks = new Map();
 
@@ -245,7 +245,7 @@ export const usages = {
   },
 };
 
-/** Run all usages in sequence; returns their number, and the failed ones. */
+/** Run all usages one after another; return their number, and a list of those that failed. */
 export async function run(place) {
   const failed = [];
   for (const [name, usage] of Object.entries(usages)) {

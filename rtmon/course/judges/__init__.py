@@ -8,17 +8,17 @@ nonsense breaks a promise, and the verdict says what happened. Each ends within 
 from __future__ import annotations
 
 from .batcher import batcher
-from .chat import chat_server
+from .chat_server import chat_server
 from .chunked_receiver import chunked_receiver
 from .event_streams import event_stream
 from .frame_reader import frame_reader
-from .health import health_check
-from .pool import worker_pool
-from .presence import presence
+from .health_check import health_check
+from .presence_server import presence
 from .reconnecting_clients import reconnecting_client
 from .slow_reader import backpressure
 from .verdict import Fact, Promise, Verdict
-from .votes import vote_server
+from .vote_server import vote_server
+from .worker_pool import worker_pool
 
 __all__ = [
     "Fact",

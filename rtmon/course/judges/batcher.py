@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
 
 from ...lab.faults import FaultProxy
+from .concurrent_tasks import together
 from .simulated_users import first_fault
-from .tasks import together
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -8,7 +8,7 @@ class PictureTable {
   #ask
   query
 
-  // layout: as rtmon/display/picture.py has it. ask(): the query has changed; save(): download all
+  // layout: as rtmon/display/notebook_charts.py has it. ask(): the query has changed; save(): download all
   // rows of the query.
   constructor(layout, {ask, save}) {
     this.#layout = layout

@@ -1,4 +1,4 @@
-"""Scenarios of real-time servers: start one, turn its knobs, and watch its numbers.
+"""Scenarios: groups of clients that show one behaviour of a server, with adjustable settings.
 
 ::
 
@@ -7,15 +7,15 @@
             storm.jitter = 0
             storm.cut()
 
-In a notebook the last line of a cell, ``storm``, is its picture with sliders and buttons.
+In a notebook, ``storm`` as the last line of a cell shows charts, sliders and buttons.
 """
 
 from __future__ import annotations
 
+from .adjustable_knob import Knob
 from .base import Scenario
 from .batching_comparison import BatchingComparison
 from .chat_room import ChatRoom
-from .knob import Knob
 from .market_ticker import MarketTicker
 from .reconnect_storm import ReconnectStorm, Recovery
 from .slow_reader import SlowReader

@@ -1,4 +1,4 @@
-"""Base of all scenarios: start and stop, knobs, numbers, a picture."""
+"""Base class of all scenarios: starts and stops clients, and measures numbers for charts."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from typing import Any, ClassVar
 from ...errors import MonitorError, OptionError
 from ...views.chart import Chart, Series
 from ..startable import Startable
-from .knob import Adjustable
+from .adjustable_knob import Adjustable
 from .rates import Schedule
 
 __all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
 
 PERIOD = 0.5
-"""Seconds between two rows of numbers."""
+"""Default seconds between two rows of a scenario's numbers."""
 
 _LOOK = 0.05
-"""Seconds after which a rate that was changed is noticed."""
+"""Maximum seconds until a scenario applies a change of a rate."""
 
 ROWS = 1200
-"""Maximum number of rows kept: ten minutes of half seconds."""
+"""Maximum number of rows kept: ten minutes at the default period."""
 
 
 Row = Mapping[str, float]
-"""The numbers of one moment; NaN where a number is not known."""
+"""A scenario's numbers at one moment: name → value, NaN if the value is not known."""
 
 
 def series(key: str, label: str, color: str) -> Series[Row]:
-    """Describe a number of :attr:`Scenario.rows` as a series of a chart."""
+    """Return a chart series that draws one number of :attr:`Scenario.rows`."""
     return Series(key=key, label=label, color=color, value=lambda row: row.get(key, math.nan))
 
 
 def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
-    """Describe a chart of a scenario; the title names the unit."""
+    """Return a chart of a scenario's numbers. The title should name the unit."""
     return Chart(key=title, title=title, unit="", series=lines)
 
 
 class Scenario(Adjustable, Startable):
-    """Clients that show one behaviour of a hub, with numbers.
+    """A group of clients that shows one behaviour of a hub, and measures it.
 
-    Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
-    with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
+    Run a scenario with ``async with``, or with ``await scenario.start()`` and ``stop()``. In a
+    notebook, use ``rtmon.notebook.start(scenario, name=…)``; the cell then shows its charts.
 
     Args:
-        server: a running server, a proxy before it, or the URL of either.
-        seed: of random numbers; the same seed gives the same run.
+        server: a running server, a proxy in front of a server, or the URL of either.
+        seed: seed of the random numbers; the same seed gives the same run.
         also: further numbers to draw, one chart each: title → function that returns the number.
         period: seconds between two rows of numbers.
         **knobs: initial values of the knobs.
@@ -60,16 +60,16 @@ class Scenario(Adjustable, Startable):
     Attributes:
         rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
             keys of the series in :attr:`charts`; what is not known is NaN. The latest :data:`ROWS`.
-        stopped: set when it has ended.
+        stopped: set when the scenario has ended.
 
     Raises:
-        OptionError: there is no such knob, or its value makes no sense.
+        OptionError: a knob does not exist, or its value is out of range.
     """
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Row], ...]]
     buttons: ClassVar[Mapping[str, str]] = {}
-    """Label of a button → the method that it calls."""
+    """Label of a button in the notebook → name of the scenario's method that the button calls."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Scenario(Adjustable, Startable):
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
 
     async def start(self) -> None:
-        """Connect the clients and begin; return once all are connected. Idempotent.
+        """Connect all clients, then start the scenario. May be called twice.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -122,7 +122,7 @@ class Scenario(Adjustable, Startable):
         self._spawn(self._keep_rows())
 
     async def stop(self) -> None:
-        """End everything that was started; idempotent."""
+        """Disconnect all clients and stop the scenario's tasks. May be called twice."""
         if not self._running:
             return
         self._running = False
@@ -134,20 +134,20 @@ class Scenario(Adjustable, Startable):
         self.stopped.set()
 
     def latest(self, key: str) -> float:
-        """Return the latest value of a number; NaN before the first."""
+        """Return the latest value of a column; NaN before the first row."""
         return self.rows[-1][key] if self.rows else math.nan
 
     async def average(self, seconds: float) -> dict[str, float]:
-        """Measure from now on, and return the average of each number.
+        """Measure for some time, and return the average of each number.
 
         Args:
-            seconds: for which to measure.
+            seconds: duration of the measurement.
 
         Returns:
-            The keys of :attr:`rows` except ``time``; NaN for a number that was never known.
+            Column of :attr:`rows` → mean, without ``time``; NaN for a value that was never known.
 
         Raises:
-            MonitorError: the scenario is stopped, or is not running.
+            MonitorError: the scenario is not running, or stops during the measurement.
         """
         begins = self.now() - self._began
         ends = begins + seconds
@@ -160,13 +160,13 @@ class Scenario(Adjustable, Startable):
 
     def _ipython_display_(self) -> None:
         from ...display import show
-        from ..views.scenario_picture import ScenarioPicture
+        from ..views.scenario_controls import ScenarioPicture
 
         show(ScenarioPicture(self))
 
     @staticmethod
     def now() -> float:
-        """Return seconds of the loop's clock."""
+        """Return the event loop's time in seconds."""
         return asyncio.get_running_loop().time()
 
     @abc.abstractmethod
@@ -175,11 +175,11 @@ class Scenario(Adjustable, Startable):
 
     @abc.abstractmethod
     async def _end(self) -> None:
-        """Disconnect the clients; their tasks have ended."""
+        """Disconnect the clients. Called after the scenario's tasks have ended."""
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
-        """Return the numbers since the last call.
+        """Return the scenario's numbers for the time since the last call.
 
         Args:
             elapsed: seconds since the last call.
@@ -196,7 +196,7 @@ class Scenario(Adjustable, Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Call ``act`` forever at a rate per second, with the due time of each call."""
+        """Call ``act`` repeatedly, at a rate per second, with the time when each call is due."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):

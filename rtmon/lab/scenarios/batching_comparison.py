@@ -1,4 +1,4 @@
-"""Batching: two clients get the same messages, one each by itself, one in batches."""
+"""Compare two clients of one stream: one receives single messages, the other one batches."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 from ...views.chart import Chart
 from ...views.palette import BLUE, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["BatchingComparison"]
 
 _EACH = 100.0
-"""Messages a second that one publisher publishes: hubs bound the rate of a connection."""
+"""Maximum messages per second of one publisher, below a hub's rate limit per connection."""
 
 _PUBLISHERS = 10
 
@@ -30,17 +30,17 @@ def _pair(key: str, title: str) -> Chart[Row]:
 
 
 class BatchingComparison(Scenario):
-    """One stream of messages, read one by one (``single_…``) and in batches (``batched_…``).
+    """Compare one stream of messages, read singly (``single_…``) and in batches (``batched_…``).
 
-    A batch leaves when it is full, or ``delay`` milliseconds after its first message. Numbers,
-    of one reader each: ``…_frames`` (received a second), ``…_messages`` (the same, what is in
-    batches counted one by one), ``…_payload`` and ``…_wire`` (bytes a second, without and with
-    frame headers), ``…_delay`` (median, milliseconds, from when a message was due), and ``cpu``
-    (of this process, percent of a core).
+    The hub sends a batch when the batch is full, or ``delay`` milliseconds after its first
+    message. Numbers of each reader: ``…_frames`` (frames received per second), ``…_messages``
+    (messages received per second, counting each message of a batch), ``…_payload`` and ``…_wire``
+    (bytes per second without and with frame headers), ``…_delay`` (median delay from a message's
+    due time, in milliseconds). ``cpu`` is the CPU use of this process in percent of a core.
 
     Args:
-        compression: whether the readers negotiate permessage-deflate; it shows in ``…_wire``.
-        channel: where the messages are published.
+        compression: True if the readers negotiate permessage-deflate; this lowers ``…_wire``.
+        channel: name of the channel on which the messages are published.
     """
 
     title = "Batching"
@@ -110,12 +110,12 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: SimulatedConnection) -> None:
-        """Ask the hub for batches with the limits of the knobs."""
+        """Request batches from the hub, with the size and delay that the knobs have."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:
         self._number += 1
-        # As few publishers as the rate needs: each connection costs CPU of its own.
+        # Use as few publishers as the rate needs, since each connection costs CPU time.
         used = min(len(self._publishers), 1 + int(self.rate // _EACH))
         data = stamp(due).ljust(self.payload, ".")
         await self._publishers[self._number % used].publish(self.channel, data)
@@ -134,7 +134,7 @@ class BatchingComparison(Scenario):
                 now = float(getattr(reader, counter, 0))
                 before = self._before.get((name, key), 0.0)
                 self._before[name, key] = now
-                # A client that reconnected counts from 0.
+                # The counters of a client that has reconnected begin at 0.
                 row[f"{name}_{key}"] = max(0.0, now - before) / elapsed
             row[f"{name}_messages"] = rate(f"{name}_messages")
             row[f"{name}_delay"] = quantile(f"{name}_delay", 0.5)

@@ -8,24 +8,24 @@ from ...views.chart import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from ..user_schedule import words
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ChatRoom"]
 
 
 class ChatRoom(Scenario):
-    """Clients in one room of a hub; each sends a message now and then.
+    """Clients in one room of a hub. Each client sends messages at random times.
 
     Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
     all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
-    ``delay_p95`` (milliseconds from when a message was due until a client has it), ``here``
-    (clients).
+    ``delay_p95`` (milliseconds from a message's due time until a client has received it),
+    ``here`` (number of clients).
 
     Args:
-        room: its name.
+        room: name of the room.
     """
 
     title = "A chat room"

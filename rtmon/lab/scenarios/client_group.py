@@ -1,4 +1,4 @@
-"""Clients whose number follows a knob, and timestamps in messages."""
+"""A group of clients whose size a knob sets, a publisher, and timestamps in messages."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from ..simulated_connection import SimulatedConnection
 __all__ = ["AT_ONCE", "LEAVE", "UNREACHABLE", "ClientGroup", "TimedPublisher", "stamp", "stamps"]
 
 UNREACHABLE = (OSError, TimeoutError, WebSocketException)
-"""Exceptions of a failed attempt to connect."""
+"""Exceptions that a failed attempt to connect raises."""
 
 _AGAIN = 1.0
-"""Seconds after which a lost client reconnects."""
+"""Seconds after which a client that lost its connection reconnects."""
 
 LEAVE = 3.0
-"""Seconds to wait for the server's close frame, so that a scenario ends on a frozen link, too."""
+"""Seconds to wait for the server's close frame. With this limit, a scenario also ends on a frozen
+link."""
 
 AT_ONCE = 50
-"""Clients that connect at the same time."""
+"""Maximum number of clients that connect at the same time."""
 
 _STAMP = re.compile(rb"@(\d{1,12}\.\d{1,6})@")
 
 
 def stamp(seconds: float) -> str:
-    """Format a timestamp for a message."""
+    """Return the text of a timestamp, to be put into a message."""
     return f"@{seconds:.6f}@"
 
 
 def stamps(data: bytes) -> Iterator[float]:
-    """Yield the timestamps in received data: one for each message of a batch."""
+    """Yield the timestamps in received data: one for each message, also within a batch."""
     for found in _STAMP.finditer(data):
         yield float(found[1])
 
 
 class ClientGroup:
-    """A group of clients of a variable size; lost ones reconnect.
+    """A group of clients of a variable size. Clients that lose their connection reconnect.
 
     Args:
-        join: connects a client, given its number from 0.
-        size: returns the wanted number.
+        join: connects a client, given the client's number from 0.
+        size: returns the wanted number of clients.
 
     Attributes:
-        members: the connections.
-        changed: set it when the wanted number has changed.
+        members: the connections of the clients.
+        changed: an event that the owner sets when the wanted number has changed.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class ClientGroup:
         self._next = 0
 
     async def fill(self) -> None:
-        """Connect or disconnect clients until there is the wanted number.
+        """Connect or disconnect clients until the wanted number is connected.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -83,10 +84,10 @@ class ClientGroup:
     async def keep(
         self, tell: Callable[[SimulatedConnection], Awaitable[None]] | None = None
     ) -> None:
-        """Follow the wanted number, and reconnect lost clients, until cancelled.
+        """Keep the number of clients at the wanted number, until cancelled.
 
         Args:
-            tell: called for each member when :attr:`changed` was set.
+            tell: called with each connection when :attr:`changed` was set.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -107,11 +108,11 @@ class ClientGroup:
 
 
 class TimedPublisher:
-    """A client that only publishes, and reconnects when lost.
+    """A client that only publishes, and reconnects after losing its connection.
 
     Args:
-        url: of the server.
-        name: of the client.
+        url: URL of the server.
+        name: name of the client.
     """
 
     def __init__(self, url: str, name: str) -> None:
@@ -120,7 +121,7 @@ class TimedPublisher:
         self._again = 0.0
 
     async def open(self) -> None:
-        """Connect.
+        """Connect to the server.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -128,7 +129,7 @@ class TimedPublisher:
         self._connection = await SimulatedConnection.open(self._url, self._name, compression=False)
 
     async def publish(self, channel: str, data: Any) -> bool:
-        """Publish; return False if there is no connection."""
+        """Publish data on a channel. Return False if the client is not connected."""
         now = asyncio.get_running_loop().time()
         if (self._connection is None or self._connection.ended) and now >= self._again:
             self._again = now + _AGAIN
@@ -142,7 +143,7 @@ class TimedPublisher:
         return True
 
     async def close(self) -> None:
-        """Disconnect; idempotent."""
+        """Disconnect from the server. May be called twice."""
         if self._connection is not None:
             await self._connection.leave("normal", within=LEAVE)
             self._connection = None

@@ -1,4 +1,4 @@
-"""A market ticker: one channel for each price, and subscribers of some of them."""
+"""The scenario of a market ticker: one channel per price, and clients that subscribe to some."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from ...views.chart import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["MarketTicker"]
@@ -21,13 +21,13 @@ _SYMBOLS = tuple(f"{first}{second}" for first in "ABCDE" for second in "WXYZ")
 class MarketTicker(Scenario):
     """One publisher, twenty channels ``market.AW`` … ``market.EZ``, and subscribers.
 
-    Prices go up and down by chance, the same for the same seed. Numbers: ``published`` and
-    ``delivered`` (a second), ``delay_p50``, ``delay_p95`` (milliseconds from when a price was due
-    until a subscriber has it), ``here`` (subscribers).
+    Prices change at random, in the same way for the same seed. Numbers: ``published`` and
+    ``delivered`` (messages per second), ``delay_p50``, ``delay_p95`` (milliseconds from a price's
+    due time until a subscriber has received it), ``here`` (number of subscribers).
 
     Attributes:
-        symbols: what is traded; the channel is ``market.`` and the symbol.
-        prices: symbol → the latest price published.
+        symbols: the traded symbols; a symbol's channel is ``market.`` and the symbol.
+        prices: symbol → the latest published price.
     """
 
     title = "A market ticker"
@@ -84,7 +84,7 @@ class MarketTicker(Scenario):
         return member
 
     async def _take(self, member: SimulatedConnection, first: int, had: int) -> None:
-        """Subscribe to the wanted number of channels, or unsubscribe from some."""
+        """Subscribe a client to further channels, or unsubscribe it, up to the wanted number."""
         want = self.each
         for step in range(min(had, want), max(had, want)):
             symbol = self.symbols[(first + step) % len(self.symbols)]

@@ -1,4 +1,4 @@
-"""Schedules of repeated calls, and rates and quantiles of what was counted."""
+"""Schedule calls at a rate, and compute rates and delay quantiles for a scenario's charts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Rates", "Schedule"]
 
 
 class Schedule:
-    """Due times of calls at a rate per second that may change.
+    """Computes the due times of calls at a rate per second that may change.
 
-    Late calls are made up for, up to one second of them, so that the rate holds.
+    Calls that are late by up to one second are caught up, so that the average rate is kept.
     """
 
     def __init__(self, now: float) -> None:
         self._next = now
 
     def due(self, rate: float, now: float) -> list[float]:
-        """Return the due times since the last call, oldest first."""
+        """Return the times that have become due since the last call, oldest first."""
         if rate <= 0:
             self._next = now
             return []
@@ -33,40 +33,43 @@ class Schedule:
         return moments
 
     def wait(self, now: float, *, at_most: float) -> float:
-        """Return seconds until the next due time."""
+        """Return the number of seconds until the next call is due, at most ``at_most``."""
         return min(max(0.0, self._next - now), at_most)
 
 
 class Rates:
-    """Counts and delays since the last :meth:`take`, as rates and quantiles."""
+    """Collects counts and delays; :meth:`take` returns them as rates and quantiles."""
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
         self._delays: dict[str, HistogramRecorder] = {}
 
     def count(self, what: str, by: float = 1.0) -> None:
-        """Count something."""
+        """Add ``by`` to the counter named ``what``."""
         self._counts[what] = self._counts.get(what, 0.0) + by
 
     def delay(self, what: str, seconds: float) -> None:
-        """Record a delay."""
+        """Record a delay in seconds under the name ``what``."""
         self._delays.setdefault(what, HistogramRecorder()).record(seconds)
 
     def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
-        """Count arrivals, and record their delays.
+        """Count received messages, and record their delays.
 
         Args:
-            dues: when each was due.
-            now: when it came.
-            count: what to count.
-            delay: what to record.
+            dues: due time of each message.
+            now: time at which the messages were received.
+            count: name of the counter.
+            delay: name under which the delays are recorded.
         """
         for due in dues:
             self.count(count)
             self.delay(delay, max(0.0, now - due))
 
     def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
-        """Return two functions: the rate of a count, and the quantile of a delay in ms.
+        """Reset all counters and delays, and return two functions that read their last values.
+
+        The first function takes the name of a counter and returns its rate per second. The second
+        takes the name of a delay and a quantile, and returns milliseconds.
 
         Args:
             elapsed: seconds since the last call.

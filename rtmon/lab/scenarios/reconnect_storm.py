@@ -1,4 +1,4 @@
-"""A reconnect storm: all clients lose their connection at once, and reconnect."""
+"""The scenario of a reconnect storm: all clients lose their connection at once, and reconnect."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ...views.chart import Chart
 from ...views.palette import ORANGE, RED, VIOLET
 from ..faults import FaultProxy
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import AT_ONCE, LEAVE, UNREACHABLE
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]
 
 _REMEMBERED = 100_000
-"""Maximum number of attempts remembered since the last cut."""
+"""Maximum number of attempts to connect that are stored after a cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """How clients came back after the last cut; seconds are since the cut.
+    """Statistics of how clients have reconnected since the last cut.
 
     Attributes:
-        cut: clients that were cut off.
-        back: of these, how many are back.
-        attempts: attempts to connect, failed ones included.
+        cut: number of clients that lost their connection.
+        back: number of these clients that are connected again.
+        attempts: number of attempts to connect, including failed ones.
         busiest: maximum number of attempts within one second.
-        half: when half of them were back; NaN before.
-        all: when all of them were back; NaN before.
+        half: seconds from the cut until half of the clients were back; NaN before.
+        all: seconds from the cut until all clients were back; NaN before.
     """
 
     cut: int
@@ -47,16 +47,16 @@ class Recovery:
 
 
 class ReconnectStorm(Scenario):
-    """Clients with a backoff behind a proxy of their own, which cuts them all off at once.
+    """Clients that reconnect with a backoff after a fault proxy has cut all connections at once.
 
-    The waits of each client are the same for the same seed. Numbers: ``online`` (clients),
-    ``attempts`` and ``refused`` (a second).
+    The backoff delays of each client are the same for the same seed. Numbers: ``online`` (number
+    of connected clients), ``attempts`` and ``refused`` (per second).
 
     Args:
-        clients: how many.
+        clients: number of clients.
 
     Attributes:
-        proxy: stands before the server; its other faults can be used, too.
+        proxy: the fault proxy in front of the server; its other faults can be used, too.
         attempts: seconds since the last cut, of each attempt to connect.
         back: seconds since the last cut, of each client's return.
     """
@@ -90,12 +90,12 @@ class ReconnectStorm(Scenario):
 
     @property
     def online(self) -> int:
-        """Return how many clients are connected now."""
+        """Return the number of clients that are connected now."""
         return len(self._online)
 
     @property
     def recovery(self) -> Recovery:
-        """Return how the clients have come back since the last cut."""
+        """Return statistics of the reconnects since the last cut."""
         cut, back = len(self._cut_off), self.back
         return Recovery(
             cut=cut,
@@ -107,7 +107,7 @@ class ReconnectStorm(Scenario):
         )
 
     def cut(self) -> None:
-        """Cut all connections; the server is away for :attr:`away` seconds."""
+        """Cut all connections, and refuse new ones for :attr:`away` seconds."""
         self._cut_at = self.now()
         self._cut_off = set(self._online)
         self.attempts.clear()
@@ -166,7 +166,7 @@ class ReconnectStorm(Scenario):
                 self.back.append(self.now() - self._cut_at)
 
     async def _return(self, number: int, rng: random.Random) -> SimulatedConnection:
-        """Try to reconnect until it succeeds."""
+        """Reconnect a client, with backoff between the attempts, until it succeeds."""
         failures = 1
         while True:
             wait = self._backoff().delay(failures, rng)

@@ -1,4 +1,4 @@
-"""A slow consumer among clients that keep up."""
+"""The scenario of a slow consumer: one slow subscriber among subscribers that keep up."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from typing import Any, ClassVar
 from ...views.chart import Chart
 from ...views.palette import BLUE, GREEN, MAGENTA, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["SlowReader"]
 
 _KNOCKS = 1.0
-"""Seconds between two checks if a paused slow reader is still connected."""
+"""Seconds between two checks whether a paused slow reader is still connected."""
 
 _BUFFER = 16_384
 """Size of the slow reader's receive buffer in the kernel, in bytes."""
 
 
 class SlowReader(Scenario):
-    """A channel with subscribers that keep up, and one that reads ``speed`` messages a second.
+    """A channel with fast subscribers, and a slow one that reads ``speed`` messages per second.
 
-    Numbers: ``delay_p50``, ``delay_p99`` (of the others, milliseconds from when a message was
-    due until they have it), ``each`` and ``slow`` (messages a second, of one of the others and of
-    the slow one), ``behind`` (messages published since the slow one came that it does not have),
-    ``connected`` (the slow one: 1 or 0; cut off while it does not read, it stays away, and comes
-    back once it has some speed). What waits for it at the server, the server knows: give it by
-    ``also=``.
+    Numbers: ``delay_p50``, ``delay_p99`` (milliseconds from a message's due time until the other
+    subscribers have received it), ``each`` and ``slow`` (messages per second of one other
+    subscriber and of the slow one), ``behind`` (messages published since the slow subscriber
+    connected that it has not received), ``connected`` (1 if the slow subscriber is connected,
+    else 0). A slow subscriber that is disconnected while its speed is 0 reconnects only when its
+    speed is raised. Only the server knows the length of its send queue: pass a function that
+    returns this number in ``also=``.
 
     Args:
-        channel: what is read.
+        channel: name of the channel.
 
     Attributes:
-        endings: close code → how often the slow one's connection ended with it.
+        endings: close code → number of the slow subscriber's connections that ended with it.
     """
 
     title = "A slow reader"
@@ -95,7 +96,7 @@ class SlowReader(Scenario):
         await self._publisher.close()
         await self._others.leave()
         for member in self._slow.members:
-            await member.leave("abort")  # it would not read the server's close frame
+            await member.leave("abort")  # a reader that does not read cannot receive a close frame
         self._slow.members.clear()
 
     async def _join(self, number: int) -> SimulatedConnection:

@@ -1,1 +1,1 @@
-"""Pictures of the lab in a notebook: what is shown can be changed, and goes on by itself."""
+"""Notebook outputs for the lab: live charts and controls of fault proxies and scenarios."""

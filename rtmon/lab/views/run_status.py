@@ -1,4 +1,4 @@
-"""The status of something in the lab that runs or has ended."""
+"""The status line of a scenario or fault proxy in a notebook: running or ended."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["running"]
 
 
 def running(*, ended: bool, what: str, time: float) -> Freshness:
-    """Describe the status.
+    """Return the status line of a scenario or fault proxy.
 
     Args:
-        ended: True once it has ended.
-        what: its name.
-        time: of its last numbers, Unix seconds.
+        ended: True once the scenario or proxy has ended.
+        what: name of the scenario or proxy.
+        time: time of the last numbers, in Unix seconds.
     """
     if not ended:
         return Freshness(kind="live", pill="Live")

@@ -1,7 +1,7 @@
 """The probe for aiohttp's server: counts what each ``aiohttp.web.WebSocketResponse`` does.
 
-It uses what aiohttp offers to applications: a middleware sees each request and how its handler
-ends, the signal ``on_response_prepare`` each answer. No handler has to be changed.
+It uses interfaces that aiohttp offers to applications. A middleware sees each request, and how its
+handler ends. The signal ``on_response_prepare`` reports each response. Handlers need no change.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def instrument(app: web.Application, monitor: Recorder) -> Instrument:
-    """Count the WebSockets of an aiohttp application, and of those mounted in it.
+    """Count the WebSockets of an aiohttp application, and of its subapplications.
 
     Args:
         app: the application, before it is started.
-        monitor: the Monitor.
+        monitor: the Monitor that records the connections.
 
     Returns:
-        The probe; the same one when called again.
+        The probe. A second call for the same application and Monitor returns the same probe.
 
     Raises:
-        OptionError: that is no aiohttp application, or it has been started.
+        OptionError: ``app`` is not an aiohttp application, or it has been started.
     """
     if not isinstance(app, web.Application):
         raise OptionError(f"instrument() was given {app!r}: give it an aiohttp.web.Application")
@@ -45,10 +45,10 @@ def instrument(app: web.Application, monitor: Recorder) -> Instrument:
 
 
 class Instrument:
-    """The probe on one application; made by :func:`instrument`.
+    """The probe of one application; made by :func:`instrument`.
 
     Attributes:
-        monitor: what counts.
+        monitor: the Monitor that records the connections.
     """
 
     def __init__(self, app: web.Application, monitor: Recorder) -> None:
@@ -62,10 +62,12 @@ class Instrument:
         app.on_shutdown.insert(0, self._stop)
 
     def meter(self) -> Meter | None:
-        """Return the Meter of the connection whose handler calls this; the caller may set ``name``.
+        """Return the Meter of the connection whose handler calls this method.
+
+        The handler may set the Meter's ``name``, under which the connection is shown.
 
         Returns:
-            The meter; None outside a WebSocket handler, and if the connection is not counted.
+            The Meter; None outside a WebSocket handler, or if the connection is not counted.
         """
         exchange = claimed(self.monitor)
         return exchange.meter if isinstance(exchange, _RequestRun) else None
@@ -101,10 +103,10 @@ class Instrument:
 
 
 class _RequestRun:
-    """One request and its answer.
+    """One HTTP request and its response.
 
     Attributes:
-        attempt: calls a hook of the probe and catches its exceptions.
+        attempt: calls a method of the probe, and catches and counts exceptions.
     """
 
     def __init__(
@@ -121,11 +123,11 @@ class _RequestRun:
 
     @property
     def meter(self) -> Meter | None:
-        """The meter of the WebSocket; None for other requests."""
+        """The Meter of the WebSocket connection; None for other requests."""
         return None if self._connection is None else self._connection.meter
 
     def stand_aside(self) -> None:
-        """Leave counting to an inner probe."""
+        """Stop counting, because an inner probe counts this request."""
         self.attempt = _nothing
 
     def _describe(self) -> AiohttpConnection:
@@ -140,7 +142,7 @@ class _RequestRun:
         return connection
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Handle a response that is about to be sent."""
+        """Count a response that is about to be sent."""
         connection = self._connection
         if connection is None:
             self._monitor.collector.http_request()
@@ -148,14 +150,14 @@ class _RequestRun:
             connection.measure(response)
             connection.meter.subprotocol = response.headers.get("Sec-WebSocket-Protocol")
             connection.opened()
-            # When this task ends, aiohttp drops the connection, whatever its handler did.
+            # When this task ends, aiohttp drops the connection, however the handler ended.
             self._request.task.add_done_callback(lambda _: self.attempt(connection.dropped))
         elif connection.meter.opened is None:
             status = response.status
             connection.rejected(status=status, detail=f"refused with HTTP {status}")
 
     def ended(self, exc: BaseException | None) -> None:
-        """Report that the handler has returned or raised."""
+        """Report that the handler has returned or raised an exception."""
         if self._connection is not None and not isinstance(exc, web.HTTPException):
             self._connection.handler_ended(exc)
 

@@ -1,7 +1,7 @@
-"""One WebSocket of aiohttp's server, with a probe in front of its methods.
+"""One WebSocket connection of aiohttp's server, whose methods are wrapped to count messages.
 
-aiohttp exposes neither frames nor the pongs that it handles: bytes on the wire and round-trip times
-are null.
+aiohttp gives access neither to frames nor to the pongs that it handles. So bytes on the wire and
+round-trip times are null.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["AiohttpConnection"]
 
 _NO_MESSAGE: type[TypeError] = getattr(aiohttp, "WSMessageTypeError", TypeError)
-"""Raised by ``receive_str()`` and similar methods for a close frame or another type."""
+"""Exception of ``receive_str()`` and similar methods for a close frame or an unexpected type."""
 
 
 class AiohttpConnection(ConnectionProbe):
-    """Reports one connection of an aiohttp application.
+    """Reports one connection of an aiohttp application to a Monitor.
 
     Args:
         monitor: the Monitor.
-        stopping: returns True once the application is being stopped.
+        stopping: returns True when the application is being stopped.
     """
 
     __slots__ = (
@@ -54,22 +54,22 @@ class AiohttpConnection(ConnectionProbe):
         self._stopping = stopping
         self._attempt = functools.partial(attempt, monitor)
         self._end = CloseTracker()
-        self._gone: BaseException | None = None  # raised by a send after the peer has left
-        self._reader: asyncio.Task[Any] | None = None  # waits for a message
+        self._gone: BaseException | None = None  # raised by send() when the peer has left
+        self._reader: asyncio.Task[Any] | None = None  # the task that waits for a message
         self._closing = False
 
     def measure(self, socket: WebSocketResponse) -> None:
-        """Wrap the methods through which messages and close frames pass."""
+        """Wrap the methods of a response that receive, send and close."""
         wrapped: Any = socket
         wrapped.receive = self._receiving(socket, socket.receive)
         wrapped.close = self._closes(socket, socket.close)
         wrapped.send_str = self._sending(socket.send_str, WSMsgType.TEXT)
         wrapped.send_bytes = self._sending(socket.send_bytes, WSMsgType.BINARY)
-        if hasattr(socket, "send_frame"):  # from aiohttp 3.11 on
+        if hasattr(socket, "send_frame"):  # aiohttp 3.11 and newer
             wrapped.send_frame = self._sending(socket.send_frame)
 
     def handler_ended(self, exc: BaseException | None) -> None:
-        """Report that the handler has returned or raised."""
+        """Report that the handler has returned or raised an exception."""
         self.asked()
         if exc is None:
             return  # aiohttp closes the WebSocket now
@@ -81,12 +81,12 @@ class AiohttpConnection(ConnectionProbe):
         self.dropped()
 
     def _left(self, exc: Exception) -> bool:
-        """Return True for an exception that only says that the peer has left."""
+        """Return True for an exception that means only that the peer has left."""
         met_close_frame = isinstance(exc, _NO_MESSAGE) and self.meter.closed is not None
         return exc is self._gone or met_close_frame
 
     def dropped(self) -> None:
-        """Report that the TCP connection ends, after a closing handshake in progress."""
+        """Report that the TCP connection has ended, unless a closing handshake is in progress."""
         if not self._closing:
             self._ended(gone=self._gone is not None)
 
@@ -122,7 +122,7 @@ class AiohttpConnection(ConnectionProbe):
             self.meter.bump("errors")
             self._ended()
         elif message.type in {WSMsgType.ERROR, WSMsgType.CLOSED} and not self._closing:
-            # Within aiohttp, a TimeoutError means only a missing pong.
+            # Inside aiohttp, a TimeoutError occurs only if a pong is missing.
             self._end.code_sent = self._end.reason_sent = None
             self._end.unanswered_ping = isinstance(socket.exception(), TimeoutError)
             self._ended(gone=True)
@@ -133,7 +133,7 @@ class AiohttpConnection(ConnectionProbe):
         async def close(*, code: int = 1000, message: bytes = b"", **kwargs: Any) -> bool:
             if socket.closed:
                 return await original(code=code, message=message, **kwargs)
-            # A close inside receive() answers a received frame; receive() knows the details.
+            # close() called by receive() answers a received close frame: receive() reports it.
             answers = self._reader is asyncio.current_task()
             self._closing = not answers
             try:
@@ -145,7 +145,7 @@ class AiohttpConnection(ConnectionProbe):
         return close
 
     def _answered(self, socket: WebSocketResponse, code: int, message: bytes | str) -> None:
-        """Record the sent close frame, unless the peer was gone."""
+        """Record the close frame that was sent, unless the peer had left."""
         if not isinstance(socket.exception(), ConnectionError):
             reason = message if isinstance(message, str) else message.decode("utf-8", "replace")
             self._end.code_sent, self._end.reason_sent = int(code), reason
@@ -179,6 +179,6 @@ class AiohttpConnection(ConnectionProbe):
             self.sent(size, binary=opcode is WSMsgType.BINARY, payload=data)
 
     def _ended(self, *, gone: bool = False) -> None:
-        # aiohttp does not distinguish a reset from an end of stream.
+        # aiohttp reports a connection reset and an end of stream in the same way.
         slow, shutdown = self.meter.too_slow, self._stopping()
         self.ended(self._end.ending(gone=gone, slow=slow, shutdown=shutdown))

@@ -1,4 +1,4 @@
-"""The probe for ASGI applications: WebSockets and server-sent events."""
+"""The probe for ASGI applications: counts WebSocket connections and server-sent event streams."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One run of an ASGI application, with a probe on what passes in and out of it.
+"""Base class for one run of an ASGI application, which counts its messages.
 
-The application and the server do their part first, so that nothing is counted which was refused.
-An exception in the probe never reaches them: it is counted and logged.
+Application and server act first, so a message that they refuse is not counted. An exception in the
+probe never reaches them; it is counted and logged.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[Any]]
 
 CLAIMS = "rtmon.claims"
-"""Scope key: Monitor → the probe that counts this connection. A probe further in calls
-``stand_aside()`` of the one it finds there, so that every number is counted once."""
+"""Scope key: a mapping of each Monitor to the probe that counts this connection. An inner probe
+calls ``stand_aside()`` of the probe that it finds there, so that nothing is counted twice."""
 
 METER = "rtmon.meter"
-"""Scope key: the connection's meter, whose ``name`` an application may set."""
+"""Scope key: the connection's Meter. The application may set its ``name``."""
 
 MONITOR = "rtmon.monitor"
-"""Scope key: the Monitor of that meter; for a hub, which measures round trips by itself."""
+"""Scope key: the connection's Monitor, to which a hub reports the round trips it measures."""
 
 _GONE = frozenset({"ClientDisconnect", "WebSocketDisconnect", "WebSocketDisconnected"})
-"""Exceptions that frameworks raise in a handler because its peer has left: Starlette and with it
-FastAPI, Litestar, Falcon."""
+"""Exceptions that web frameworks raise in a handler when its peer has left: Starlette and FastAPI,
+Litestar, Falcon."""
 
 
 class ASGIConnection(ConnectionProbe):
-    """Reports one connection of an ASGI application."""
+    """Reports one connection of an ASGI application to a Monitor."""
 
     __slots__ = ()
 
@@ -62,12 +62,12 @@ class ASGIConnection(ConnectionProbe):
 
 
 class ApplicationRun(abc.ABC):
-    """One run of the application, and the messages in and out of it.
+    """One call of an ASGI application, with its incoming and outgoing messages.
 
     Attributes:
         asked: called when the application waits for a message.
-        attempt: calls a hook of the probe, of which no exception comes out.
-        gone: exception that the server raised because the peer is gone.
+        attempt: calls a method of the probe, and catches and counts exceptions.
+        gone: exception that the server raised because the peer has left; None if it did not.
     """
 
     transport: ClassVar[str]
@@ -86,11 +86,11 @@ class ApplicationRun(abc.ABC):
         self._claims[monitor] = self
 
     def stand_aside(self) -> None:
-        """Leave counting to a probe further in."""
+        """Stop counting, because an inner probe counts this connection."""
         self.attempt = _nothing
 
     async def run(self, app: App) -> Any:
-        """Run the application; what it returns or raises goes on unchanged."""
+        """Call the application. Its result or exception is passed on unchanged."""
         try:
             returned = await app(self.scope, self.receive, self.send)
         except BaseException as exc:
@@ -100,14 +100,14 @@ class ApplicationRun(abc.ABC):
         return returned
 
     async def _finish(self, exc: BaseException | None) -> None:
-        self.attempt(self.asked)  # it is done with the last message, too
+        self.attempt(self.asked)  # the handler has finished its last message, too
         try:
             if exc is None or isinstance(exc, Exception | asyncio.CancelledError):
                 await self.hear_the_server_out()
         finally:
             self.attempt(self.ended, exc)
-            # The server's connection refers to the scope, and the traceback of an exception to it:
-            # none of them would go by itself.
+            # These objects refer to each other through the scope and the exception's traceback.
+            # Remove the references, so that the garbage collector is not needed.
             self.gone = None
             if self._claims.get(self.monitor) is self:
                 del self._claims[self.monitor]
@@ -121,28 +121,28 @@ class ApplicationRun(abc.ABC):
     async def send(self, message: Message) -> None:
         try:
             await self._send(message)
-        except OSError as exc:  # how a server says that the peer is gone (ASGI 2.4)
+        except OSError as exc:  # by this, a server reports that the peer has left (ASGI 2.4)
             self.gone = exc
             raise
         self.attempt(self.sent, message)
 
     @abc.abstractmethod
     def received(self, message: Message) -> None:
-        """Count a message that the application was given."""
+        """Count a message that was passed to the application."""
 
     @abc.abstractmethod
     def sent(self, message: Message) -> None:
-        """Count a message that the server has taken."""
+        """Count a message that the server has accepted."""
 
     async def hear_the_server_out(self) -> None:  # noqa: B027 (a hook)
-        """Receive the messages that the server still has for an application that has ended."""
+        """Receive the messages that are ready when the application ends; nothing by default."""
 
     @abc.abstractmethod
     def ended(self, exc: BaseException | None) -> None:
-        """Report that the application has ended, with an exception or without."""
+        """Report that the application has returned, or raised the exception ``exc``."""
 
     def new_probe(self) -> ASGIConnection:
-        """Make the connection's probe, and describe the client to it."""
+        """Make a connection's probe, and fill in what is known about the client."""
         probe = ASGIConnection(self.monitor, transport=self.transport)
         meter = probe.meter
         self.scope[METER], self.scope[MONITOR] = meter, self.monitor
@@ -154,12 +154,12 @@ class ApplicationRun(abc.ABC):
         return probe
 
     def open(self, probe: ASGIConnection) -> None:
-        """Report that the connection is open; by now the application has chosen a route."""
+        """Report that the connection is open. By now the framework has chosen a route."""
         probe.meter.path = template(self.scope)
         probe.opened()
 
     def failed(self, exc: BaseException | None) -> bool:
-        """Return True if the application has failed, not merely been left or cancelled."""
+        """Return True if the application failed: not cancelled, and the peer has not left."""
         return failed(exc, left=self._left)
 
     def _left(self, exc: Exception) -> bool:
@@ -167,4 +167,4 @@ class ApplicationRun(abc.ABC):
 
 
 def _nothing(*_: object) -> None:
-    """Do nothing."""
+    """Do nothing; used in place of a method after counting was stopped."""

@@ -1,8 +1,8 @@
-"""The probe for ASGI applications: counts WebSockets and event streams (SSE).
+"""The probe for ASGI applications: counts WebSocket connections and event streams (SSE).
 
-It stands between the server and the application, where whole messages pass as dictionaries, so
-it knows messages, payload, errors and how connections end; frames, bytes on the wire and pings
-are the server's own business, and null here.
+It is between the server and the application, where each message passes as a dictionary. So it knows
+messages, payload, errors and how connections end. Frames, bytes on the wire and pings are handled
+inside the server, so they are null.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ __all__ = ["ASGIProbe"]
 class ASGIProbe:
     """Middleware that counts: ``app.add_middleware(rtmon.ASGIProbe, monitor=monitor)``.
 
-    A plain ASGI class, for any application: ``app = ASGIProbe(app, monitor=monitor)``.
+    It is a plain ASGI class, which works with any application:
+    ``app = ASGIProbe(app, monitor=monitor)``.
 
     Args:
         app: the application.
-        monitor: the Monitor.
+        monitor: the Monitor that records the connections.
 
     Raises:
-        OptionError: that is no ASGI application, or no Monitor.
+        OptionError: ``app`` is not an ASGI application, or ``monitor`` is not a Monitor.
     """
 
     def __init__(self, app: App, *, monitor: Recorder) -> None:
@@ -77,12 +78,12 @@ class ASGIProbe:
 
 
 def _check(app: object, monitor: object) -> None:
-    """Refuse at once what would fail with every request."""
+    """Raise OptionError now for arguments that would make every request fail."""
     if not isinstance(getattr(monitor, "collector", None), Collector):
         raise OptionError(f"ASGIProbe() was given monitor={monitor!r}: give it a Monitor")
     suits = callable(app)
     if callable(app):
-        with contextlib.suppress(ValueError):  # one that cannot be looked at may be one
+        with contextlib.suppress(ValueError):  # some callables have no signature: accept them
             signature = inspect.signature(app)
             try:
                 signature.bind("scope", "receive", "send")
@@ -97,7 +98,7 @@ def _check(app: object, monitor: object) -> None:
 
 
 class _WebSocket(ApplicationRun):
-    """A WebSocket connection."""
+    """One run of the application for a WebSocket connection."""
 
     transport = "websocket"
 
@@ -135,8 +136,8 @@ class _WebSocket(ApplicationRun):
             case "websocket.close" if probe.meter.opened is None:
                 self._reject(403)
             case "websocket.close":
-                code = int(message.get("code") or 1000)  # of an Enum, the number
-                # A framework that catches what a handler raises tells of it by 1011.
+                code = int(message.get("code") or 1000)  # int(): the code may be an Enum
+                # Frameworks that catch a handler's exception close with 1011.
                 cause: Cause = "handler failed" if code == 1011 else "closed"
                 probe.ended(
                     Ending(
@@ -173,7 +174,7 @@ class _WebSocket(ApplicationRun):
         self._probe.ended(self._slow(Ending(close_code=ABNORMAL, cause=cause)))
 
     def _slow(self, end: Ending) -> Ending:
-        """Return how the connection ended, where the hub may have cut a slow reader."""
+        """Return the ending, with the cause changed if the hub cut a slow consumer."""
         broken = end.cause in {"peer vanished", "aborted"}
         slow = broken and self._probe.meter.too_slow
         return replace(end, cause="slow consumer") if slow else end
@@ -190,7 +191,7 @@ class _WebSocket(ApplicationRun):
             self._reject(500, f"the application {why}")
 
     async def hear_the_server_out(self) -> None:
-        """Receive what the server has ready: an application that only sends never asks for it."""
+        """Receive the messages that are ready. An application that only sends never receives."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
                 message: Message = {"type": "websocket.receive"}
@@ -200,7 +201,7 @@ class _WebSocket(ApplicationRun):
 
 
 class _Response(ApplicationRun):
-    """An HTTP request; a connection if it is answered with an event stream."""
+    """One run of the application for an HTTP request; a connection if its response is a stream."""
 
     transport = "sse"
 
@@ -250,7 +251,7 @@ class _Response(ApplicationRun):
         if self._probe is not None:
             if self._probe.meter.too_slow and cause == "closed":
                 initiator, cause = "local", "slow consumer"
-            # An event stream has no close frames, so no code either.
+            # An event stream has no close frames, so there are no close codes.
             self._probe.ended(Ending(initiator=initiator, cause=cause))
 
     def ended(self, exc: BaseException | None) -> None:
@@ -261,5 +262,5 @@ class _Response(ApplicationRun):
                 self._probe.handler_failed(exc)
             initiator = "local" if self.gone is None else "remote"
             self._close(initiator, "handler failed" if failed else "closed")
-        elif failed and not self._answered:  # the server answers in the application's place
+        elif failed and not self._answered:  # the server sends an error response
             self.monitor.collector.http_request()

@@ -1,4 +1,4 @@
-"""Path templates: ``/rooms/{room}`` for every room, so that rows can be grouped by path."""
+"""Path templates such as ``/rooms/{room}``, by which connections can be grouped."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _PARAMETER = re.compile(r"{([^}:]+)(:[^}]*)?}")
 
 
 def template(scope: Mapping[str, Any]) -> str:
-    """The template of the path that an ASGI scope was routed by; the path itself if none is known.
+    """Return the path template of a request; the path itself if no template is known.
 
-    Starlette and FastAPI leave in the scope the route that was chosen last, relative to where it
-    was mounted or included. What stands before it is taken from the path, with the values of
-    parameters replaced by their names.
+    Starlette and FastAPI store the route that they chose last in the scope. Its template is
+    relative to the place where the route's application was mounted or included. For the part before
+    it, the path is used, with the values of parameters replaced by their names.
 
     Args:
-        scope: the scope as it is once the framework has chosen a route.
+        scope: the ASGI scope, after the framework has chosen a route.
     """
     path: str = scope.get("path", "")
     mounted = len(scope.get("root_path", ""))
@@ -28,7 +28,7 @@ def template(scope: Mapping[str, Any]) -> str:
     match = _ending_in(relative).fullmatch(path, mounted) if relative else None
     if match is not None:
         path = path[: match.end(1)]
-    elif "app_root_path" in scope:  # where something without routes is mounted, its mount is known
+    elif "app_root_path" in scope:  # a mounted application without routes: use its mount path
         path, relative = path[:mounted], ""
     else:
         relative = ""
@@ -39,7 +39,7 @@ def template(scope: Mapping[str, Any]) -> str:
         if name not in named
     ]
     parts = path.split("/")
-    # From the end, in the order of the parameters: what stands before one may look like its value.
+    # From the end, in the order of the parameters: an earlier part may equal a parameter's value.
     for at in reversed(range(len(parts))):
         for index in reversed(range(len(values))):
             if values[index][1] == parts[at]:

@@ -1,4 +1,4 @@
-"""Whole messages in a stream of server-sent events, wherever it was cut into pieces."""
+"""Find whole events in a stream of server-sent events that arrives in pieces of any size."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["EventStream"]
 
 _FIELD = b"data"
 _HEAD = len(_FIELD) + 2
-"""Bytes of a line that say what it is: the field's name, its colon, and a space."""
+"""Number of bytes of a line that determine its field: the name ``data``, a colon, and a space."""
 
 
 class EventStream:
-    """Finds the events of a ``text/event-stream`` as it is written, keeping none of its bytes.
+    """Finds the events in a ``text/event-stream`` while it is written, without storing its data.
 
-    An event is what a browser dispatches (HTML Standard, "Server-sent events", 9.2.6): lines
-    that end with a blank one, at least one of them with the field ``data``. Comments, such as
-    those that keep a stream alive, are none.
+    An event is what a browser dispatches (HTML Standard, "Server-sent events", 9.2.6): lines that
+    end with a blank line, at least one of them with the field ``data``. Comments are no events,
+    such as those that keep a connection alive.
     """
 
     __slots__ = ("_after_cr", "_head", "_length", "_size")
@@ -28,10 +28,11 @@ class EventStream:
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> Iterator[int]:
-        """Read on; gives the bytes of payload of each event that ends here.
+        """Read the next piece of the stream.
 
-        The payload is what a browser has as ``event.data``, in UTF-8: the values of the field
-        ``data``, joined by line feeds.
+        Yields the payload size in bytes of each event that ends in this piece. The payload is the
+        text that a browser has as ``event.data``, in UTF-8: the values of the ``data`` fields,
+        joined by line feeds.
         """
         if not chunk:
             return
@@ -48,7 +49,7 @@ class EventStream:
                     yield size
 
     def _line(self) -> int | None:
-        """A line has ended; the size of the event that ended with it."""
+        """Process the end of a line. Returns the size of the event that it ended, else None."""
         head, length = self._head, self._length
         self._head, self._length = b"", 0
         if not length:

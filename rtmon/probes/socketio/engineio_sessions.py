@@ -1,4 +1,4 @@
-"""The connections of a Socket.IO server: Engine.IO sessions, whatever carries them."""
+"""The connections of a Socket.IO server: Engine.IO sessions over polling or WebSocket."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["EngineIOSessions"]
 
 _PING, _PONG, _MESSAGE = 2, 3, 4
-"""Packet types of Engine.IO 4."""
+"""Numbers of packet types in version 4 of the Engine.IO protocol."""
 
 
 class EngineIOSessions:
-    """Counts what an ``engineio.AsyncServer`` carries.
+    """Counts the sessions of an ``engineio.AsyncServer``, and their messages.
 
     Attributes:
-        open: session id → session, of those that are open.
-        upgrades: sessions that began by polling and went on over a WebSocket.
+        open: the open sessions by session id.
+        upgrades: number of sessions that began with polling and changed to a WebSocket.
     """
 
     def __init__(self, eio: Any, monitor: Recorder) -> None:
@@ -47,7 +47,7 @@ class EngineIOSessions:
     def _connecting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def connect(eio_sid: str, environ: dict[str, Any]) -> Any:
             answer = await original(eio_sid, environ)
-            if answer is None or answer is True:  # Engine.IO takes all else for a refusal
+            if answer is None or answer is True:  # any other value refuses the client
                 self._attempt(self._opened, eio_sid, environ)
             return answer
 
@@ -88,7 +88,7 @@ class EngineIOSessions:
             session.ended(self._ending(session, reason))
 
     def _ending(self, session: EngineIOSession, reason: str) -> Ending:
-        """What is known of the end, for which Engine.IO has reasons but no close codes."""
+        """Return how the session ended. Engine.IO has reasons, but no close codes."""
         end = self._said(session, reason)
         slow = session.meter.too_slow and end.initiator != "remote"
         return replace(end, cause="slow consumer") if slow else end
@@ -99,7 +99,7 @@ class EngineIOSessions:
                 return disconnect_ending(session.receive.farewell, vague=session.receive.vague)
             silence = self._now() - session.receive.heard_at
             if silence >= self._eio.ping_interval + self._eio.ping_timeout:
-                reason = "ping timeout"  # python-engineio has waited so long for any message
+                reason = "ping timeout"  # python-engineio waits this long for any packet
         initiator, cause = ENGINEIO_ENDINGS.get(reason, (None, None))
         broken = cause is not None and cause != "closed"
         native = session.meter.transport == "socketio-websocket"
@@ -113,7 +113,7 @@ class EngineIOSessions:
 
     def _requesting(self, original: Callable[..., Awaitable[Any]]) -> Any:
         async def handle_request(*args: Any, **kwargs: Any) -> Any:
-            # Under ASGI these are scope, receive and send, else the request of another framework.
+            # Under ASGI, the arguments are scope, receive and send; elsewhere a request object.
             if len(args) == 3 and isinstance(args[0], MutableMapping):
                 args = (args[0], _Listening(args[1], self._now, vague=vague(args[2])), args[2])
                 self._attempt(self._requested, *args)
@@ -122,7 +122,7 @@ class EngineIOSessions:
         return handle_request
 
     def _requested(self, scope: Mapping[str, Any], receive: _Listening, _send: Any) -> None:
-        """A request for a session that is counted here is not for an ASGI probe to count."""
+        """Stop an ASGI probe from counting a request that belongs to a session."""
         query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
         session = self.open.get(query.get("sid", [""])[0])
         if session is not None:
@@ -131,7 +131,7 @@ class EngineIOSessions:
                 session.listen_to(receive)
 
     def _claiming(self, original: Callable[..., Awaitable[Any]]) -> Any:
-        """Count alone what comes for a session over aiohttp or Tornado, which have no scope."""
+        """Stop the probe of aiohttp or Tornado from counting the requests of a session."""
 
         async def handle(environ: dict[str, Any]) -> Any:
             self._attempt(take_over, self._monitor)
@@ -201,12 +201,12 @@ class EngineIOSessions:
 
 
 class _Listening:
-    """An ASGI ``receive`` that remembers how a WebSocket ended.
+    """Wraps an ASGI ``receive``, and records how its WebSocket ended.
 
     Attributes:
-        heard_at: when the last message came, monotonic seconds.
-        farewell: what the server said when the WebSocket ended; None before.
-        vague: True if the server reports every end by the peer alike.
+        heard_at: time of the last message, in monotonic seconds.
+        farewell: the ``websocket.disconnect`` message; None before the WebSocket ended.
+        vague: True if the server reports each end by the peer in the same way.
     """
 
     __slots__ = ("_now", "_receive", "farewell", "heard_at", "vague")
@@ -227,11 +227,11 @@ class _Listening:
 
 
 class EngineIOSession(ConnectionProbe):
-    """Reports one connection, an Engine.IO session.
+    """Reports one connection, an Engine.IO session, to a Monitor.
 
     Attributes:
-        pinged: when the ping that is not answered yet was sent.
-        receive: hears how the WebSocket ends, where it is ASGI's.
+        pinged: time at which the pending ping was sent; None if there is none.
+        receive: the ASGI ``receive`` that records how the WebSocket ends; None without one.
     """
 
     __slots__ = ("incoming", "outgoing", "pinged", "receive")
@@ -246,16 +246,16 @@ class EngineIOSession(ConnectionProbe):
         self.receive: _Listening | None = None
 
     def listen_to(self, receive: object) -> None:
-        """The session goes on over this WebSocket."""
+        """Use the ``receive`` of the WebSocket that now carries the session."""
         if isinstance(receive, _Listening):
             self.receive = receive
 
 
 class _Whole:
-    """Puts Engine.IO messages together to whole messages of Socket.IO.
+    """Combines Engine.IO messages to whole messages of Socket.IO.
 
     Attributes:
-        binary: whether the last whole one had something binary in it.
+        binary: True if the last whole message contained binary data.
     """
 
     __slots__ = ("_missing", "_size", "binary")
@@ -265,10 +265,10 @@ class _Whole:
         self.binary = False
 
     def add(self, data: Any) -> int | None:
-        """Bytes of the message that is whole now; None if none is."""
+        """Add a part. Returns the size in bytes if it completes a message, else None."""
         if isinstance(data, str):
             kind, attachments = data[:1], data[1:11].partition("-")[0]
-            if kind not in {"2", "3", "5", "6"}:  # events and acknowledgements
+            if kind not in {"2", "3", "5", "6"}:  # neither an event nor an acknowledgement
                 return None
             self._size = text_size(data)
             counted = kind in {"5", "6"} and attachments.isdecimal()
@@ -284,7 +284,10 @@ class _Whole:
 
 
 def _remote(environ: Mapping[str, Any]) -> str | None:
-    """The peer's address, where the server tells; ``REMOTE_ADDR`` is made up by python-engineio."""
+    """Return the peer's address; None if the server does not report it.
+
+    python-engineio's ``REMOTE_ADDR`` is not used: its value is invented.
+    """
     if "aiohttp.request" in environ:
         transport = environ["aiohttp.request"].transport
         return peer_address(transport and transport.get_extra_info("peername"))

@@ -1,14 +1,14 @@
 """The probe for python-socketio: counts what the connections of an ``AsyncServer`` do.
 
-A connection is an Engine.IO session, whichever transport carries it. A message is a Socket.IO
-event or acknowledgement with its binary attachments; its payload is what Socket.IO encoded it
-to, without Engine.IO's packet types, separators and base64. Connecting to a namespace and
-leaving it are control, like a WebSocket's control frames, and counted apart.
+A connection is an Engine.IO session, over any transport. A message is a Socket.IO event or
+acknowledgement with its binary attachments. Its payload is the data as Socket.IO encoded it,
+without Engine.IO's packet types, separators and base64. Connecting to a namespace and leaving it
+are control messages, which are counted separately, like a WebSocket's control frames.
 
-python-socketio has no hooks for measuring, so the probe stands in front of methods of the one
-server it is given, as python-socketio's own admin interface does; no class is changed. It
-imports neither python-socketio nor an ASGI framework. Nothing that goes wrong in it reaches the
-server: it is swallowed, counted, and logged.
+python-socketio has no interface for measuring. So the probe wraps methods of the one server that it
+is given, as python-socketio's own admin interface does; no class is changed. The probe imports
+neither python-socketio nor an ASGI framework. An error in it never reaches the server; it is
+counted and logged.
 """
 
 from __future__ import annotations
@@ -52,38 +52,39 @@ _NEEDED = (
     "manager.pending_disconnect",
     "manager.rooms",
 )
-"""What the probe uses of a server."""
+"""Attributes of a server that the probe uses."""
 
 _ANY = "*"
-"""Stands for all namespaces or events that have no handlers of their own."""
+"""Name under which python-socketio has the handlers for all other namespaces or events."""
 
 _NO_EVENTS = frozenset({"connect", "disconnect", _ANY})
-"""Names of handlers of something else than an event of that name."""
+"""Names of handlers that are not called for an event of the same name."""
 
 
 def instrument(sio: Any, monitor: Recorder) -> Instrument:
     """Count what a ``socketio.AsyncServer`` does, from its next connection on.
 
     Args:
-        sio: the server, of any class derived from ``AsyncServer``; before it is attached to an
-            aiohttp, Sanic or Tornado application, or wrapped in an ``ASGIApp``, or after.
-        monitor: what counts.
+        sio: the server, of ``AsyncServer`` or a class derived from it. It may already be attached
+            to an aiohttp, Sanic or Tornado application, or wrapped in an ``ASGIApp``.
+        monitor: the Monitor that records the connections.
 
     Returns:
-        The probe; the same one when called again.
+        The probe. A second call for the same server and Monitor returns the same probe.
 
     Raises:
-        OptionError: the server is none that can be measured, or another Monitor measures it.
+        OptionError: this kind or version of server cannot be measured, or another Monitor measures
+            it.
     """
     make = functools.partial(Instrument, sio, monitor)
     return instrumented(sio, monitor, make, alone="Socket.IO server")
 
 
 class Instrument:
-    """The probe on one Socket.IO server; made by :func:`instrument`.
+    """The probe of one Socket.IO server; made by :func:`instrument`.
 
     Attributes:
-        monitor: what counts.
+        monitor: the Monitor that records the connections.
     """
 
     def __init__(self, sio: Any, monitor: Recorder) -> None:
@@ -97,18 +98,18 @@ class Instrument:
         self._attempt = functools.partial(attempt, monitor)
         monitor.collector.expect("socketio")
         monitor.collector.measure_socketio(self)
-        sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no hook
+        sio._trigger_event = self._triggering(sio._trigger_event)  # noqa: SLF001 - no public hook
         sio.manager.emit = self._emitting(sio.manager.emit)
 
     def meter(self, sid: str, namespace: str = "/") -> Meter | None:
-        """What the connection of a client has done; its ``name`` may be set.
+        """Return the Meter of a client's connection. The application may set its ``name``.
 
         Args:
-            sid: the client's id, as handlers are given it.
-            namespace: the namespace that the id belongs to.
+            sid: the client's session id, as handlers get it.
+            namespace: the namespace of this id.
 
         Returns:
-            The meter; None for a client that is gone or not counted.
+            The Meter; None if the client has disconnected or is not counted.
         """
         session = self._session(sid, namespace)
         return None if session is None else session.meter
@@ -117,7 +118,7 @@ class Instrument:
         return self._sessions.open.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
 
     def stats(self) -> SocketIOStats:
-        """Events, namespaces, rooms and acknowledgements, as of now."""
+        """Return the statistics of events, namespaces, rooms and acknowledgements, as of now."""
         for namespace, events in _expected(self._sio):
             self._statistics.expect(namespace, events)
         manager = self._sio.manager
@@ -137,7 +138,7 @@ class Instrument:
         self._attempt(self._statistics.failed, namespace, event)
 
     def totals(self) -> SocketIOStats | None:
-        """Return the same for feeds of the Monitor; None if the probe fails."""
+        """Return the same as :meth:`stats`, for feeds of the Monitor; None if that raises."""
         try:
             return self.stats()
         except Exception as exc:
@@ -145,7 +146,7 @@ class Instrument:
             return None
 
     def rows(self) -> list[SocketIOInfo]:
-        """The same as rows of a table."""
+        """Return the statistics as rows of the Socket.IO table."""
         totals = self.totals()
         return [] if totals is None else rows(totals)
 
@@ -178,7 +179,7 @@ class Instrument:
             statistics.received(namespace, event, named=self._names(event, namespace))
 
     def _names(self, event: Any, namespace: str) -> bool:
-        """Whether the application has a handler of that very name."""
+        """Return True if the application has a handler for exactly this event."""
         by_class = self._sio.namespace_handlers.get(namespace)
         return event in self._sio.handlers.get(namespace, ()) or hasattr(by_class, f"on_{event}")
 
@@ -192,7 +193,8 @@ class Instrument:
     def _failed(self, exc: Exception, event: Any, namespace: str, args: tuple[Any, ...]) -> None:
         statistics = self._statistics
         if event == "connect":
-            if type(exc).__name__ == "ConnectionRefusedError":  # Python's or python-socketio's
+            # Compared by name: Python and python-socketio both have a class of this name.
+            if type(exc).__name__ == "ConnectionRefusedError":
                 statistics.connected(namespace, refused=True)
                 return
             if isinstance(exc, TypeError) and self._tried_again(*args):
@@ -207,10 +209,10 @@ class Instrument:
             session.handler_failed(exc)
 
     def _tried_again(self, sid: str, _environ: Any, auth: object = None) -> bool:
-        """Return True if python-socketio calls the connect handler again, with other arguments.
+        """Return True if python-socketio will call the connect handler again.
 
-        It does so for a client that sent no ``auth``: up to 5.16 first without that argument, from
-        5.17 on first with it.
+        It does so for a client that sent no ``auth``. Up to version 5.16 the first call is without
+        this argument, from 5.17 on with it.
         """
         if auth is not None or sid in self._retried:
             self._retried.discard(sid)
@@ -263,7 +265,7 @@ def _check(sio: Any) -> None:
 
 
 def _expected(sio: Any) -> Iterator[tuple[str, list[str]]]:
-    """Namespaces, and the events that the application has handlers for."""
+    """Yield each namespace, and the events for which the application has handlers."""
     for namespace, handlers in list(sio.handlers.items()):
         if namespace != _ANY:
             yield namespace, [event for event in list(handlers) if event not in _NO_EVENTS]
@@ -274,13 +276,13 @@ def _expected(sio: Any) -> Iterator[tuple[str, list[str]]]:
 
 
 def _members(manager: Any) -> dict[str, int]:
-    """Clients in each namespace, without those that come or go right now."""
+    """Return the number of clients in each namespace, without those that are joining or leaving."""
     members = {}
     for namespace, named in list(manager.rooms.items()):
         everybody = named.get(None, {})
         moving = {
             sid
-            # The oldest versions do not keep who is coming.
+            # The oldest supported versions have no ``pending_connect``.
             for pending in (getattr(manager, "pending_connect", {}), manager.pending_disconnect)
             for sid in list(pending.get(namespace, ()))
         }
@@ -289,8 +291,11 @@ def _members(manager: Any) -> dict[str, int]:
 
 
 def _own_rooms(rooms: Mapping[str, Mapping[Any, Any]]) -> Iterator[tuple[str, str, int]]:
-    """Rooms that the application made: neither everybody's nor one client's own."""
+    """Yield namespace, name and size of each room that the application made.
+
+    Each namespace also has a room of all clients, and one room per client; these are omitted.
+    """
     for namespace, named in list(rooms.items()):
-        # Thousands of clients have a room each: as sets they are left out all at once.
+        # Thousands of clients have a room each: a set operation excludes them all at once.
         for room in named.keys() - {None, *named.get(None, ())}:
             yield namespace, str(room), len(named.get(room, ()))

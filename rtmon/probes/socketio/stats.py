@@ -17,25 +17,26 @@ if TYPE_CHECKING:
 __all__ = ["OTHER", "Statistics"]
 
 NAMES = 100
-"""Namespaces, rooms, reasons, and events that no handler is named after, told apart; those that
-come after count as :data:`OTHER`."""
+"""Maximum number of namespaces, rooms, reasons, and events without their own handler that have
+separate counters. All others are counted together as :data:`OTHER`."""
 
 OTHER = "other"
-"""Stands for all names that are not told apart."""
+"""Name of the counter for all names that do not have their own counter; see :data:`NAMES`."""
 
 
 class Statistics:
-    """Counters behind :class:`~rtmon.metrics.socketio.SocketIOStats`.
+    """The counters from which :class:`~rtmon.metrics.socketio.SocketIOStats` are made.
 
-    Names may come from clients, so they are bounded. What has been told apart once always is, so
-    no counter ever falls.
+    Clients can choose names, so the number of separate counters is bounded. A name that has its own
+    counter keeps it, so that no counter ever falls.
 
     Args:
-        managed: False if the server's rooms and events that it emits are not python-socketio's.
+        managed: False if rooms and emitted events are not handled by python-socketio, but by the
+            server itself.
 
     Attributes:
-        ack: how long acknowledgements took.
-        handler: how long handlers took.
+        ack: durations of acknowledgements.
+        handler: durations of handler calls.
     """
 
     def __init__(self, *, managed: bool = True) -> None:
@@ -48,33 +49,39 @@ class Statistics:
         self._reasons: dict[str, int] = {}
 
     def expect(self, namespace: str, events: Iterable[str]) -> None:
-        """There are handlers for these events: count them from 0, not from their first time."""
+        """Start counters at 0 for events that have handlers, before the events occur."""
         self._namespace(namespace)
         for event in events:
             self._event(namespace, event, named=True)
 
     def received(self, namespace: str, event: object, *, named: bool) -> None:
-        """A client sent an event, and a handler took it, perhaps one of that very name."""
+        """Count an event that a client sent and a handler received.
+
+        Args:
+            namespace: the namespace.
+            event: name of the event.
+            named: True if the application has a handler for exactly this event.
+        """
         self._event(namespace, event, named=named)[0] += 1
 
     def ignored(self) -> None:
-        """A client sent an event that nobody handles; its name is of no interest."""
+        """Count an event that a client sent and no handler received; its name is not kept."""
         self._event(OTHER, OTHER, named=True)[0] += 1
 
     def emitted(self, namespace: str, event: object) -> None:
-        """The server emitted an event."""
+        """Count an event that the server emitted."""
         self._event(namespace, event)[1] += 1
 
     def failed(self, namespace: str, event: object) -> None:
-        """The handler of an event raised."""
+        """Count an event whose handler raised an exception."""
         self._event(namespace, event)[2] += 1
 
     def connected(self, namespace: str, *, refused: bool) -> None:
-        """A client asked to be let in."""
+        """Count a client that asked to connect to a namespace, and was accepted or refused."""
         self._namespace(namespace)[1 if refused else 0] += 1
 
     def disconnected(self, namespace: str, reason: object) -> None:
-        """A client left."""
+        """Count a client that left a namespace."""
         self._namespace(namespace)[2] += 1
         name = _text(reason)
         if name not in self._reasons and len(self._reasons) >= NAMES:
@@ -105,12 +112,12 @@ class Statistics:
         *,
         upgrades: int,
     ) -> SocketIOStats:
-        """Everything, as of now.
+        """Return all statistics, as of now.
 
         Args:
-            rooms: namespace, room and members of each room that the application made.
-            members: namespace → clients in it.
-            upgrades: connections that changed their transport.
+            rooms: namespace, name and number of members of each room that the application made.
+            members: number of clients in each namespace.
+            upgrades: number of connections that changed from polling to a WebSocket.
         """
         listed = list(rooms)
         now = {namespace: [count, 0, 0] for namespace, count in members.items()}
@@ -155,33 +162,33 @@ class Statistics:
         )
 
     def _told(self, now: Mapping[str, list[int]]) -> dict[str, list[int]]:
-        """What is the case in each namespace, by the name under which it is told."""
+        """Return the current counts of each namespace, by the name of its counter."""
         told: dict[str, list[int]] = {}
         for namespace, counts in now.items():
-            self._namespace(namespace)  # there may be clients from before anything was counted
+            self._namespace(namespace)  # its clients may have connected before the probe was made
             before = told.get(self._told_apart(namespace), _NOBODY)
             told[self._told_apart(namespace)] = [*map(sum, zip(before, counts, strict=True))]
         return told
 
 
 _NOBODY = [0, 0, 0]
-"""Clients, rooms and memberships of a namespace that nobody is in."""
+"""Numbers of clients, rooms and memberships of a namespace without clients."""
 
 
 class Durations:
-    """A histogram over a lifetime, which another thread may read."""
+    """A histogram of durations since the start; other threads may read it."""
 
     def __init__(self) -> None:
         self._recorder = HistogramRecorder()
         self._lock = threading.Lock()
 
     def record(self, seconds: float) -> None:
-        """Add one."""
+        """Add a duration in seconds."""
         with self._lock:
             self._recorder.record(seconds)
 
     def histogram(self) -> Histogram:
-        """All of them."""
+        """Return the histogram of all durations."""
         with self._lock:
             return self._recorder.peek()
 

@@ -1,4 +1,4 @@
-"""Rows of the Socket.IO table, for the feeds of a Monitor."""
+"""Convert the statistics of a Socket.IO server to rows of the Socket.IO table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "rows"]
 
 ROWS = 100
-"""Rows of each kind: the busiest events, the largest rooms."""
+"""Maximum number of rows of each kind: the busiest events, the largest rooms."""
 
 
 def rows(stats: SocketIOStats) -> list[SocketIOInfo]:
-    """The rows: namespaces, events, rooms, reasons, then what took how long.
+    """Return the rows: namespaces, events, rooms, reasons, then acknowledgement and handler times.
 
     Args:
-        stats: of one server.
+        stats: statistics of one server.
     """
     return [
         *islice(_namespaces(stats), ROWS),
@@ -50,7 +50,7 @@ def _namespaces(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
 def _events(stats: SocketIOStats) -> Iterator[SocketIOInfo]:
     for each in stats.events:
         if not (each.received or each.emitted or each.errors):
-            continue  # nothing but the handler is there
+            continue  # the event has a handler, and has not occurred
         yield SocketIOInfo(
             kind="event",
             namespace=each.namespace,

@@ -1,7 +1,8 @@
 """The probe for Tornado's server: counts what each ``WebSocketHandler`` of an application does.
 
-When the application creates a ``WebSocketHandler``, the probe makes it create a measured subclass
-instead. Its log function reports the other requests. No class is changed.
+When the application is about to create a ``WebSocketHandler``, the probe makes it create a
+subclass that counts. Other requests are counted in the application's log function. No class is
+changed.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ def instrument(app: Application, monitor: Recorder) -> Instrument:
     """Count the WebSockets of a Tornado application, from its next request on.
 
     Args:
-        app: the application, of any class derived from ``tornado.web.Application``.
-        monitor: the Monitor.
+        app: the application, of ``tornado.web.Application`` or a class derived from it.
+        monitor: the Monitor that records the connections.
 
     Returns:
-        The probe; the same one when called again.
+        The probe. A second call for the same application and Monitor returns the same probe.
 
     Raises:
         OptionError: ``app`` is not a Tornado application, or another Monitor measures it.
@@ -44,10 +45,10 @@ def instrument(app: Application, monitor: Recorder) -> Instrument:
 
 
 class Instrument:
-    """The probe on one application; made by :func:`instrument`.
+    """The probe of one application; made by :func:`instrument`.
 
     Attributes:
-        monitor: what counts.
+        monitor: the Monitor that records the connections.
     """
 
     def __init__(self, app: Any, monitor: Recorder) -> None:
@@ -58,10 +59,12 @@ class Instrument:
         app.log_request = self._logging(app.log_request)
 
     def meter(self) -> Meter | None:
-        """Return the Meter of the connection whose handler calls this; its ``name`` may be set.
+        """Return the Meter of the connection whose handler calls this method.
+
+        The handler may set the Meter's ``name``, under which the connection is shown.
 
         Returns:
-            The meter; None outside of a handler of WebSockets, and where they are not counted.
+            The Meter; None outside a WebSocket handler, or if connections are not counted.
         """
         connection = claimed(self.monitor)
         return connection.meter if isinstance(connection, TornadoConnection) else None
@@ -82,7 +85,7 @@ class Instrument:
         return target_class
 
     def _is_socketio(self, target_class: type) -> bool:
-        """Return True for handlers that Socket.IO's probe counts, requests included."""
+        """Return True for Socket.IO's own handlers, if a Socket.IO probe counts them."""
         theirs = any(base.__module__.startswith("engineio.") for base in target_class.__mro__)
         return theirs and self.monitor.collector.measures_socketio
 
@@ -95,7 +98,7 @@ class Instrument:
         return log_request
 
     def _answered(self, handler: RequestHandler) -> None:
-        """Count a response: a failed handshake, or a plain HTTP request."""
+        """Count a response as a failed handshake, or as a plain HTTP request."""
         status = handler.get_status()
         if status == 101 or self._is_socketio(type(handler)) or not self.monitor.arm("probe"):
             return

@@ -1,4 +1,4 @@
-"""One WebSocket of Tornado's server, with a probe in front of its handler's methods."""
+"""One WebSocket connection of Tornado's server; its handler's methods are wrapped to count."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["TornadoConnection", "measured"]
 
 _PING_TIMEOUT = "ping timed out"
-"""The reason with which Tornado, from 6.5 on, closes after an unanswered ping."""
+"""Close reason that Tornado 6.5 and newer sends after an unanswered ping."""
 
 
 class TornadoConnection(ConnectionProbe):
-    """Reports one connection of a Tornado application.
+    """Reports one connection of a Tornado application to a Monitor.
 
     Args:
         monitor: the Monitor.
-        handler: serves the request.
+        handler: the handler of the request.
     """
 
     __slots__ = ("_cut", "_end", "_pinged")
@@ -46,8 +46,8 @@ class TornadoConnection(ConnectionProbe):
     def __init__(self, monitor: Recorder, handler: RequestHandler) -> None:
         super().__init__(monitor)
         self._end = CloseTracker()
-        self._cut = False  # by this side
-        self._pinged: float | None = None  # when the unanswered ping was sent
+        self._cut = False  # True if this server cut the connection
+        self._pinged: float | None = None  # when the pending ping was sent
         request, meter = handler.request, self.meter
         context = getattr(request.connection, "context", None)
         meter.remote = peer_address(getattr(context, "address", None))
@@ -56,31 +56,31 @@ class TornadoConnection(ConnectionProbe):
         meter.request = list(request.headers.get_all())
 
     def stand_aside(self) -> None:
-        """Go on: nothing in a WebSocketHandler counts by itself."""
+        """Do nothing: there is no inner probe that counts a WebSocketHandler's messages."""
 
     def open(self, handler: WebSocketHandler) -> None:
-        """Report that the handshake is complete; watch sent close frames and pings."""
+        """Report that the handshake is complete. From now on watch close frames and pings."""
         self.meter.subprotocol = handler.selected_subprotocol
         self.opened()
         protocol: Any = handler.ws_connection
         protocol.close = self._closing(protocol, protocol.close)
         protocol.write_ping = self._pinging(protocol.write_ping)
-        protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no hook
+        protocol._abort = self._aborting(protocol, protocol._abort)  # noqa: SLF001 - no public hook
 
     def take(self, message: str | bytes) -> None:
-        """Count a message that is passed to the handler."""
+        """Count a received message, which the handler gets now."""
         if isinstance(message, str):
             self.received(text_size(message), payload=message, handed=True)
         else:
             self.received(len(message), binary=True, payload=message, handed=True)
 
-    def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as Tornado has it
-        """Count a message that Tornado has accepted."""
+    def give(self, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - as in Tornado
+        """Count a sent message, which Tornado has accepted."""
         size = text_size(message) if isinstance(message, str) else len(message)
         self.sent(size, binary=binary, payload=message)
 
     def raised(self, exc: BaseException) -> None:
-        """Record an exception of the handler, for which Tornado cuts the connection."""
+        """Record an exception of the handler, after which Tornado cuts the connection."""
         if failed(exc, left=_left):
             self.handler_failed(exc)
             self._end.handler = "handler failed"
@@ -88,7 +88,7 @@ class TornadoConnection(ConnectionProbe):
             self._end.handler = "handler cancelled"
 
     def ponged(self) -> None:
-        """Count a ping that was answered."""
+        """Report the round trip of the pending ping, which was answered."""
         if self._pinged is not None:
             pinged, self._pinged = self._pinged, None
             self.round_trip(self.now() - pinged)
@@ -111,7 +111,7 @@ class TornadoConnection(ConnectionProbe):
         if protocol.stream.closed():
             return
         end = self._end
-        if protocol.client_terminated:  # Tornado closes in answer to the client's close frame
+        if protocol.client_terminated:  # Tornado answers the client's close frame
             end.code_received = protocol.close_code or NO_STATUS
             end.reason_received = protocol.close_reason or ""
         if not protocol.server_terminated:
@@ -137,7 +137,7 @@ class TornadoConnection(ConnectionProbe):
 
 
 class Measured(WebSocketHandler):
-    """A handler that reports its connection; the other base is the application's own class."""
+    """Mixin for the application's handler class, which reports its connection to a Monitor."""
 
     rtmon_monitor: Recorder
     rtmon_connection: TornadoConnection | None = None
@@ -177,7 +177,7 @@ class Measured(WebSocketHandler):
             attempt(self.rtmon_monitor, hook, self.rtmon_connection, *args)
 
     def _run(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a method of the application; its result or exception is passed on unchanged."""
+        """Call a method of the application; pass its result or exception on unchanged."""
         try:
             result = method(*args, **kwargs)
         except BaseException as exc:
@@ -199,7 +199,7 @@ class Measured(WebSocketHandler):
 
 
 def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[WebSocketHandler]:
-    """Make a subclass of a handler class that reports its connections to a Monitor."""
+    """Return a subclass of a handler class, which reports its connections to a Monitor."""
     members = {
         "__doc__": handler_class.__doc__,
         "__module__": handler_class.__module__,
@@ -210,5 +210,5 @@ def measured(handler_class: type[WebSocketHandler], monitor: Recorder) -> type[W
 
 
 def _left(exc: Exception) -> bool:
-    """Return True for an exception that only says that the peer has left."""
+    """Return True for an exception that means only that the peer has left."""
     return isinstance(exc, WebSocketClosedError | StreamClosedError)

@@ -1,4 +1,4 @@
-"""The probe for servers and clients made with ``websockets``."""
+"""The probe for servers and clients made with ``websockets.asyncio``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count at the server's or the client's end of a connection of ``websockets``."""
+"""The counting classes for the server's and the client's end of a ``websockets`` connection."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["CLOSES_BY_CALL", "CountingClient", "CountingServer", "counting_class"]
 
 CLOSES_BY_CALL = [int(number) for number in re.findall(r"\d+", version)[:2]] < [17, 2]
-"""True where the library runs a handler without ``async with connection``, and closes by a call
-what it leaves behind; a ``CancelledError`` goes past that."""
+"""True for websockets before 17.2. They run a handler without ``async with connection`` and close
+the connection by a call afterwards, which a ``CancelledError`` skips."""
 
 
 def counting_class(
@@ -38,18 +38,18 @@ def counting_class(
     front: tuple[type[CountingConnection], ...] = (),
     times: bool = True,
 ) -> type[Any]:
-    """Make a connection class that counts.
+    """Return a connection class that counts.
 
     Args:
-        monitor: records what connections do.
-        base: the connection class below.
-        front: classes to stand in front of the counting class, first one first.
+        monitor: the Monitor that records the connections.
+        base: the connection class to derive from.
+        front: mix-ins to put before the counting class, the first one first.
         times: True to keep the last frames, and how long messages wait and handlers take.
     """
     members = {
         "monitor": monitor,
         "_times": times,
-        # Looked up once: super() would cost more on every call.
+        # The base class's methods are looked up once here: super() costs more at each call.
         "_base_data_received": base.data_received,
         "_base_send_data": base.send_data,
         "_base_process_event": base.process_event,
@@ -65,7 +65,7 @@ def counting_class(
 
 
 class CountingServer(CountingConnection, ServerConnection):
-    """Counts at the server's end."""
+    """Counts at the server's end of a connection."""
 
     role = "server"
 
@@ -95,25 +95,25 @@ class CountingServer(CountingConnection, ServerConnection):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if CLOSES_BY_CALL:
-            self._closed_by(sys._getframe(1).f_code, code)  # noqa: SLF001 - tells the library's call
+            self._closed_by(sys._getframe(1).f_code, code)  # noqa: SLF001 - to recognize a call by the library
         await super().close(code, reason)
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
-        """Report how the handler ended, if the library closes the connection because of it."""
-        # Up to 17.0 it is a method that calls the handler, then a function known to the server.
+        """Report how the handler ended, if the library called ``close()`` because of that."""
+        # In websockets 17.0 and older, a method calls the handler; later, the server's function.
         method = getattr(self.server, "conn_handler", None)
         library = getattr(method or self.server.handler, "__code__", None)
         if self._times and caller is library:
             self._handler_returned()
         exc = sys.exception() if code == 1011 else None
         where = None if exc is None else exc.__traceback__
-        # A traceback begins where the exception is being handled: a handler that closes
-        # with 1011 because of something it has caught itself has not failed.
+        # A traceback starts at the frame that handles the exception. If the handler itself caught
+        # it and closes with 1011, that frame is not the library's, and the handler has not failed.
         if where is not None and where.tb_frame.f_code is library:
             self._handler_raised(exc)
 
     def _handler_returned(self) -> None:
-        """Record the time of the handler's last message: it returned instead of asking for more."""
+        """Record the handler time of the last message: the handler has returned."""
         try:
             self._tally.asked()
         except Exception as exc:
@@ -139,7 +139,7 @@ class CountingServer(CountingConnection, ServerConnection):
                 and self._tally.counted
             ):
                 self._trouble = exc
-                # Not if the peer has closed already.
+                # 1011 is sent only if the connection is still open.
                 code = 1011 if self.protocol.state is OPEN and ended is None else None
                 self._tally.handler_failed(exc, code=code)
         except Exception as failure:
@@ -148,7 +148,7 @@ class CountingServer(CountingConnection, ServerConnection):
     def _never_opened(self) -> None:
         if self.request is not None and not _wants_websocket(self.request):
             self.monitor.collector.http_request()
-        elif self.meter.wire_in:  # a connection without a request is a port check
+        elif self.meter.wire_in:  # otherwise nothing was sent: a port check, not a failure
             self._rejected()
 
     def _rejected(self) -> None:
@@ -164,7 +164,7 @@ class CountingServer(CountingConnection, ServerConnection):
 
 
 class CountingClient(CountingConnection, ClientConnection):
-    """Counts at the client's end."""
+    """Counts at the client's end of a connection."""
 
     role = "client"
 

@@ -1,12 +1,12 @@
 """Count messages, frames and bytes at either end of a connection of ``websockets``.
 
-The probe stands at the two places that all data passes. A message that an application or
-``websockets.broadcast()`` sends becomes a frame in ``Protocol.send_frame`` and leaves through
-``Connection.send_data``; data received enters through ``Connection.data_received`` and becomes
+All data passes through four methods, which are wrapped here. A message that an application or
+``websockets.broadcast()`` sends becomes a frame in ``Protocol.send_frame`` and is written by
+``Connection.send_data``. Received data enters through ``Connection.data_received`` and becomes
 frames in ``Connection.process_event``.
 
-The library acts first, so that refused data is not counted. An exception in the probe never
-reaches a connection: it is counted and logged.
+The library acts first, so data that it refuses is not counted. An exception in the probe never
+reaches a connection; it is counted and logged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ OTHER_PART = (
 
 
 class CountingConnection(Guarded):
-    """Base of the mix-ins that count, placed before a connection class."""
+    """Base class of the mix-ins that count. They come before a connection class of the library."""
 
     monitor: ClassVar[Recorder]
     role: ClassVar[str]
@@ -62,29 +62,29 @@ class CountingConnection(Guarded):
     _base_recv: Callable[[bool | None], Awaitable[Any]]
     _base_recv_streaming: Callable[[bool | None], AsyncIterator[Any]]
 
-    # CPython keeps the attributes of a class's instances compactly up to thirty; the library has
-    # 27, and the 31st costs every connection 1.3 KB. So there is one, and what most connections
-    # never need stays with the class.
+    # CPython stores the attributes of an instance compactly if there are at most thirty. The
+    # library has 27; the 31st would cost every connection 1.3 KB. So all counters are in one
+    # attribute, and values that most connections never need are class attributes.
     _tally: FrameCounter
     _trouble: BaseException | None = None
     _cancelled: bool = False
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(protocol, Protocol):  # what other parts of the library give first
+        if not isinstance(protocol, Protocol):  # such as that of websockets.sync
             logger.error(OTHER_PART)
             raise OptionError(OTHER_PART)
         self._tally = FrameCounter(self.monitor, role=self.role, times=self._times)
         super().__init__(protocol, *args, **kwargs)
-        # Its own class would be the tidier place to count, but a changed class makes every use
-        # of an attribute slower in CPython, 0.6 microseconds a message all told.
+        # A subclass of the protocol would be cleaner. But CPython accesses all attributes of an
+        # object more slowly once its class was changed: 0.6 microseconds per message in total.
         counting: Any = protocol
         self._tally.original_send_frame = counting.send_frame
         counting.send_frame = self._tally.send_frame
 
     @property
     def meter(self) -> Meter:
-        """Counters of the connection; an application may set ``name``."""
+        """Counters of the connection. The application may set ``name``."""
         return self._tally.meter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +107,7 @@ class CountingConnection(Guarded):
             self._receive_pings(data, self.pings_at_once)
 
     def _count_wire(self, size: int) -> None:
-        """Count bytes received."""
+        """Count bytes received on the wire."""
         try:
             tally = self._tally
             meter = tally.meter
@@ -122,7 +122,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(exc)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Receive data that may contain more pings than are answered at once."""
+        """Pass received data to the library, but answer at most ``limit`` pings in it."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)
@@ -130,7 +130,8 @@ class CountingConnection(Guarded):
         if left < 0:
             self.loop.call_later(FLOOD_GRACE, self.transport.abort)
         elif tally.meter.pings_in - before > limit:
-            # The answers were held back, because it reads none: it would not read a close either.
+            # The pongs were held back because the peer reads nothing. It would not read a close
+            # frame either.
             self.transport.abort()
 
     def send_data(self) -> None:
@@ -160,7 +161,7 @@ class CountingConnection(Guarded):
         except Exception as exc:
             self.monitor.probe_failed(exc)
 
-    async def recv(self, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's
+    async def recv(self, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's signature
         try:
             self._tally.asked()
         except Exception as exc:
@@ -172,7 +173,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(exc)
         return message
 
-    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:  # noqa: FBT001 - the library's
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:  # noqa: FBT001 - the library's signature
         try:
             self._tally.asked()
         except Exception as exc:
@@ -191,8 +192,8 @@ class CountingConnection(Guarded):
 
     def resume_writing(self) -> None:
         if self._tally.groups:
-            # While it counts as paused still: what waits for the turn's end goes behind what has
-            # waited for longer, and is written next.
+            # Flush while writing still counts as paused. Then the group's messages are queued
+            # behind messages that have waited longer, and are written next.
             self._tally.flush(begins=False)
         super().resume_writing()
         if self._paused_at is not None:
@@ -201,13 +202,13 @@ class CountingConnection(Guarded):
             self.meter.queue = self._queue()
 
     def _queue(self) -> Callable[[], int]:
-        """Return a function that returns the queued bytes; called at each tick after traffic."""
+        """Return a function that returns the bytes in the write buffer; ticks call it."""
         transport: Any = self.transport
         plain: Callable[[], int] = transport.get_write_buffer_size
         return plain if self.meter.tls is None else partial(waiting, transport)
 
     def _paused_queue(self) -> int:
-        """Return the bytes queued while writing is paused, and count the pause until now."""
+        """Return the bytes in the write buffer, and count the pause up to now."""
         self._count_pause()
         return waiting(self.transport)
 
@@ -222,7 +223,7 @@ class CountingConnection(Guarded):
         return written
 
     def acknowledge_pings(self, data: bytes) -> None:
-        # The name before version 16 was another.
+        # ``pending_pings`` is called ``pong_waiters`` in websockets 15 and older.
         pending: Any = getattr(self, "pending_pings", None)
         solicited = data in (getattr(self, "pong_waiters", ()) if pending is None else pending)
         super().acknowledge_pings(data)
@@ -245,7 +246,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(failure)
 
     def _opened(self) -> None:
-        """Report the connection as open, if the handshake was completed."""
+        """Report that the connection is open, if the handshake was completed."""
         try:
             if self.protocol.state is OPEN:
                 self.meter.subprotocol = self.protocol.subprotocol
@@ -257,22 +258,22 @@ class CountingConnection(Guarded):
 
     def _says(self, request: Request) -> None:
         self.meter.request = request
-        # Thousands of connections have few of these between them.
+        # Thousands of connections share a few paths and user agents, so these are interned.
         self.meter.path = sys.intern(request.path.partition("?")[0])
         self.meter.user_agent = sys.intern(", ".join(request.headers.get_all("User-Agent"))) or None
 
     def _ready(self) -> bool:
-        """Return False if a mix-in in front would not handle the next message; for self-tests."""
+        """Return False if the fast path would not handle the next message; for self-tests."""
         return True
 
     def _handshake_received(self, message: Any) -> None:
-        """Record the peer's part of the opening handshake."""
+        """Record the request or response of the opening handshake that the peer sent."""
 
     def _shutting_down(self) -> bool:
         return False
 
     def _never_opened(self) -> None:
-        """Report a connection that has ended before it was opened."""
+        """Report a connection that ended before its handshake was completed."""
 
     def _lost(self, exc: Exception | None, *, gone: bool) -> None:
         meter = self.meter

@@ -1,8 +1,8 @@
 """Count what a connection of ``websockets`` sends and receives, frame by frame.
 
-These lines run for every frame of every connection, so they are flat: no layers, no objects,
-every number written once. Rare things are made when first needed: a connection without messages
-has no ring, and one whose messages never wait has no queue.
+This code runs for every frame of every connection. So it has few calls, makes no objects, and
+writes each number once. Rarely needed objects are made at first use: a connection without messages
+has no ring buffer, and one whose messages never wait has no queue of arrival times.
 """
 
 from __future__ import annotations
@@ -32,40 +32,40 @@ _LAST = SLOTS - 1
 _NONE_BEGUN: dict[str, tuple[bool, int]] = {}
 
 ARRIVALS = 1024
-"""Maximum number of queued messages whose time of arrival is kept."""
+"""Maximum number of queued messages whose arrival time is kept."""
 
 
 class GroupMembership(Protocol):
-    """A connection's membership of a group, which queues messages for it."""
+    """Interface: a connection's membership in a group, which collects messages for it."""
 
     def flush(self, *, begins: bool) -> None:
-        """Write the messages queued for this connection.
+        """Write the messages that the group has collected for this connection.
 
         Args:
-            begins: True if the next frame of the connection begins a message, so that it is between
-                two messages.
+            begins: True if the next frame of the connection begins a message, so the connection is
+                not in the middle of a fragmented message.
         """
 
     def leave(self) -> None:
-        """Leave the group: the connection has ended."""
+        """Leave the group, because the connection has ended."""
 
 
 class FrameCounter(ConnectionProbe):
-    """Counts one connection's frames into its meter, and reports the connection.
+    """Counts one connection's frames in its Meter, and reports the connection to a Monitor.
 
     Args:
-        monitor: records what is reported.
-        role: ``server`` or ``client``: which end of the connection is measured.
+        monitor: the Monitor that records the connection.
+        role: the measured end of the connection, ``server`` or ``client``.
         times: True to keep the last frames, and how long messages wait and handlers take.
 
     Attributes:
-        between: for the fast path: True while the parser stands between two frames, outside any
-            message, with nothing read.
-        original_send_frame: the protocol's own.
-        pongs_left: number of pings still to be answered in this read; None for no limit.
-        groups: the groups that write to the connection; their queued messages are written before
+        between: used by the fast path. True while the parser is between two messages and no
+            received data is buffered.
+        original_send_frame: the protocol's own method ``send_frame``.
+        pongs_left: number of pings that may still be answered in this read; None for no limit.
+        groups: the groups that the connection is in. Their collected messages are written before
             the connection's own.
-        payloads: True to keep the beginnings of payloads, too.
+        payloads: True to keep the beginning of each payload, too.
         times: True to keep the last frames, and how long messages wait and handlers take.
     """
 
@@ -92,14 +92,14 @@ class FrameCounter(ConnectionProbe):
         self.groups: tuple[GroupMembership, ...] = ()
         self.times = times
         self.payloads = times and monitor.capture_payload
-        # The unfinished message in each direction: True if binary, and its bytes so far.
+        # For each direction, the fragmented message in progress: if binary, and bytes so far.
         self._parts: dict[str, tuple[bool, int]] = _NONE_BEGUN
         self._arrived: float | None = None
         self._arrivals: deque[float] | None = None
         self._pinged: tuple[bytes, float] | None = None
 
     def frame_received(self, frame: Frame) -> None:
-        """Count a frame that was received at ``meter.last``."""
+        """Count a received frame. The time of its arrival is in ``meter.last``."""
         opcode = frame.opcode
         size = len(frame.data)
         meter = self.meter
@@ -131,7 +131,7 @@ class FrameCounter(ConnectionProbe):
                 self._queue(meter.last)
 
     def frame_sent(self, opcode: Opcode, data: Any, fin: bool) -> None:  # noqa: FBT001 - a hot path
-        """Count a frame that was sent."""
+        """Count a sent frame."""
         size = len(data)
         meter = self.meter
         meter.last = now = self.now()
@@ -160,9 +160,10 @@ class FrameCounter(ConnectionProbe):
             self._part("out", opcode, size, fin=fin)
 
     def since_ping(self, data: bytes) -> float | None:
-        """Return the seconds since the latest ping if this is its payload, None otherwise.
+        """Return the seconds since the latest ping, if ``data`` is its payload; else None.
 
-        The library uses the event loop's clock, which uvloop updates in whole milliseconds.
+        The library measures with the event loop's clock, and uvloop's clock has a resolution of a
+        millisecond. So the time is measured here.
         """
         pinged = self._pinged
         if pinged is None or pinged[0] != data:
@@ -171,7 +172,7 @@ class FrameCounter(ConnectionProbe):
         return self.now() - pinged[1]
 
     def handed(self) -> None:
-        """Report that a message was passed to the handler."""
+        """Report that the handler was given a message: its handler time begins."""
         self._handed_at = now = self.now()
         arrived = self._arrived
         if arrived is not None:
@@ -180,18 +181,19 @@ class FrameCounter(ConnectionProbe):
             self._arrived = arrivals.popleft() if arrivals else None
 
     def streamed(self) -> None:
-        """Report that the handler has received a message fragment by fragment, as it arrived.
+        """Report that the handler has received a message as a stream of fragments.
 
-        Such a message has no single time of delivery; the next message has its own.
+        Such a message has no single time of delivery, so its waiting time is not counted.
         """
         arrivals = self._arrivals
         self._arrived = arrivals.popleft() if arrivals else None
 
     def send_frame(self, frame: Frame) -> None:
-        """Send a frame by the protocol's own ``send_frame``, then count it.
+        """Send a frame with the protocol's own ``send_frame``, then count it.
 
         Raises:
-            ProtocolError: too many pings were read at once; the library fails the connection.
+            ProtocolError: too many pings arrived in one read. The library then fails the
+                connection.
         """
         opcode = frame.opcode
         if opcode is _PONG and self.pongs_left is not None:
@@ -213,7 +215,7 @@ class FrameCounter(ConnectionProbe):
             membership.flush(begins=begins)
 
     def _part(self, way: str, opcode: Opcode, size: int, *, fin: bool) -> bool:
-        """Count a fragment or control frame; return True if it ends a message."""
+        """Count a fragment or a control frame. Returns True if it ends a message."""
         meter = self.meter
         if opcode is _TEXT or opcode is _BINARY:
             self._parts = {**self._parts, way: (opcode is _BINARY, 0)}
@@ -237,7 +239,7 @@ class FrameCounter(ConnectionProbe):
         return True
 
     def _queue(self, arrived: float | None) -> None:
-        """Remember the time of arrival of a queued message."""
+        """Store the arrival time of a message that waits behind another one."""
         if self._arrivals is None:
             self._arrivals = deque(maxlen=ARRIVALS)
         if arrived is not None:

@@ -1,7 +1,7 @@
-"""A server connection in memory: no sockets, no waiting, every byte observable.
+"""A server connection in memory: without sockets or waiting, and every byte can be observed.
 
-For self-tests, for tests that compare two connection classes, and for benchmarks that measure
-what a connection costs without the network.
+For self-tests, for tests that compare two connection classes, and for benchmarks of the cost of a
+connection without the network.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class MemoryTransport(asyncio.Transport):
     """A transport that records what a connection writes.
 
     Attributes:
-        written: the written chunks; may be cleared. ``write_eof`` is recorded as ``b""``.
-        calls: the names of the other calls, in order.
-        failure: exception to raise on the next writes; None for none.
-        limit: bytes in ``written`` above which writing is paused, None for never.
+        written: the chunks of data written so far; may be cleared. ``write_eof()`` is recorded as
+            ``b""``.
+        calls: names of the other methods called, in order.
+        failure: exception that the next writes raise; None for no exception.
+        limit: number of bytes in ``written`` above which writing is paused; None for never.
     """
 
     def __init__(self) -> None:
@@ -85,7 +86,7 @@ class MemoryTransport(asyncio.Transport):
 
 
 class _Server:
-    """The parts of a server that a connection uses."""
+    """The parts of a server that its connections use."""
 
     close_task = None
 
@@ -93,29 +94,29 @@ class _Server:
         self.handler_tasks: set[asyncio.Task[None]] = set()
 
     async def handler(self, connection: ServerConnection) -> None:
-        """Do nothing: the caller acts as the handler."""
+        """Do nothing, because the caller of this module acts as the handler."""
 
     def start_connection_handler(self, connection: ServerConnection) -> None:
-        """Called by websockets 15 and 16 to run the handler."""
+        """Do nothing; websockets 15 and 16 call this to start the handler."""
 
     def is_serving(self) -> bool:
         return True
 
 
 class MemoryConnection:
-    """A server connection in memory, and the client's half of the protocol.
+    """A server connection in memory, and the client's protocol object for it.
 
     Args:
-        connection_class: the class of the connection.
+        connection_class: the class of the server connection.
         extensions: extensions that the server supports, such as permessage-deflate.
         client_extensions: extensions that the client offers.
-        max_size: the connection's maximum size of a message, in bytes.
-        **options: of the connection.
+        max_size: maximum size of a message, in bytes.
+        **options: other arguments of the connection class.
 
     Attributes:
-        connection: the connection, which awaits its handshake.
+        connection: the server connection, which has no handshake yet.
         transport: records what the connection writes.
-        client: a client's protocol, to read and write as a client.
+        client: the client's protocol, with which to parse what the connection writes.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class MemoryConnection:
         self.client = ClientProtocol(URI, extensions=client_extensions)
 
     async def open(self) -> None:
-        """Complete the handshake: the connection is open afterwards."""
+        """Complete the handshake, so that the connection is open."""
         self.client.send_request(self.client.connect())
         for data in self.client.data_to_send():
             self.connection.data_received(data)

@@ -1,12 +1,12 @@
-"""Inlined calls: the library's steps for ordinary messages, in fewer function calls.
+"""Inlined calls: the library's steps for ordinary messages, with fewer function calls.
 
-No step is left out; only the calls between them are. Counting costs less than the saved calls, so
-that a probe adds no measurable cost to the library's own.
+Each step of the library is done, only the calls between them are saved. Counting costs less than
+the saved calls, so this probe adds no measurable cost.
 
-This depends on internals of ``websockets``. So it is used only with tested versions, for connection
-classes that do not override these methods, and after a self-test;
-otherwise :class:`~rtmon.probes.websockets.counting_connection.CountingConnection` does the same
-around the library's methods.
+This code depends on internals of ``websockets``. So it is used only with tested versions, for
+connection classes that do not override these methods, and after a self-test. Otherwise
+:class:`~rtmon.probes.websockets.counting_connection.CountingConnection` counts the same by wrapping
+the library's methods.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["FRONT", "TESTED", "InlinedCalls", "obstacle"]
 
 TESTED = frozenset({"17.4"})
-"""Versions of ``websockets`` with tested internals."""
+"""Versions of ``websockets`` whose internals were tested with this code."""
 
 REPLACED = ("data_received", "process_event", "recv", "send_data")
-"""Methods of the library that are inlined here."""
+"""Methods of the library whose code is inlined here."""
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 class InlinedCalls(CountingConnection):
-    """Mix-in before a counting class, at either end of a connection."""
+    """Mix-in before a counting class, for either end of a connection."""
 
     def data_received(self, data: bytes) -> None:
         protocol = self.protocol
@@ -50,13 +50,13 @@ class InlinedCalls(CountingConnection):
         protocol.reader.feed_data(data)
         next(protocol.parser)
         if protocol.writes or protocol._state is not OPEN:  # noqa: SLF001
-            self._base_data_received(b"")  # goes on from here
+            self._base_data_received(b"")  # the library handles the rest
             return
         events, protocol.events = protocol.events, []
         self._deliver(events)
 
     def _deliver(self, events: list[Event]) -> None:
-        """Hand frames to the queue of messages, each after the one before is counted."""
+        """Put frames into the queue of received messages. Count each before the next is put."""
         tally = self._tally
         messages = self.recv_messages
         queue = messages.frames
@@ -82,7 +82,7 @@ class InlinedCalls(CountingConnection):
     def send_data(self) -> None:
         protocol = self.protocol
         writes = protocol.writes
-        if len(writes) != 1 or not writes[0]:  # an empty one ends the stream
+        if len(writes) != 1 or not writes[0]:  # empty data means the end of the stream
             super().send_data()
             return
         data = writes[0]
@@ -98,7 +98,7 @@ class InlinedCalls(CountingConnection):
             self.monitor.probe_failed(exc)
         self.transport.write(data)
 
-    async def recv(self, decode: bool | None = None) -> Any:  # noqa: C901, FBT001 - flat; the library's
+    async def recv(self, decode: bool | None = None) -> Any:  # noqa: C901, FBT001 - one function, for speed
         tally = self._tally
         times = tally.times
         if times:
@@ -116,13 +116,13 @@ class InlinedCalls(CountingConnection):
                 try:
                     await waiter
                 except EOFError:
-                    pass  # the library finds that the stream has ended, and says so
+                    pass  # the stream has ended; the library's recv() below raises
                 finally:
                     waiter.cancel()
                     queue.get_waiter = None
                     messages.get_in_progress = False
-                    # Its exception has this frame in its traceback: neither would go by itself,
-                    # nor would the connection.
+                    # The waiter's exception has this frame in its traceback: a reference cycle that
+                    # would keep the connection alive.
                     del waiter
             if frames:
                 message = _message(frames[0], decode)
@@ -140,11 +140,11 @@ class InlinedCalls(CountingConnection):
 
 
 FRONT = (InlinedCalls,)
-"""Mix-ins before a counting class on this path."""
+"""Mix-ins that come before a counting class when calls are inlined."""
 
 
 def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: FBT001
-    """Return the message in a frame; None for a fragment, and for invalid UTF-8."""
+    """Return the message in a frame; None if it is a fragment or not valid UTF-8."""
     opcode = frame.opcode
     if not frame.fin or opcode is _CONT:
         return None
@@ -158,13 +158,13 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
 
 
 def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
-    """Return why the library's calls cannot be inlined; None if they can.
+    """Return the reason why the library's calls cannot be inlined; None if they can.
 
-    :mod:`~rtmon.probes.websockets.library_selftest` checks at run time what this cannot.
+    More is checked at run time by :mod:`~rtmon.probes.websockets.library_selftest`.
 
     Args:
-        base: the connection class below.
-        replaced: methods that are replaced in other ways.
+        base: the connection class to derive from.
+        replaced: names of the methods whose code is inlined or replaced.
     """
     if installed_version not in TESTED:
         tested = ", ".join(sorted(TESTED))
@@ -180,8 +180,8 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
 
 
 def _is_librarys(member: Any) -> bool:
-    """Return True if a method or property is the library's own, not one of a tracer or test."""
-    # Compare __globals__: functools.wraps() copies the other attributes.
+    """Return True if a method or property belongs to the library, not to a tracer or test."""
+    # Compare __globals__, because functools.wraps() copies the other attributes of a function.
     function = member.fget if isinstance(member, property) else member
     scope = getattr(function, "__globals__", {})
     return str(scope.get("__name__")).partition(".")[0] in ("websockets", "contextlib")

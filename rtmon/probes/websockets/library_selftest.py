@@ -1,4 +1,4 @@
-"""A self-test: check that the internals of the installed ``websockets`` are as expected."""
+"""Self-test: check that the installed ``websockets`` works inside as the faster code expects."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 __all__ = ["difference", "run_in_own_loop"]
 
 PING_INTERVAL = 0.001
-"""Seconds until the self-test's only ping."""
+"""Interval of keepalive pings in the self-test, in seconds."""
 
 SECONDS = 10.0
-"""Timeout of the self-test in seconds."""
+"""Timeout of the self-test, in seconds."""
 
 
 @functools.cache
 def difference(front: tuple[type[CountingConnection], ...]) -> str | None:
-    """Compare the behaviour of a faster path with the library's own, once in a process.
+    """Compare the behaviour of the faster code with the library's own, once per process.
 
     Args:
-        front: the classes in front of a counting class that make up the path.
+        front: the mix-ins with the faster code, which come before a counting class.
 
     Returns:
-        The difference; None if there is none.
+        A description of the difference; None if there is none.
     """
     return run_in_own_loop(functools.partial(_compare, front))
 
 
 def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> str | None:
-    """Run a self-test; an exception counts as a difference."""
+    """Run a self-test in a new event loop. An exception counts as a difference."""
     outcome: list[str | None] = []
 
     def run() -> None:
@@ -50,7 +50,7 @@ def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> s
         except Exception as exc:
             outcome.append(f"the self-test failed: {exc!r}")
 
-    # On a thread, because a loop may be running on this one.
+    # On a new thread, because an event loop may be running on this one.
     thread = threading.Thread(target=run, name="rtmon-self-test")
     try:
         thread.start()
@@ -61,7 +61,7 @@ def run_in_own_loop(compare: Callable[[], Coroutine[Any, Any, str | None]]) -> s
 
 
 async def _begun(pair: MemoryConnection) -> list[Any]:
-    """Return the result of the handshake, and the start of the keepalive."""
+    """Return what is observed of the handshake, and of the first keepalive ping."""
     connection, written = pair.connection, pair.transport.written
     connection.start_keepalive()
     async with asyncio.timeout(SECONDS):

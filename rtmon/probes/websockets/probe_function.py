@@ -1,4 +1,4 @@
-"""The probe for ``websockets``: connection classes that count, for servers and for clients."""
+"""``rtmon.probe``: make a connection class of ``websockets`` that counts, for either end."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["probe", "probed"]
 logger = logging.getLogger("rtmon")
 
 Way: TypeAlias = Literal["around", "flat", "fast"]
-"""How a connection counts: around the library's methods, with inlined calls, or with the fast path
-in front."""
+"""How a connection class counts. ``around``: it wraps the library's methods. ``flat``: with inlined
+calls. ``fast``: with the fast path in addition."""
 
 
 def probe(
@@ -38,20 +38,20 @@ def probe(
 ) -> type[Any]:
     """Return a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
 
-    With ``base=ClientConnection`` it is for ``connect(..., create_connection=...)``: such
-    connections have the role ``client`` and do not count in a server's totals.
+    With ``base=ClientConnection`` the class is for ``connect(..., create_connection=...)``. Such
+    connections have the role ``client``, and are not included in the totals of a server.
 
     Args:
-        monitor: the Monitor.
+        monitor: the Monitor that records the connections.
         base: your own connection class, if you have one.
-        fast: True to skip the library's steps that ordinary messages do not need, where that is
-            known to be safe; otherwise an Event and a log line give the reason.
-        times: True to keep how long messages wait and handlers take, and the last frames of each
-            connection, as well as the counters.
+        fast: True to use a faster implementation of ordinary messages, if it is known to work with
+            the installed version and ``base``. If not, an Event and a log line give the reason.
+        times: False to keep only counters. True to keep also how long messages wait, how long
+            handlers take, and the last frames of each connection.
 
     Returns:
-        A subclass of ``base``. Its connections have an attribute ``meter`` whose ``name`` you
-        may set: the name under which a connection is shown.
+        A subclass of ``base``. Its connections have an attribute ``meter``; you may set
+        ``meter.name``, under which a connection is shown.
 
     Raises:
         OptionError: ``monitor`` is not a Monitor, ``base`` is not a connection class, or another
@@ -91,12 +91,12 @@ def probe(
 def probed(
     monitor: Recorder, base: type[Connection], *, way: Way = "around", times: bool = True
 ) -> type[Any]:
-    """Return the class for :func:`probe`, without checking that the way is safe.
+    """Return the class for :func:`probe`, without a check that ``way`` works.
 
     Args:
-        monitor: the Monitor.
-        base: the connection class below.
-        way: how it counts.
+        monitor: the Monitor that records the connections.
+        base: the connection class to derive from.
+        way: how the class counts.
         times: as for :func:`probe`.
     """
     front: tuple[type[Any], ...] = ()

@@ -1,4 +1,4 @@
-"""The probe for servers of threads, made with ``websockets.sync``."""
+"""The probe for threaded servers made with ``websockets.sync``."""
 
 from __future__ import annotations
 

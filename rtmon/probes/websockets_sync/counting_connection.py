@@ -1,4 +1,4 @@
-"""The probe for ``websockets.sync``: a connection class that counts."""
+"""The probe for ``websockets.sync``: makes a connection class that counts."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ __all__ = ["probe"]
 
 
 def probe(monitor: Monitor, *, base: type[ServerConnection] = ServerConnection) -> type[Any]:
-    """Make a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
+    """Return a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
 
     Args:
-        monitor: the Monitor.
+        monitor: the Monitor that records the connections.
         base: your own connection class, if you have one.
 
     Returns:
-        A subclass of ``base``. Its connections have an attribute ``meter`` whose ``name`` you
-        may set: the name under which a connection is shown.
+        A subclass of ``base``. Its connections have an attribute ``meter``; you may set
+        ``meter.name``, under which a connection is shown.
 
     Raises:
-        OptionError: that is no Monitor, or no server's connection class of ``websockets.sync``.
+        OptionError: ``monitor`` is not a Monitor, ``base`` is not a server connection class of
+            ``websockets.sync``, or another Monitor already counts connections of that class.
     """
     if not isinstance(getattr(monitor, "collector", None), Collector):
         raise OptionError(f"probe() was given {monitor!r}: give it a Monitor")
@@ -61,10 +62,10 @@ def probe(monitor: Monitor, *, base: type[ServerConnection] = ServerConnection) 
 
 
 class _Counting(ServerConnection):
-    """Stands in front of a connection class.
+    """Mixin before a connection class, which counts.
 
     Attributes:
-        meter: counts the connection.
+        meter: counters of the connection.
     """
 
     gatherer: ClassVar[Gatherer]
@@ -78,9 +79,9 @@ class _Counting(ServerConnection):
             )
         self.meter = self.gatherer.tally()
         self._remote: str | None = None
-        with contextlib.suppress(OSError):  # the client has left already
+        with contextlib.suppress(OSError):  # the client has disconnected already
             self._remote = peer_address(sock.getpeername())
-        self._partial: tuple[int, bool] = 0, False  # of a message received in fragments
+        self._partial: tuple[int, bool] = 0, False  # fragments so far: bytes, and if binary
         self._handler_failed = False
         self._handler_thread = threading.get_ident()
         _count_sent(protocol, self.meter, self._attempt)
@@ -163,7 +164,7 @@ class _Counting(ServerConnection):
         super().close(code, reason)
 
     def _handler_closes(self, code: int, exc: BaseException | None) -> None:
-        """Look whether the library closes because of what the handler raises."""
+        """Report the handler's exception, if the library closes the connection because of it."""
         self.meter.asked()
         left = exc is None or isinstance(exc, ConnectionClosed)
         if code == CloseCode.INTERNAL_ERROR and not left and not self._handler_failed:
@@ -196,11 +197,12 @@ class _Counting(ServerConnection):
 
 
 def _count_sent(protocol: Any, tally: Tally, attempt: Callable[..., None]) -> None:
-    """Count at the protocol, which is under the connection's mutex whoever sends.
+    """Wrap the sending methods of a protocol, so that sent messages are counted.
 
-    So what ``websockets.sync.server.broadcast()`` sends is counted, too.
+    The connection's mutex is held while these methods run, whichever thread sends. So messages of
+    ``websockets.sync.server.broadcast()`` are counted, too.
     """
-    partial: list[int] = [0, 0]  # bytes, and whether they are binary
+    partial: list[int] = [0, 0]  # the message in progress: bytes so far, and 1 if binary
 
     def count(data: Any, binary: bool | None, fin: Any = True) -> None:  # noqa: FBT001, FBT002
         if binary is not None:

@@ -1,8 +1,8 @@
-"""What one connection has done since the last tick, counted by the threads that serve it.
+"""Count what one connection of ``websockets.sync`` does between two ticks, on several threads.
 
-Several threads serve a connection: one reads, one runs the handler, any may send. So each
-addition holds the connection's own lock, which nobody else wants but the tick: the counters of a
-Monitor itself belong to the thread that ticks, and only that thread adds to them.
+Several threads use a connection: one reads, one runs the handler, and any thread may send. So each
+addition holds the connection's own lock, which otherwise only the tick takes. A Monitor's counters
+are changed only on the thread that ticks; this thread adds the connection's counts to them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Moment", "Peer", "Tally"]
 
 KIND = "websockets-sync"
-"""The kind of probe, one of :data:`rtmon.metrics.columns.EVERY`."""
+"""Kind of the probe for ``websockets.sync``; see :data:`rtmon.metrics.columns.EVERY`."""
 
 ROUND_TRIPS = 1_000
-"""Round trips kept between two ticks; the latest ones."""
+"""Maximum number of round-trip times kept between two ticks; older ones are dropped."""
 
 
 class Moment(NamedTuple):
-    """When something happened: monotonic seconds, and Unix seconds."""
+    """The time of an event: in monotonic seconds (``now``) and in Unix seconds (``time``)."""
 
     now: float
     time: float
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Peer:
-    """What is known of the client from its handshake."""
+    """What the handshake shows about the client."""
 
     remote: str | None = None
     path: str | None = None
@@ -45,27 +45,27 @@ class Peer:
 
 @dataclass(slots=True)
 class _Counts:
-    """Additions since the last tick; of messages, how many there were of each size."""
+    """Counts since the last tick. For messages: the number of messages of each size."""
 
     text_in: Counter[int] = field(default_factory=Counter)
     binary_in: Counter[int] = field(default_factory=Counter)
     text_out: Counter[int] = field(default_factory=Counter)
     binary_out: Counter[int] = field(default_factory=Counter)
-    handler: Counter[int] = field(default_factory=Counter)  # microseconds
+    handler: Counter[int] = field(default_factory=Counter)  # keys are in microseconds
     round_trips: list[float] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 
 
 class Tally:
-    """Counts one connection.
+    """Counters of one connection.
 
     Args:
         monitor: the Monitor.
-        changed: called once between two ticks, if there is something to fold.
+        changed: called with this object when it has new counts, once between two ticks.
 
     Attributes:
-        name: the name under which the connection is shown; the application may set it.
-        peer: the client.
+        name: name under which the connection is shown; the application may set it.
+        peer: what is known about the client.
     """
 
     def __init__(self, monitor: Recorder, changed: Callable[[Tally], None]) -> None:
@@ -86,13 +86,18 @@ class Tally:
         self._ended: tuple[Moment, Ending] | None = None
 
     def opened(self) -> None:
-        """Report that the handshake is complete."""
+        """Report that the handshake is complete and the connection is open."""
         with self._lock:
             self._opened = self._moment()
             self._mark()
 
     def rejected(self, *, status: int | None, detail: str) -> None:
-        """Report that the handshake failed or was refused."""
+        """Report that the handshake failed or was refused.
+
+        Args:
+            status: HTTP status of the response; None if there was no response.
+            detail: the reason, for the event log.
+        """
         with self._lock:
             self._rejected = status, detail
             self._mark()
@@ -104,7 +109,7 @@ class Tally:
             self._mark()
 
     def received(self, size: int, *, binary: bool) -> None:
-        """Count a whole message received."""
+        """Count a received message of ``size`` bytes."""
         with self._lock:
             counts = self._counts
             (counts.binary_in if binary else counts.text_in)[size] += 1
@@ -112,7 +117,7 @@ class Tally:
             self._mark()
 
     def sent(self, size: int, *, binary: bool) -> None:
-        """Count a whole message sent."""
+        """Count a sent message of ``size`` bytes."""
         with self._lock:
             counts = self._counts
             (counts.binary_out if binary else counts.text_out)[size] += 1
@@ -120,12 +125,12 @@ class Tally:
             self._mark()
 
     def handed(self) -> None:
-        """Report that the handler was given a message: its time begins."""
+        """Report that the handler was given a message: its handler time begins."""
         with self._lock:
             self._handed_at = self._clock.monotonic()
 
     def asked(self) -> None:
-        """Report that the handler is done with the last message."""
+        """Report that the handler has finished its last message: its handler time ends."""
         with self._lock:
             if self._handed_at is not None:
                 seconds = self._clock.monotonic() - self._handed_at
@@ -134,7 +139,7 @@ class Tally:
                 self._mark()
 
     def round_trip(self, seconds: float) -> None:
-        """Report how long the answer to a ping took."""
+        """Report the round-trip time of a ping, in seconds."""
         with self._lock:
             trips = self._counts.round_trips
             trips.append(seconds)
@@ -142,13 +147,13 @@ class Tally:
             self._mark()
 
     def handler_failed(self, exc: BaseException) -> None:
-        """Report that an exception left the handler, which closes with 1011."""
+        """Report that the handler raised an exception; the library closes with 1011."""
         with self._lock:
             self._counts.failures.append(exc)
             self._mark()
 
     def ended(self, ending: Ending) -> None:
-        """Report that the connection has ended; only the first call counts."""
+        """Report that the connection has ended. Only the first call counts."""
         with self._lock:
             if self._ended is None:
                 self._ended = self._moment(), ending
@@ -163,7 +168,7 @@ class Tally:
             self._changed(self)
 
     def fold(self) -> None:
-        """Add what was counted to the Monitor; called on the thread that ticks."""
+        """Add the new counts to the Monitor; called on the thread that ticks."""
         with self._lock:
             self._dirty = False
             counts, self._counts = self._counts, _Counts()
@@ -194,7 +199,7 @@ class Tally:
 
 
 def _add(meter: Meter, counts: _Counts) -> None:
-    """Add messages and times in handlers to a meter and its ledger."""
+    """Add message counts and handler times to a Meter and its ledger."""
     ledger = meter.ledger
     for sizes in (counts.text_in, counts.binary_in):
         for size, count in sizes.items():

@@ -1,4 +1,4 @@
-"""Brings what threads have counted to the thread that ticks."""
+"""Merge the counts of many connection threads into the Monitor, on the thread that ticks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ __all__ = ["Gatherer"]
 
 
 class Gatherer:
-    """The tallies that have changed since the last tick; each is in it once.
+    """Collects the connections whose counts have changed since the last tick, each only once.
 
-    A Monitor ticks on an event loop. Where none does yet, a thread of the gatherer's own has one:
-    it gives way to any server's or admin listener's, and goes on when that has ended.
+    A Monitor ticks on an event loop. If none does so yet, this class starts a thread with an event
+    loop of its own. When a server or an admin listener starts, its event loop takes over the ticks;
+    when that loop has ended, the thread continues them.
 
     Args:
         monitor: the Monitor.
@@ -37,8 +38,8 @@ class Gatherer:
         monitor.collector.gather_from(self)
 
     def tally(self) -> Tally:
-        """Make the tally of a connection that begins."""
-        if self._process != os.getpid():  # the first one, or the first after a fork
+        """Return the counters of a new connection."""
+        if self._process != os.getpid():  # at the first call, and at the first after a fork
             attempt(self.monitor, self._begin)
         return Tally(self.monitor, self._add)
 
@@ -49,13 +50,13 @@ class Gatherer:
 
     def _add(self, tally: Tally) -> None:
         if not self.monitor.closed:
-            self._changed.append(tally)  # which is atomic, as popleft() is
+            self._changed.append(tally)  # append() and popleft() are atomic
 
     def gather(self) -> None:
-        """Add to the Monitor what was counted; called on the thread that ticks."""
+        """Add the new counts to the Monitor; called on the thread that ticks."""
         if self._process != os.getpid():
-            return  # what there is belongs to the process that this one was forked from
-        with self._gathering:  # before the first tick, other threads may ask for a snapshot
+            return  # these counts belong to the process from which this one was forked
+        with self._gathering:  # other threads may request a snapshot before the first tick
             for _ in range(len(self._changed)):
                 attempt(self.monitor, self._changed.popleft().fold)
 

@@ -29,11 +29,11 @@ from .shared_frames import (
 __all__ = ["TAKES_TEXT", "broadcast", "by_the_library", "log_skipped"]
 
 TAKES_TEXT = "text" in inspect.signature(library_broadcast).parameters
-"""False for websockets up to 15, whose ``broadcast`` has no option ``text``. There the message is
-converted instead."""
+"""False for websockets up to 15, whose ``broadcast`` has no option ``text``. With these versions,
+the message is converted to ``str`` or ``bytes`` instead."""
 
 
-def broadcast(  # noqa: C901, PLR0912 - flat on purpose
+def broadcast(  # noqa: C901, PLR0912 - one function, for speed
     connections: Iterable[Connection],
     message: Sendable,
     *,
@@ -72,7 +72,7 @@ def broadcast(  # noqa: C901, PLR0912 - flat on purpose
     exceptions: list[Exception] = []
     for connection in list(connections):
         protocol: Any = connection.protocol
-        if protocol._state is not OPEN:  # noqa: SLF001 - its property costs a call
+        if protocol._state is not OPEN:  # noqa: SLF001 - the property costs a call
             continue
         kind = kinds.get(type(connection))
         if kind is None:

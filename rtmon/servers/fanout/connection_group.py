@@ -240,7 +240,7 @@ class Group:
                 logger.exception("on_flushed failed for %r", self)
 
     def _lane(self, connection: Any) -> SharedWrites | None:
-        """Return the set of connections that share bytes with this one.
+        """Return the :class:`SharedWrites` of the connections that get the same bytes as this one.
 
         Returns None if the connection cannot share bytes; then the library sends it each message.
         """
@@ -252,7 +252,7 @@ class Group:
         shared = now = None
         key: tuple[Any, ...] = (kind, compressed)
         if kind is Kind.OWN:
-            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            tally = connection._tally  # noqa: SLF001 - an attribute of rtmon
             if tally.payloads:  # the probe keeps each payload, so each is written separately
                 return None
             if tally.counted:

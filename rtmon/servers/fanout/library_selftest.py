@@ -65,7 +65,7 @@ async def _compare_frames() -> str | None:
     return None
 
 
-def _compressing(takeover: bool | None) -> dict[str, Any]:  # noqa: FBT001 - three cases
+def _compressing(takeover: bool | None) -> dict[str, Any]:  # noqa: FBT001 - None is a third case
     if takeover is None:
         return {}
     offered = ServerPerMessageDeflateFactory(server_no_context_takeover=not takeover)
@@ -80,7 +80,7 @@ async def _compare_states() -> str | None:
 
     def seen() -> tuple[Any, ...]:
         return (
-            protocol._state,  # noqa: SLF001 - what is looked at
+            protocol._state,  # noqa: SLF001 - the attribute to test
             connection.paused,
             connection.send_in_progress is None,
             protocol.expect_continuation_frame,

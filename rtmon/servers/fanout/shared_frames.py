@@ -44,11 +44,11 @@ class Kind(enum.Enum):
     """How a shared frame can be written to connections of a class."""
 
     OWN = enum.auto()
-    """The class has rtmon's probe. It writes pending group messages first, and counts messages."""
+    """A class with rtmon's probe: counts messages, and writes pending group messages first."""
     PLAIN = enum.auto()
-    """The class writes the bytes of its protocol to the transport, and does nothing else."""
+    """A class that only writes the bytes of its protocol to the transport."""
     FOREIGN = enum.auto()
-    """The class is a client's, or sends in its own way. Messages are sent by the library."""
+    """A client's class, or a class with its own sending method. The library sends its messages."""
 
 
 class Piece(NamedTuple):
@@ -74,7 +74,7 @@ def kind_of(connection_class: type[Any]) -> Kind:
     if not issubclass(connection_class, ServerConnection):
         return Kind.FOREIGN
     if issubclass(connection_class, CountingConnection):
-        send_data: Any = connection_class._base_send_data  # noqa: SLF001 - rtmon's own
+        send_data: Any = connection_class._base_send_data  # noqa: SLF001 - an attribute of rtmon
         return Kind.OWN if send_data is Connection.send_data else Kind.FOREIGN
     send_data = connection_class.send_data
     return Kind.PLAIN if send_data is Connection.send_data else Kind.FOREIGN
@@ -100,7 +100,7 @@ def is_fragmenting(connection: Any) -> bool:
     """
     return (
         getattr(connection, "send_in_progress", None) is not None
-        or getattr(connection, "fragmented_send_waiter", None) is not None  # up to version 15
+        or getattr(connection, "fragmented_send_waiter", None) is not None  # websockets up to 15
         or connection.protocol.expect_continuation_frame
     )
 
@@ -118,7 +118,7 @@ def setting(extensions: list[Any]) -> Setting:
     return None
 
 
-def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: FBT001 - the library's
+def payload(message: Any, text: bool | None) -> tuple[Opcode, bytes]:  # noqa: FBT001 - the library's name for it
     """Return the opcode and the payload of a message.
 
     Args:
@@ -158,7 +158,7 @@ def write_own(connection: Any, pieces: Sequence[Piece]) -> None:
     Raises:
         Exception: the transport raised. Then nothing is counted.
     """
-    tally = connection._tally  # noqa: SLF001 - rtmon's own
+    tally = connection._tally  # noqa: SLF001 - an attribute of rtmon
     if tally.groups:
         tally.flush(begins=False)
     data = b"".join([piece.frame for piece in pieces])

@@ -108,7 +108,7 @@ class SharedWrites:
         """Add a connection. It gets the messages that are published from now on."""
         member: GroupMember | None = None
         if self.joins:
-            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            tally = connection._tally  # noqa: SLF001 - an attribute of rtmon
             share = None if self._shared is None else self._shared.join(tally.meter)
             member = GroupMember(connection, self, share)
             tally.groups = (*tally.groups, member)
@@ -124,7 +124,7 @@ class SharedWrites:
         self._row = None
         self._ahead.pop(connection, None)
         if member is not None:
-            tally = connection._tally  # noqa: SLF001 - rtmon's own
+            tally = connection._tally  # noqa: SLF001 - an attribute of rtmon
             tally.groups = tuple([one for one in tally.groups if one is not member])
             if member.share is not None:
                 member.share.leave()
@@ -163,7 +163,7 @@ class SharedWrites:
         refused, failed = [], []
         for connection, protocol, write in row:
             if (
-                protocol._state is OPEN  # noqa: SLF001 - its property costs a call
+                protocol._state is OPEN  # noqa: SLF001 - the property costs a call
                 and not connection.paused
                 and connection.send_in_progress is None
                 and not protocol.expect_continuation_frame

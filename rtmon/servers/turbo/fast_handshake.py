@@ -100,9 +100,9 @@ def _headers(values: dict[str, list[str]], items: list[tuple[str, str]]) -> Head
 
 
 def accept(protocol: ServerProtocol, request: Request) -> Response:
-    """Do the same as ``protocol.accept(request)``."""
+    """Return the response to a handshake request, the same as ``protocol.accept(request)``."""
     headers = request.headers
-    values = headers._dict  # noqa: SLF001 - the public way makes a list a header
+    values = headers._dict  # noqa: SLF001 - the public method makes lists
     nothing: list[str] = []
     key = values.get("sec-websocket-key", nothing)
     if not (
@@ -142,7 +142,7 @@ def accept(protocol: ServerProtocol, request: Request) -> Response:
 
 
 def _refused(protocol: Any, request: Request, exc: Exception) -> Response:
-    """Answer as the library does when checking a request has raised."""
+    """Return the library's response for an exception that checking a request has raised."""
 
     def process_request(_: Request) -> None:
         raise exc
@@ -161,14 +161,14 @@ def _date(seconds: int) -> str:
 
 
 class QuickHandshake(ServerConnection):
-    """Mix-in before a probed connection class: answers ordinary handshakes itself."""
+    """Mix-in before a connection class with a probe; answers ordinary handshakes itself."""
 
     def _took_request(self, data: bytes) -> bool:
-        """Handle the data if it is an ordinary request, read first; return False otherwise."""
+        """Handle data that is a whole, ordinary request. Returns False if it is anything else."""
         protocol: Any = self.protocol
         if self.request is not None or protocol.debug or protocol.reader.buffer:
             return False
-        # Amid a request the buffer may be empty, since complete lines are removed.
+        # An empty buffer is not enough: complete lines of a request were removed from it.
         parser = getattr(protocol.parser.gi_yieldfrom, "gi_yieldfrom", None)
         if getattr(parser, "gi_code", None) is not _REQUEST_LINE:
             return False
@@ -176,7 +176,7 @@ class QuickHandshake(ServerConnection):
         if request is None:
             return False
         connection: Any = self
-        connection._count_wire(len(data))  # noqa: SLF001 - the same object's
+        connection._count_wire(len(data))  # noqa: SLF001 - a method of this object
         protocol.parser = Protocol.parse(protocol)
         next(protocol.parser)
         self.process_event(request)
@@ -216,7 +216,7 @@ class QuickHandshake(ServerConnection):
             self.connection_lost_waiter.remove_done_callback(wake)
 
     async def _accept(self, request: Request, server_header: str | None) -> None:
-        """Answer a request that the application did not refuse."""
+        """Accept a request that the application has not refused, and send the response."""
         connection: Any = self
         self.response = accept(self.protocol, request)
         if server_header is not None:
@@ -229,17 +229,21 @@ class QuickHandshake(ServerConnection):
                     if self.paused or self.transport.is_closing():
                         await self.drain()
                 except Exception as exc:
-                    await connection._write_failed(exc)  # noqa: SLF001 - the same object's
+                    await connection._write_failed(exc)  # noqa: SLF001 - a method of this object
             else:
                 async with self.send_context(expected_state=CONNECTING):
                     self.protocol.send_response(self.response)
-        connection._opened()  # noqa: SLF001 - the same object's
+        connection._opened()  # noqa: SLF001 - a method of this object
 
 
 async def _asked(
     process_request: Callable[..., Any], connection: ServerConnection, request: Request
 ) -> Callable[..., Any] | None:
-    """Call ``process_request``; return a callback with its response, None without one."""
+    """Call the application's ``process_request``.
+
+    Returns:
+        A function that returns or raises what it did; None if it returned None.
+    """
     try:
         response = process_request(connection, request)
         if isinstance(response, Awaitable):

@@ -139,7 +139,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         self._count_wire(size)
         self._deliver(frames)
 
-    async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901, PLR0912 - flat on purpose
+    async def send(self, message: Any, *, text: bool | None = None) -> None:  # noqa: C901, PLR0912 - one function, for speed
         protocol = self.protocol
         if self._tally.groups and self.send_in_progress is None:
             self._tally.flush(begins=False)

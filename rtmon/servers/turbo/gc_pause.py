@@ -71,7 +71,7 @@ class GCPause:
 
     @classmethod
     def of(cls, connection_class: type[Guarded]) -> Self:
-        """Return an object that creates connections of a class and is told when they end."""
+        """Return a pause for a connection class. Each connection that ends is reported to it."""
         pause = cls(connection_class)
         connection_class.on_lost = pause.lost
         return pause

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GRAINS", "SharedKeepalive"]
 
 GRAINS = 1000
-"""Number of timer slots in a ``ping_interval``. A ping is at most a thousandth of it late."""
+"""Number of timer slots in a ``ping_interval``. A ping is late by one slot at most."""
 
 _ROUNDING = 1e-6
 _payload = struct.Struct("!I").pack
@@ -62,7 +62,9 @@ class SharedKeepalive(ServerConnection):
         pings.plan(turn, self.loop.time() + interval, interval)
 
     def _took_pong(self, data: bytes) -> bool:
-        """Handle received data if it is exactly one pong for a keepalive ping, else return False.
+        """Handle received data that is exactly one pong for a keepalive ping.
+
+        Returns False for any other data.
 
         May be called only while the parser is between two frames and no received data is buffered.
         """
@@ -74,7 +76,7 @@ class SharedKeepalive(ServerConnection):
                 return False  # the library's limits apply to control frames, too
         frame = Frame(Opcode.PONG, apply_mask(data[6:], data[2:6]))
         connection: Any = self
-        connection._count_wire(len(data))  # noqa: SLF001 - the same object's
+        connection._count_wire(len(data))  # noqa: SLF001 - a method of this object
         self.acknowledge_pings(bytes(frame.data))
         try:
             self._tally.frame_received(frame)
@@ -143,11 +145,11 @@ class _Turn:
 
     def _take(self, connection: SharedKeepalive, now: float) -> None:
         interval, timeout = connection.ping_interval, connection.ping_timeout
-        assert interval is not None  # noqa: S101 - as in the library
+        assert interval is not None  # noqa: S101 - the library asserts it, too
         pong, self._pong = self._pong, None
         if pong is not None:
             if not pong.done():
-                assert timeout is not None  # noqa: S101 - without, no pong is awaited
+                assert timeout is not None  # noqa: S101 - a pong is awaited only with a timeout
                 self._wait(connection, pong, self._sent + timeout)
                 return
             if self._sent + interval > now:
@@ -224,7 +226,7 @@ class _Turn:
                     raise AssertionError(
                         "send_context() waits until the connection is lost, which cancels this"
                     ) from None
-            assert interval is not None  # noqa: S101 - as in the library
+            assert interval is not None  # noqa: S101 - the library asserts it, too
             connection.keepalive_task = self  # type: ignore[assignment]
             self._pings.plan(self, self._pings.loop.time() + interval - latency, interval)
         except Exception:

@@ -1,15 +1,15 @@
-"""A Monitor's numbers for Prometheus; needs the extra ``prometheus``.
+"""A Monitor's metrics for Prometheus; needs the extra ``prometheus``.
 
-The admin listener serves them at ``/metrics``. To expose metrics by other means, use
+The admin listener serves the metrics at ``/metrics``. To expose them in another way, use
 :func:`registry`.
 
-Nothing is counted twice: a collector reads the totals that the last tick published when it is
-scraped, so a scrape costs the same with one connection and with ten thousand. The
-metrics follow from :data:`rtmon.metrics.columns.SAMPLE`; unknown values are left out.
+Nothing is counted a second time. At each scrape, a collector reads the totals that the last tick
+published. So a scrape costs the same with one connection and with ten thousand. The metrics are
+made from :data:`rtmon.metrics.columns.SAMPLE`; unknown values are omitted.
 
-Labels are bounded. No label identifies a connection. Of applications' own close codes and of a
-hub's channels, the first :data:`rtmon.metrics.columns.LABELS` have a series of their own. Socket.IO
-metrics have the bounds of their probe.
+The number of label values is bounded. No label identifies a connection. Of an application's own
+close codes, and of a hub's channels, the first :data:`rtmon.metrics.columns.LABELS` have their own
+series. Labels of Socket.IO metrics are bounded by the Socket.IO probe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from ...errors import MissingExtra
 
 try:
-    import prometheus_client  # noqa: F401 - only to say clearly that it is missing
+    import prometheus_client  # noqa: F401 - to check that it is installed
 except ImportError:
     raise MissingExtra("/metrics", "prometheus_client", "prometheus") from None
 

@@ -1,4 +1,4 @@
-"""Serve scrapes: read the state of a Monitor on each request."""
+"""Answer Prometheus scrapes with the metrics of a Monitor."""
 
 from __future__ import annotations
 
@@ -28,18 +28,22 @@ if TYPE_CHECKING:
 __all__ = ["MonitorCollector", "exposition", "families", "registry"]
 
 _KNOWN: Mapping[str, tuple[object, ...]] = {
-    "close_codes": (*range(1000, 1004), *range(1005, 1015)),  # RFC 6455, 7.4.1, and its registry
+    "close_codes": (
+        *range(1000, 1004),
+        *range(1005, 1015),
+    ),  # RFC 6455, 7.4.1, and IANA
     "close_causes": (*get_args(Cause), "unknown"),
 }
-"""Labels that have a series from the start: for Prometheus a series that begins at 1 has not
-increased, so the first handler to fail would go unnoticed. The limit is for the others."""
+"""Label values that have a series from the start. Otherwise the series of the first failed handler
+would begin with the value 1, and Prometheus would see no increase. Other label values are
+limited."""
 
 _EOF = b"# EOF\n"
-"""Ends a text in OpenMetrics format."""
+"""End of a text in OpenMetrics format."""
 
 
 def families() -> Iterator[Metric]:
-    """Return all metrics in order, with names, types, units and meanings."""
+    """Yield all metrics without values, in order: with name, type, unit and help text."""
     yield _info({})
     for column in (*measured(), CAUSES):
         yield family(column)
@@ -49,10 +53,10 @@ def families() -> Iterator[Metric]:
 
 
 def registry(monitor: TickSource) -> CollectorRegistry:
-    """Return a registry of one Monitor's metrics, to expose by other means.
+    """Return a registry with one Monitor's metrics, to expose them in another way.
 
-    It holds no numbers itself: it reads them from the Monitor when it is collected, on any
-    thread.
+    The registry stores no values. It reads them from the Monitor each time that it is collected,
+    which may happen on any thread.
 
     Args:
         monitor: the Monitor to expose.
@@ -63,18 +67,21 @@ def registry(monitor: TickSource) -> CollectorRegistry:
 
 
 async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]:
-    """Return one scrape of a Monitor; yields to the event loop after each metric.
+    """Return the response to one scrape of a Monitor.
+
+    Other tasks of the event loop can run after each metric.
 
     Args:
         monitor: the Monitor to expose.
-        accept: the request's Accept header: OpenMetrics or, without it, Prometheus' own text.
+        accept: the request's ``Accept`` header, which selects OpenMetrics or Prometheus' own text
+            format. By default the latter.
 
     Returns:
-        The body and its content type.
+        The body, and its content type.
     """
     try:
         encode, content_type = choose_encoder(accept)
-    except TypeError:  # what it says of a version that is no number
+    except TypeError:  # the version in the Accept header is not a number
         encode, content_type = choose_encoder("")
     pieces: list[bytes] = []
     end = b""
@@ -82,12 +89,12 @@ async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]
         piece = encode(_One(metric))
         end = _EOF if piece.endswith(_EOF) else b""
         pieces.append(piece.removesuffix(_EOF))
-        await asyncio.sleep(0)  # writing all of them at once would take milliseconds
+        await asyncio.sleep(0)  # encoding all metrics at once would block for milliseconds
     return b"".join([*pieces, end]), content_type
 
 
 class _One:
-    """A metric as a collector."""
+    """A collector with a single metric, because the encoder takes a collector."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -97,17 +104,17 @@ class _One:
 
 
 class MonitorCollector:
-    """A prometheus_client collector of a Monitor's metrics."""
+    """A collector of prometheus_client that yields a Monitor's metrics."""
 
     def __init__(self, monitor: TickSource) -> None:
         self._monitor = monitor
 
     def describe(self) -> Iterator[Metric]:
-        """Return the metrics without values, by which a registry detects duplicate names."""
+        """Return the metrics without values. By them, a registry detects duplicate names."""
         return families()
 
     def collect(self) -> Iterator[Metric]:
-        """Return the metrics as of the last tick; those of channels and Socket.IO are current."""
+        """Yield the metrics: channels and Socket.IO as of now, all others as of the last tick."""
         monitor = self._monitor
         snapshot = monitor.collector.published() or monitor.snapshot()
         latest = monitor.collector.history.latest()
@@ -123,7 +130,7 @@ class MonitorCollector:
         }
         for column in measured():
             value = now.get(column.name, getattr(snapshot, column.name, None))
-            if value is None and column.kind == "gauge":  # of some only a Sample knows
+            if value is None and column.kind == "gauge":  # some gauges are only in a Sample
                 value = getattr(latest, column.name, None)
             if value is not None:
                 yield _filled(column, value)
@@ -163,10 +170,10 @@ def _filled(column: Column, value: Any) -> Metric:
 
 
 def _bounded(tally: Mapping[Any, int], known: Iterable[object]) -> dict[str, int]:
-    """Return a tally by label, with a bounded number of labels.
+    """Return the counts of a tally by label, for a bounded number of labels.
 
-    A tally keeps its keys in the order in which they first came, so those that have a series
-    of their own keep it, and no series ever falls.
+    A tally keeps its keys in the order of their first occurrence. So a key that has its own series
+    keeps it, and no series ever falls. Keys above the bound are counted as ``other``.
     """
     labels = dict.fromkeys(map(str, known), 0)
     limit = len(labels) + LABELS

@@ -1,4 +1,4 @@
-"""Convert rtmon's histograms to the buckets of Prometheus."""
+"""Convert rtmon's histograms to histogram buckets of Prometheus."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from ...metrics.histogram import Histogram, bucket
 __all__ = ["BOUNDS", "cumulative"]
 
 BOUNDS: tuple[int, ...] = tuple((1 << power) - 1 for power in range(4, 27))
-"""Upper bounds of every histogram, in steps of its resolution: 15 µs to 67 s, 15 B to 64 MiB.
+"""Upper bounds of the buckets of every metric, in steps of the histogram's resolution: 15 µs to
+67 s, or 15 B to 64 MiB.
 
-Prometheus counts a value that equals a bound below it. A bucket of
-:mod:`rtmon.metrics.histogram` begins at every power of two, so the buckets before it hold
-exactly the values up to the power minus one step: no value is ever counted on the wrong side.
+In Prometheus, a value that equals a bound belongs to the bucket below it. In
+:mod:`rtmon.metrics.histogram`, a bucket begins at every power of two. So the buckets before it hold
+exactly the values up to one step below that power, and no value is counted in a wrong bucket.
 """
 
 
 def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
-    """Return the number of values up to each bound, and the total."""
+    """Return for each bound its label and the number of values up to it; at the end the total."""
     buckets: list[tuple[str, int]] = []
     counts = sorted(histogram.counts.items(), reverse=True)
     seen = 0
@@ -33,9 +34,9 @@ def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
 
 @functools.cache
 def _ends(resolution: float) -> list[tuple[int, str]]:
-    """For each bound, the first of rtmon's buckets past it, and the bound as a label."""
+    """Return for each bound the index of rtmon's first bucket above it, and the bound's label."""
     return [
-        # Twelve digits say every bound exactly, without the noise of multiplying by 1e-6.
+        # Twelve digits represent each bound exactly, without rounding errors of the product.
         (bucket(bound + 1), floatToGoString(float(f"{bound * resolution:.12g}")))  # type: ignore[no-untyped-call]
         for bound in BOUNDS
     ]

@@ -1,4 +1,4 @@
-"""Map columns to metrics: names, units, help texts."""
+"""Derive Prometheus metrics from columns: names, units and help texts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name", "prefixed"
 _UNITS = {"s": "seconds", "B": "bytes"}
 
 _SKIPPED = frozenset({"seq", "elapsed", *CAUSE_COLUMNS})
-"""Gauges that describe a row of the samples table rather than the server, and counters that are
-one metric with a label."""
+"""Columns that are no metrics: gauges that describe a row of the samples table instead of the
+server, and counters that are one metric with a label."""
 
 _TOTAL = {column.name: column for column in SNAPSHOT}
 
 _ALSO = (
     _TOTAL["peak"],
-    # Of the last tick they would say little of what there was between two scrapes.
+    # The Sample's columns cover the last tick only, not the time between two scrapes.
     Column("cpu", "counter", "s", "Float64", "CPU time that the process has used."),
     Column(
         "own",
@@ -67,7 +67,7 @@ _ALSO = (
         "Ticks that wait for the slowest sink; at 60 further ones are dropped.",
     ),
 )
-"""Metrics that are no column of a Sample, or have another meaning there."""
+"""Metrics that are not a column of the Sample, or have another meaning than that column."""
 
 CAUSES = Column(
     "close_causes",
@@ -80,7 +80,7 @@ CAUSES = Column(
 
 
 def prefixed(column: Column, prefix: str, about: str) -> Column:
-    """Return a column of another table as a metric, its name and its definition prefixed."""
+    """Return a copy of a column, with a prefix before its name and before its definition."""
     definition = f"{about}: {column.definition[0].lower()}{column.definition[1:]}"
     return dataclasses.replace(column, name=f"{prefix}_{column.name}", definition=definition)
 
@@ -88,11 +88,11 @@ def prefixed(column: Column, prefix: str, about: str) -> Column:
 CHANNELS = tuple(
     prefixed(column, "channel", "Per channel") for column in CHANNEL if column.name != "channel"
 )
-"""Metrics of channels, with a label ``channel``."""
+"""Metrics of channels; they have the label ``channel``."""
 
 
 def measured() -> tuple[Column, ...]:
-    """The columns of a Sample that become metrics, and the other metrics, in order."""
+    """Return the columns of a Sample that become metrics, and the other metrics, in order."""
     table = {column.name: column for column in (*SAMPLE, *_ALSO)}
     return tuple(
         column
@@ -102,11 +102,12 @@ def measured() -> tuple[Column, ...]:
 
 
 def metric_name(column: Column) -> str:
-    """Return a column's name by Prometheus' conventions: prefixed, with the unit at its end.
+    """Return a column's name as a metric, by the conventions of Prometheus.
 
-    What is counted is named once: ``messages_in`` stays, ``opened`` becomes
-    ``rtmon_opened_connections``. ``bytes_in`` has its unit at the wrong end, and becomes
-    ``rtmon_payload_in_bytes``. Counters and tallies get their ``_total`` where they are written.
+    The name has the prefix ``rtmon`` and the unit at the end, unless the name contains the unit:
+    ``messages_in`` becomes ``rtmon_messages_in``, ``opened`` becomes ``rtmon_opened_connections``.
+    In ``bytes_in`` the unit is not at the end, so it becomes ``rtmon_payload_in_bytes``. The suffix
+    ``_total`` of counters and tallies is added when they are written.
     """
     words = column.name.split("_")
     unit = _UNITS.get(column.unit, column.unit)
@@ -118,10 +119,10 @@ def metric_name(column: Column) -> str:
 
 
 def _help(column: Column) -> str:
-    """Return the help text of a metric, without rtmon's own terms.
+    """Return the help text of a metric: the column's definition without rtmon's own terms.
 
-    A Sample's counters are increases; as metrics they are totals. Gauges are current, and unknown
-    values are left out.
+    In a Sample, counters are increases; as metrics they are totals. Gauges are current values.
+    Unknown values are omitted, so the text about null is removed.
     """
     text = re.sub(r" (during|at the end of) the Sample|; null [^;.]*", "", column.definition)
     if column.probes == WIRE:
@@ -135,7 +136,7 @@ def _help(column: Column) -> str:
 
 
 def family(column: Column, labels: Sequence[str] = ()) -> Any:
-    """Return a metric without values."""
+    """Return a metric without values, of the type that fits the column's kind."""
     name = metric_name(column)
     unit = _UNITS.get(column.unit, column.unit)
     if column.kind == "tally":

@@ -1,4 +1,4 @@
-"""Metrics of Socket.IO servers; bounded by the probe."""
+"""Prometheus metrics of Socket.IO servers. The Socket.IO probe bounds their labels."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _NAMESPACES = {
         "clients in rooms that the application has made, each as often as it is in one.",
     ),
 }
-"""Field of a namespace → its column."""
+"""Attribute of a namespace's statistics → the column of its metric."""
 
 _EVENTS = {name: _TABLE[name] for name in ("received", "emitted", "errors")}
-"""The same for an event."""
+"""Attribute of an event's statistics → the column of its metric."""
 
 _REASONS = Column(
     "socketio_leave_reasons",
@@ -72,7 +72,7 @@ _OF_NAMESPACE, _OF_EVENT, _OF_REASON = ("namespace",), ("namespace", "event"), (
 
 
 def families() -> Iterator[Metric]:
-    """Return all metrics without values."""
+    """Yield all Socket.IO metrics without values."""
     for column in _NAMESPACES.values():
         yield family(column, _OF_NAMESPACE)
     for column in _EVENTS.values():
@@ -82,7 +82,7 @@ def families() -> Iterator[Metric]:
 
 
 def metrics(servers: Sequence[SocketIOStats]) -> Iterator[Metric]:
-    """Return the summed metrics of all servers; empty without a server or without values."""
+    """Yield the metrics, summed over all servers; none without a server or without values."""
     if not servers:
         return
     namespaces = [one for stats in servers for one in stats.namespaces]
@@ -101,7 +101,7 @@ def metrics(servers: Sequence[SocketIOStats]) -> Iterator[Metric]:
 def _told(
     records: Sequence[object], columns: Mapping[str, Column], labels: Sequence[str]
 ) -> Iterator[Metric]:
-    """Return the attributes of records that are columns and known, by those that are labels."""
+    """Yield a metric for each column, with the values of the records that are not None."""
     for name, column in columns.items():
         values = (
             (tuple(getattr(one, label) for label in labels), value)
@@ -114,7 +114,7 @@ def _told(
 def _summed(
     column: Column, labels: Sequence[str], values: Iterable[tuple[tuple[str, ...], int]]
 ) -> Iterator[Metric]:
-    """Return a metric with one value for each combination of labels; empty without any."""
+    """Yield a metric with one value for each combination of labels; none without values."""
     sums: dict[tuple[str, ...], int] = {}
     for key, value in values:
         sums[key] = sums.get(key, 0) + value

@@ -149,8 +149,8 @@ def test_broadcast_buffers_publications_while_a_client_recovers() -> None:
 
 
 def test_broadcast_sends_one_shared_frame_to_grouped_connections() -> None:
-    """Broadcast sends one shared frame to grouped connections; a blocked one gets its own copy,
-    and one that requests batches leaves the group.
+    """Broadcast sends one shared frame to grouped connections, and a separate copy to a
+    connection that is blocked or requests batches.
     """
     context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)

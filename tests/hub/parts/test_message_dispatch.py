@@ -84,7 +84,9 @@ async def test_dispatcher_calls_the_handler_with_the_decoded_payload() -> None:
         (b"\x01short", "invalid_message"),
     ],
 )
-async def test_dispatcher_answers_a_message_that_fails(data: str | bytes, code: str) -> None:
+async def test_dispatcher_answers_invalid_or_failing_messages_with_an_error_code(
+    data: str | bytes, code: str
+) -> None:
     """Dispatcher answers a malformed message, or one whose handler raises, with an error code,
     and keeps the connection open.
     """

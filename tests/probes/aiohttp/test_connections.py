@@ -64,7 +64,7 @@ async def read(socket: web.WebSocketResponse) -> None:
 
 
 async def test_aiohttp_connection_row_has_address_user_agent_route_and_name() -> None:
-    """Connection row of an aiohttp WebSocket has the client's address, user agent and
+    """Monitor's connection row of an aiohttp WebSocket has the client's address, user agent and
     subprotocol, the route's template and the given name.
     """
     probe: Instrument
@@ -90,8 +90,8 @@ async def test_aiohttp_connection_row_has_address_user_agent_route_and_name() ->
 
 
 async def test_aiohttp_connection_row_has_both_close_codes_when_the_handler_closes() -> None:
-    """Connection row of an aiohttp WebSocket has the sent and the received close code, and
-    initiator ``local``, when the handler closes.
+    """Monitor's connection row of an aiohttp WebSocket has the sent and the received close code,
+    and initiator ``local``, when the handler closes.
     """
 
     async def talk(socket: web.WebSocketResponse) -> None:
@@ -110,8 +110,8 @@ async def test_aiohttp_connection_row_has_both_close_codes_when_the_handler_clos
 async def test_aiohttp_connection_row_has_the_clients_close_code_when_the_client_closes(
     receives: str,
 ) -> None:
-    """Connection row of an aiohttp WebSocket has the client's close code, initiator ``remote``
-    and no error when the client closes.
+    """Monitor's connection row of an aiohttp WebSocket has the client's close code, initiator
+    ``remote`` and no error when the client closes.
     """
 
     async def talk(socket: web.WebSocketResponse) -> None:
@@ -174,8 +174,8 @@ async def test_aiohttp_connection_row_has_the_cause_when_a_connection_fails(
     cause: str,
     errors: int,
 ) -> None:
-    """Connection row of an aiohttp WebSocket has the cause of a vanished client, a protocol
-    error or a ping timeout.
+    """Monitor's connection row of an aiohttp WebSocket has the cause of a vanished client, a
+    protocol error or a ping timeout.
     """
     async with watched(read, heartbeat=0.2 if act is be_silent else None, timeout=0.2) as (
         monitor,
@@ -193,8 +193,8 @@ async def test_aiohttp_connection_row_has_the_cause_when_a_connection_fails(
 async def test_aiohttp_connection_row_has_cause_server_shutdown_when_the_application_stops() -> (
     None
 ):
-    """Connection row of an aiohttp WebSocket has the cause ``server shutdown`` when the
-    application stops.
+    """Monitor's connection row of an aiohttp WebSocket has the cause ``server shutdown`` when
+    the application stops.
     """
     async with watched(read) as (monitor, _, where):
         await connect(f"ws://{where}/rooms/7")
@@ -228,8 +228,8 @@ async def test_aiohttp_probe_counts_rejected_handshakes_and_http_requests_separa
 
 @pytest.mark.matrix  # aiohttp waits ten seconds for a close frame.
 async def test_aiohttp_connection_row_ends_when_the_handler_returns_no_response() -> None:
-    """Connection row of an aiohttp WebSocket ends with cause ``aborted`` when the handler does
-    not return its response.
+    """Monitor's connection row of an aiohttp WebSocket ends with cause ``aborted`` when the
+    handler does not return its response.
     """
     app, monitor = web.Application(), Monitor(interval=1000)
     instrument(app, monitor)

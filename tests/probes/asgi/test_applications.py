@@ -108,8 +108,8 @@ def test_monitor_raises_instead_of_showing_zeros_when_the_application_runs_on_tr
 
 
 async def test_connection_row_has_no_close_code_under_hypercorn() -> None:
-    """Connection row has null as close code and cause under Hypercorn, which reports 1006 for
-    every end.
+    """Monitor's connection row has null as close code and cause under Hypercorn, which reports
+    1006 for every end.
     """
     told = iter(["websocket.connect", "websocket.disconnect"])
 
@@ -132,7 +132,9 @@ async def test_connection_row_has_no_close_code_under_hypercorn() -> None:
 async def test_connection_row_has_cause_handler_failed_when_the_framework_closes_with_1011() -> (
     None
 ):
-    """Connection row has the cause ``handler failed`` when the framework closes with 1011."""
+    """Monitor's connection row has the cause ``handler failed`` when the framework closes with
+    1011.
+    """
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
@@ -185,8 +187,8 @@ async def test_asgi_probe_counts_the_bytes_of_a_memoryview_with_larger_items() -
 async def test_connection_row_has_the_path_template_of_nested_fastapi_routes(
     path: str, expected: str
 ) -> None:
-    """Connection row has the path template of a FastAPI route with the prefixes of its routers
-    and mounts, for WebSockets and event streams.
+    """Monitor's connection row has the path template of a FastAPI route with the prefixes of its
+    routers and mounts, for WebSockets and event streams.
     """
     monitor = Monitor(interval=1000)
     app = FastAPI()
@@ -313,11 +315,11 @@ async def test_application_works_when_the_asgi_probe_fails(
     ("itself", "cause"), [(True, "handler failed"), (False, "handler cancelled")]
 )
 async def test_connection_row_ends_when_the_handler_is_canceled(
-    itself: bool,  # noqa: FBT001 - a parameter of the test
+    itself: bool,  # noqa: FBT001 - a test parameter
     cause: str,
 ) -> None:
-    """Connection row ends with ``handler cancelled`` when the handler is canceled, and with
-    ``handler failed`` when a task it awaits is canceled.
+    """Monitor's connection row ends with ``handler cancelled`` when the handler is canceled, and
+    with ``handler failed`` when a task it awaits is canceled.
     """
     monitor = Monitor(interval=1000)
     cancelled = []

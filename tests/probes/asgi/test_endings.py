@@ -23,8 +23,8 @@ from tests.probes.serving import serving
 
 
 async def test_asgi_connection_row_has_the_applications_close_code_and_reason() -> None:
-    """Connection row of an ASGI WebSocket has close code, reason and initiator ``local`` when
-    the application closes.
+    """Monitor's connection row of an ASGI WebSocket has close code, reason and initiator
+    ``local`` when the application closes.
     """
 
     async def handler(websocket: WebSocket) -> None:
@@ -78,7 +78,7 @@ async def test_close_codes_and_statuses_that_are_enum_members_are_stored_as_numb
 async def test_close_code_is_1006_for_lost_tcp_and_1005_for_close_frame_without_code(
     ws: str,
 ) -> None:
-    """Connection row has 1006 when the TCP connection is lost, and 1005 with initiator
+    """Monitor's connection row has 1006 when the TCP connection is lost, and 1005 with initiator
     ``remote`` when the client's close frame has no code.
     """
     async with watched(WebSocketRoute("/", echo), ws=ws) as (monitor, where):
@@ -101,8 +101,8 @@ async def test_close_code_is_1006_for_lost_tcp_and_1005_for_close_frame_without_
 
 
 async def test_asgi_connection_row_has_the_clients_close_code_when_the_handler_only_sends() -> None:
-    """Connection row has the client's close code and reason, and no error, although the handler
-    only sends.
+    """Monitor's connection row has the client's close code and reason, and no error, although
+    the handler only sends.
     """
 
     async def push(websocket: WebSocket) -> None:
@@ -157,8 +157,8 @@ async def test_asgi_probe_counts_a_handler_exception_and_raises_it_unchanged() -
 
 
 async def test_disconnect_exceptions_of_frameworks_count_as_no_handler_error() -> None:
-    """Connection row has no error when Starlette raises WebSocketDisconnect, alone or in an
-    exception group.
+    """Monitor's connection row has no error when Starlette raises WebSocketDisconnect, alone or
+    in an exception group.
     """
 
     async def alone(websocket: WebSocket) -> None:
@@ -179,8 +179,8 @@ async def test_disconnect_exceptions_of_frameworks_count_as_no_handler_error() -
 
 
 async def test_servers_exception_for_a_lost_client_counts_as_no_handler_error() -> None:
-    """Connection row has no error when the server's exception for a lost client passes through
-    the application, and one when the application raises its own.
+    """Monitor's connection row has no error when the server's exception for a lost client leaves
+    the application, and one error for an exception of its own.
     """
     gone: list[OSError] = []
 
@@ -272,8 +272,8 @@ async def test_handshake_is_recorded_as_rejected_without_status_when_the_client_
 
 
 async def test_asgi_connection_row_has_1012_and_server_shutdown_when_uvicorn_stops() -> None:
-    """Connection row has close code 1012, initiator ``local`` and the cause ``server shutdown``
-    when uvicorn stops.
+    """Monitor's connection row has close code 1012, initiator ``local`` and the cause ``server
+    shutdown`` when uvicorn stops.
     """
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
@@ -285,8 +285,8 @@ async def test_asgi_connection_row_has_1012_and_server_shutdown_when_uvicorn_sto
 
 
 async def test_asgi_connection_row_has_1009_and_no_initiator_when_a_message_is_too_big() -> None:
-    """Connection row of an ASGI WebSocket has close code 1009 and null as initiator when a
-    client's message is too big.
+    """Monitor's connection row of an ASGI WebSocket has close code 1009 and null as initiator
+    when a client's message is too big.
     """
     async with watched(WebSocketRoute("/", echo), ws_max_size=100) as (monitor, where):
         async with connect(f"ws://{where}/") as client:

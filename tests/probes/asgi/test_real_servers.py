@@ -64,7 +64,7 @@ class Running:
 
     async def _seen(self, look: Callable[[Any], list[Any]]) -> Any:
         async with asyncio.timeout(60):
-            while not (found := look(await self.get("/seen"))):  # noqa: ASYNC110 - another process
+            while not (found := look(await self.get("/seen"))):  # noqa: ASYNC110 - polls another process
                 await asyncio.sleep(0.02)
         return found[0]
 
@@ -109,8 +109,8 @@ async def _end_of(client: ClientConnection) -> int | None:
 async def test_connection_row_has_close_code_and_cause_that_the_asgi_server_reports(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Connection row has the close code, initiator and cause that the ASGI server reports, and
-    null where Hypercorn reports none.
+    """Monitor's connection row has the close code, initiator and cause that the ASGI server
+    reports, and null where Hypercorn reports none.
     """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         url = f"ws://{server.address}"
@@ -154,8 +154,8 @@ def _end(row: dict[str, Any]) -> tuple[Any, ...]:
 async def test_client_gets_close_code_with_the_same_meaning_on_every_asgi_server(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Client that the hub disconnects gets its close code, or under Daphne one with the same
-    meaning.
+    """Client that the hub disconnects gets the hub's close code, or under the Daphne server a
+    code with the same meaning.
     """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         for code in (1008, 1013, 4501):
@@ -174,8 +174,8 @@ async def test_client_gets_close_code_with_the_same_meaning_on_every_asgi_server
 async def test_on_disconnect_gets_the_close_code_that_the_asgi_server_reports(
     name: str, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Hook ``on_disconnect`` gets code 1000 after a clean close, or None and ``unknown`` under
-    Hypercorn.
+    """Hook ``on_disconnect`` gets code 1000 and ``closed`` after a clean close, or None and
+    ``unknown`` under Hypercorn.
     """
     async with running(name, reserve_port(), tmp_path / "log") as server:
         async with connect(f"ws://{server.address}/ws") as client:
@@ -190,8 +190,8 @@ async def test_on_disconnect_gets_the_close_code_that_the_asgi_server_reports(
 async def test_application_on_trio_is_served_and_the_monitor_says_that_it_counts_nothing(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """Application under Hypercorn's trio worker is served, and Monitor and log say once that
-    nothing is counted.
+    """Application under Hypercorn's trio worker is served, and the Monitor and the log say once
+    that nothing is counted.
     """
     async with running("hypercorn on trio", reserve_port(), tmp_path / "log") as server:
         for _ in range(2):

@@ -51,8 +51,8 @@ async def test_event_stream_row_counts_events_and_their_data_as_messages() -> No
 
 
 async def test_event_stream_row_ends_without_error_when_the_client_disconnects() -> None:
-    """Connection row of an endless event stream ends with initiator ``remote`` and no error when
-    its client disconnects.
+    """Monitor's connection row of an endless event stream ends with initiator ``remote`` and no
+    error when its client disconnects.
     """
     monitor = Monitor(interval=1000)
     app = FastAPI()
@@ -86,8 +86,8 @@ async def test_event_stream_row_ends_without_error_when_the_client_disconnects()
 
 
 async def test_event_stream_row_has_handler_failed_when_its_generator_raises() -> None:
-    """Connection row of an event stream has one error and the cause ``handler failed`` when its
-    generator raises.
+    """Monitor's connection row of an event stream has one error and the cause ``handler failed``
+    when its generator raises.
     """
 
     async def broken() -> AsyncIterator[str]:

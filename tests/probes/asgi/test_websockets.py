@@ -32,8 +32,8 @@ UNKNOWN = (
     "ignore::uvicorn.config.UvicornDeprecationWarning", "ignore::DeprecationWarning"
 )
 async def test_asgi_connection_row_equals_the_clients_own_counts(ws: str) -> None:
-    """Connection row of an ASGI WebSocket equals the client's own counts of messages and bytes,
-    and has null where ASGI gives no data.
+    """Monitor's connection row of an ASGI WebSocket equals the client's own counts of messages
+    and bytes, and has null where ASGI gives no data.
     """
     sent = ["hello", "grüße 🎉", b"\x00" * 70_000, "", b""]
     received = []
@@ -77,8 +77,8 @@ async def test_asgi_totals_of_unknown_columns_are_null_before_the_first_connecti
 
 
 async def test_messages_that_the_handler_does_not_read_are_counted() -> None:
-    """Connection row counts messages that the client sent although the handler ended without
-    reading them.
+    """Monitor's connection row counts messages that the client sent although the handler ended
+    without reading them.
     """
     go_on = asyncio.Event()
 
@@ -96,7 +96,9 @@ async def test_messages_that_the_handler_does_not_read_are_counted() -> None:
 
 
 async def test_connection_row_has_the_last_messages_of_a_vanished_client() -> None:
-    """Connection row of a vanished client has its last messages with direction, type and size."""
+    """Monitor's connection row of a vanished client has its last messages with direction, type
+    and size.
+    """
     async with watched(WebSocketRoute("/", echo)) as (monitor, where):
         client = await connect(f"ws://{where}/")
         await client.send("four")
@@ -109,7 +111,9 @@ async def test_connection_row_has_the_last_messages_of_a_vanished_client() -> No
 
 
 async def test_asgi_handler_names_its_connection_by_the_meter_in_the_scope() -> None:
-    """Handler names its connection row by the meter in ``scope["rtmon.meter"]``."""
+    """Handler sets the name in the Monitor's connection row by the meter in
+    ``scope["rtmon.meter"]``.
+    """
 
     async def handler(websocket: WebSocket) -> None:
         await websocket.accept()

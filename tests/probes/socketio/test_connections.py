@@ -26,8 +26,8 @@ from tests.probes.socketio.chat import WAYS, chat, joined, of, watched
 async def test_socketio_row_and_statistics_equal_the_clients_counts_over_each_transport(
     ways: list[str],
 ) -> None:
-    """Connection row and statistics of a Socket.IO server equal the counts of python-socketio's
-    client over each transport and after an upgrade.
+    """Monitor's connection row and statistics of a Socket.IO server equal the counts of
+    python-socketio's client over each transport and after an upgrade.
     """
     async with watched() as (sio, monitor, probe, where):
         async with joined(where, ways) as client:
@@ -87,8 +87,8 @@ def tell(received: list[str | bytes]) -> tuple[int, int]:
 
 
 async def test_socketio_row_counts_the_bytes_of_a_raw_websocket_client() -> None:
-    """Connection row counts the Socket.IO messages and bytes of a raw WebSocket client, without
-    Engine.IO's own packets.
+    """Monitor's connection row counts the Socket.IO messages and bytes of a raw WebSocket
+    client, without Engine.IO's own packets.
     """
     received: list[str | bytes] = []
 
@@ -127,8 +127,8 @@ async def test_socketio_row_counts_the_bytes_of_a_raw_websocket_client() -> None
 
 
 async def test_socketio_row_counts_the_bytes_of_a_raw_polling_client() -> None:
-    """Connection row counts the Socket.IO bytes of a raw polling client, without separators and
-    base64.
+    """Monitor's connection row counts the Socket.IO bytes of a raw polling client, without
+    separators and base64.
     """
     import base64
 
@@ -158,8 +158,8 @@ async def test_socketio_row_counts_the_bytes_of_a_raw_polling_client() -> None:
 
 
 async def test_socketio_row_distinguishes_ping_timeout_vanished_client_and_close() -> None:
-    """Connection row of a Socket.IO client has the cause of a ping timeout, a vanished client, a
-    closed WebSocket or a close packet.
+    """Monitor's connection row of a Socket.IO client has the cause of a ping timeout, a vanished
+    client, a closed WebSocket or a close packet.
     """
     path = "/socket.io/?EIO=4&transport=websocket"
     async with watched(chat(ping_interval=0.05, ping_timeout=0.05)) as (_, monitor, _, where):
@@ -189,7 +189,7 @@ async def test_socketio_row_distinguishes_ping_timeout_vanished_client_and_close
 
 
 async def test_application_names_a_socketio_connection_by_its_sid() -> None:
-    """Application names a Socket.IO connection by the meter that the probe returns for its sid,
+    """Application names a Socket.IO connection by the meter that ``probe.meter(sid)`` returns,
     which is None after the disconnect.
     """
     async with watched() as (_, monitor, probe, where):

@@ -97,7 +97,7 @@ async def test_socketio_handler_exception_is_counted_and_raised_unchanged() -> N
 
 
 async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_error() -> None:
-    """Connect handler without ``auth`` and disconnect handler without a reason, which
+    """Socket.IO connect handler without ``auth`` and disconnect handler without a reason, which
     python-socketio calls again, count no error.
     """
     sio = chat()
@@ -118,8 +118,8 @@ async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_err
 async def test_connect_handler_with_auth_counts_no_error_for_a_client_without_auth(
     tried: tuple[tuple[None, ...], ...],
 ) -> None:
-    """Connect handler with ``auth`` counts no error for a client that sends none, and one with a
-    wrong signature counts one error.
+    """Socket.IO connect handler with ``auth`` counts no error for a client that sends none, and
+    one with a wrong signature counts one error.
     """
     sio = chat()
     sio.on("connect", lambda sid, environ, auth: None)
@@ -173,8 +173,8 @@ async def test_class_based_namespaces_and_acknowledgment_callbacks_are_counted()
 
 
 async def test_socketio_client_is_open_from_its_accepted_connect_to_its_disconnect() -> None:
-    """Socket.IO client counts as open once its connect handler has accepted it, and no longer
-    when the server disconnects it.
+    """Socket.IO client counts as open after its connect handler has accepted it, and no longer
+    after the server has disconnected it.
     """
     asked, let_in = asyncio.Event(), asyncio.Event()
     sio = chat()
@@ -259,8 +259,8 @@ def test_socketio_statistics_list_events_with_handlers_before_the_first_event() 
 
 
 async def test_socketio_statistics_limit_the_number_of_names_that_clients_invent() -> None:
-    """Socket.IO statistics count names above a limit as one, and names of events with handlers
-    are always listed.
+    """Socket.IO statistics count all names above a limit together, but always list events that
+    have handlers.
     """
     statistics = Statistics()
     for number in range(NAMES + 50):
@@ -287,8 +287,8 @@ async def test_socketio_statistics_limit_the_number_of_names_that_clients_invent
 
 
 def test_socketio_instrument_raises_option_error_for_wrong_or_already_measured_server() -> None:
-    """Function ``instrument()`` for Socket.IO raises OptionError for an unsupported server, or
-    one with a probe of another Monitor.
+    """Function ``instrument()`` for Socket.IO raises OptionError for an unsupported server, or a
+    server with a probe of another Monitor.
     """
     monitor = Monitor()
     with pytest.raises(OptionError, match="rtmon measures a"):

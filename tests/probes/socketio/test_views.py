@@ -33,7 +33,7 @@ async def _busy(monitor: Monitor) -> Any:
 
 @pytest.mark.parametrize("remote", [False, True])
 async def test_local_and_remote_feeds_have_socketio_rows(
-    remote: bool,  # noqa: FBT001 - a parameter of the test
+    remote: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
     """Local and remote feeds have the Socket.IO rows, update them at each tick, and have none
     after the server is deleted.

@@ -61,7 +61,7 @@ async def watched(
 
 
 async def test_tornado_connection_row_has_address_user_agent_path_template_and_name() -> None:
-    """Connection row of a Tornado WebSocket has the client's address, user agent and
+    """Monitor's connection row of a Tornado WebSocket has the client's address, user agent and
     subprotocol, the path template and the given name.
     """
 
@@ -89,8 +89,8 @@ async def test_tornado_connection_row_has_address_user_agent_path_template_and_n
 
 
 async def test_tornado_connection_row_has_both_close_codes_when_the_handler_closes() -> None:
-    """Connection row of a Tornado WebSocket has the sent and the received close code, and
-    initiator ``local``, when the handler closes.
+    """Monitor's connection row of a Tornado WebSocket has the sent and the received close code,
+    and initiator ``local``, when the handler closes.
     """
 
     class Closes(WebSocketHandler):
@@ -112,8 +112,8 @@ async def test_tornado_connection_row_has_both_close_codes_when_the_handler_clos
 async def test_tornado_connection_row_has_the_clients_close_code_or_1005(
     code: int | None, reason: str, received: int
 ) -> None:
-    """Connection row of a Tornado WebSocket has the client's close code, or 1005 when its close
-    frame has none, and initiator ``remote``.
+    """Monitor's connection row of a Tornado WebSocket has the client's close code, or 1005 when
+    its close frame has none, and initiator ``remote``.
     """
     async with watched() as (monitor, _, where):
         client = await connect(f"ws://{where}/rooms/7")
@@ -159,8 +159,8 @@ async def test_tornado_connection_row_has_cause_of_vanished_client_too_big_messa
     cause: str,
     errors: int,
 ) -> None:
-    """Connection row of a Tornado WebSocket has the close code and cause of a vanished client, a
-    too big message or a ping timeout.
+    """Monitor's connection row of a Tornado WebSocket has the close code and cause of a vanished
+    client, a too big message or a ping timeout.
     """
     ping = 0.2 if act is be_silent else None
     async with watched(websocket_max_message_size=1000, websocket_ping_interval=ping) as (
@@ -178,7 +178,9 @@ async def test_tornado_connection_row_has_cause_of_vanished_client_too_big_messa
 
 
 async def test_tornado_keepalive_ping_gives_a_round_trip_time() -> None:
-    """Connection row of a Tornado WebSocket has the round-trip time of Tornado's keepalive ping."""
+    """Monitor's connection row of a Tornado WebSocket has the round-trip time of Tornado's
+    keepalive ping.
+    """
     async with watched(websocket_ping_interval=0.05) as (monitor, _, where):
         async with connect(f"ws://{where}/rooms/7"):
             await until(lambda: monitor.snapshot().rtt.count >= 1)
@@ -189,8 +191,8 @@ async def test_tornado_keepalive_ping_gives_a_round_trip_time() -> None:
 async def test_tornado_connection_row_has_handler_failed_when_a_handler_method_raises(
     method: str,
 ) -> None:
-    """Connection row of a Tornado WebSocket has one error and the cause ``handler failed`` when
-    ``open`` or ``on_message`` raises.
+    """Monitor's connection row of a Tornado WebSocket has one error and the cause ``handler
+    failed`` when ``open`` or ``on_message`` raises.
     """
 
     class Fails(Quiet):

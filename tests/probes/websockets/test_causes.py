@@ -25,8 +25,8 @@ def _freeze(client: ClientConnection) -> None:
 async def test_websockets_row_has_cause_reset_and_the_last_frames_when_the_client_resets_tcp() -> (
     None
 ):
-    """Connection row has close code 1006, the cause ``reset`` and the last frames when the
-    client resets the TCP connection.
+    """Monitor's connection row has close code 1006, the cause ``reset`` and the last frames when
+    the client resets the TCP connection.
     """
     async with serving() as (monitor, _, url):
         client = await connect(url)
@@ -46,8 +46,8 @@ async def test_websockets_row_has_cause_reset_and_the_last_frames_when_the_clien
 
 
 async def test_websockets_row_has_cause_reset_when_a_slow_client_resets_tcp() -> None:
-    """Connection row has the cause ``reset``, not ``slow consumer``, when a client resets TCP
-    while the server waits to send to it.
+    """Monitor's connection row has the cause ``reset``, not ``slow consumer``, when a client
+    resets TCP while the server waits to send to it.
     """
 
     async def flood(connection: ServerConnection) -> None:
@@ -68,8 +68,8 @@ async def test_websockets_row_has_cause_reset_when_a_slow_client_resets_tcp() ->
 
 
 async def test_websockets_row_has_cause_peer_vanished_when_tcp_ends_without_close_frame() -> None:
-    """Connection row has close code 1006 and the cause ``peer vanished`` when the client ends
-    TCP without a close frame.
+    """Monitor's connection row has close code 1006 and the cause ``peer vanished`` when the
+    client ends TCP without a close frame.
     """
     async with serving() as (monitor, _, url):
         client = await connect(url)
@@ -80,8 +80,8 @@ async def test_websockets_row_has_cause_peer_vanished_when_tcp_ends_without_clos
 
 
 async def test_websockets_row_has_cause_ping_timeout_when_the_client_answers_no_ping() -> None:
-    """Connection row has the cause ``ping timeout`` when a client that stopped reading does not
-    answer the keepalive ping.
+    """Monitor's connection row has the cause ``ping timeout`` when a client that stopped reading
+    does not answer the keepalive ping.
     """
     async with serving(ping_interval=0.1, ping_timeout=0.2, close_timeout=0.05) as (
         monitor,
@@ -101,8 +101,8 @@ async def test_websockets_row_has_cause_ping_timeout_when_the_client_answers_no_
 async def test_websockets_row_has_queue_and_cause_slow_consumer_when_the_client_stops_reading() -> (
     None
 ):
-    """Connection row of a client that stops reading has the queued bytes and their age, and the
-    cause ``slow consumer`` once the server disconnects it.
+    """Monitor's connection row of a client that stops reading has the queued bytes and their
+    age, and the cause ``slow consumer`` once the server disconnects it.
     """
 
     async def flood(connection: ServerConnection) -> None:
@@ -143,8 +143,8 @@ async def test_websockets_row_has_queue_and_cause_slow_consumer_when_the_client_
 
 
 async def test_websockets_row_has_cause_server_shutdown_when_the_server_stops() -> None:
-    """Connection row has close code 1001 and the cause ``server shutdown`` when the server
-    stops.
+    """Monitor's connection row has close code 1001 and the cause ``server shutdown`` when the
+    server stops.
     """
     async with serving() as (monitor, server, url):
         client = await connect(url)
@@ -156,8 +156,8 @@ async def test_websockets_row_has_cause_server_shutdown_when_the_server_stops() 
 
 
 async def test_last_frames_have_redacted_payloads_with_capture_payload() -> None:
-    """Connection row's last frames contain each payload as ``redact`` returned it when
-    ``capture_payload`` is on.
+    """Last frames in the Monitor's connection row contain each payload as ``redact`` returned it
+    when ``capture_payload`` is on.
     """
     monitor = Monitor(
         interval=1000, capture_payload=True, redact=lambda data: data.replace(b"pass", b"****")
@@ -174,8 +174,8 @@ async def test_last_frames_have_redacted_payloads_with_capture_payload() -> None
 
 
 async def test_last_frames_omit_the_payload_when_redact_raises() -> None:
-    """Connection row's last frames omit the payload of a frame for which ``redact`` raises, and
-    the frame is still counted.
+    """Last frames in the Monitor's connection row omit the payload of a frame for which
+    ``redact`` raises, and the frame is still counted.
     """
 
     def redact(data: bytes) -> bytes:
@@ -204,8 +204,8 @@ async def test_last_frames_omit_the_payload_when_redact_raises() -> None:
 
 
 async def test_slow_handler_is_measured_as_handler_time_and_wait_of_the_next_message() -> None:
-    """Slow handler is measured as handler time, and as waiting time of the message that arrives
-    meanwhile.
+    """Slow handler is measured as handler time of its message, and as waiting time of the next
+    message.
     """
 
     async def slow(connection: ServerConnection) -> None:
@@ -228,7 +228,7 @@ async def test_slow_handler_is_measured_as_handler_time_and_wait_of_the_next_mes
 
 
 async def test_websockets_row_counts_pings_pongs_fragmented_and_binary_messages() -> None:
-    """Connection row counts pings, pongs, fragmented and binary messages separately."""
+    """Monitor's connection row counts pings, pongs, fragmented and binary messages separately."""
     async with serving() as (monitor, _, url), connect(url) as client:
         await client.send(["in ", "two"])
         await client.send(b"binary")
@@ -245,7 +245,7 @@ async def test_websockets_row_counts_pings_pongs_fragmented_and_binary_messages(
 async def test_websockets_row_has_tls_version_and_unencrypted_wire_bytes(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Connection row has the TLS version, and counts wire bytes before encryption."""
+    """Monitor's connection row has the TLS version, and counts wire bytes before encryption."""
     server_side, client_side = tls
     async with (
         serving(ssl=server_side, compression=None) as (monitor, _, url),
@@ -263,7 +263,9 @@ async def test_websockets_row_has_tls_version_and_unencrypted_wire_bytes(
 async def test_websockets_row_has_queued_bytes_and_their_age_under_tls(
     tls: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
-    """Connection row has the queued bytes and their age when a client with TLS does not read."""
+    """Monitor's connection row has the queued bytes and their age when a client with TLS does
+    not read.
+    """
     server_side, client_side = tls
     size = 5_000_000
 
@@ -299,8 +301,8 @@ async def test_websockets_row_has_queued_bytes_and_their_age_under_tls(
 
 
 async def test_websockets_row_has_cause_aborted_when_the_server_aborts_the_transport() -> None:
-    """Connection row has close code 1006 and the cause ``aborted`` when the server's handler
-    aborts the transport.
+    """Monitor's connection row has close code 1006 and the cause ``aborted`` when the server's
+    handler aborts the transport.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -316,8 +318,8 @@ async def test_websockets_row_has_cause_aborted_when_the_server_aborts_the_trans
 
 
 async def test_websockets_row_has_cause_peer_vanished_when_the_close_frame_gets_no_answer() -> None:
-    """Connection row has close code 1006 and the cause ``peer vanished`` when the client does
-    not answer the server's close frame.
+    """Monitor's connection row has close code 1006 and the cause ``peer vanished`` when the
+    client does not answer the server's close frame.
     """
 
     async def handler(connection: ServerConnection) -> None:

@@ -20,8 +20,8 @@ from tests.probes.websockets.serving import RawClient, dead, ended, events, row_
 async def test_websockets_row_equals_the_byte_and_frame_counts_of_a_raw_client(
     *, fast: bool
 ) -> None:
-    """Connection row equals a raw client's counts of messages, payload and wire bytes after a
-    clean close.
+    """Monitor's connection row equals a raw client's counts of messages, payload and wire bytes
+    after a clean close.
     """
     async with serving(compression=None, fast=fast) as (monitor, _, url):
         client = await RawClient.connect(f"{url}/chat?token=secret")
@@ -51,8 +51,8 @@ async def test_websockets_row_equals_the_byte_and_frame_counts_of_a_raw_client(
 async def test_payload_bytes_are_counted_uncompressed_and_wire_bytes_compressed(
     *, fast: bool
 ) -> None:
-    """Connection row counts payload bytes before compression and wire bytes after it with
-    permessage-deflate.
+    """Monitor's connection row counts payload bytes before compression and wire bytes after it
+    with permessage-deflate.
     """
     async with serving(fast=fast) as (monitor, _, url):
         async with connect(url) as client:
@@ -68,8 +68,8 @@ async def test_payload_bytes_are_counted_uncompressed_and_wire_bytes_compressed(
 
 
 async def test_memoryviews_with_larger_items_are_counted_in_bytes(*, fast: bool) -> None:
-    """Connection row counts a memoryview of three 8-byte numbers as 24 bytes, sent whole, in
-    fragments or by broadcast.
+    """Monitor's connection row counts a memoryview of three 8-byte numbers as 24 bytes, sent
+    whole, in fragments or by broadcast.
     """
     numbers = memoryview(array("d", [1.0, 2.0, 3.0]))
     table = memoryview(bytes(24)).cast("B", (4, 6))
@@ -89,8 +89,8 @@ async def test_memoryviews_with_larger_items_are_counted_in_bytes(*, fast: bool)
 
 
 async def test_broadcast_and_fragmented_message_count_as_one_message_each(*, fast: bool) -> None:
-    """Connection row counts a message of ``broadcast()`` and a message sent in three fragments
-    as one message each.
+    """Monitor's connection row counts a message of ``broadcast()`` and a message sent in three
+    fragments as one message each.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -153,7 +153,7 @@ async def test_probe_records_no_handler_and_waiting_times_with_times_false(
 
 
 async def test_websockets_keepalive_ping_gives_a_round_trip_time(*, fast: bool) -> None:
-    """Connection row has a round-trip time when the client answers keepalive pings."""
+    """Monitor's connection row has a round-trip time when the client answers keepalive pings."""
     async with serving(ping_interval=0.01, fast=fast) as (monitor, _, url), connect(url):
         await until(lambda: monitor.snapshot().rtt.count >= 2)
         row = row_of(monitor)
@@ -211,11 +211,9 @@ def test_round_trip_times_are_finer_than_a_millisecond_under_uvloop(*, fast: boo
     assert any(abs(each * 1e3 - round(each * 1e3)) > 1e-6 for each in seconds)
 
 
-async def test_client_connection_has_its_own_row_and_no_part_in_server_totals(
-    *, fast: bool
-) -> None:
-    """Probe on a client's connection gives a row with role ``client``, which is not part of the
-    server totals.
+async def test_client_connection_has_its_own_row_and_is_not_in_server_totals(*, fast: bool) -> None:
+    """Probe on a client's connection gives a row with role ``client``, and the server totals do
+    not include it.
     """
     mine = Monitor(interval=1000)
     async with serving(fast=fast) as (monitor, _, url):

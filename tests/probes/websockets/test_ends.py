@@ -14,8 +14,8 @@ from tests.probes.websockets.serving import ended, events, row_of, serving
 async def test_websockets_row_has_initiator_local_when_the_server_closes_first(
     *, fast: bool
 ) -> None:
-    """Connection row has the server's close code and reason, and initiator ``local``, when the
-    server sends the first close frame.
+    """Monitor's connection row has the server's close code and reason, and initiator ``local``,
+    when the server sends the first close frame.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -35,8 +35,8 @@ async def test_websockets_row_has_initiator_local_when_the_server_closes_first(
 async def test_websockets_row_has_1006_and_no_initiator_when_the_client_vanishes(
     *, fast: bool
 ) -> None:
-    """Connection row has close code 1006 and null as initiator when the connection ends without
-    a close frame.
+    """Monitor's connection row has close code 1006 and null as initiator when the connection
+    ends without a close frame.
     """
     async with serving(fast=fast) as (monitor, _, url):
         client = await connect(url)
@@ -51,8 +51,8 @@ async def test_websockets_row_has_1006_and_no_initiator_when_the_client_vanishes
 async def test_websockets_row_has_1009_and_one_error_when_a_message_is_too_big(
     *, fast: bool
 ) -> None:
-    """Connection row has close code 1009 (message too big), initiator ``local`` and one error
-    when a client's message exceeds ``max_size``.
+    """Monitor's connection row has close code 1009 (message too big), initiator ``local`` and
+    one error when a client's message exceeds ``max_size``.
     """
     async with serving(max_size=100, fast=fast) as (monitor, _, url):
         async with connect(url) as client:
@@ -87,8 +87,8 @@ async def test_handler_exception_is_one_error_and_one_event_with_its_text(*, fas
 async def test_row_keeps_the_clients_close_code_when_the_handler_raises_after_the_close(
     *, fast: bool
 ) -> None:
-    """Connection row keeps the client's close code, with one error and a traceback, when the
-    handler raises after the client has closed.
+    """Monitor's connection row keeps the client's close code, with one error and a traceback,
+    when the handler raises after the client has closed.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -109,8 +109,8 @@ async def test_row_keeps_the_clients_close_code_when_the_handler_raises_after_th
 
 
 async def test_handler_that_ends_by_connection_closed_counts_no_error(*, fast: bool) -> None:
-    """Connection row has no error when the handler ends with ConnectionClosed because the client
-    vanished.
+    """Monitor's connection row has no error when the handler ends with ConnectionClosed because
+    the client vanished.
     """
 
     async def handler(connection: ServerConnection) -> None:

@@ -16,8 +16,8 @@ from tests.probes.websockets.serving import dead, serving
 
 
 async def test_websockets_row_has_traceback_and_last_frames_when_the_handler_raises() -> None:
-    """Connection row has close code 1011, the cause ``handler failed``, the traceback and the
-    last frames when the handler raises.
+    """Monitor's connection row has close code 1011, the cause ``handler failed``, the traceback
+    and the last frames when the handler raises.
     """
 
     async def handler(connection: ServerConnection) -> None:
@@ -59,8 +59,8 @@ async def _is_cancelled(connection: ServerConnection) -> None:
 async def test_canceled_handler_counts_no_error_but_awaiting_a_canceled_task_does(
     handler: Callable[[ServerConnection], Awaitable[None]], cause: str, errors: int
 ) -> None:
-    """Connection row has no error when the handler's own task is canceled, and one with
-    traceback when a task that it awaits is.
+    """Monitor's connection row has no error when the handler's own task is canceled, and one
+    error when a task that the handler awaits is canceled.
     """
     async with serving(handler) as (monitor, _, url):
         async with connect(url) as client:
@@ -81,8 +81,8 @@ async def test_canceled_handler_counts_no_error_but_awaiting_a_canceled_task_doe
 
 
 async def test_handler_with_task_group_counts_no_error_when_the_client_closes() -> None:
-    """Connection row has no error when a handler's task group ends because the client has
-    closed.
+    """Monitor's connection row has no error when a handler's task group ends because the client
+    has closed.
     """
 
     async def handler(connection: ServerConnection) -> None:

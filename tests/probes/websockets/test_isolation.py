@@ -48,8 +48,8 @@ async def test_connections_work_uncounted_after_the_monitor_is_closed(*, fast: b
 def test_probe_raises_option_error_when_the_class_has_a_probe_of_another_monitor(
     *, fast: bool
 ) -> None:
-    """Function ``probe()`` returns a class that has the same Monitor's probe unchanged, and
-    raises OptionError for another Monitor.
+    """Function ``probe()`` returns a class with the same Monitor's probe unchanged, and raises
+    OptionError when the class has another Monitor's probe.
     """
     monitor = Monitor()
     once = probe(monitor, fast=fast)

@@ -161,8 +161,8 @@ async def _run(
 def test_monitor_counters_match_the_clients_own_counts_after_any_conversation(
     conversations: list[tuple[list[tuple[str, Any]], str, bool]],
 ) -> None:
-    """Monitor's counters equal the client's own after a clean close, and are consistent with
-    them after a connection loss.
+    """Monitor's counters equal the client's own counts after a clean close, and do not
+    contradict them after a connection loss.
     """
     monitor, tallies = asyncio.run(_run(conversations))
     rows = {str(row.remote): row for row in monitor.collector.connections()}

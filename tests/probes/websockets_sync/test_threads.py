@@ -198,8 +198,8 @@ def test_sync_probe_counts_a_fragmented_message_once() -> None:
 def test_sync_connection_row_has_close_code_initiator_cause_and_errors(
     path: str, expected: tuple[Any, ...]
 ) -> None:
-    """Connection row of ``websockets.sync`` has the close code, initiator, cause and error count
-    of each kind of end.
+    """Monitor's connection row of ``websockets.sync`` has the close code, initiator, cause and
+    error count of each kind of end.
     """
     monitor = Monitor(interval=0.02)
 

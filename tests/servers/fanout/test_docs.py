@@ -32,7 +32,7 @@ def example() -> Group:
         "Group": Group,
         "tasks": set(),
     }
-    exec(code, found)  # noqa: S102 - the project's own page
+    exec(code, found)  # noqa: S102 - an example of our own docs
     group: Group = found["group"]
     return group
 

@@ -230,7 +230,7 @@ async def test_probe_keeps_a_websockets_method_that_a_tracer_has_replaced(
     own = Connection.recv
 
     @functools.wraps(own)
-    async def recv(self: Any, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's
+    async def recv(self: Any, decode: bool | None = None) -> Any:  # noqa: FBT001 - the library's signature
         message = await own(self, decode)
         traced.append(message)
         return message

@@ -118,8 +118,8 @@ async def test_garbage_collector_pause_ends_after_ten_seconds_although_clients_s
 
 
 async def test_garbage_collector_pause_ends_when_enough_connections_end() -> None:
-    """Garbage collector's pause ends when enough connections end during it; earlier ends do not
-    count.
+    """Garbage collector's pause ends when enough connections end during the pause; connections
+    that ended earlier do not count.
     """
     clock = FakeClock()
     crowd = GCPause(object, now=clock.monotonic)
@@ -136,8 +136,8 @@ async def test_garbage_collector_pause_ends_when_enough_connections_end() -> Non
 async def test_garbage_collector_runs_again_when_clients_reset_their_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Garbage collector runs again when the clients whose connections paused it reset them, with
-    or without a handshake.
+    """Garbage collector that is paused by many new connections runs again when the clients reset
+    these connections.
     """
     monkeypatch.setattr(gc_pause, "CROWD", 2)
 
@@ -165,7 +165,7 @@ async def test_garbage_collector_turned_off_by_the_application_stays_off(paused:
 
 @pytest.mark.parametrize("pause_gc", [True, False])
 async def test_serve_pauses_the_garbage_collector_unless_pause_gc_is_false(
-    pause_gc: bool,  # noqa: FBT001 - a test's parameter
+    pause_gc: bool,  # noqa: FBT001 - a test parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """``rtmon.serve()`` pauses the garbage collector while many clients connect unless

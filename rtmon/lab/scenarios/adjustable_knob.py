@@ -1,4 +1,4 @@
-"""Knobs: numbers of a scenario that can be changed while it runs."""
+"""Knobs: numeric settings of a scenario that the user can change while the scenario runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Adjustable", "Knob"]
 
 
 class Knob:
-    """A number that can be changed while a scenario runs: an attribute, and a slider.
+    """A setting of a scenario: an attribute in Python, and a slider in a notebook.
 
     Args:
-        default: its value unless one is given.
-        low: the lowest value.
-        high: the highest value.
-        label: of the slider, with the unit.
-        step: of the slider.
+        default: initial value.
+        low: the lowest accepted value.
+        high: the highest accepted value.
+        label: label of the slider, with the unit.
+        step: step of the slider.
         whole: True if only whole numbers are accepted.
     """
 
@@ -62,11 +62,11 @@ class Knob:
 
 
 class Adjustable:
-    """An object with knobs."""
+    """Base class of objects with :class:`Knob` attributes."""
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
-        """Return its knobs by name."""
+        """Return the knobs of this class: attribute name → knob."""
         return {
             name: knob
             for base in reversed(cls.__mro__)
@@ -75,4 +75,8 @@ class Adjustable:
         }
 
     def moved(self, knob: str) -> None:
-        """Called when a knob has a new value."""
+        """Override this method to react to a new value of a knob.
+
+        Args:
+            knob: name of the changed knob.
+        """

@@ -1,4 +1,7 @@
-"""History of the busiest channels, so that their charts start before a viewer opens them."""
+"""Keep recent totals of the busiest channels, for the charts of the channel pages.
+
+With this history, a chart also shows the time before a viewer opened the page.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from .pages.channels import totals
 __all__ = ["ChannelHistory"]
 
 BUSIEST = 50
-"""Channels recorded at each tick: those with the most deliveries."""
+"""Number of channels recorded at each tick: the ones with the most delivered messages."""
 
 TICKS = 300
-"""Maximum number of ticks kept."""
+"""Maximum number of ticks kept. The oldest tick is deleted first."""
 
 
 class ChannelHistory:
-    """Totals of a feed's busiest channels at the last ticks of one epoch."""
+    """Totals of a feed's busiest channels, at each of the latest ticks of one epoch."""
 
     def __init__(self) -> None:
         self._epoch = ""
@@ -29,7 +32,7 @@ class ChannelHistory:
         self._ticks: deque[tuple[float, float, Mapping[str, ChannelInfo]]] = deque(maxlen=TICKS)
 
     def note(self, feed: Feed) -> None:
-        """Record the channels as of a feed's last tick, if that is new."""
+        """Record the channels of a feed at its latest tick, unless that tick is recorded."""
         latest, snapshot = feed.latest(), feed.snapshot()
         if latest is None or snapshot is None or latest.seq != snapshot.seq:
             return
@@ -43,7 +46,11 @@ class ChannelHistory:
             self._ticks.append((latest.time * 1e3, snapshot.uptime, known))
 
     def of(self, channel: str) -> Sequence[Mapping[str, Any]]:
-        """Return a channel's totals at each tick, oldest first, in the form of its page."""
+        """Return a channel's totals at each recorded tick, oldest first.
+
+        Each entry has the ``time`` (Unix milliseconds), ``uptime`` (seconds) and ``totals`` keys
+        that the channel's page reads.
+        """
         return [
             {"time": round(time), "uptime": uptime, "totals": totals(known[channel])}
             for time, uptime, known in self._ticks
@@ -52,5 +59,5 @@ class ChannelHistory:
 
     @property
     def epoch(self) -> str:
-        """The epoch of the totals."""
+        """The server epoch in which the totals were counted."""
         return self._epoch

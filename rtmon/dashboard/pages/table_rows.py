@@ -1,4 +1,4 @@
-"""Rows of any table of a feed, as the browser's table draws them."""
+"""Query the rows of a feed's table, and format them for the table of a dashboard page."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from ...metrics.records import Sample
 from ...views.number_format import UNKNOWN, exact
 from ...views.status_cells import Cell
 from ...views.table_cells import cell
-from .parameters import chosen_columns, combined_condition, order, page
+from .url_parameters import chosen_columns, combined_condition, order, page
 
 __all__ = ["Extra", "table_page", "tick"]
 
 Extra = Callable[[Row], Mapping[str, Any]]
-"""What a row has besides its cells, such as the page that it leads to."""
+"""Returns further keys of a row besides its cells, such as the id for the row's link."""
 
 _IDS: Final[Mapping[str, str]] = {"connections": "id", "events": "connection"}
-"""Table → the column that stands for a connection's name where it has none."""
+"""Table → the column that is shown in place of the name of an unnamed connection."""
 
 _COLUMNS: Final = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
 
 
 def tick(source: Source | Sample) -> dict[str, Any]:
-    """Return which tick an answer is as of: the browser shows it with the frame of that tick."""
+    """Return the epoch, number and time of the tick that an answer was computed from.
+
+    The browser shows the answer together with the charts of the same tick.
+    """
     return {"epoch": source.epoch, "seq": source.seq, "time": source.time}
 
 
@@ -41,26 +44,26 @@ async def table_page(
     extra: Extra | None = None,
     where: str = "",
 ) -> dict[str, Any]:
-    """Return a page of a table.
+    """Return one page of a table, as the dashboard's browser code reads it.
 
     Args:
-        feed: where the rows come from.
-        asked: the parameters ``where``, ``sort``, ``columns``, ``offset`` and ``size``.
-        table: the table.
-        default: its columns, if the viewer has not chosen any.
-        sort: its order, if the viewer has not chosen one.
-        extra: what a row has besides its cells.
-        where: a condition besides the viewer's.
+        feed: the feed to query.
+        asked: the URL parameters ``where``, ``sort``, ``columns``, ``offset`` and ``size``.
+        table: name of the table.
+        default: columns to show if the viewer has not chosen any.
+        sort: column to sort by if the viewer has not chosen one; a leading ``-`` means descending.
+        extra: returns further keys of a row besides its cells.
+        where: a condition that is combined with the viewer's condition.
 
     Raises:
-        QueryError: the condition is wrong.
-        FeedError: the source did not answer.
+        QueryError: the syntax of the viewer's condition is wrong.
+        FeedError: the feed's server did not answer.
     """
     known = TABLE_COLUMNS[table]
     columns = chosen_columns(asked, known, default)
     column, descending = order(asked, known, sort)
     if column not in columns and not asked.get("columns"):
-        columns.insert(1, column)  # what rows are sorted by is in sight
+        columns.insert(1, column)  # the column that rows are sorted by is always shown
     offset, limit = page(asked)
     both = combined_condition(asked, table, where)
     query = RowsQuery(
@@ -72,7 +75,7 @@ async def table_page(
         limit=limit,
     )
     answer = await feed.query(query)
-    if not answer.rows and answer.total:  # the page is past the end: show the last one
+    if not answer.rows and answer.total:  # the offset is past the last row: show the last page
         offset = (answer.total - 1) // limit * limit
         answer = await feed.query(replace(query, offset=offset))
     return {
@@ -102,7 +105,7 @@ def _cell(record: Any, name: str, table: Table) -> Cell:
 
 
 def _forgotten(answer: RowsAnswer) -> str:
-    """Say how much a source has forgotten: "last 10,000, 312 forgotten"."""
+    """Return how many rows the server has deleted: "last 10,000 remembered, 312 forgotten"."""
     if not answer.forgotten:
         return ""
     return f"last {exact(answer.kept)} remembered, {exact(answer.forgotten)} forgotten"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from .concurrent_tasks import together
 from .simulated_users import SimulatedUser
-from .tasks import together
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import refuse_idle, require
+from .shared_options import refuse_idle, require
 
 __all__ = [
     "HUBS_OWN",
@@ -164,10 +164,10 @@ IdleTimeout = Annotated[
 
 
 def all_matter(context: typer.Context) -> None:
-    """Raise if a limit was given that has no effect.
+    """Check that every limit given has an effect.
 
     Raises:
-        BadParameter: there is one.
+        BadParameter: a limit has no effect.
     """
     given = context.params
     for whose in ("user", "address"):
@@ -184,10 +184,10 @@ def login(
     audience: str | None,
     issuer: str | None,
 ) -> Any:
-    """Return the token check; None without authentication.
+    """Return the object that authenticates clients by their tokens; None without authentication.
 
     Raises:
-        BadParameter: there is no such file, or there are two keys, or the variable is empty.
+        BadParameter: the file does not exist, there are two keys, or the variable is empty.
         MissingExtra: PyJWT is not installed.
         OptionError: the key or an algorithm cannot be used.
     """

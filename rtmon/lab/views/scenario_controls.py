@@ -1,4 +1,4 @@
-"""The picture of a scenario: its knobs as sliders, its buttons, its numbers as charts."""
+"""Notebook output of a scenario: sliders for the knobs, buttons, and charts of the numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Columns,
     Control,
@@ -21,14 +21,14 @@ from ...display.picture import (
 from ...views.chart import Chart, Series
 from ...views.chart_layout import chart_layouts
 from ...views.palette import GREEN
-from ..scenarios.knob import Knob
+from ..scenarios.adjustable_knob import Knob
 from .run_status import running
 
 __all__ = ["ScenarioPicture"]
 
 
 class ScenarioSource(Protocol):
-    """A scenario, as far as its picture reads and changes it."""
+    """The part of a scenario's interface that the notebook output uses."""
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Mapping[str, float]], ...]]
@@ -39,15 +39,15 @@ class ScenarioSource(Protocol):
     stopped: asyncio.Event
 
     def knobs(self) -> dict[str, Knob]:
-        """Return its knobs by name."""
+        """Return the scenario's knobs: name → knob."""
 
 
 class ScenarioPicture(Picture):
-    """A scenario as a picture; it ends when the scenario stops.
+    """Shows a scenario's charts, sliders and buttons in a notebook until the scenario stops.
 
     Args:
-        scenario: what is shown and changed.
-        now: Unix seconds.
+        scenario: the scenario to show and control.
+        now: returns the time in Unix seconds.
     """
 
     period = 0.5
@@ -75,7 +75,7 @@ class ScenarioPicture(Picture):
 
     def update(self) -> PictureUpdate:
         rows = self._scenario.rows
-        if rows and rows[-1]["time"] < self._last:  # it was stopped and started again
+        if rows and rows[-1]["time"] < self._last:  # the scenario was stopped and started again
             self._last = -math.inf
         anew = self._last == -math.inf
         fresh = [row for row in rows if row["time"] > self._last]
@@ -138,7 +138,7 @@ def _buttons(scenario: ScenarioSource) -> list[Control]:
 
 
 def _own(title: str) -> Chart[Mapping[str, float]]:
-    """Describe the chart of a number that the user gave."""
+    """Return the chart of one of the numbers that the user passed in ``also=``."""
     own = Series[Mapping[str, float]](
         key=title, label=title, color=GREEN, value=lambda row: row.get(title, math.nan)
     )

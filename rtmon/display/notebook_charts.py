@@ -1,4 +1,7 @@
-"""A picture: the layout that a notebook's output keeps, and the numbers that it gets each tick."""
+"""Base class and messages of a picture: a notebook output with live charts, tiles and controls.
+
+A page receives a picture's layout once, and new numbers with each update.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ __all__ = [
 ]
 
 Columns = Mapping[str, Sequence[float | None]]
-"""``time``, in milliseconds, and the key of each series → the values of the points, None where not
-known."""
+"""Chart points by column: ``time`` (milliseconds) or the key of a series → one value per point.
+None means that the value is not known."""
 
 
 class Slider(Struct, frozen=True, kw_only=True, tag="slider", tag_field="kind"):
-    """A number that the user can choose."""
+    """A slider with which the user chooses a number."""
 
     name: str
     label: str
@@ -42,14 +45,14 @@ class Slider(Struct, frozen=True, kw_only=True, tag="slider", tag_field="kind"):
 
 
 class Toggle(Struct, frozen=True, kw_only=True, tag="toggle", tag_field="kind"):
-    """Something that the user can switch on and off."""
+    """A control that the user switches on and off."""
 
     name: str
     label: str
 
 
 class Choice(Struct, frozen=True, kw_only=True, tag="choice", tag_field="kind"):
-    """One of several texts that the user can choose."""
+    """A control with which the user chooses one of several texts."""
 
     name: str
     label: str
@@ -57,7 +60,7 @@ class Choice(Struct, frozen=True, kw_only=True, tag="choice", tag_field="kind"):
 
 
 class Button(Struct, frozen=True, kw_only=True, tag="button", tag_field="kind"):
-    """Something that the user can have done."""
+    """A button with which the user starts an action."""
 
     name: str
     label: str
@@ -67,15 +70,16 @@ Control = Slider | Toggle | Choice | Button
 
 
 class TableLayout(Struct, frozen=True, kw_only=True):
-    """A table that the page asks for when the user opens it.
+    """The layout of a table that the page requests when the user opens it.
 
     Attributes:
-        key: its name in messages.
-        heading: its title.
-        columns: as ``picture_table.js`` reads them; none for a piece of HTML.
+        key: name of the table in messages.
+        heading: title of the table.
+        columns: the columns, in the form that ``picture_table.js`` reads; empty if the content is
+            HTML.
         states: values of the query's ``state`` that the user can choose, and their labels.
-        page_size: rows on one page; 0 shows all rows that are sent.
-        query: what is asked for at first.
+        page_size: rows on one page; 0 to show all received rows.
+        query: the initial query.
     """
 
     key: str
@@ -87,18 +91,18 @@ class TableLayout(Struct, frozen=True, kw_only=True):
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """What does not change while a picture is shown.
+    """The part of a picture that does not change while it is shown.
 
     Attributes:
-        heading: what is shown, for a screen reader.
-        axis: ``clock`` if times count from 1970 and are shown as times of day, ``seconds`` if they
-            count from a start.
-        charts: those in sight.
-        more: those that the user can open.
-        controls: what the user can change.
-        tables: what the user can open.
-        windows: seconds that the charts can show, and their labels; the user chooses if several.
-        window: seconds that they show at first.
+        heading: description of the picture for screen readers.
+        axis: ``clock`` if times are Unix times, shown as times of day; ``seconds`` if times count
+            from the start of a run.
+        charts: the charts shown at first.
+        more: further charts that the user can open.
+        controls: the sliders, toggles, choices and buttons.
+        tables: the tables that the user can open.
+        windows: time ranges of the charts in seconds, with labels; the user chooses if several.
+        window: initial time range of the charts, in seconds.
         csv: True if the numbers can be downloaded.
     """
 
@@ -114,19 +118,18 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 class PictureUpdate(Struct, frozen=True, kw_only=True):
-    """The numbers of one moment.
+    """One update of a picture.
 
     Attributes:
-        time: when they were measured, Unix seconds.
-        status: how fresh they are.
-        source: where they come from.
-        columns: the points that are new; or all points, if ``anew``.
-        anew: True if the page must replace its points.
-        tiles: the tiles, if there are any.
+        time: when the numbers were measured, in Unix seconds.
+        status: how fresh the numbers are.
+        source: name of the server, recording or scenario that was measured.
+        columns: the new chart points, or all points if ``anew``.
+        anew: True if the page must replace its chart points.
+        tiles: the tiles with the present values.
         values: name of a control → its value.
-        note: a sentence of numbers.
-        hidden: keys of the tables that have nothing to show, names of the buttons that have
-            nothing to do.
+        note: a sentence with further numbers.
+        hidden: keys of tables without rows, and names of buttons without an effect at present.
     """
 
     time: float
@@ -141,12 +144,13 @@ class PictureUpdate(Struct, frozen=True, kw_only=True):
 
 
 class Picture(abc.ABC):
-    """A live picture in a notebook, updated after its cell has finished.
+    """Base class of notebook outputs with live charts, tiles, tables and controls.
 
-    All methods are called on the event loop of the notebook.
+    A picture is also updated after its cell has finished. All methods are called on the event loop
+    of the notebook.
 
     Attributes:
-        layout: what does not change.
+        layout: the layout, which does not change.
         period: seconds between two updates.
     """
 
@@ -154,10 +158,10 @@ class Picture(abc.ABC):
     period: float = 1.0
 
     async def start(self) -> None:  # noqa: B027 - many pictures have nothing to start
-        """Begin to receive numbers; idempotent."""
+        """Start to collect numbers. May be called twice."""
 
     async def aclose(self) -> None:  # noqa: B027 - nor to release
-        """Release everything: the picture is no longer shown. Idempotent."""
+        """Release all resources when the picture is no longer shown. May be called twice."""
 
     @property
     @abc.abstractmethod
@@ -166,39 +170,39 @@ class Picture(abc.ABC):
 
     @abc.abstractmethod
     def text(self) -> str:
-        """Return a line for a front end that shows text alone."""
+        """Return one line of text, for notebook front ends that show only text."""
 
     @abc.abstractmethod
     def update(self) -> PictureUpdate:
-        """Collect and return the new numbers. Called once a period."""
+        """Return the numbers since the last call. Called every :attr:`period` seconds."""
 
     @abc.abstractmethod
     def whole(self, window: float) -> PictureUpdate:
-        """Return all numbers collected so far.
+        """Return an update with all numbers of a time range.
 
         Args:
-            window: seconds that the charts show.
+            window: length of the time range that the charts show, in seconds.
         """
 
     @abc.abstractmethod
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
-        """Return the charts in sight with the points of :attr:`Layout.window`.
+        """Return the visible charts with their points, for the images in the saved output.
 
-        Their times are seconds since a start, whatever the axis.
+        The points' times are in seconds since a start, independent of :attr:`Layout.axis`.
         """
 
     def act(self, name: str, value: Any) -> None:  # noqa: B027 - nor to change
         """Handle a user's action on a control.
 
         Args:
-            name: of the control.
-            value: that the user chose; None for a button.
+            name: name of the control.
+            value: the value that the user has chosen; None for a button.
         """
 
     def table(self, key: str, query: Mapping[str, Any]) -> Mapping[str, Any] | str:  # noqa: ARG002
-        """Return the rows of a table for ``picture_table.js``, or its HTML."""
+        """Return a table's rows in the form that ``picture_table.js`` reads, or HTML."""
         raise KeyError(key)
 
     def csv(self, key: str, query: Mapping[str, Any]) -> tuple[str, str]:  # noqa: ARG002
-        """Return a table, or the samples if ``key`` is empty, as a file: its name and text."""
+        """Return the name and the text of a CSV file with a table; with samples if no ``key``."""
         raise KeyError(key)

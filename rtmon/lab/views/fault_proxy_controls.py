@@ -1,4 +1,4 @@
-"""Sliders and buttons for a :class:`~rtmon.lab.faults.FaultProxy`."""
+"""Notebook controls of a :class:`~rtmon.lab.faults.FaultProxy`: sliders and buttons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
-from ...display.picture import (
+from ...display.notebook_charts import (
     Button,
     Choice,
     Columns,
@@ -25,7 +25,7 @@ from .run_status import running
 __all__ = ["ProxyPicture"]
 
 _SLOWEST = 1000
-"""Milliseconds at the right end of the sliders."""
+"""Maximum value of the sliders for latency and jitter, in milliseconds."""
 
 _BANDWIDTHS: Mapping[str, float | None] = {
     "no bound": None,
@@ -53,7 +53,7 @@ _LAYOUT: Final = Layout(
 
 
 class Proxy(Protocol):
-    """A proxy that makes faults, as far as its controls read and change it."""
+    """The part of a fault proxy's interface that the controls use."""
 
     refusing: bool
     accepted: int
@@ -66,34 +66,34 @@ class Proxy(Protocol):
 
     @property
     def links(self) -> Sequence[object]:
-        """The open connections."""
+        """The open connections through the proxy."""
 
     @property
     def bandwidth(self) -> float | None:
-        """Bytes a second, each way."""
+        """Bytes per second in each direction; None is unlimited."""
 
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """Return the conditions of a direction."""
+        """Return the network conditions of a direction."""
 
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the conditions of a direction."""
+        """Change the network conditions of a direction."""
 
     def half_open(self) -> None:
-        """Let the server vanish without telling clients."""
+        """Reset the connections to the server without notice to the clients."""
 
     def cut(self) -> None:
-        """End all connections."""
+        """Cut all connections."""
 
     def calm(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
 
 
 class ProxyPicture(Picture):
-    """The controls of a proxy as a picture; it ends when the proxy stops.
+    """Shows the controls of a fault proxy in a notebook until the proxy stops.
 
     Args:
-        proxy: what is shown and changed.
-        now: Unix seconds.
+        proxy: the proxy to control.
+        now: returns the time in Unix seconds.
     """
 
     layout = _LAYOUT
@@ -156,7 +156,7 @@ class ProxyPicture(Picture):
 
 
 def _nearest(bandwidth: float | None) -> str:
-    """Return the choice nearest to a bandwidth that was set in code."""
+    """Return the choice of the bandwidth control that is nearest to the proxy's bandwidth."""
     if bandwidth is None:
         return "no bound"
     bounded = {name: rate for name, rate in _BANDWIDTHS.items() if rate is not None}

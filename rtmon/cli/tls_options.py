@@ -19,7 +19,7 @@ TLSCert = Annotated[
         envvar="RTMON_TLS_CERT",
         dir_okay=False,
         metavar="FILE",
-        help="Speak TLS, with the certificate in this PEM file; read again when it has changed.",
+        help="Use TLS with the certificate in this PEM file, which is reloaded when it changes.",
     ),
 ]
 TLSKey = Annotated[
@@ -29,7 +29,7 @@ TLSKey = Annotated[
         envvar="RTMON_TLS_KEY",
         dir_okay=False,
         metavar="FILE",
-        help="Its private key, if it is in a file of its own.",
+        help="Private key of the certificate, if it is in a separate file.",
     ),
 ]
 AdminTLS = Annotated[
@@ -37,16 +37,16 @@ AdminTLS = Annotated[
     typer.Option(
         "--admin-tls",
         envvar="RTMON_ADMIN_TLS",
-        help="The admin listener on 127.0.0.1 speaks TLS, too; the certificate must name it.",
+        help="Use TLS for the admin listener, too; the certificate must include 127.0.0.1.",
     ),
 ]
 
 
 def context_of(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return the context of a certificate and its key; None without.
+    """Return a TLS context for a certificate and its key; None without a certificate.
 
     Raises:
-        OptionError: they are invalid.
+        OptionError: certificate or key are invalid.
     """
     if certificate is None:
         return None

@@ -1,4 +1,4 @@
-"""Read a server's measurements during a run, from its admin listener."""
+"""Read a server's measurements from its admin listener while simulated users load it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ..metrics.records import Sample
 __all__ = ["ServerWatch", "WatchedServer"]
 
 _ANSWERS = 10.0
-"""Seconds to wait for the server's first numbers."""
+"""Seconds to wait for the server's first measurements."""
 
 _LAST = 2.5
-"""Seconds to wait for its last numbers, which it sends once a second."""
+"""Seconds to wait for the server's last measurements, which it sends once per second."""
 
 _SOON = 1.5
-"""The same after Ctrl-C."""
+"""Seconds to wait for the server's last measurements after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """The server's measurements of a run.
+    """A server's measurements of the time in which simulated users ran.
 
     Attributes:
-        feed: everything received from it.
-        since: its last Sample before the run.
-        events_since: its last Event before.
+        feed: the feed with everything received from the server.
+        since: number (``seq``) of the server's last Sample before the run.
+        events_since: number (``seq``) of the server's last Event before the run.
     """
 
     feed: Feed
@@ -38,20 +38,20 @@ class WatchedServer:
 
     @property
     def samples(self) -> list[Sample]:
-        """Its Samples of the run."""
+        """The server's Samples of the run."""
         return self.feed.samples(self.since)
 
     def total(self, counter: str) -> int | None:
-        """Return the increase of a counter; None if unknown to the server."""
+        """Return how much a counter of the server grew during the run; None if it is unknown."""
         known = [n for sample in self.samples if (n := getattr(sample, counter)) is not None]
         return sum(known) if known else None
 
 
 class ServerWatch:
-    """Reads a server's admin listener during a run.
+    """Reads a server's admin listener while simulated users load the server.
 
     Args:
-        address: the listener's address.
+        address: URL of the admin listener.
         token: the bearer token.
 
     Raises:
@@ -64,7 +64,7 @@ class ServerWatch:
         self._epoch = ""
 
     async def start(self) -> None:
-        """Connect, and wait for the server's first numbers.
+        """Connect, and wait for the server's first measurements.
 
         Raises:
             FeedError: the server does not answer.
@@ -80,7 +80,7 @@ class ServerWatch:
         """Return the measurements since the start, up to now if they arrive in time.
 
         Args:
-            soon: True if the user is waiting for the end.
+            soon: True to wait less, after Ctrl-C.
         """
         end = self._feed.now()
         with contextlib.suppress(TimeoutError):
@@ -90,7 +90,7 @@ class ServerWatch:
                     await asyncio.sleep(0.05)
         latest = self._feed.latest()
         if latest is None or latest.epoch != self._epoch:
-            return WatchedServer(self._feed, 0, 0)  # it was restarted
+            return WatchedServer(self._feed, 0, 0)  # the server was restarted
         return WatchedServer(self._feed, self._since, self._events)
 
     def _heard_of(self, moment: float) -> bool:
@@ -98,5 +98,5 @@ class ServerWatch:
         return latest is not None and latest.time > moment
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Disconnect from the admin listener."""
         await self._feed.aclose()

@@ -1,4 +1,4 @@
-"""The dashboard of a feed in a notebook: tiles, the charts that matter, and tables on demand."""
+"""Show the dashboard of a feed in a notebook: tiles, charts, and tables that the user opens."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from ..views.status_cells import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLU
 from ..views.tick_update import recent_tiles, rounded, source_text
 from . import close_code_bars
 from .live_outputs import show
-from .picture import Columns, Layout, Picture, PictureUpdate, TableLayout
+from .notebook_charts import Columns, Layout, Picture, PictureUpdate, TableLayout
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
 SHOWN = ("open", "messages", "rtt", "errors")
-"""Keys of the charts in sight by default: connections, traffic, latency and errors."""
+"""Keys of the charts shown by default: connections, traffic, latency and errors."""
 
 
 class Dashboard:
-    """The live dashboard of a Monitor, a server or a feed, as the last line of a notebook cell.
+    """A live dashboard that a notebook shows when it is the last line of a cell.
 
-    It goes on after the cell is done. A Monitor shows itself so, too.
+    The dashboard keeps updating after the cell has finished. A Monitor as the last line of a cell
+    shows the same dashboard.
 
     Args:
         source: a Monitor, the address of an admin listener (``"ws://127.0.0.1:8766"``), or a
-            Feed, which stays its maker's to close.
-        show: keys of the charts in sight, in this order; the others are one click away.
+            Feed. A Feed that the caller passes must be closed by the caller.
+        show: keys of the charts to show, in this order. The user can open the others by a click.
 
     Raises:
-        OptionError: the source is none of these, or there is no such chart.
+        OptionError: the source has another type, or a chart does not exist.
     """
 
     def __init__(self, source: Any, *, show: Sequence[str] = SHOWN) -> None:
@@ -67,12 +68,12 @@ def _chosen(keys: Sequence[str]) -> list[Chart[MergedSamples]]:
 
 
 class FeedPicture(Picture):
-    """A feed as a picture.
+    """Shows the numbers of a feed as tiles, charts and tables.
 
     Args:
-        feed: what to show.
-        shown: the charts in sight.
-        owned: True if the feed is closed with the picture.
+        feed: the feed to show.
+        shown: the charts to show at first.
+        owned: True to close the feed together with the picture.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class FeedPicture(Picture):
 
 
 def in_words(feed: Feed) -> str:
-    """Return a line for a front end that shows text alone."""
+    """Return a feed's status and main numbers in one line, for front ends that show only text."""
     snapshot = feed.snapshot()
     if snapshot is None:
         return f"rtmon: {feed.status.source}, no numbers yet"

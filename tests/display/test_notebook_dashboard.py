@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import rtmon
-from rtmon.display.dashboard import FeedPicture
+from rtmon.display.notebook_dashboard import FeedPicture
 from rtmon.errors import OptionError
 from rtmon.views.charts import CHARTS
 from tests.synthetic import SyntheticFeed

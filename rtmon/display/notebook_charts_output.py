@@ -1,4 +1,4 @@
-"""A picture as the content of an output: its updates, its tables on demand, its files."""
+"""Send a picture's updates, requested tables and CSV files to the pages that show it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from .notebook_charts import Picture, PictureUpdate
 from .output_content import Content, Page
-from .picture import Picture, PictureUpdate
 from .saved_output import of_picture
 
 __all__ = ["PictureContent"]
 
 TABLE_EVERY = 2
-"""Updates between two refreshes of a table: faster changes cannot be read."""
+"""Number of updates per refresh of a table, because users cannot read faster changes."""
 
 
 @dataclass(eq=False)
 class _Asked:
-    """The view that a page has requested.
+    """The settings that the user of one page has chosen.
 
     Attributes:
-        window: seconds that its charts show.
-        table: key and query of the table that it shows, if any.
+        window: time range of the charts, in seconds.
+        table: key and query of the open table; None if no table is open.
     """
 
     window: float
@@ -33,10 +33,10 @@ class _Asked:
 
 
 class PictureContent(Content):
-    """Shows a picture.
+    """Adapts a :class:`Picture` to the interface of notebook outputs.
 
     Args:
-        picture: what is shown.
+        picture: the picture to show.
     """
 
     def __init__(self, picture: Picture) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled and checked the same way."""
+"""Options that several commands share, with their help texts and validation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Users = Annotated[
 ]
 Duration = Annotated[
     float | None,
-    typer.Option(min=0.1, metavar="SECONDS", help="End after so long; else it goes on."),
+    typer.Option(min=0.1, metavar="SECONDS", help="Stop after this time. Default: run on."),
 ]
 Browser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
@@ -71,7 +71,7 @@ Course = Annotated[
         metavar="DIR",
         exists=True,
         file_okay=False,
-        help="A folder of notebooks with exercises of your own; rtmon's by default.",
+        help="A folder with your own notebooks and exercises. Default: the course of rtmon.",
     ),
 ]
 Redact = Annotated[
@@ -79,9 +79,9 @@ Redact = Annotated[
     typer.Option(
         envvar="RTMON_REDACT",
         metavar="RULES",
-        help="Replace or leave out what identifies people: addresses=network,names=hash, also "
-        "agents=, reasons=, frames=. Rules: keep, hash, network, drop. RTMON_REDACT_KEY is the "
-        "key of hashes.",
+        help="Replace or remove personal data: addresses=network,names=hash, also agents=, "
+        "reasons=, frames=. Rules: keep, hash, network, drop. RTMON_REDACT_KEY is the secret key "
+        "for hashes.",
     ),
 ]
 
@@ -91,17 +91,17 @@ TokenFile = Annotated[
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="A file with the bearer token that the admin listener asks for; by default "
-        "RTMON_TOKEN holds it.",
+        help="A file with the bearer token of the admin listener. Default: the token in "
+        "RTMON_TOKEN.",
     ),
 ]
 
 
 def admin_token(file: Path | None) -> str | None:
-    """Return the bearer token for an admin listener, from a file or else the environment.
+    """Return the bearer token for an admin listener, from a file or from ``RTMON_TOKEN``.
 
     Raises:
-        OptionError: the file cannot be read as text, or holds no token.
+        OptionError: the file cannot be read as text, or does not contain a token.
     """
     if file is None:
         return os.environ.get("RTMON_TOKEN") or None
@@ -115,10 +115,10 @@ def admin_token(file: Path | None) -> str | None:
 
 
 def redaction(rules: str | None) -> Redaction:
-    """Parse ``--redact``; without it everything is kept.
+    """Parse ``--redact``. Without the option, nothing is redacted.
 
     Raises:
-        OptionError: there is no such rule.
+        OptionError: a rule is unknown.
     """
     from ..metrics.redaction import KEEP_ALL, Redaction
 
@@ -127,10 +127,10 @@ def redaction(rules: str | None) -> Redaction:
 
 
 def admin_port(text: str) -> int | None:
-    """``8766`` → 8766, ``off`` → None.
+    """Parse ``--admin-port``: ``8766`` → 8766, ``off`` → None.
 
     Raises:
-        BadParameter: it is neither a port nor ``off``.
+        BadParameter: the text is neither a port nor ``off``.
     """
     if text == "off":
         return None
@@ -144,13 +144,13 @@ def admin_port(text: str) -> int | None:
 def refuse_idle(
     context: typer.Context, *names: str, because: str, beside: str | None = None
 ) -> None:
-    """Raise if options were given that would have no effect.
+    """Check that none of some options was given, since they would have no effect.
 
-    A negative flag is allowed, since it asks for the default. The command line overrides options
-    from the environment, which apply to all commands.
+    A negative flag is allowed, since it asks for the default. Options from the environment are
+    ignored, since they apply to all commands.
 
     Args:
-        context: of the command.
+        context: context of the command.
         names: parameters without an effect.
         because: the reason, after "it has no effect".
         beside: the parameter that makes them ineffective, if any.
@@ -168,16 +168,16 @@ def refuse_idle(
 
 
 def _given(context: typer.Context, name: str) -> str:
-    """Return the source of a value: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
+    """Return where an option's value comes from: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 
 
 def require(feature: str, *packages: str, extra: str) -> None:
-    """Check that packages are installed, before anything is started.
+    """Check that the packages of an extra are installed, before anything is started.
 
     Raises:
-        MissingExtra: one is missing.
+        MissingExtra: a package is missing.
     """
     for package in packages:
         if importlib.util.find_spec(package) is None:
