@@ -84,7 +84,9 @@ def _check(app: object, monitor: object) -> None:
     suits = callable(app)
     if callable(app):
         with contextlib.suppress(ValueError):  # some callables have no signature: accept them
-            signature = inspect.signature(app)
+            # The signature of the function itself: the one that a decorator copies with
+            # functools.wraps() may be another, as in Django Channels' Consumer.as_asgi().
+            signature = inspect.signature(app, follow_wrapped=False)
             try:
                 signature.bind("scope", "receive", "send")
             except TypeError:
