@@ -1,9 +1,8 @@
-"""The command line: ``rtmon demo``, ``rtmon serve``, and so on.
+"""The command ``rtmon`` with its subcommands ``demo``, ``serve`` and so on.
 
-A problem is one sentence on standard error. Exit codes: 0 when a command has done what it was
-asked to, also when it was ended with Ctrl-C or SIGTERM; 2 when it cannot be done like this (a bad
-option, a port in use, a missing extra); 1 when it was tried and failed; 3 when `rtmon diff` found
-something worse.
+A command prints an error as one sentence on standard error. Exit codes: 0 for success, also after
+Ctrl-C or SIGTERM; 1 for a failure at run time; 2 for a wrong call (a bad option, a port in use, a
+missing extra); 3 if `rtmon diff` has found that something became worse.
 """
 
 from __future__ import annotations
@@ -79,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     _replace_what_cannot_be_printed()
-    # What asyncio and tornado do on Ctrl-C is what SIGTERM asks for, too. A shell that starts
-    # something in the background may have it ignore SIGINT, so that is set as well.
+    # SIGTERM must have the same effect as Ctrl-C in asyncio and Tornado. A shell may start a
+    # background process with SIGINT ignored, so the handler of SIGINT is set, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -109,7 +108,8 @@ def _replace_what_cannot_be_printed() -> None:
 
 
 def _end(*_: object) -> None:
-    # Once is enough: a child may get the signal from its parent, then notice the parent's end.
+    # Ignore further SIGTERMs: a child process may get one from its parent, and another one when
+    # the parent has ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""``rtmon course``: a class's progress, on a wall and as a table of marks."""
+"""The command ``rtmon course``: show a class's progress live, and print a table of marks."""
 
 from __future__ import annotations
 

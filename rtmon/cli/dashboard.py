@@ -1,4 +1,4 @@
-"""``rtmon dashboard``: the dashboard of a server that runs somewhere else."""
+"""The command ``rtmon dashboard``: serve the dashboard of a running server or a recording."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def dashboard(
         port = port or _free_port(host)
         address = server_base.address(host, port)
         allowed = [address, f"localhost:{port}", *map(_compared, origin or [])]
-        # A script, because Bokeh may run a function on another thread than the event loop's.
+        # The page is a script rather than a function, because Bokeh may run a function on another
+        # thread than that of the event loop.
         server = pn.io.server.get_server(
             shipped("dashboards") / "live.py",
             port=port,
@@ -100,10 +101,12 @@ def dashboard(
 
 
 def _compared(origin: str) -> str:
-    """Return an origin in the form of Bokeh's option: host and port, 80 for any default port.
+    """Return the value of ``--origin`` in the form that Bokeh compares: host and port.
+
+    The port is 80 if the origin has no port or the default port of its scheme.
 
     Raises:
-        BadParameter: it is not an origin.
+        BadParameter: the value is not an origin.
     """
     if "*" in origin:  # Bokeh's patterns
         return origin
@@ -124,7 +127,7 @@ def _compared(origin: str) -> str:
 
 
 def _free_port(host: str) -> int:
-    """Return a free port: the page's address must be known before it is served."""
+    """Return a free port, because the page's address must be known before the server starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))

@@ -1,4 +1,4 @@
-"""``rtmon demo``: a server, simulated users and the dashboard, each a process of its own."""
+"""The command ``rtmon demo``: run a server, simulated users and the dashboard as processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PING_INTERVAL = 2.0
 """Seconds between keepalive pings, so that round-trip times show soon."""
 
 POLL = 0.1
-"""Seconds between two checks if a child has ended."""
+"""Seconds between two checks whether a child process has ended."""
 
 
 def demo(
@@ -121,7 +121,7 @@ def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -
 
 
 def _watch(children: Sequence[Child], seconds: float) -> None:
-    """Wait for the duration; a child that ends meanwhile is an error."""
+    """Wait for the duration. Raise if a child process ends before."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for child in children:

@@ -1,4 +1,4 @@
-"""``rtmon diff``: two recordings, or two ranges of one, side by side."""
+"""The command ``rtmon diff``: compare two recordings, or two time ranges of a recording."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 WORSE = 3
-"""Exit code when something is worse beyond noise."""
+"""Exit code if a measured value of B is worse than that of A beyond noise."""
 
 MOST_ROWS = 50_000
-"""Points and closed connections that are read of each."""
+"""Maximum number of points, and of closed connections, read from each recording."""
 
 _COLOURS = {"better": "green", "worse": "red", "changed": "yellow"}
 

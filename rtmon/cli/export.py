@@ -1,4 +1,4 @@
-"""``rtmon export``: what a server measured, or a recording holds, as files."""
+"""The command ``rtmon export``: write a server's measurements, or a recording, as files."""
 
 from __future__ import annotations
 

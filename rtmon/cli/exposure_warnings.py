@@ -28,14 +28,14 @@ def open_server(
     origins: Iterable[str] | None,
     admin: bool,
 ) -> str | None:
-    """Describe what `rtmon serve` lets unauthenticated clients do.
+    """Return a warning about what unauthenticated clients of `rtmon serve` can do.
 
-    None if clients have to authenticate, or only this machine can reach it.
+    Return None if clients need a token, or if only this machine can reach the server.
 
     Args:
-        host: the interface that it listens on.
-        port: the port that it listens on.
-        hub: False for ``--echo``.
+        host: the interface that the server listens on.
+        port: the port that the server listens on.
+        hub: True for a hub, False for an echo server.
         auth: True if clients need a token.
         files: the folder for files, if the hub accepts files.
         origins: other origins whose pages may use the hub.
@@ -58,7 +58,10 @@ def open_server(
 
 
 def open_dashboard(host: str, port: int) -> str | None:
-    """Describe what `rtmon dashboard` shows; None if only this machine can reach it."""
+    """Return a warning about the data that `rtmon dashboard` shows without authentication.
+
+    Return None if only this machine can reach the dashboard.
+    """
     if is_loopback(host):
         return None
     return (
@@ -69,7 +72,10 @@ def open_dashboard(host: str, port: int) -> str | None:
 
 
 def open_wall(host: str, port: int) -> str | None:
-    """Describe what `rtmon course wall` shows; None if only this machine can reach it."""
+    """Return a warning about the data that `rtmon course wall` shows without authentication.
+
+    Return None if only this machine can reach the wall.
+    """
     if is_loopback(host):
         return None
     return (
@@ -80,6 +86,6 @@ def open_wall(host: str, port: int) -> str | None:
 
 
 def warn(words: str | None) -> None:
-    """Print a warning to standard error, in red where that is a terminal; nothing for None."""
+    """Print a warning to standard error, in red on a terminal. Does nothing for None."""
     if words is not None:
         typer.secho(f"WARNING: {words}", err=True, fg="red", bold=True)

@@ -1,4 +1,4 @@
-"""``rtmon load``: simulated users against any WebSocket server, in a process of their own."""
+"""The command ``rtmon load``: run simulated users against any WebSocket server."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 FAILURES = 3
-"""Failed attempts to connect, without a success, after which the load gives up."""
+"""Number of failed attempts to connect, without a success, after which the command fails."""
 
 LOOK = 0.05
-"""Seconds between two checks if the first user has connected."""
+"""Seconds between two checks whether the first user has connected."""
 
 SHOW = 0.25
 """Seconds between two updates of the progress bar."""
@@ -55,8 +55,8 @@ class _Outcome:
 
     Attributes:
         report: the users' counts.
-        server: the server's measurements; None without its admin address.
-        to_person: True to print for a user, False for a parent process.
+        server: the server's measurements; None if no admin address was given.
+        to_person: True if the output is for a user, False if it is for a parent process.
     """
 
     report: LoadReport
@@ -180,7 +180,7 @@ def load(
         csv.mkdir(parents=True, exist_ok=True)  # fail now, not after an hour
     watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
-    # First to the terminal: a disk may be full.
+    # The results are printed before files are written, because the disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
         typer.echo(shown or load_results.table(outcome.report, options, outcome.server))
@@ -201,7 +201,7 @@ def _mix(text: str) -> Any:
     """Parse ``room=9,chat=1`` into kinds and their shares.
 
     Raises:
-        BadParameter: it is malformed.
+        BadParameter: the text is malformed.
     """
     try:
         return {
@@ -215,10 +215,10 @@ def _mix(text: str) -> Any:
 
 
 def _all_matter(context: typer.Context, options: LoadOptions) -> None:
-    """Raise if options would have no effect.
+    """Check that all given options have an effect.
 
     Raises:
-        BadParameter: there are such options.
+        BadParameter: an option would have no effect.
     """
     if not {"room", "publish"} & options.mix.keys():
         refuse_idle(context, "group", because="without room or publish in --mix")
@@ -252,7 +252,11 @@ def _room_for(users: int) -> None:
 async def _run(
     url: str, options: LoadOptions, *, watching: ServerWatch | None, quietly: bool
 ) -> _Outcome:
-    """Run the users; a parent process gets the address, and no report."""
+    """Run the simulated users, and return their counts and the server's measurements.
+
+    If a parent process has started this command, the process gets the server's URL when the users
+    are connected.
+    """
     from ..lab.load import Load
 
     async with contextlib.AsyncExitStack() as stack:
@@ -305,7 +309,7 @@ async def _wait(load: Load, *, shown: bool) -> None:
 
     Args:
         load: the running load.
-        shown: False where the terminal is a parent process's.
+        shown: False if the terminal belongs to a parent process, such as `rtmon demo`.
     """
     from .progress_bar import progress
 

@@ -1,4 +1,4 @@
-"""The results of ``rtmon load``: as a table, as CSV files, and as a page with charts."""
+"""Write the results of ``rtmon load`` as a table, as CSV files, or as an HTML page with charts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = ["table", "write_csv", "write_page"]
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 _LATE = 0.05
-"""Lateness of the load generator (p99, seconds) above which it is reported."""
+"""The p99 lateness of the load generator, in seconds, above which the results have a warning."""
 
 _POINTS = 300
-"""Maximum number of points of a chart in the page."""
+"""Maximum number of points of a chart in the HTML page."""
 
 
 def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None) -> str:
@@ -65,13 +65,15 @@ def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None
 def write_csv(
     folder: Path, report: LoadReport, server: WatchedServer | None, redaction: Redaction = KEEP_ALL
 ) -> list[Path]:
-    """Write ``load.csv``, a row a second, and the server's tables if known; durations in seconds.
+    """Write ``load.csv`` with one row per second, and the server's tables if they are known.
+
+    Durations are in seconds.
 
     Args:
-        folder: where to.
-        report: what the users counted.
-        server: the server's own numbers.
-        redaction: what is left out of the server's tables.
+        folder: the folder to write into.
+        report: the counts of the simulated users.
+        server: the server's measurements, if known.
+        redaction: the rules for omitting personal data from the server's tables.
 
     Raises:
         OSError: a file cannot be written.
@@ -110,17 +112,17 @@ def write_page(
     *,
     redaction: Redaction = KEEP_ALL,
 ) -> None:
-    """Write a self-contained page.
+    """Write a self-contained HTML page with the results.
 
     Args:
-        path: the file.
-        report: what the users counted.
-        options: of the load.
-        server: the server's own numbers.
-        redaction: what is left out of the server's texts.
+        path: path of the HTML file.
+        report: the counts of the simulated users.
+        options: the options of the load.
+        server: the server's measurements, if known.
+        redaction: the rules for omitting personal data from the server's texts.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     sections = [Section("Asked and reached", _overview(report, options))]
     if server is not None:
@@ -256,10 +258,10 @@ def _charts(options: LoadOptions) -> list[Chart[Group]]:
 
 
 def _planned(options: LoadOptions, time: float) -> float | None:
-    """Return the messages a second that all users together would send if all were connected.
+    """Return the messages per second that all users together would send if all were connected.
 
     Args:
-        options: of the load.
+        options: the options of the load.
         time: seconds since the start.
     """
     if options.duration is not None and time > options.duration:
@@ -269,7 +271,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
 
 
 def _both_ends(report: LoadReport, server: WatchedServer) -> Table:
-    """Compare the counts of users and server."""
+    """Return a table with the users' counts beside the server's counts."""
     totals = report.totals
     return Table(
         "Counted at both ends",
@@ -292,7 +294,7 @@ def _quantiles(histogram: Histogram) -> str:
 
 
 def _reproach(report: LoadReport) -> str:
-    """Explain why users did not keep their own schedule; empty if they did."""
+    """Explain why the users sent fewer messages than were due; "" if they did not."""
     late = report.late.quantile(0.99)
     if late is None or late < _LATE:
         return ""

@@ -1,4 +1,4 @@
-"""``rtmon notebooks``: copies of the course, for learners and for teachers."""
+"""The command ``rtmon notebooks``: copy the course's notebooks for learners and teachers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .shared_options import Course, require
 __all__ = ["notebooks"]
 
 _COURSE = {".ipynb", ".md"}
-"""Patterns of the course's files: notebooks and their syllabus."""
+"""File name suffixes of the course's notebooks and syllabus."""
 
 
 def notebooks(
@@ -74,7 +74,7 @@ def notebooks(
 
 
 def _content(source: Path, *, solutions: bool) -> str:
-    """Return the text of a copy."""
+    """Return the text of a file's copy, with or without the solutions of exercises."""
     from ..course.exercises import file_text, mark_for_nbgrader, without_solutions
 
     text = source.read_text("utf-8")
@@ -88,9 +88,9 @@ def _content(source: Path, *, solutions: bool) -> str:
 
 
 def _written(text: str) -> object:
-    """Return the source of a notebook's cells, without outputs; the text if it is no notebook.
+    """Return the source of a notebook's cells, or ``text`` itself if it is not a notebook.
 
-    So a notebook that was only run counts as unchanged.
+    Outputs are ignored, so a notebook that was only run counts as unchanged.
     """
     try:
         cells = json.loads(text)["cells"]

@@ -23,10 +23,10 @@ def progress(load: Load, *, shown: bool) -> Iterator[Callable[[], None]]:
 
     Args:
         load: the running load.
-        shown: False to show none.
+        shown: False to show no progress bar.
 
     Yields:
-        A function that updates it.
+        A function that updates the progress bar.
     """
     if not (shown and sys.stderr.isatty()):
         yield lambda: None
@@ -51,7 +51,7 @@ def progress(load: Load, *, shown: bool) -> Iterator[Callable[[], None]]:
 
 
 def _state(tally: UserCounts) -> str:
-    """Format the latest second in one line."""
+    """Return the users' counts of the latest second as one line of text."""
     last = tally.seconds[-1] if tally.seconds else None
     if last is None:
         return f"{tally.connected:,} connected"

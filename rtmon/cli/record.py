@@ -1,4 +1,4 @@
-"""``rtmon record``: write what a running server measures into one file."""
+"""The command ``rtmon record``: record the measurements of a running server in one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .shared_options import Redact, TokenFile, admin_token, redaction
 __all__ = ["record"]
 
 PLAIN_SECONDS = 60.0
-"""Seconds between two lines of progress where standard error is no terminal."""
+"""Seconds between two lines of progress if standard error is not a terminal."""
 
 
 def record(
@@ -75,7 +75,7 @@ async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redact
 
 
 class _Line:
-    """One line of progress that is written anew, or now and then a line of its own."""
+    """Prints progress: one updated line on a terminal, else a new line once a minute."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -37,7 +37,8 @@ __all__ = [
 ]
 
 SECRET = "RTMON_JWT_SECRET"  # noqa: S105 - the name of a variable
-"""Sources of a secret; a command line can be read by every user of the machine."""
+"""Environment variable: the secret for tokens. It is no command-line option, because all users of
+a machine can read command lines."""
 
 _KEY_FILE = "RTMON_JWT_KEY_FILE"
 
@@ -60,7 +61,7 @@ HUBS_OWN = (
     "address_rate",
     "address_burst",
 )
-"""The parameters of these options, which have no effect without a hub."""
+"""Parameters of the options that only a hub uses."""
 
 
 def _option(name: str, help_: str, metavar: str | None = None, **more: Any) -> Any:
@@ -164,10 +165,10 @@ IdleTimeout = Annotated[
 
 
 def all_matter(context: typer.Context) -> None:
-    """Raise if a limit was given that has no effect.
+    """Check that all given limits have an effect.
 
     Raises:
-        BadParameter: there is one.
+        BadParameter: a limit would have no effect.
     """
     given = context.params
     for whose in ("user", "address"):
@@ -184,10 +185,11 @@ def login(
     audience: str | None,
     issuer: str | None,
 ) -> Any:
-    """Return the token check; None without authentication.
+    """Return the object that verifies clients' tokens; None if no key was given.
 
     Raises:
-        BadParameter: there is no such file, or there are two keys, or the variable is empty.
+        BadParameter: the key file does not exist, two keys were given, or the environment variable
+            is empty.
         MissingExtra: PyJWT is not installed.
         OptionError: the key or an algorithm cannot be used.
     """

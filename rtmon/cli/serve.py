@@ -1,4 +1,4 @@
-"""``rtmon serve``: run a hub, or an echo server, with its measurements."""
+"""The command ``rtmon serve``: run a hub or an echo server with a Monitor and admin listener."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
-"""Seconds to wait for the clients' close frames before their connections are dropped; a client that
-does not read never sees the server's."""
+"""Seconds to wait for clients' close frames at the end. Then the connections are aborted, because
+a client that does not read never answers the server's close frame."""
 
 
 def serve(
@@ -300,7 +300,7 @@ async def _serve(
 async def _recorded(
     monitor: Monitor, *, file: Path | None, redaction: Redaction
 ) -> AsyncIterator[None]:
-    """Record a Monitor, if a file is given."""
+    """Record a Monitor's measurements while the context is open, if a file is given."""
     if file is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Read a server's measurements during a run, from its admin listener."""
+"""Read a server's measurements from its admin listener during a run of ``rtmon load``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ANSWERS = 10.0
 """Seconds to wait for the server's first numbers."""
 
 _LAST = 2.5
-"""Seconds to wait for its last numbers, which it sends once a second."""
+"""Seconds to wait for the server's last numbers, which the server sends once a second."""
 
 _SOON = 1.5
-"""The same after Ctrl-C."""
+"""Seconds to wait for the server's last numbers after Ctrl-C."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedServer:
-    """The server's measurements of a run.
+    """A server's measurements during a run.
 
     Attributes:
-        feed: everything received from it.
-        since: its last Sample before the run.
-        events_since: its last Event before.
+        feed: the feed with all measurements received from the server.
+        since: number of the server's last Sample before the run.
+        events_since: number of the server's last Event before the run.
     """
 
     feed: Feed
@@ -38,11 +38,11 @@ class WatchedServer:
 
     @property
     def samples(self) -> list[Sample]:
-        """Its Samples of the run."""
+        """The server's Samples during the run."""
         return self.feed.samples(self.since)
 
     def total(self, counter: str) -> int | None:
-        """Return the increase of a counter; None if unknown to the server."""
+        """Return a counter's increase during the run; None if the server does not count it."""
         known = [n for sample in self.samples if (n := getattr(sample, counter)) is not None]
         return sum(known) if known else None
 
@@ -51,8 +51,8 @@ class ServerWatch:
     """Reads a server's admin listener during a run.
 
     Args:
-        address: the listener's address.
-        token: the bearer token.
+        address: the address of the admin listener.
+        token: the bearer token for the admin listener.
 
     Raises:
         OptionError: the address is invalid.
@@ -90,7 +90,7 @@ class ServerWatch:
                     await asyncio.sleep(0.05)
         latest = self._feed.latest()
         if latest is None or latest.epoch != self._epoch:
-            return WatchedServer(self._feed, 0, 0)  # it was restarted
+            return WatchedServer(self._feed, 0, 0)  # the server was restarted during the run
         return WatchedServer(self._feed, self._since, self._events)
 
     def _heard_of(self, moment: float) -> bool:
@@ -98,5 +98,5 @@ class ServerWatch:
         return latest is not None and latest.time > moment
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Disconnect from the admin listener."""
         await self._feed.aclose()

@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled and checked the same way."""
+"""Command-line options that several commands share, and functions that validate them."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def admin_token(file: Path | None) -> str | None:
 
 
 def redaction(rules: str | None) -> Redaction:
-    """Parse ``--redact``; without it everything is kept.
+    """Return the redaction rules of ``--redact``. None keeps all data.
 
     Raises:
-        OptionError: there is no such rule.
+        OptionError: a rule does not exist.
     """
     from ..metrics.redaction import KEEP_ALL, Redaction
 
@@ -127,10 +127,10 @@ def redaction(rules: str | None) -> Redaction:
 
 
 def admin_port(text: str) -> int | None:
-    """``8766`` → 8766, ``off`` → None.
+    """Parse ``--admin-port``: return the port, or None for ``off``.
 
     Raises:
-        BadParameter: it is neither a port nor ``off``.
+        BadParameter: the text is neither a port nor ``off``.
     """
     if text == "off":
         return None
@@ -146,17 +146,17 @@ def refuse_idle(
 ) -> None:
     """Raise if options were given that would have no effect.
 
-    A negative flag is allowed, since it asks for the default. The command line overrides options
-    from the environment, which apply to all commands.
+    A negative flag is allowed, because it only sets the default. Options from environment
+    variables are allowed, because they apply to all commands.
 
     Args:
-        context: of the command.
-        names: parameters without an effect.
+        context: the Typer context of the command.
+        names: parameters that would have no effect.
         because: the reason, after "it has no effect".
         beside: the parameter that makes them ineffective, if any.
 
     Raises:
-        BadParameter: one of them was given.
+        BadParameter: one of the parameters was given.
     """
     asked = {"COMMANDLINE", _given(context, beside) if beside else "ENVIRONMENT"} - {"DEFAULT"}
     for parameter in context.command.params:
@@ -168,7 +168,7 @@ def refuse_idle(
 
 
 def _given(context: typer.Context, name: str) -> str:
-    """Return the source of a value: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
+    """Return where a parameter's value comes from: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 
@@ -177,7 +177,7 @@ def require(feature: str, *packages: str, extra: str) -> None:
     """Check that packages are installed, before anything is started.
 
     Raises:
-        MissingExtra: one is missing.
+        MissingExtra: a package is not installed.
     """
     for package in packages:
         if importlib.util.find_spec(package) is None:

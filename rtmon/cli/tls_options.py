@@ -1,4 +1,4 @@
-"""Options for TLS certificates of servers."""
+"""Command-line options for the TLS certificate and key of a server."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ AdminTLS = Annotated[
 
 
 def context_of(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return the context of a certificate and its key; None without.
+    """Return the TLS context of a certificate and its key; None if no certificate is given.
 
     Raises:
-        OptionError: they are invalid.
+        OptionError: the certificate or the key is invalid.
     """
     if certificate is None:
         return None

@@ -1,4 +1,4 @@
-"""``rtmon top``: a running server, live in a terminal."""
+"""The command ``rtmon top``: show a running server live in a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIRST = 5.0
 """Seconds to wait for the server's first tick."""
 
 LOOKS = 0.1
-"""Seconds between two checks for something new to draw."""
+"""Seconds between two checks for a new tick or a pressed key."""
 
 
 def top(
@@ -89,7 +89,7 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
     await feed.start()
     try:
         await feed.complete(timeout)
-        with contextlib.suppress(TimeoutError):  # the screen is then correct, too
+        with contextlib.suppress(TimeoutError):  # without a tick, the screen shows no numbers
             async with asyncio.timeout(_FIRST):
                 # A feed is polled.
                 while feed.latest() is None:  # noqa: ASYNC110
@@ -104,7 +104,7 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
 
 
 async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
-    """Draw screen after screen until the user quits."""
+    """Redraw the screen at each new tick or pressed key, until the user quits."""
     from rich.live import Live
 
     from ..terminal.screen import draw
@@ -139,7 +139,7 @@ async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
 
 @contextlib.contextmanager
 def _typed(choices: KeyChoices) -> Iterator[None]:
-    """Apply each pressed key to the choices, on systems that report single keys."""
+    """Apply pressed keys to the display settings, on systems that report single key presses."""
     try:
         import termios
         import tty
