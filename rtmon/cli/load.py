@@ -74,7 +74,7 @@ def load(
     ] = 1.0,
     rate_to: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="N", help="What the rate has become after --duration."),
+        typer.Option(min=0.0, metavar="N", help="Rate at the end of --duration."),
     ] = None,
     closed: Annotated[
         bool,
@@ -85,14 +85,17 @@ def load(
     duration: Duration = None,
     ramp: Annotated[
         float,
-        typer.Option(min=0.0, metavar="SECONDS", help="Users arrive over so long; 0: all at once."),
+        typer.Option(
+            min=0.0, metavar="SECONDS", help="Time in which all users connect; 0: at once."
+        ),
     ] = 2.0,
     storm: Annotated[
         float | None,
-        typer.Option(min=0.1, metavar="SECONDS", help="Every so often all drop, and come back."),
+        typer.Option(min=0.1, metavar="SECONDS", help="Time between drops of all connections."),
     ] = None,
     churn: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share who come and go.")
+        float,
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share of users that reconnect."),
     ] = 0.25,
     size: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="Characters of a typical message.")
@@ -110,7 +113,7 @@ def load(
     compression: Annotated[
         bool, typer.Option("--compression/--no-compression", help="Offer permessage-deflate.")
     ] = True,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same users.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random schedule.")] = 1,
     admin: Annotated[
         str | None,
         typer.Option(metavar="URL", help="The server's admin address: its own numbers, too."),
