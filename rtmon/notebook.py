@@ -126,7 +126,7 @@ def _shell() -> Any:
 def _user_is_there() -> bool:
     """Return True if the running cell was sent by a front end with a user.
 
-    Such a front end reports that it can show input prompts.
+    Such a front end sets ``allow_stdin`` in its execute request.
     """
     kernel = getattr(_shell(), "kernel", None)
     if kernel is None:

@@ -184,7 +184,7 @@ def load(
         csv.mkdir(parents=True, exist_ok=True)  # fail now, not after an hour
     watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
-    # First to the terminal: a disk may be full.
+    # The results are printed before files are written, because the disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
         typer.echo(shown or load_results.table(outcome.report, options, outcome.server))

@@ -37,7 +37,8 @@ __all__ = [
 ]
 
 SECRET = "RTMON_JWT_SECRET"  # noqa: S105 - the name of a variable
-"""Sources of a secret; a command line can be read by every user of the machine."""
+"""Environment variable: the secret for tokens. It is no command-line option, because all users of
+a machine can read command lines."""
 
 _KEY_FILE = "RTMON_JWT_KEY_FILE"
 
@@ -60,7 +61,7 @@ HUBS_OWN = (
     "address_rate",
     "address_burst",
 )
-"""The parameters of these options, which have no effect without a hub."""
+"""Parameters of the options that only a hub uses."""
 
 
 def _option(name: str, help_: str, metavar: str | None = None, **more: Any) -> Any:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
-"""Seconds to wait for the clients' close frames before their connections are dropped; a client that
-does not read never sees the server's."""
+"""Seconds to wait for clients' close frames at the end. Then the connections are aborted, because
+a client that does not read never answers the server's close frame."""
 
 
 def serve(

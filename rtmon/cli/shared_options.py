@@ -156,7 +156,7 @@ def refuse_idle(
         beside: the parameter that makes them ineffective, if any.
 
     Raises:
-        BadParameter: one of them was given.
+        BadParameter: one of the parameters was given.
     """
     asked = {"COMMANDLINE", _given(context, beside) if beside else "ENVIRONMENT"} - {"DEFAULT"}
     for parameter in context.command.params:

@@ -1,4 +1,4 @@
-"""Options for TLS certificates of servers."""
+"""Command-line options for the TLS certificate and key of a server."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
 
 
 async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
-    """Draw screen after screen until the user quits."""
+    """Redraw the screen at each new tick or pressed key, until the user quits."""
     from rich.live import Live
 
     from ..terminal.screen import draw
@@ -139,7 +139,7 @@ async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
 
 @contextlib.contextmanager
 def _typed(choices: KeyChoices) -> Iterator[None]:
-    """Apply each pressed key to the choices, on systems that report single keys."""
+    """Apply pressed keys to the display settings, on systems that report single key presses."""
     try:
         import termios
         import tty

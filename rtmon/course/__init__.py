@@ -1,8 +1,7 @@
-"""The course: exercises that check themselves against live numbers, progress, and marks.
+"""The course: checks of notebook exercises against live numbers, learners' progress, and marks.
 
-A notebook uses :func:`check`, :func:`since`, the conditions, :func:`every`, :func:`patience`.
-The commands ``rtmon course wall`` and ``rtmon course grade`` show what the checks of a class have
-found.
+Notebooks use :func:`check`, :func:`since`, the conditions, :func:`every` and :func:`patience`.
+The commands ``rtmon course wall`` and ``rtmon course grade`` show the results of a class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conditions for the facts that a check finds, with words for both. Pure."""
+"""Conditions for the values that an exercise's check finds, with text for the learner."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 __all__ = ["Condition", "at_least", "at_most", "between", "misses", "satisfying", "since"]
 
 _SHOWN = 80
-"""Characters of a value that are shown."""
+"""Maximum number of characters shown of a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition for a fact with more than one right value.
+    """A condition for a value, if an exercise accepts more than one value.
 
     Attributes:
-        words: completes "this asks for …": ``"at least 40"``.
-        holds: returns something true for a right value.
+        words: text that completes "this asks for …", such as ``"at least 40"``.
+        holds: returns a true value if the found value is accepted.
     """
 
     words: str
@@ -27,48 +27,48 @@ class Condition:
 
 
 def at_least(bound: float) -> Condition:
-    """Return a condition: a number not below the bound."""
+    """Return a condition that accepts numbers not below the bound."""
     return Condition(f"at least {_shown(bound)}", lambda found: found >= bound)
 
 
 def at_most(bound: float) -> Condition:
-    """Return a condition: a number not above the bound."""
+    """Return a condition that accepts numbers not above the bound."""
     return Condition(f"at most {_shown(bound)}", lambda found: found <= bound)
 
 
 def between(low: float, high: float) -> Condition:
-    """Return a condition: a number from low to high, both included."""
+    """Return a condition that accepts numbers from ``low`` to ``high``, both included."""
     return Condition(f"{_shown(low)} to {_shown(high)}", lambda found: low <= found <= high)
 
 
 def satisfying(words: str, holds: Callable[[Any], object]) -> Condition:
-    """Return a condition: a value that a predicate accepts.
+    """Return a condition that accepts the values for which a function returns a true value.
 
     Args:
-        words: completes "this asks for …": ``"one of few"``.
+        words: text that completes "this asks for …", such as ``"one of few"``.
         holds: called with the found value; returns a true value if it is right.
     """
     return Condition(words, holds)
 
 
 def since(facts: Callable[[], Mapping[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Remember numbers as they are now; the function returned gives their increases since.
+    """Store the present values of counters, and return a function that returns their increases.
 
-    In an exercise's cell it makes the check independent of what was done before::
+    In an exercise's cell, the check then ignores what the learner did before::
 
         grown = since(lambda: {"published": chat.published, "delivered": chat.delivered})
         ...
         await check("…", found=grown, expected={"published": 1, "delivered": 10})
 
     Args:
-        facts: returns numbers by name. A name that appears later counts from 0.
+        facts: returns numbers by name. A name that is missing at first counts from 0.
     """
     before = dict(facts())
     return lambda: {name: now - before.get(name, 0) for name, now in facts().items()}
 
 
 def misses(found: Any, expected: Any) -> list[str]:
-    """Compare found and expected values; returns a sentence for each difference.
+    """Compare found and expected values. Return one sentence for each difference.
 
     Args:
         found: a value, or values by name.
@@ -100,7 +100,7 @@ def _asks(found: Any, expected: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as learners read it: numbers rounded, long values cut, on one line."""
+    """Return a value as one line of text for learners: numbers rounded, long values cut."""
     if value is None:
         return "nothing yet"
     if isinstance(value, bool):

@@ -19,13 +19,13 @@ from .time_limits import patience
 __all__ = ["check"]
 
 STRICT = "RTMON_COURSE_STRICT"
-"""Environment variable: 1 has a check raise when the answer is wrong, as graders need it."""
+"""Environment variable: with the value 1, a check raises if the answer is wrong, for graders."""
 
 _INTERVAL = 0.01
-"""Seconds between two looks."""
+"""Seconds between two attempts of a check."""
 
 _LONGEST_LOOK = 60.0
-"""Seconds that one look of a coroutine function may take; RTMON_COURSE_PATIENCE if that is more."""
+"""Timeout of one attempt with a coroutine function, in seconds; RTMON_COURSE_PATIENCE if more."""
 
 Find = Callable[[], Any]
 """A function or coroutine function without arguments."""
@@ -90,8 +90,8 @@ async def check(
           open is 8, this asks for at least 40
           Hint: connect 32 more
 
-    A wrong answer, or one that raises while the check looks, is "not yet". With :func:`since` the
-    facts count from the exercise's cell on.
+    A wrong answer, or code that raises during the check, is shown as "not yet". With :func:`since`,
+    the found values count from the exercise's cell on.
 
     Args:
         claim: the condition to meet, in words.
@@ -106,10 +106,10 @@ async def check(
             goes to the learner's progress file and to the class server.
         points: points of a right answer; 1 by default. ``make docs`` writes them into the
             metadata that nbgrader reads, so it is a number, not an expression.
-        within: seconds to look for. It is patience, never part of the claim: a slow machine may
-            have more of it.
-        strict: whether a wrong answer raises; None asks the environment for
-            ``RTMON_COURSE_STRICT=1``.
+        within: seconds for which the check repeats until the answer is right. This is a timeout
+            for slow machines, not part of the claim.
+        strict: True if a wrong answer raises; None to read the environment variable
+            ``RTMON_COURSE_STRICT``.
 
     Raises:
         WrongAnswer: the answer is wrong, and the check is strict.
@@ -129,13 +129,13 @@ async def check(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The last look of a check.
+    """The result of the last attempt of a check.
 
     Attributes:
-        right: whether the exercise is done.
-        missing: a sentence for each fact that is not as expected.
-        found: what the hint's function gets.
-        failed: whether looking raised, so that there is nothing found.
+        right: True if the answer is right.
+        missing: one sentence for each value that is not as expected.
+        found: the found value, which is passed to the hint's function.
+        failed: True if the attempt raised, so that there is no found value.
     """
 
     right: bool
@@ -145,7 +145,7 @@ class Outcome:
 
 
 def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[[], Any]:
-    """Return a coroutine function that looks once."""
+    """Return a coroutine function that makes one attempt of a check."""
     find = holds if found is None else found
     if find is None or (holds is not None and found is not None):
         raise OptionError("check() takes either a function, or found= and expected=")
@@ -170,7 +170,7 @@ def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[
 
 
 async def _watch(look: Callable[[], Any], within: float) -> Outcome:
-    """Look again and again until the answer is right or the time is over."""
+    """Repeat a check until the answer is right, or ``within`` seconds have passed."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
     while True:
@@ -200,7 +200,11 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
 
 
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
-    """Add the outcome to the progress file and report it to the class server; return errors."""
+    """Append a check's result to the progress file, and report it to the class server.
+
+    Returns:
+        Sentences about errors for the learner; "" if there were none.
+    """
     note = outcome.missing[0] if outcome.missing else ""
     entry = progress_file.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),
@@ -242,7 +246,7 @@ def _strict() -> bool:
 
 
 class _Sentence:
-    """A text that shows itself as it is."""
+    """A text that IPython displays without quotes."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -254,8 +258,8 @@ class _Sentence:
 def _tell(text: str) -> None:
     """Show a text to the learner, below the cell that is running.
 
-    Not by ``print``: while a slider of a picture is moved, Panel takes what is printed, on whatever
-    thread, and shows it elsewhere.
+    ``print`` is not used: while the user moves a slider, Panel captures the printed text of all
+    threads and shows it elsewhere.
     """
     try:
         from IPython.display import display

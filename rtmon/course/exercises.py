@@ -1,6 +1,6 @@
-"""The exercises of a notebook: read from its checks, marked for nbgrader, without solutions. Pure.
+"""Find the exercises of a notebook, mark them for nbgrader, and remove their solutions.
 
-A notebook is its file's JSON as a dict.
+All functions take the JSON of a notebook file as a dict.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SOLUTION = re.compile(r"\n*<details><summary>Solution</summary>.*?</details>\n*
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """An exercise, as its check names it.
+    """An exercise of a notebook, as described by the arguments of its ``check`` call.
 
     Attributes:
         name: a notebook and a number, such as ``01-2``.
-        claim: the condition to meet, in words.
+        claim: the condition to meet, as text.
         points: points of a right answer.
-        cell: index of the check's cell in the notebook.
+        cell: index of the cell with the ``check`` call.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Exercise:
 
 
 def exercises(notebook: dict[str, Any]) -> Iterator[Exercise]:
-    """Find the checks that name an exercise: ``await check("…", exercise="01-2", points=2)``.
+    """Yield an exercise for each call like ``await check("…", exercise="01-2", points=2)``.
 
     Raises:
         FileFormatError: a check's claim, exercise or points are not written as a literal.
@@ -71,13 +71,14 @@ def _literal(node: ast.expr, kind: type, cell: int) -> Any:
 
 
 def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
-    """Write the metadata that makes each check a test of nbgrader, worth its points. Idempotent.
+    """Write the metadata that makes each check an nbgrader test with its points. Idempotent.
 
-    A check's cell is locked: nbgrader puts it back as it was before it grades. The answer's cell
-    needs no metadata; as a "solution" nbgrader would blank it, with the lines that are given.
+    The check's cell is locked, so nbgrader restores the cell before grading. The answer's cell
+    gets no metadata: nbgrader would empty a "solution" cell, including the code given there.
 
     Raises:
-        FileFormatError: as :func:`exercises`; or two exercises share a cell or a name.
+        FileFormatError: a check has an argument that is not a literal, see :func:`exercises`; or
+            two exercises share a cell or a name.
     """
     for cell in notebook["cells"]:
         cell["metadata"].pop("nbgrader", None)
@@ -112,5 +113,5 @@ def without_solutions(notebook: dict[str, Any]) -> None:
 
 
 def file_text(notebook: dict[str, Any]) -> str:
-    """Return a notebook as its file, the way that Jupyter writes it."""
+    """Return the text of a notebook's file, formatted as Jupyter writes it."""
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"

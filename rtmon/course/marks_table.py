@@ -1,4 +1,4 @@
-"""The table of marks that progress files make."""
+"""Build a class's table of marks from the learners' progress files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .syllabus import Notebook, columns, points
 __all__ = ["MarksTable"]
 
 _NAME_WIDTH = 32
-"""Characters of a name that the table has room for."""
+"""Maximum number of characters of a learner's name in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarksTable:
-    """The results of all learners.
+    """The results of all learners, with one row per learner and one column per exercise.
 
     Attributes:
-        notebooks: the started notebooks with their exercises: the columns.
-        learners: name → exercise → result: the rows.
-        problems: read errors, one sentence each.
+        notebooks: the notebooks that a learner has started, with their exercises.
+        learners: learner's name → exercise → result.
+        problems: errors while reading progress files, one sentence each.
     """
 
     notebooks: list[Notebook]
@@ -37,7 +37,7 @@ class MarksTable:
 
     @classmethod
     def read(cls, files: Iterable[Path], course: Sequence[Notebook]) -> MarksTable:
-        """Read progress files. A file with several learners' checks has a row for each.
+        """Read progress files. A file may hold the checks of several learners.
 
         Raises:
             OSError: a file cannot be read.
@@ -63,7 +63,7 @@ class MarksTable:
         return sum(exercise.points for exercise in self._exercises())
 
     def text(self) -> str:
-        """Return the table for a terminal: points, ``-`` for not right yet, ``.`` for not tried."""
+        """Return the table for a terminal: points, ``-`` if not right yet, ``.`` if not tried."""
         names = [one_line(name, _NAME_WIDTH) for name in self.learners]
         width = max(cell_len(name) for name in ["learner", *names])
         rows = [self._cells(results) for results in self.learners.values()]
@@ -81,7 +81,7 @@ class MarksTable:
         return "\n".join(line.rstrip() for line in lines)
 
     def write_csv(self, file: TextIO) -> None:
-        """Write the table as CSV: points, 0 for not right yet, empty for not tried."""
+        """Write the table as CSV: points, 0 if not right yet, empty if not tried."""
         table = csv.writer(file, lineterminator="\n")
         heads = [exercise.name for exercise in self._exercises()]
         table.writerow(["learner", *heads, "points", "of"])
@@ -95,7 +95,7 @@ class MarksTable:
         return [each for notebook in self.notebooks for each in notebook.exercises]
 
     def _cells(self, results: Mapping[str, Result]) -> dict[str, str]:
-        """Return exercise → text of its cell."""
+        """Return exercise → text of its table cell, for one learner."""
         cells = {}
         for exercise in self._exercises():
             result = results.get(exercise.name)
@@ -136,6 +136,6 @@ class _Block:
 
 
 def _spreadsheet_text(name: str) -> str:
-    """Return a name that no spreadsheet takes for a formula."""
+    """Return a name in a form that spreadsheets do not evaluate as a formula."""
     text = one_line(name, 128)
     return f"'{text}" if text[:1] in set("=+-@") else text

@@ -1,6 +1,6 @@
 """The progress file of a learner: one line of JSON for each check, appended.
 
-It is the learner's own file and can be edited, so it shows progress and proves nothing.
+A learner can edit the file, so it shows progress but proves nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CHANNEL = "course.progress"
 """The class server's channel on which reports are published."""
 
 FULL = 5_000_000
-"""Bytes of a progress file after which nothing is appended."""
+"""Maximum size of a progress file in bytes. Above this size, nothing is appended."""
 
 EXERCISE = r"^[A-Za-z0-9_]{1,32}-[0-9]{1,3}$"
 """The name of an exercise: a notebook and a number, such as ``01-2``."""
@@ -60,10 +60,10 @@ class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
         time: Unix seconds.
         learner: the learner's name.
         exercise: a notebook and a number, such as ``01-2``.
-        claim: the condition to meet, in words.
-        right: whether it held.
+        claim: the condition to meet, as text.
+        right: True if the answer was right.
         points: points of a right answer.
-        note: the missing part, in one sentence; empty if nothing was missing.
+        note: one sentence about the first difference from the right answer; "" if right.
     """
 
     time: float
@@ -79,10 +79,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The combined result of all checks of one exercise.
 
     Attributes:
-        right: whether one of them was right; it stays so.
-        tries: how many there were.
+        right: True if at least one check was right.
+        tries: number of checks.
         points: points of a right answer.
-        note: the missing part at the last check; empty once one was right.
+        note: the note of the last check; "" if a check was right.
     """
 
     right: bool
@@ -92,23 +92,23 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Report = Annotated[dict[Exercise, Result], Meta(max_length=200)]
-"""Exercise → result: all that one learner has done."""
+"""All results of one learner: exercise → result."""
 
 
 def progress_file() -> Path | None:
-    """Return the path of this learner's progress file; None if there is to be none."""
+    """Return the path of this learner's progress file; None if it is switched off."""
     path = os.environ.get(FILE, "rtmon-progress.jsonl")
     return None if path.lower() in {"", "off"} else Path(path).expanduser()
 
 
 def learner() -> str:
-    """Return the learner's name: RTMON_LEARNER, the name at a JupyterHub, or the login."""
+    """Return the learner's name: RTMON_LEARNER, the JupyterHub user, or the login name."""
     name = os.environ.get(LEARNER) or os.environ.get("JUPYTERHUB_USER") or _login()
     return one_line(name, 128)
 
 
 def one_line(text: str, length: int) -> str:
-    """Return text without control characters, cut to a length."""
+    """Return text as one line without control characters, cut to ``length`` characters."""
     return "".join(mark if mark.isprintable() else " " for mark in text[:length])
 
 
@@ -123,7 +123,7 @@ def append(path: Path, entry: ProgressEntry) -> None:
     """Append a check to a progress file.
 
     Raises:
-        OSError: it cannot be written, or is full.
+        OSError: the file cannot be written, or has reached its maximum size.
     """
     with path.open("ab") as file:
         if file.tell() > FULL:
@@ -132,11 +132,11 @@ def append(path: Path, entry: ProgressEntry) -> None:
 
 
 def read(path: Path) -> Iterator[ProgressEntry | FileFormatError]:
-    """Read a progress file; for a line that is none, the error is returned in its place.
+    """Yield the entries of a progress file. For an invalid line, yield an error instead.
 
     Raises:
-        OSError: it cannot be read.
-        FileFormatError: it is larger than any progress file.
+        OSError: the file cannot be read.
+        FileFormatError: the file is larger than the maximum size of a progress file.
     """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size > 2 * FULL:
@@ -156,14 +156,14 @@ def entries_of(path: Path, name: str) -> list[ProgressEntry]:
     """Return the checks of one learner in a progress file.
 
     Raises:
-        OSError: it cannot be read.
-        FileFormatError: it is larger than any progress file.
+        OSError: the file cannot be read.
+        FileFormatError: the file is larger than the maximum size of a progress file.
     """
     return [each for each in read(path) if isinstance(each, ProgressEntry) and each.learner == name]
 
 
 def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
-    """Sum up one learner's checks, in the order in which they were made."""
+    """Combine the checks of one learner, in chronological order, into one result per exercise."""
     report: dict[str, Result] = {}
     for entry in entries:
         one = Result(right=entry.right, tries=1, points=entry.points, note=entry.note)
@@ -177,9 +177,9 @@ def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
 
 
 def merge(known: Mapping[str, Result], report: Mapping[str, Result]) -> dict[str, Result]:
-    """Merge two reports of one learner, which may have come out of order.
+    """Merge two reports of one learner, which may have arrived out of order.
 
-    The tries of both are not added: the later report counts those of the earlier one too.
+    The numbers of tries are not added, because each report counts all tries so far.
     """
     merged = dict(known)
     for exercise, new in report.items():

@@ -1,7 +1,7 @@
-"""Report a learner's progress to the class server, on a thread of its own.
+"""Report a learner's progress to the class server, on a background thread.
 
-A notebook never waits for it: while the server is away the newest report waits, and older ones
-are forgotten, since each holds all that the learner has done.
+A notebook never waits for the server. While the server is unreachable, only the newest report is
+kept, because each report holds all results of the learner.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ TOKEN = "RTMON_CLASS_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable: token that authenticates the learner, if the server requires one."""
 
 AGAIN = 60.0
-"""Seconds after which the same report is sent again, for a class server that was restarted."""
+"""Seconds after which an unchanged report is sent again, in case the class server was restarted."""
 
 _SHELL = "_rtmon_class_reporter"
-"""The reporter lives on the IPython shell, which outlives a cell that is run twice."""
+"""Attribute of the IPython shell that holds the reporter, so that all cells share one."""
 
 
 def report(learner: str, results: Mapping[str, Result]) -> None:
-    """Report all that a learner has done to the server in RTMON_CLASS; nothing without one.
+    """Send all results of a learner to the class server. Does nothing if RTMON_CLASS is not set.
 
     Raises:
-        RtmonError: the address or the token cannot be right, or the server is not reached; this
-            report is sent when it is.
+        RtmonError: the address or the token is invalid; or the server is unreachable, and the
+            report will be sent later.
     """
     shell = _shell()
     url = os.environ.get(CLASS)
@@ -67,17 +67,17 @@ class Reporter:
     """Keeps a connection to the class server, and sends the newest report over it.
 
     Attributes:
-        wanted: the arguments it was made with.
-        problem: why the newest report has not been sent; empty if it is under way or sent.
+        wanted: the arguments of this reporter.
+        problem: why the newest report could not be sent; "" if there was no error.
 
     Args:
-        url: of the class server.
-        learner: the learner's name there.
-        token: authenticates the learner, if the server asks for it.
-        again: seconds after which the same report is sent again.
+        url: address of the class server.
+        learner: the learner's name on the class server.
+        token: token that authenticates the learner, if the server requires one.
+        again: seconds after which an unchanged report is sent again.
 
     Raises:
-        OptionError: an argument cannot be right.
+        OptionError: an argument is invalid.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class Reporter:
         self._thread.start()
 
     def send(self, results: Mapping[str, Result]) -> None:
-        """Send a report as soon as the server is there; one that still waits is replaced."""
+        """Send a report as soon as the server is connected, instead of a report that waits."""
         self._newest = msgspec.to_builtins(dict(results))
         self._call(self._news.set)
 
     def close(self) -> None:
-        """End the connection, and do not wait for that. Idempotent."""
+        """Start to close the connection, without waiting for its end. May be called twice."""
         self._call(self._task.cancel)
 
     def wait_closed(self) -> None:

@@ -16,9 +16,9 @@ async def every(seconds: float, action: Callable[[], Any]) -> AsyncIterator[asyn
     """Repeat an action in the background until the context ends.
 
     Args:
-        seconds: between two times; of a schedule, so that a slow action does not stretch it.
-        action: a function, or a coroutine function. What it raises ends the repetition, and is
-            raised at the end.
+        seconds: time from the start of one call to the start of the next one.
+        action: a function or coroutine function. An exception of ``action`` ends the repetition,
+            and is raised when the context ends.
     """
 
     async def repeat() -> None:

@@ -1,4 +1,4 @@
-"""The notebooks and exercises of a course, in order: the columns of tables of progress."""
+"""Read the notebooks and exercises of a course, which are the columns of progress tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .progress_file import Result
 __all__ = ["Notebook", "columns", "points", "read_course"]
 
 COLUMNS_MOST = 100
-"""Exercises in one table; further ones are left out."""
+"""Maximum number of exercises in one table. Further exercises are omitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Notebook:
 
     Attributes:
         name: prefix of its exercises, such as ``01``.
-        title: its title.
-        exercises: in order.
+        title: title of the notebook.
+        exercises: the exercises, in order.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Notebook:
 
 
 def read_course(folder: Path) -> list[Notebook]:
-    """Read the exercises of a folder's notebooks; notebooks without any are left out.
+    """Return the notebooks in a folder, with their exercises. Omit notebooks without exercises.
 
     Raises:
-        FileFormatError: a file is no notebook.
+        FileFormatError: a file is not a notebook.
     """
     found = []
     for path in sorted(folder.glob("*.ipynb")):
@@ -77,9 +77,9 @@ def _order(name: str) -> tuple[str, int]:
 
 
 def points(shown: Sequence[Notebook], results: Mapping[str, Result]) -> int:
-    """Add up the points of the exercises that one learner has right.
+    """Return the total points of the exercises that one learner has solved.
 
-    What an exercise is worth is the course's word, not that of the learner's file.
+    The points of an exercise are read from the course, because learners can edit their files.
     """
     return sum(
         exercise.points

@@ -1,8 +1,8 @@
-"""Judges of what learners build: real sockets, a network that fails, and facts in plain words.
+"""Judges: tests of the programs that learners write, with real sockets and network faults.
 
-A judge runs the learner's code, breaks the network around it, and returns a :class:`Verdict`. It
-never raises because of that code: code that hangs, raises, blocks the event loop or returns
-nonsense breaks a promise, and the verdict says what happened. Each ends within 20 s.
+A judge runs the learner's code, injects network faults, and returns a :class:`Verdict`. The judge
+never raises because of the learner's code. If that code hangs, raises, blocks the event loop or
+returns a wrong value, the verdict describes the failure. Each judge ends within 20 s.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Judge a batcher: items travel together, and none is lost, doubled or kept waiting."""
+"""Test a learner's batcher: items are sent in batches, exactly once, and without long delays."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _CLOSE = Promise(
 
 
 class Batcher(Protocol):
-    """Interface of the learner's class, which is called with ``send``, ``size=`` and ``delay=``.
+    """Interface of the learner's class, whose arguments are ``send``, ``size=`` and ``delay=``.
 
-    ``send`` is a coroutine function that takes a list of items; ``size`` is how many items a batch
-    has at most, ``delay`` for how many seconds the first item of a batch waits at most.
+    ``send`` is a coroutine function that takes a list of items. ``size`` is the maximum number of
+    items in a batch. ``delay`` is the maximum wait of a batch's first item, in seconds.
     """
 
     async def put(self, item: str) -> None:
@@ -61,7 +61,7 @@ class Batcher(Protocol):
 
 
 async def batcher(make: Callable[..., Batcher]) -> Verdict:
-    """Judge a class that collects items into batches.
+    """Test a learner's class that collects items into batches.
 
     Args:
         make: the class, called as ``make(send, size=10, delay=0.1)``; see :class:`Batcher`.
@@ -107,7 +107,7 @@ async def _put(trial: Trial, batcher: Batcher, *items: str) -> None:
 
 
 async def _put_steadily(trial: Trial, batcher: Batcher, link: _Link) -> None:
-    """Put an item every 0.1 s until the first one is sent, for 3 s at most."""
+    """Put an item every 0.1 s until the first batch is sent, for at most 3 s."""
     for number in range(1, 31):
         await _put(trial, batcher, f"item {number}")
         await asyncio.sleep(0.1)
@@ -117,7 +117,7 @@ async def _put_steadily(trial: Trial, batcher: Batcher, link: _Link) -> None:
 
 
 async def _put_side_by_side(trial: Trial, batcher: Batcher, link: _Link) -> None:
-    """Let three publishers put 20 items each at the same time, close, and compare."""
+    """Let three publishers put 20 items each concurrently, then compare the received items."""
     said = {name: [f"{name} {n}" for n in range(1, 21)] for name in ("ada", "ben", "cleo")}
 
     async def publish(items: list[str]) -> None:
@@ -133,7 +133,7 @@ async def _put_side_by_side(trial: Trial, batcher: Batcher, link: _Link) -> None
 
 
 class _Link:
-    """A connection through a fault proxy to a server that notes and acknowledges each batch."""
+    """A connection through a fault proxy to a server that stores and acknowledges each batch."""
 
     def __init__(self, proxy: FaultProxy, client: ClientConnection, batches: list[Any]) -> None:
         self.proxy = proxy
@@ -143,7 +143,7 @@ class _Link:
 
     @classmethod
     async def open(cls, trial: Trial) -> _Link:
-        """Start the server and connect to it."""
+        """Start the server and the fault proxy, and connect."""
         batches: list[Any] = []
 
         async def note(connection: ServerConnection) -> None:
@@ -156,7 +156,7 @@ class _Link:
         return cls(proxy, client, batches)
 
     async def send(self, items: Any) -> None:
-        """Send a batch, and wait until it has arrived."""
+        """Send a batch, and wait until the server has acknowledged the batch."""
         text = json.dumps(list(items))
         async with self._sending:
             await self._client.send(text)
@@ -164,16 +164,16 @@ class _Link:
 
     @property
     def items(self) -> list[Any]:
-        """All items that have arrived."""
+        """All items that the server has received."""
         return [item for batch in self.batches for item in batch]
 
     def summary(self) -> str:
-        """Describe the items that have arrived."""
+        """Describe the items that the server has received."""
         sizes = ", ".join(str(len(batch)) for batch in self.batches[:12])
         return f"batches of {sizes} items were sent" if sizes else "nothing was sent"
 
     def fault(self, said: Mapping[str, list[str]]) -> str:
-        """Return the first difference from the items of each publisher; empty if there is none."""
+        """Describe the first difference between sent and received items; "" if there is none."""
         for name, texts in said.items():
             theirs = [item for item in self.items if str(item).startswith(name)]
             if problem := first_fault(theirs, texts, "the server", name):
@@ -183,10 +183,10 @@ class _Link:
         return f"{strange[0]!r} was sent, which nobody put" if strange else ""
 
     def compare(self, items: list[str]) -> None:
-        """Break the promise unless exactly these items have arrived, in order.
+        """Require that the server has received exactly these items, in order.
 
         Raises:
-            Broken: they have not.
+            Broken: the received items differ.
         """
         if self.items != items:
             problem = first_fault(list(map(str, self.items)), items, "the server", "the publisher")

@@ -1,4 +1,4 @@
-"""Judge a chat server: each user's messages reach all users, whatever happens to one connection."""
+"""Test a learner's chat server: all users get all messages, also if one connection fails."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ _FROZEN = Promise(
 )
 
 _LONG = 50_000
-"""Characters of a long message: sixty of them are more than all buffers on the way hold."""
+"""Characters of a long message. Sixty such messages exceed all buffers of a connection."""
 
 
 async def chat_server(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that makes a chat.
+    """Test a learner's handler for ``websockets.serve`` that implements a chat.
 
-    Each text that a client sends has to reach every connected client, its sender too, as it is.
+    The handler must send each received text, unchanged, to every connected client, including the
+    sender.
 
     Args:
         handler: ``async def chat(websocket)``.
@@ -84,18 +85,18 @@ async def _conversation(
     """Let users send at the same time, and compare the messages that each user receives.
 
     Args:
-        trial: which the people are part of.
-        speakers: say all the words.
-        listeners: have to hear them.
-        words: the texts sent.
-        after: a person whose link was cut or frozen before.
+        trial: the trial of the users.
+        speakers: the users that send each text.
+        listeners: the users that must receive all texts.
+        words: the texts to send.
+        after: name of a user whose link was cut or frozen before.
 
     Raises:
-        Broken: a message was lost, heard twice, or out of order.
+        Broken: a user has received a message not at all, twice, or out of order.
     """
     said = {one.name: [f"{one.name}: {word}" for word in words] for one in speakers}
     before = {one: len(one.heard) for one in listeners}
-    # The last words: what comes twice has come before them.
+    # Each user sends a final message. All duplicates arrive before the final messages.
     ends = {f"{one.name}: over" for one in speakers}
     circumstance = ""
     if after is not None:

@@ -1,4 +1,4 @@
-"""Judge a receiver of files in chunks: it resumes, and never leaves a partial file."""
+"""Test a learner's file download in chunks: it resumes, and never leaves a partial file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .verdict import Promise, Verdict
 __all__ = ["Fetch", "chunked_receiver"]
 
 Fetch = Callable[[str, Path], Awaitable[object]]
-"""``async def fetch(url, path)``: returns when the whole file stands at ``path``."""
+"""``async def fetch(url, path)``: returns when the whole file is stored at ``path``."""
 
 _WHOLE = Promise(
     "a file arrives as it was sent",
@@ -56,15 +56,15 @@ _CHUNK = 10_000
 
 
 async def chunked_receiver(fetch: Fetch) -> Verdict:
-    """Judge a function that fetches a file over a bad network.
+    """Test a learner's function that downloads a file over an unreliable network.
 
-    After connecting it sends, as text, how many bytes of the file it has (``0`` at the beginning).
+    After connecting, the function sends the number of bytes that it has, as text (``0`` at first).
     The server answers with a JSON text, ``{"size": …, "sha256": …}`` of the whole file, sends the
-    rest in binary messages, and closes with 1000. When the connection ends earlier the function
-    connects again.
+    rest in binary messages, and closes with 1000. If the connection ends earlier, the function
+    must reconnect.
 
     Args:
-        fetch: see :data:`Fetch`. It raises ``ValueError`` when the hash does not fit.
+        fetch: see :data:`Fetch`. The function must raise ``ValueError`` if the hash differs.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -118,15 +118,15 @@ async def _folder() -> AsyncIterator[str]:
 
 
 class _Source:
-    """A server that has one file, and may lose its links while it sends.
+    """A server that sends one file, and cuts connections at given positions.
 
     Attributes:
-        asked: the byte from which each connection wanted the file.
-        seen: bytes that had been sent when a file first stood at ``path``; 0 if none did.
-        path: where the client is to put the file.
-        digest: announced instead of the right hash, unless empty.
-        cuts: at which bytes the link is cut.
-        cut: cuts it.
+        asked: the start position that each connection has requested, in bytes.
+        seen: bytes sent before a file first existed at ``path``; 0 if none existed yet.
+        path: path at which the learner's function must store the file.
+        digest: a wrong hash to announce; "" to announce the right hash.
+        cuts: positions in the file, in bytes, at which the connection is cut.
+        cut: function that cuts the connection.
     """
 
     def __init__(self, data: bytes, patience: float) -> None:
@@ -140,7 +140,7 @@ class _Source:
         self.cut: Callable[[], None] = lambda: None
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Send a client the file, from where it wants it."""
+        """Send the file to a client, from the position that the client has requested."""
         first = await connection.recv()
         if not (isinstance(first, str) and first.isdecimal() and int(first) <= len(self.data)):
             await connection.close(1003, "first send how many bytes you have, as text")
@@ -159,10 +159,10 @@ class _Source:
             await connection.send(self.data[at : at + _CHUNK])
 
     def compare(self, path: Path) -> None:
-        """Break the promise unless the same file stands at a path.
+        """Require that the file at a path has the server's content.
 
         Raises:
-            Broken: it does not.
+            Broken: the file is missing or differs.
         """
         if not path.is_file():
             raise Broken(f"`fetch` returned, and nothing stands at {path.name}")
@@ -173,6 +173,6 @@ class _Source:
             raise Broken(f"{len(data):,} bytes came, of which the first {same:,} are right")
 
     async def _until_read(self, connection: ServerConnection) -> None:
-        """Wait until the client has answered a ping, which comes after all that was sent."""
+        """Wait until the client has answered a ping, and so has received all earlier data."""
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             await asyncio.wait_for(await connection.ping(), self._patience)

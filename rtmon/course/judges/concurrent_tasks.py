@@ -9,11 +9,11 @@ from typing import Any
 __all__ = ["CLEAN_UP", "cancel", "together"]
 
 CLEAN_UP = 1.0
-"""Seconds that each part of a trial may take to end."""
+"""Seconds to wait for each part of a trial to end after its cancellation."""
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines side by side; the first that raises ends the others."""
+    """Run coroutines concurrently. The first exception cancels the others, and is raised."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.gather(*tasks)
@@ -22,7 +22,7 @@ async def together(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks; give up on those that do not end soon."""
+    """Cancel tasks, and wait for at most :data:`CLEAN_UP` seconds until they have ended."""
     for task in tasks:
         task.cancel()
     if tasks:

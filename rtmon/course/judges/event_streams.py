@@ -1,4 +1,4 @@
-"""Judge a server of an event stream (SSE), written on a plain TCP connection."""
+"""Test a learner's server of server-sent events (SSE), written on a plain TCP connection."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ _GONE = Promise(
 
 
 class Log:
-    """What has happened, in order; a handler reads it by :meth:`since`."""
+    """A list of events to send. The learner's handler reads the events with :meth:`since`."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._grown = asyncio.Condition()
 
     async def add(self, text: str) -> None:
-        """Append an event; its number is one more than that of the last."""
+        """Append an event. Events are numbered consecutively from 1."""
         async with self._grown:
             self._texts.append(text)
             self._grown.notify_all()
 
     async def since(self, number: int) -> AsyncIterator[tuple[int, str]]:
-        """Yield number and text of each event after a number, and then of those to come."""
+        """Yield the number and text of each event after ``number``, then of each new event."""
         while True:
             while number < len(self._texts):
                 number += 1
@@ -74,11 +74,11 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Log], Awaitable[o
 
 
 async def event_stream(handle: Handle) -> Verdict:
-    """Judge a handler of ``asyncio.start_server`` that answers a GET request with an event stream.
+    """Test a learner's handler for ``asyncio.start_server`` that sends server-sent events.
 
-    It reads the head of the request, up to the empty line, and sends each event of a :class:`Log`
-    that comes after the number in the header ``Last-Event-ID``, or after 0 if there is none. A
-    browser's ``EventSource`` would be a reader of it.
+    The handler reads the head of a GET request, up to the empty line. It then sends each event of
+    a :class:`Log` after the number in the header ``Last-Event-ID``, or all events without this
+    header. The stream must be readable by a browser's ``EventSource``.
 
     Args:
         handle: see :data:`Handle`.
@@ -140,10 +140,12 @@ async def event_stream(handle: Handle) -> Verdict:
 
 
 async def _outlive(running: Collection[object], log: Log, *, within: float) -> None:
-    """Go on adding events until no handler runs.
+    """Add events until no handler is running.
+
+    A handler whose client has disconnected must notice this when it sends an event.
 
     Raises:
-        Broken: some run for too long.
+        Broken: a handler was still running after ``within`` seconds.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
@@ -155,10 +157,10 @@ async def _outlive(running: Collection[object], log: Log, *, within: float) -> N
 
 
 class _Reader:
-    """A client of an event stream, which reads it as a browser does.
+    """A client of an event stream that parses the stream as a browser does.
 
     Attributes:
-        link: the fault proxy between it and the server.
+        link: the fault proxy between the client and the server.
     """
 
     def __init__(self, link: FaultProxy) -> None:
@@ -168,7 +170,7 @@ class _Reader:
     @classmethod
     @contextlib.asynccontextmanager
     async def connected(cls, link: FaultProxy, last: int | None) -> AsyncIterator[_Reader]:
-        """Connect, ask for the stream after an event, and read on."""
+        """Connect, request the events after number ``last``, and read them in the background."""
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         lines = ["GET /events HTTP/1.1", f"Host: 127.0.0.1:{link.port}"]
         lines += ["Accept: text/event-stream"]
@@ -195,7 +197,7 @@ class _Reader:
 
     @property
     def has_head(self) -> bool:
-        """True once the head of the answer has come."""
+        """True once the response's head was received."""
         return "\n\n" in self._text
 
     @property
@@ -215,7 +217,7 @@ class _Reader:
 
     @property
     def events(self) -> list[tuple[str, str]]:
-        """Id and text of each event that has come."""
+        """Return the id and text of each received event."""
         found = []
         for block in self._text.split("\n\n")[1:-1]:
             fields = [line.partition(":") for line in block.split("\n")]
@@ -226,10 +228,10 @@ class _Reader:
         return found
 
     async def expect(self, trial: Trial, wanted: list[tuple[str, str]]) -> None:
-        """Wait for events, and compare them.
+        """Wait until the wanted events were received.
 
         Raises:
-            Broken: others came, or some did not.
+            Broken: other events were received, or some are missing.
         """
         await trial.until(
             lambda: len(self.events) >= len(wanted),

@@ -1,4 +1,4 @@
-"""Judge a reader of WebSocket frames: all lengths, masks and pieces, and links that end halfway."""
+"""Test a learner's parser of WebSocket frames: lengths, masks, fragments, truncated streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .verdict import Promise, Verdict
 __all__ = ["ReadFrame", "frame_reader"]
 
 ReadFrame = Callable[[asyncio.StreamReader], Awaitable[tuple[bool, int, bytes]]]
-"""``async def read_frame(reader)``: returns whether the frame is final, opcode and payload."""
+"""``async def read_frame(reader)``: returns the FIN bit, the opcode and the payload of a frame."""
 
 _SHORT = Promise(
     "a short text is read",
@@ -54,10 +54,10 @@ _CUT = Promise(
 
 
 async def frame_reader(read_frame: ReadFrame) -> Verdict:
-    """Judge a function that reads one WebSocket frame (RFC 6455, section 5.2) from a stream.
+    """Test a learner's function that reads one WebSocket frame (RFC 6455, 5.2) from a stream.
 
     Args:
-        read_frame: see :data:`ReadFrame`. It raises when the stream ends inside a frame.
+        read_frame: see :data:`ReadFrame`. Must raise if the stream ends inside a frame.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -101,10 +101,10 @@ async def frame_reader(read_frame: ReadFrame) -> Verdict:
 async def _expect(
     trial: Trial, read_frame: ReadFrame, frames: Sequence[Frame], *, mask: bool, slow: bool
 ) -> None:
-    """Send frames over one connection, and compare the messages that the learner's function reads.
+    """Send frames over one connection, and compare the frames that the learner's function reads.
 
     Raises:
-        Broken: it reads something else.
+        Broken: the learner's function returns other values.
     """
     data = b"".join(frame.serialize(mask=mask) for frame in frames)
     reader = await _arriving(trial, data, slow=slow)
@@ -117,7 +117,7 @@ async def _expect(
 
 
 async def _arriving(trial: Trial, data: bytes, *, slow: bool = False) -> asyncio.StreamReader:
-    """Return the reading end of a connection on which some bytes arrive before it ends."""
+    """Return a stream on which some bytes arrive, followed by the end of the stream."""
 
     async def send(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -148,7 +148,7 @@ def _equal(found: Any, wanted: tuple[bool, int, bytes]) -> bool:
 
 
 def _shown(frame: object) -> str:
-    """Describe a frame, or whatever was returned in place of one."""
+    """Describe a returned frame, or another value that was returned instead."""
     if isinstance(frame, tuple) and len(frame) == 3 and isinstance(frame[2], bytes):
         final, opcode, payload = frame
         shown = payload if len(payload) <= 12 else f"{len(payload):,} bytes"

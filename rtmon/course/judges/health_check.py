@@ -1,4 +1,4 @@
-"""Judge a health check: it names the state of each server, whatever the servers do."""
+"""Test a learner's health check: it reports the state of each server, also if servers hang."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ _CLOSED = Promise(
 )
 
 _ANSWER = 5.0
-"""Seconds within which the whole answer is promised."""
+"""Seconds within which the learner's function must return."""
 
 _LATENCY = 0.35
-"""Seconds that a message takes to the slow server, and as long back."""
+"""One-way latency of the slow server's link, in seconds."""
 
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 async def health_check(health: Health) -> Verdict:
-    """Judge a function that asks several servers how they are.
+    """Test a learner's function that checks the health of several servers.
 
-    A server is ``"ok"`` if its pong comes within 0.5 s after the ping, ``"slow"`` if it comes
-    later, and ``"down"`` if there is none 3 s after the attempt to connect began.
+    A server is ``"ok"`` if its pong arrives within 0.5 s after the ping, ``"slow"`` if the pong
+    arrives later, and ``"down"`` without a pong within 3 s after the attempt to connect.
 
     Args:
         health: see :data:`Health`.
@@ -132,20 +132,20 @@ async def _unavailable(trial: Trial) -> str:
 
 
 async def _frozen(trial: Trial, upstream: str) -> str:
-    """Start a link that takes connections, and passes nothing on."""
+    """Start a proxy that accepts connections, and forwards no bytes."""
     proxy = await trial.proxy(upstream)
     proxy.freeze()
     return proxy.url
 
 
 async def _never_reads(connection: ServerConnection) -> None:
-    """Read nothing once the handshake is done: no ping, no close frame."""
+    """Handle a connection without reading any frame after the handshake."""
     connection.transport.pause_reading()
     await connection.wait_closed()
 
 
 def _difference(found: object, expected: Mapping[str, str]) -> str:
-    """Describe the first difference between the report and the true states."""
+    """Describe the first difference between the reported and the true states."""
     if not isinstance(found, Mapping):
         return f"`health` returned {found!r:.40}, not a dictionary"
     for url, state in expected.items():

@@ -1,4 +1,4 @@
-"""Find the learner's own lines, in a traceback and in code that blocks the event loop."""
+"""Find the line of a learner's code that raised an error, or that blocks the event loop."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ _LIBRARIES = (
     str(Path(__file__).parents[2]),
     "<frozen",
 )
-"""Directories of code that is not the learner's."""
+"""Directories of libraries and rtmon. Code elsewhere is the learner's."""
 
 _TICK = 0.25
-"""Seconds between two looks at whether the event loop still runs."""
+"""Seconds between two checks that the event loop is running."""
 
 
 class BlockedLoop(BaseException):
-    """Raised inside code that blocks the event loop; no ``except Exception`` catches it."""
+    """Raised inside the learner's code that blocks the event loop.
+
+    It is a BaseException, so that ``except Exception`` does not catch it.
+    """
 
 
 def _is_learners(filename: str) -> bool:
-    """Return True if code of this file is the learner's: neither a library's nor rtmon's."""
+    """Return True if a file is the learner's code: neither part of a library nor of rtmon."""
     return not filename.startswith(_LIBRARIES)
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an error, with the innermost of the learner's lines that it passed."""
+    """Describe an error, with the innermost line of the learner's code in its traceback."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_learners(frame.filename):
@@ -58,9 +61,9 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
     Needs the main thread of a system with ``SIGALRM``; elsewhere it does nothing.
 
     Args:
-        after: seconds without one turn of the loop. A machine too busy to run this process does
-            not count: signals that come meanwhile are delivered as one.
-        tell: called with a sentence that names the line, before the code is interrupted.
+        after: seconds for which the loop must be blocked. Time in which a busy machine does not
+            run this process hardly counts: timer signals in this time are delivered as one.
+        tell: called with a sentence about the blocking line, before the code is interrupted.
     """
     if (
         not hasattr(signal, "setitimer")

@@ -1,4 +1,4 @@
-"""Judge presence: each client knows which users are online, right after a cut, too."""
+"""Test a learner's presence server: each client gets the names of the users that are online."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _FLAPPING = Promise(
 
 
 async def presence(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that tells clients which users are online.
+    """Test a learner's handler for ``websockets.serve`` that reports which users are online.
 
-    The first text of a client is its user's name. At each change every client has to get the list
-    of names of all users who are connected, as JSON: sorted, and each name once.
+    The first text that a client sends is its user's name. At each change, the handler must send
+    the sorted names of all connected users, each name once, to every client as a JSON list.
 
     Args:
         handler: ``async def presence(websocket)``.
@@ -78,7 +78,7 @@ async def presence(handler: Handler) -> Verdict:
             desk, phone = await arrive("ben"), await arrive("ben")
             await _agree(trial, [ada, desk, phone], ["ada", "ben"])
             desk.cut()
-            # Cleo comes and goes, so that there is news about ben in any case.
+            # Cleo connects and disconnects, so that the server sends the list of names anew.
             cleo = await arrive("cleo")
             await _agree(trial, [ada, phone], ["ada", "ben", "cleo"])
             await cleo.leave()
@@ -97,10 +97,10 @@ async def presence(handler: Handler) -> Verdict:
 
 
 async def _agree(trial: Trial, people: Iterable[SimulatedUser], names: list[str]) -> None:
-    """Wait until the last list that each person got has these names.
+    """Wait until the last list that each user has received has exactly these names.
 
     Raises:
-        Broken: it does not come.
+        Broken: a user does not receive this list in time.
     """
     for one in people:
         await _sees(trial, one, names)

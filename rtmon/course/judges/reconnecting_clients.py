@@ -1,4 +1,4 @@
-"""Judge a client that reconnects: nothing lost or twice, no hammering at a closed door."""
+"""Test a learner's reconnecting client: no lost or duplicate messages, and a backoff."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ _ENDS = Promise(
 )
 
 _INSTANT = 0.05
-"""Seconds in which attempts count as made at once."""
+"""Attempts to connect within so many seconds count as simultaneous."""
 
 
 async def reconnecting_client(follow: Follow) -> Verdict:
-    """Judge a client that follows a numbered stream over a bad network.
+    """Test a learner's client that receives a numbered stream over an unreliable network.
 
-    After connecting it sends, as text, the number of the last message that it has (``0`` at the
-    beginning); the server then sends each later number as a text of its own. Connections end at
-    any time and in any way; the client goes on until it is cancelled.
+    After connecting, the client sends the number of its last message, as text (``0`` at first).
+    The server then sends each later number as a text message. Connections may end at any time and
+    in any way. The client must reconnect until it is cancelled.
 
     Args:
         follow: ``async def follow(url, receive)``, see :data:`Follow`.
@@ -119,7 +119,10 @@ async def reconnecting_client(follow: Follow) -> Verdict:
 
 
 def _crowds(attempts: list[float], many: int) -> int:
-    """Return how often so many attempts were made in one instant; instants do not overlap."""
+    """Return how often ``many`` attempts were made within :data:`_INSTANT` seconds.
+
+    No attempt is counted twice.
+    """
     found, begin = 0, 0
     for end, at in enumerate(attempts):
         while at - attempts[begin] >= _INSTANT:
@@ -132,10 +135,10 @@ def _crowds(attempts: list[float], many: int) -> int:
 async def _all_received(
     trial: Trial, client: asyncio.Task[None], stream: _Stream, received: list[int]
 ) -> None:
-    """Wait until a client has received everything, once and in order.
+    """Wait until a client has received all numbers, once and in order.
 
     Raises:
-        Broken: it has not.
+        Broken: numbers are missing, duplicate or out of order.
     """
     await trial.until(
         lambda: stream.last in received or client.done(),
@@ -154,9 +157,9 @@ def _error(task: asyncio.Task[None]) -> str:
 
 
 async def _knocks(proxy: FaultProxy) -> list[float]:
-    """Cut all links, refuse connections for 2 s, and return when attempts were made.
+    """Cut all connections, refuse new ones for 2 s, and return the times of the attempts.
 
-    Attempts right after the cut, which are allowed to every client, are left out.
+    Attempts right after the cut are allowed, and are omitted.
     """
     clock = asyncio.get_running_loop().time
     proxy.refusing = True
@@ -168,7 +171,7 @@ async def _knocks(proxy: FaultProxy) -> list[float]:
 
 
 class _Stream:
-    """A server that sends the numbers from 1 on; each client gets those that it is missing."""
+    """A server of a stream of numbers from 1. Each client gets the numbers that it lacks."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -177,7 +180,7 @@ class _Stream:
         self._connections: set[ServerConnection] = set()
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Send a client the missing numbers, then new ones as they are published."""
+        """Send the missing numbers to a client, then each new number."""
         first = await connection.recv()
         if not (isinstance(first, str) and first.isdecimal()):
             self.complaint = f"the client first sent {first[:40]!r}, not a number"
@@ -194,13 +197,13 @@ class _Stream:
         return len(self._connections)
 
     def publish(self, count: int) -> None:
-        """Send the next numbers."""
+        """Publish the next ``count`` numbers of the stream."""
         for _ in range(count):
             self.last += 1
             broadcast(self._connections, str(self.last))
 
     def close(self) -> None:
-        """Close all connections with 1001: the server goes away, and clients may reconnect."""
+        """Close all connections with close code 1001, after which clients may reconnect."""
         for connection in self._connections:
             self._closing.append(asyncio.create_task(connection.close(1001)))
 

@@ -1,4 +1,4 @@
-"""Simulated users of a judged server, each with a connection that can be cut or frozen."""
+"""Simulated users of a learner's server, whose connections a judge can cut or freeze."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["SimulatedUser", "first_fault"]
 
 
 class SimulatedUser:
-    """A user: connects through a fault proxy of its own, and keeps every text that arrives.
+    """A simulated user, which connects through its own fault proxy and stores received texts.
 
     Attributes:
-        name: what the facts call this user.
-        link: the proxy between this user and the server.
-        heard: the texts that have arrived, the oldest first.
+        name: name of the user in the verdict.
+        link: the fault proxy between this user and the server.
+        heard: the received texts, oldest first.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class SimulatedUser:
         first: str | None = None,
         keep: int | None = None,
     ) -> SimulatedUser:
-        """Connect a user; the end of the trial disconnects the user.
+        """Connect a user, who is disconnected at the end of the trial.
 
         Args:
-            name: what the facts call this user.
-            trial: which this user is part of.
-            url: of the server.
-            first: sent as soon as the connection is open.
-            keep: characters of each text that are kept; None keeps it whole.
+            name: name of the user in the verdict.
+            trial: the trial that the user belongs to.
+            url: URL of the learner's server.
+            first: a message to send after connecting.
+            keep: maximum characters stored of each text; None for all.
 
         Raises:
-            Broken: the server does not let the user in.
+            Broken: the server does not accept the connection.
         """
         link = await trial.proxy(url)
         person = await trial.enter(cls._connected(name, link, keep, trial.patience))
@@ -114,27 +114,27 @@ class SimulatedUser:
             ) from None
 
     async def leave(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection with a closing handshake."""
         await self._connection.close()
 
     def cut(self) -> None:
-        """Cut the link: the connection ends without a goodbye."""
+        """Cut the connection without a close frame."""
         self.link.cut()
 
 
 def first_fault(
     heard: Sequence[str], said: Sequence[str], listener: str, speaker: str
 ) -> str | None:
-    """Compare one user's sent messages with those that another received; describe a difference.
+    """Compare the messages that one user sent with the messages that another user received.
 
     Args:
-        heard: in the order of arrival.
-        said: in the order of sending; each text is different.
-        listener: the listener's name.
-        speaker: the speaker's name.
+        heard: the received texts, in order.
+        said: the sent texts, in order; all texts are different.
+        listener: name of the receiving user.
+        speaker: name of the sending user.
 
     Returns:
-        A sentence about the first difference, or None if all arrived once and in order.
+        A sentence about the first difference, or None if all texts arrived once and in order.
     """
     numbers = {text: number for number, text in enumerate(said, start=1)}
     last, lost = 0, f"never reached {listener}"

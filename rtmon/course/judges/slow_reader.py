@@ -1,4 +1,4 @@
-"""Judge a publisher with a slow reader: memory is bounded, no other reader waits."""
+"""Test a learner's publisher with a slow consumer: memory is bounded, and no other client waits."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ _AFTER = Promise(
 
 _LENGTH = 30_000
 _HEAD = 20
-"""Characters by which a message is known."""
+"""Number of leading characters that identify a message."""
 
 _MEMORY_BOUND = 5.0
-"""MB, the buffers of the fault proxy included."""
+"""Maximum growth of memory in MB, including the buffers of the fault proxy."""
 
 _BURST = 20
-"""Messages that are published at once; then the quick readers are waited for."""
+"""Messages published at once, before waiting until the fast readers have received them."""
 
 
 async def backpressure(handler: Handler, publish: Publish) -> Verdict:
-    """Judge a publisher that a reader which does not read neither delays nor fills up.
+    """Test a learner's publisher: a client that does not read must not delay others or use memory.
 
-    At most 20 messages of 30 kB are published at once. A bound of 20 to 50 messages thus loses
-    nothing of what goes to readers who keep up, and holds little for those who do not.
+    At most 20 messages of 30 kB are published at once. With a send queue of 20 to 50 messages per
+    client, fast clients lose no messages, and slow clients use little memory.
 
     Args:
         handler: ``async def handler(websocket)`` for ``websockets.serve``.
@@ -100,7 +100,7 @@ class _Source:
     """Publishes numbered messages through the learner's function.
 
     Attributes:
-        published: the beginning of each message.
+        published: the leading characters of each published message.
     """
 
     def __init__(self, trial: Trial, publish: Publish) -> None:
@@ -109,10 +109,10 @@ class _Source:
         self._publish = publish
 
     async def publish(self, count: int, *readers: SimulatedUser) -> None:
-        """Publish messages in bursts, and wait until some readers have each burst.
+        """Publish messages in bursts, and wait until the given readers have received each burst.
 
         Raises:
-            Broken: a reader did not get all of them, once and in order.
+            Broken: a reader did not receive all messages, once and in order.
         """
 
         async def publish(text: str) -> None:
@@ -142,10 +142,10 @@ class _Source:
 
 
 async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str]) -> None:
-    """Wait until a reader that reads again has the newest message, or was disconnected.
+    """Wait until a client that reads again has the newest message, or was disconnected.
 
     Raises:
-        Broken: neither happens, or messages came twice or out of order.
+        Broken: neither happens, or the client gets messages twice or out of order.
     """
     name = sleeper.name
     await trial.until(
@@ -162,7 +162,7 @@ async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str])
 
 @contextlib.asynccontextmanager
 async def _traced() -> AsyncIterator[Callable[[], int]]:
-    """Measure memory: yields a function that returns by how many bytes it has grown."""
+    """Trace memory allocations. Yield a function that returns the growth in bytes."""
     ours = not tracemalloc.is_tracing()
     if ours:
         tracemalloc.start()

@@ -1,4 +1,4 @@
-"""A trial of the learner's code: a server for it, users with links that break, and a time limit."""
+"""A trial: calls a learner's code, and owns the servers, proxies and tasks of one test run."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ PATIENCE = 5.0
 """Seconds to wait for an operation that should be immediate; RTMON_COURSE_PATIENCE if more."""
 
 _SMALL_BUFFER = 32_768
-"""Bytes that the kernel keeps for a connection: a reader that does not read is felt early."""
+"""Kernel buffer of a connection in bytes. With small buffers, a sender soon blocks if its peer does
+not read."""
 
 Handler = Callable[[ServerConnection], Awaitable[Any]]
 Result = TypeVar("Result")
 
 
 class Broken(Exception):
-    """A promise is broken; the message describes how."""
+    """Raised when the learner's code breaks a promise. The message describes the failure."""
 
 
 class Found:
-    """The text about a kept promise; assign to :attr:`text`."""
+    """Holder of the verdict's text about a kept promise. A scenario sets :attr:`text`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
 class Trial:
-    """The resources of a scenario; everything it starts ends with the trial.
+    """Runs one scenario. All servers, proxies and tasks of the scenario end with the trial.
 
     Attributes:
         patience: seconds to wait for an operation that should be immediate.
@@ -66,7 +67,7 @@ class Trial:
 
     @contextlib.contextmanager
     def promise(self, promise: Promise) -> Iterator[Found]:
-        """Try the next promise: it is kept unless the block raises :class:`Broken`."""
+        """Test the next promise. The promise is kept unless the block raises :class:`Broken`."""
         if self._waiting[0] is not promise:
             raise ValueError(f"{promise.claim!r} is not the next promise")
         found = Found(promise.expected)
@@ -75,7 +76,7 @@ class Trial:
         self._facts.append(Fact(promise.claim, found.text, promise.expected, holds=True))
 
     def broke(self, found: str) -> None:
-        """Note that the promise that is being tried is broken."""
+        """Record that the promise under test is broken, with a description."""
         if self._waiting:
             promise = self._waiting.pop(0)
             if self.raised and self.raised[0] not in found:
@@ -85,12 +86,12 @@ class Trial:
             )
 
     def verdict(self) -> Verdict:
-        """Return the findings, and the promises that were not tried."""
+        """Return the results of all tested promises, and the promises that were not tested."""
         rest = [Fact(each.claim, "", each.expected, holds=None) for each in self._waiting]
         return Verdict((*self._facts, *rest))
 
     async def enter(self, context: contextlib.AbstractAsyncContextManager[Result]) -> Result:
-        """Enter a context that ends with the trial."""
+        """Enter an async context manager, which is exited at the end of the trial."""
         return await self._stack.enter_async_context(context)
 
     def defer(self, close: Callable[[], object]) -> None:
@@ -107,12 +108,12 @@ class Trial:
         """Wait until a condition holds.
 
         Args:
-            condition: asked again and again.
-            broken: what has happened if it does not come to hold.
-            within: seconds, at least; :attr:`patience` by default.
+            condition: called repeatedly until it returns True.
+            broken: description of the failure if the condition does not become true.
+            within: seconds to wait, at least; :attr:`patience` by default.
 
         Raises:
-            Broken: it did not come to hold in time.
+            Broken: the condition did not become true in time.
         """
         try:
             await until(condition, timeout=max(within or 0, self.patience))
@@ -120,10 +121,10 @@ class Trial:
             raise Broken(broken if isinstance(broken, str) else broken()) from None
 
     def make(self, code: Callable[..., Result], *args: Any, **options: Any) -> Result:
-        """Call a function or class of the learner.
+        """Call a function or class of the learner, and return the result.
 
         Raises:
-            Broken: it raised.
+            Broken: the learner's code raised.
         """
         try:
             return code(*args, **options)
@@ -134,7 +135,7 @@ class Trial:
         """Start a coroutine function of the learner as a task, which ends with the trial.
 
         Raises:
-            Broken: it is no coroutine function, or raised at once.
+            Broken: ``code`` is not a coroutine function, or raised at once.
         """
         made = _awaitable(code, self.make(code, *args))
 
@@ -151,10 +152,10 @@ class Trial:
         Args:
             code: the function.
             args: its arguments.
-            within: seconds, where these are part of what is promised; else :attr:`patience`.
+            within: time limit in seconds, if it is part of the promise; else :attr:`patience`.
 
         Raises:
-            Broken: it raised, or did not return within so many seconds.
+            Broken: the function raised, or did not return in time.
         """
         task = await self._finish(code, *args, within=self.patience if within is None else within)
         if (error := _error(task)) is not None:
@@ -165,7 +166,7 @@ class Trial:
         """Await a coroutine function of the learner, and return the error that it raised, if any.
 
         Raises:
-            Broken: it did not return in time.
+            Broken: the function did not return in time.
         """
         return _error(await self._finish(code, *args, within=self.patience))
 
@@ -183,7 +184,7 @@ class Trial:
         """Serve a handler of the learner with ``websockets``, and return the URL.
 
         Raises:
-            Broken: it is no function.
+            Broken: the handler is not a function.
         """
         if not callable(handler):
             raise Broken(f"{_short(handler)} was given, where an `async def` is asked for")
@@ -219,10 +220,10 @@ class Trial:
             self.raised.append(str(error) if isinstance(error, Broken) else told)
 
     def require_nothing_raised(self) -> None:
-        """Break the promise if the learner's code has raised.
+        """Require that the learner's code has not raised so far.
 
         Raises:
-            Broken: it has.
+            Broken: the learner's code has raised.
         """
         if self.raised:
             raise Broken(self.raised[0])
@@ -232,7 +233,7 @@ class Trial:
         return await self.enter(FaultProxy(upstream, buffer=_SMALL_BUFFER, **options))
 
     async def end(self, scenario: asyncio.Task[None]) -> None:
-        """End everything: the scenario, what it has started, and tasks that the learner left."""
+        """End the scenario, everything that it has started, and the learner's remaining tasks."""
         await cancel({scenario, *self._tasks})
         closing = asyncio.create_task(self._stack.aclose())
         await asyncio.wait([closing], timeout=4 * CLEAN_UP)
@@ -259,10 +260,10 @@ async def _serving(handler: Handler) -> AsyncIterator[str]:
 
 
 def _awaitable(code: Callable[..., Any], made: Any) -> Awaitable[Any]:
-    """Return the result of the learner's function.
+    """Return the result of the learner's function if it can be awaited.
 
     Raises:
-        Broken: it cannot be awaited.
+        Broken: the result cannot be awaited.
     """
     if not inspect.isawaitable(made):
         raise Broken(f"`{_name(code)}` returned {_short(made)} at once: is it an `async def`?")
@@ -278,6 +279,6 @@ def _name(code: object) -> str:
 
 
 def _short(value: object) -> str:
-    """Describe a value, in at most 60 characters."""
+    """Return a value's repr, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,4 +1,4 @@
-"""Run a trial: with a time limit, and without a way for the learner's code to stop it."""
+"""Run a trial of a learner's code with a time limit, whatever the learner's code does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .verdict import Promise, Verdict
 __all__ = ["judged"]
 
 _TIME_LIMIT = 17.0
-"""Seconds that a trial may take, one wait among them; cleaning up comes on top."""
+"""Time limit of a trial in seconds, without the time for cleaning up."""
 
 _BLOCKED = 2.0
 """Seconds for which the learner's code may block the event loop."""
@@ -28,13 +28,13 @@ async def judged(
 ) -> Verdict:
     """Run a scenario against the learner's code, and return the verdict.
 
-    Never raises because of the learner's code, and leaves nothing behind. Ends within 20 s; with
-    RTMON_COURSE_PATIENCE later by as much as one wait is longer, since a trial ends with the first
-    wait that is in vain.
+    The function never raises because of the learner's code, and leaves no task or socket open. It
+    ends within 20 s. RTMON_COURSE_PATIENCE extends this by the extra time of one wait, because
+    the first wait that times out ends the trial.
 
     Args:
-        promises: in the order in which the scenario tries them.
-        scenario: coroutine function that tries them.
+        promises: the promises, in the order in which the scenario tests them.
+        scenario: coroutine function that tests the promises.
 
     Raises:
         OptionError: RTMON_COURSE_PATIENCE is not a number.
@@ -67,7 +67,7 @@ async def judged(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep asyncio from logging each write to a connection that a judge has cut."""
+    """Suppress asyncio's log lines about writes to connections that a judge has cut."""
 
     def passes(record: logging.LogRecord) -> bool:
         return "socket.send() raised" not in record.getMessage()

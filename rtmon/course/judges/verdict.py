@@ -1,4 +1,4 @@
-"""The verdict of a judge: one fact for each promise, in words for the learner."""
+"""The verdict of a judge: one fact for each promise, with text for the learner."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Promise:
     """A requirement for the learner's code, whatever the network does.
 
     Attributes:
-        claim: the promise, in words.
-        expected: the finding when it is kept.
-        hint: where to look when it is not; never the solution.
+        claim: the promise, as text.
+        expected: the finding if the promise is kept.
+        hint: where the learner should look if the promise is broken; never the solution.
     """
 
     claim: str
@@ -52,8 +52,8 @@ class Fact:
 class Verdict:
     """The facts of one trial, in the order in which they were tried.
 
-    A trial ends with the first broken promise. A verdict shows itself as text, one fact a line, and
-    goes well with ``check``::
+    A trial ends with the first broken promise. A notebook shows a verdict as text, one fact per
+    line. Pass a verdict to ``check`` as follows::
 
         verdict = await judges.chat_server(chat)
         await check(

@@ -1,4 +1,4 @@
-"""Judge a vote: everybody sees the same counts, and nothing that comes in can break them."""
+"""Test a learner's vote server: all clients get the same counts, also after invalid messages."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ _LONGEST = 20
 
 
 async def vote_server(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that counts votes.
+    """Test a learner's handler for ``websockets.serve`` that counts votes.
 
-    A text of 1 to 20 characters is a vote for that word. Every client has to get all counts as a
-    JSON object, ``{"tea": 2}``: when it connects, and after each vote of any client.
+    A text of 1 to 20 characters is a vote for that word. The handler must send all counts as a
+    JSON object, such as ``{"tea": 2}``, to each client that connects, and to all clients after
+    each vote.
 
     Args:
         handler: ``async def vote(websocket)``.
@@ -99,10 +100,10 @@ async def vote_server(handler: Handler) -> Verdict:
 
 
 async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> None:
-    """Wait until the last counts that a person got are these.
+    """Wait until the last counts that a user has received equal ``counts``.
 
     Raises:
-        Broken: they do not come.
+        Broken: the user does not receive these counts in time.
     """
     await trial.until(
         lambda: _counts(person) == counts,
@@ -111,7 +112,7 @@ async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> No
 
 
 def _counts(person: SimulatedUser) -> Counter[str] | None:
-    """Return the counts that a person got last; None if it was something else."""
+    """Return the counts in the last text that a user has received; None for another text."""
     try:
         return Counter(json.loads(person.heard[-1]))
     except (IndexError, TypeError, ValueError, AttributeError):

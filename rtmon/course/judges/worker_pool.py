@@ -1,4 +1,4 @@
-"""Judge a pool of workers: jobs side by side, never more than the limit, results in order."""
+"""Test a learner's worker pool: jobs run concurrently up to a limit, with results in order."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ _CANCELLED = Promise(
 
 
 async def worker_pool(run_all: RunAll) -> Verdict:
-    """Judge a function that runs many jobs side by side, but not too many at once.
+    """Test a learner's function that runs jobs concurrently, up to a maximum number at once.
 
-    An error of a job stands in the list of results, in the job's place.
+    If a job raises, its exception takes the place of its result in the list of results.
 
     Args:
         run_all: see :data:`RunAll`.
@@ -119,12 +119,12 @@ async def worker_pool(run_all: RunAll) -> Verdict:
 
 
 class _Jobs:
-    """Jobs that know how many of them are under way.
+    """Creates jobs, and counts how many of them run at once.
 
     Attributes:
-        running: how many are under way.
-        most: how many were at once, at most.
-        ended: what has been returned, in the order of the ends.
+        running: number of jobs that are running.
+        most: maximum number of jobs that ran at once so far.
+        ended: the results of the finished jobs, in the order of their ends.
     """
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class _Jobs:
     def make(
         self, result: Any, seconds: float = 0, *, until: Callable[[], bool] | None = None
     ) -> Job:
-        """Make a job that takes some time, or waits for a condition, then returns or raises."""
+        """Return a job that waits for a time or a condition, then returns or raises."""
 
         async def job() -> Any:
             self.running += 1
@@ -155,10 +155,10 @@ class _Jobs:
 
 
 def _compare(results: Any, wanted: list[Any]) -> None:
-    """Compare results.
+    """Require that the learner's function has returned the wanted results.
 
     Raises:
-        Broken: they are not as wanted.
+        Broken: the results differ.
     """
     if not isinstance(results, list | tuple) or list(results) != wanted:
         raise Broken(f"{results!r:.60} was returned, in place of {wanted}")

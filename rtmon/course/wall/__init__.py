@@ -1,4 +1,4 @@
-"""The progress wall: a page with one row a learner and one column an exercise, live."""
+"""The progress wall: a live web page with one row per learner and one column per exercise."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ Take = Callable[[object, object, float], object]
 
 
 async def follow(client: Client, take: Take) -> None:
-    """Pass on every report that is published, until the client is closed.
+    """Call ``take`` with every report that learners publish, until the client is closed.
 
     Raises:
-        ProtocolError: the server does not let this client read the channel.
-        ClientClosed: the client has given up.
+        ProtocolError: the client has no permission to read the channel.
+        ClientClosed: the client has stopped reconnecting.
     """
     async with client.subscribe(CHANNEL) as reports:
         async for name, report, milliseconds in _kept(client):
@@ -29,7 +29,7 @@ async def follow(client: Client, take: Take) -> None:
 
 
 async def _kept(client: Client) -> AsyncIterator[tuple[object, object, float]]:
-    """Read the publications that the server keeps of the channel."""
+    """Yield the publications in the channel's history on the server."""
     since: dict[str, Any] = {}
     while True:
         answer = (await client.request("history", {"channel": CHANNEL, **since})).payload

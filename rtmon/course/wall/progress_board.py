@@ -1,4 +1,4 @@
-"""The table of the progress wall: a row for each learner, a column for each exercise. Pure."""
+"""The table of the progress wall: one row per learner, one column per exercise."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ..syllabus import Notebook, columns, points
 __all__ = ["ProgressBoard"]
 
 ROWS_MOST = 200
-"""Learners on the wall; the names of further ones are counted."""
+"""Maximum number of learners on the wall. Further learners are only counted."""
 
 EXERCISES_MOST = 200
-"""Exercises of one learner."""
+"""Maximum number of exercises of one learner."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A learner: all results, and when the last report came, in Unix seconds."""
+    """A learner's results, and the time of the last report in Unix seconds."""
 
     results: dict[str, Result] = field(default_factory=dict)
     seen: float = 0.0
 
 
 class ProgressBoard:
-    """Collects reports of learners.
+    """Collects the reports of all learners.
 
-    Reports come from any client of the class server. A bad one is counted and changes nothing.
+    Any client of the class server can publish reports. Invalid reports are counted and ignored.
 
     Attributes:
-        refused: how many reports were no reports.
+        refused: number of invalid reports.
 
     Args:
-        course: its exercises.
+        course: the notebooks of the course, with their exercises.
     """
 
     def __init__(self, course: Sequence[Notebook]) -> None:
@@ -47,12 +47,12 @@ class ProgressBoard:
         self._left_out: set[str] = set()
 
     def report(self, learner: object, report: object, time: float) -> bool:
-        """Add a learner's report; returns True if the wall changes.
+        """Add a learner's report. Return True if the wall has changed.
 
         Args:
             learner: the publisher's name.
             report: the published report.
-            time: when, in Unix seconds.
+            time: time of the publication in Unix seconds.
         """
         try:
             results = msgspec.convert(report, Report)
@@ -78,7 +78,7 @@ class ProgressBoard:
         return changed
 
     def state(self) -> dict[str, Any]:
-        """Return the whole wall as the page reads it."""
+        """Return the whole content of the wall, as JSON values for the page's script."""
         shown = columns(self._course, {name for row in self._rows.values() for name in row.results})
         return {
             "notebooks": [

@@ -1,4 +1,4 @@
-"""Serves the progress wall: a page, and a WebSocket that has the whole wall at each change."""
+"""Serve the progress wall: a web page, and a WebSocket that sends the wall at each change."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["WallServer"]
 
 BETWEEN = 0.3
-"""Seconds between two states that are sent; changes within are sent together."""
+"""Minimum seconds between two updates of the pages. Changes within this time are sent together."""
 
 WAITING_MOST = 4 * 1024 * 1024
-"""Bytes that may wait for one page; a page that is further behind is cut, and comes again."""
+"""Maximum bytes queued for one page. Above this number, the page is disconnected, and
+reconnects."""
 
 FEED = "/feed"
 
 
 class WallServer(server_base.BaseServer):
-    """A running progress wall.
+    """The server of a progress wall.
 
     Args:
-        state: returns the content of the page.
+        state: returns the present content of the wall.
         host: the interface to listen on.
-        port: the port; 0 for any that is free.
+        port: the port to listen on; 0 for any free port.
     """
 
     def __init__(self, state: Callable[[], Any], host: str = "127.0.0.1", port: int = 0) -> None:
@@ -62,8 +63,8 @@ class WallServer(server_base.BaseServer):
         """Start listening. Idempotent.
 
         Raises:
-            PortInUse: another process listens there.
-            OptionError: the host is not one of this machine's.
+            PortInUse: another process listens on the port.
+            OptionError: the host is not an address of this machine.
         """
         if self._server is None:
             with server_base.binding("the progress wall", self._host, self._port):
@@ -78,19 +79,19 @@ class WallServer(server_base.BaseServer):
             self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
-        """Stop listening and let the pages go; idempotent."""
+        """Stop listening and disconnect all pages. May be called twice."""
         if self._due is not None:
             self._due.cancel()
         if self._server is not None:
             self._server.close()
 
     async def wait_closed(self) -> None:
-        """Wait until the pages are gone."""
+        """Wait until all pages are disconnected."""
         if self._server is not None:
             await self._server.wait_closed()
 
     def changed(self) -> None:
-        """Send the state to all pages, soon."""
+        """Schedule sending the content of the wall to all pages."""
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(BETWEEN, self._send)
 

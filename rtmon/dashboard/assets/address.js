@@ -17,14 +17,14 @@ function addressOf(changes, {fresh = false} = {}) {
   return text === "" ? host.base : `?${text}`
 }
 
-// A moment of an address in Unix seconds; it stands there as such or in ISO 8601, in the viewer's
-// zone if it names none. 0 if it is neither. A plus sign of an address is a space.
+// Parse a time in a URL, which is in Unix seconds or ISO 8601 (in the viewer's time zone if it has
+// no zone). Returns Unix seconds, or 0 for other text. URL decoding turns a plus sign into a space.
 function secondsOf(text) {
   const seconds = Number(text)
   return Number.isNaN(seconds) ? Date.parse(text.replace(/(T.*) /, "$1+")) / 1e3 || 0 : seconds
 }
 
-// The range of the address, [begin, end] in Unix seconds; null if there is none.
+// The time range in the URL as [begin, end] in Unix seconds; null if the URL has no range.
 function rangeOf(params) {
   const begin = secondsOf(params.get("from")), end = secondsOf(params.get("to"))
   return end > begin && begin > 0 ? [begin, end] : null

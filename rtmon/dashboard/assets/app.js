@@ -1,4 +1,4 @@
-// The app: one page at a time, chosen by the address; the frame around it; what keeps it true.
+// The dashboard app: shows the page that the URL names, and updates it with the server's messages.
 const RAIL = [["overview", "Overview"], ["connections", "Connections"], ["channels", "Channels"], ["latency", "Latency"], ["events", "Events"], ["socketio", "Socket.IO"]]
 const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, channel: OneChannel, latency: Latency, events: Events, socketio: SocketIO}
 
@@ -38,7 +38,7 @@ class App {
     this.#clock = setInterval(() => this.#freshness(), 500)
   }
 
-  // End all of it: the host shows it no more.
+  // Stop the app, because the host does not show it any more.
   close() {
     clearInterval(this.#clock)
     this.together.close()
@@ -161,15 +161,15 @@ class App {
     this.#date()
   }
 
-  // Say which tick the rows are of, where it is not that of all else.
+  // Show the time of the rows' tick if it differs from the tick of the charts.
   #date() {
     const {frame} = this.store
     const other = this.#rows !== null && frame !== null && this.#rows.time > 0 && !same(frame, this.#rows)
     write(this.#asOf, other ? `The rows are as of ${clockText(this.#rows.time * 1e3)}: they take longer to find than a tick.` : "")
   }
 
-  // A view that is made anew, as by a sort, gives the focus to what had it before; a part of it is
-  // there only with its first rows.
+  // After a view is rebuilt, for example by sorting, restore the keyboard focus to the same element.
+  // Some elements exist only after the first rows have arrived.
   #refocus() {
     if (this.#focused === "" || host.active !== this.#main) return
     const same = [...this.#main.querySelectorAll("a, button, input, select, summary")].find((node) => nameOf(node) === this.#focused)

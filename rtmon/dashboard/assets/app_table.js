@@ -1,4 +1,4 @@
-// A table of the app: its order and its place stand in the address, and its rows can be saved.
+// A table of the app. Its sort order and offset are stored in the URL, and its rows can be saved.
 class AppTable extends Table {
   #savers = savers("Save all rows", (format) => saveRows(this.pane, format))
 

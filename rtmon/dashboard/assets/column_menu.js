@@ -1,5 +1,5 @@
-// A menu in which a table's columns are switched on and off, and moved. A choice shows in the menu
-// at once, and in the table with the server's answer, which may differ: none chosen means the usual.
+// A menu to show, hide and move the columns of a table. The menu shows a choice at once; the table
+// follows with the server's answer. If no column is chosen, the server uses the default columns.
 class ColumnMenu {
   #columns
   #shown = []

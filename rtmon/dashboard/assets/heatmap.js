@@ -1,5 +1,5 @@
-// Latency heatmaps: one image for each latency. A column is some ticks, a row some buckets of the
-// histogram, and the colour's depth the number of values.
+// Latency heatmaps, one image per kind of latency. A column stands for one or more ticks, a row for
+// one or more histogram buckets, and the intensity of a cell for the number of values.
 const HEATS = [["rtt", "Round-trip time"], ["handler", "Handler time"], ["fanout", "Delivery time"]]
 const COLUMNS_MOST = 150  // columns of an image
 const ROWS_LEAST = 12  // rows of an image: less would tell of noise

@@ -1,5 +1,5 @@
-// The WebSocket to the dashboard's server. It says by itself when nothing comes any more, and
-// tries again until the server is back.
+// The WebSocket to the dashboard's server. It reports when no messages arrive any more, and
+// reconnects until the server is back.
 const BUILD = document.currentScript.dataset.build  // names this script
 const TICKET = {"Rtmon-Ticket": document.currentScript.dataset.ticket}  // shows that this page was let in
 const SEVERAL = document.currentScript.src === ""  // several processes share the server's port
@@ -42,7 +42,7 @@ class Link {
 
   say(said) { if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(said)) }
 
-  // Ask one question; the promise is never settled if the link is lost meanwhile.
+  // Send one request. The promise stays pending if the connection is lost before the answer.
   ask(page, asked) { return this.#questions.ask((said) => this.say(said), {do: "ask", page, asked}) }
 
   async #open() {
@@ -83,7 +83,7 @@ class Link {
     if (performance.now() - this.#heard > limit) this.#lose("Nothing comes from the dashboard's server.")
   }
 
-  // A tab out of sight is sent nothing but what its title says.
+  // The server sends a hidden tab only the alerts for the tab's title.
   #look() {
     this.#heard = performance.now()
     this.say({do: document.hidden ? "hide" : "see"})

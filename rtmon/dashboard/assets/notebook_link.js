@@ -24,7 +24,7 @@ class NotebookLink {
 
   say(said) { this.#line.say(said) }
 
-  // Ask one question; the promise is never settled if the link is lost meanwhile.
+  // Send one request. The promise stays pending if the comm is lost before the answer.
   ask(page, asked) { return this.request({do: "ask", page, asked}) }
   request(said) { return this.#questions.ask((numbered) => this.say(numbered), said) }
 

@@ -1,5 +1,5 @@
-// Brings together the frame and the rows of one tick, so that all that is in sight is of the same.
-// They come in one message, unless the rows take long to find or the viewer has just asked for them.
+// Combines the charts' update and the rows of one tick, so that the page shows both as of one tick.
+// They arrive in one message, unless the query is slow or the viewer has just requested the rows.
 const ROWLESS = 1500  // milliseconds that a frame waits for the rows of its tick, at most
 const FRAMELESS = 250  // that rows wait for their frame: a viewer waits for them
 
@@ -11,13 +11,13 @@ class OneTick {
   #tick = null  // of the frame in sight
   #timer
 
-  // Call show({frame, pane}) with what is to be shown; now() returns milliseconds.
+  // show({frame, pane}) is called with the update and rows to show; now() returns milliseconds.
   constructor(show, now = () => performance.now()) {
     this.#show = show
     this.#now = now
   }
 
-  // Take in a message; a page without rows has nothing to wait for.
+  // Handle a message. A page without rows shows each update at once.
   take({frame, pane}, {rows}) {
     const came = this.#now()
     if (frame !== undefined) this.#frames.push({frame, came})
@@ -26,7 +26,7 @@ class OneTick {
     else this.flush()
   }
 
-  // Show all that waits.
+  // Show the update and rows that wait.
   flush() {
     clearTimeout(this.#timer)
     const frames = this.#frames.splice(0)

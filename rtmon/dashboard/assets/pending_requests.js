@@ -3,7 +3,7 @@ class PendingRequests {
   #open = new Map()
   #next = 1
 
-  // Ask by saying so; the promise is never settled if the link is lost meanwhile.
+  // Send a request. The promise stays pending if the connection is lost before the answer.
   ask(say, said) {
     const id = this.#next++
     const answer = new Promise((resolve) => this.#open.set(id, resolve))

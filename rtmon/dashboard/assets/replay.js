@@ -69,7 +69,7 @@ class TimeBar {
     if (this.#at !== null) this.#seek()
   }
 
-  // Take in where a frame is; false if it is of a moment that has been left.
+  // Read the replay position of an update. Returns false if the viewer has moved on since.
   take({replay}) {
     if (replay === undefined) return true
     if (replay.turn < this.#turn) return false
@@ -93,7 +93,7 @@ class TimeBar {
     this.#go(Math.min(end, Math.max(begin, (this.#at ?? end) + seconds)))
   }
 
-  // Go to the mark before or after.
+  // Move the replay to the previous or next mark.
   jump(by) {
     if (this.#state === null || this.#marks === null) return
     const now = this.#at ?? this.#state.end
