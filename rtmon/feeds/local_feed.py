@@ -27,7 +27,7 @@ from .queries import (
 
 if TYPE_CHECKING:
     from ..metrics.collector import Collector
-    from ..metrics.interfaces import TickSource
+    from ..metrics.monitor_interfaces import TickSource
     from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 
 __all__ = ["LocalFeed"]

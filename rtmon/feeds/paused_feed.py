@@ -11,7 +11,7 @@ from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 from . import memory_queries
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from .queries import Capabilities, DetailQuery, MembersQuery, Query, RowsQuery, SeriesQuery
-from .requests import ASKED
+from .request_messages import ASKED
 
 __all__ = ["PausedFeed"]
 

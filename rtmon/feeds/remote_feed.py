@@ -22,7 +22,7 @@ from ..errors import FeedError
 from ..metrics.histogram import Histogram
 from . import memory_queries
 from .admin_address import AdminAddress
-from .connect_problem import CHECK_PORT, connect_problem
+from .connect_error_message import CHECK_PORT, connect_problem
 from .connection_details import DETAILS
 from .feed import (
     SILENT_TICKS,
@@ -44,8 +44,8 @@ from .queries import (
     RowsQuery,
     SeriesQuery,
 )
-from .received_epochs import ReceivedEpochs
-from .requests import (
+from .remote_feed_data import RemoteFeedData
+from .request_messages import (
     ASKED,
     FEATURE,
     LABELS_FEATURE,
@@ -114,7 +114,7 @@ class RemoteFeed(Feed):
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock
         self._rng = random.Random()
-        self._received = ReceivedEpochs()
+        self._received = RemoteFeedData()
         self._requests = Requests()
         self._decoder = Decoder()
         self._coarse_of = ""  # the epoch whose merged Samples were requested

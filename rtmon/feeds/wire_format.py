@@ -6,7 +6,7 @@ A server sends, in this order:
     ``protocol`` (1), ``node``, ``epoch``, ``interval`` (seconds between ticks), ``columns``
     (table → names, the order of every row that follows) and ``reset``: true if the reader's data
     is of another epoch; ``features``: the requests that the server supports, see
-    :mod:`.requests`.
+    :mod:`.request_messages`.
 ``history``
     Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections``, ``channels``
     and ``socketio``, each a list of rows. The last piece has ``done: true``.

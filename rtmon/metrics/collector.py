@@ -12,16 +12,16 @@ from . import round_trips
 from .close_causes import NORMAL
 from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
 from .connection_series import ConnectionSeries
-from .eventlog import EventLog
+from .event_log import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
+from .hub_and_socketio_sources import Sources
 from .labelled_durations import RECENT_TICKS, LabelledDurations, Labels, latencies
 from .meter import Ending, Ledger, Meter
-from .queried_sources import Sources
 from .reconnects import Reconnects
 from .records import AddressInfo, ConnectionInfo, Event, Latency, Sample, Snapshot
 from .send_backlog import Backlogs
-from .totals import LedgerTotals, ServerTotals
+from .server_totals import LedgerTotals, ServerTotals
 
 __all__ = ["Collector", "Tick", "uncounted"]
 

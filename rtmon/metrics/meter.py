@@ -7,10 +7,10 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Protocol
 
-from .blackbox import FRAMES, BlackBox
 from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
 from .counter_fields import LedgerFields, MeterFields
 from .derived_values import light_record
+from .recent_frames import FRAMES, BlackBox
 from .records import ConnectionInfo, Ending
 from .safe_text import safe_text
 
@@ -18,7 +18,7 @@ __all__ = ["Ending", "Held", "Ledger", "Meter", "Part", "light_rows"]
 
 
 class Part(Protocol):
-    """A meter's part of the shared counts of a group; see :mod:`.shared_counts`."""
+    """A meter's part of the shared counts of a group; see :mod:`.group_message_counts`."""
 
     @property
     def last(self) -> float | None:

@@ -12,16 +12,16 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import MonitorError, OptionError
 from ..metrics.safe_text import safe_text
 from .dataframes import frame
-from .measurement import Measurement
+from .process_measurement import Measurement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..metrics.blackbox import BlackBox
     from ..metrics.collector import Collector, Tick
-    from ..metrics.interfaces import Purpose, Sink
+    from ..metrics.hub_and_socketio_sources import Measurable
     from ..metrics.meter import Ending, Meter
-    from ..metrics.queried_sources import Measurable
+    from ..metrics.monitor_interfaces import Purpose, Sink
+    from ..metrics.recent_frames import BlackBox
     from ..metrics.records import Sample, Snapshot
     from .sink_thread import Attachment
 
@@ -137,7 +137,7 @@ class Monitor:
         """Tick on the running loop, unless the Monitor does so already.
 
         Args:
-            purpose: see :data:`rtmon.metrics.interfaces.Purpose`.
+            purpose: see :data:`rtmon.metrics.monitor_interfaces.Purpose`.
 
         Returns:
             True if connections on the running loop are counted.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import weakref
 
     from ..metrics.collector import Tick
-    from ..metrics.interfaces import Sink
+    from ..metrics.monitor_interfaces import Sink
     from ..metrics.records import ConnectionInfo
 
 __all__ = ["Attachment", "Owner"]

@@ -19,7 +19,7 @@ from rtmon import Monitor
 from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Tick
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.monitor.tick_loop import NO_ASYNCIO, SECOND_LOOP
+from rtmon.monitor.measured_event_loop import NO_ASYNCIO, SECOND_LOOP
 from rtmon.testing import FakeClock, until
 
 FAST = 0.005

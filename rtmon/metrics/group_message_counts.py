@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from .blackbox import FRAMES, BlackBox
 from .meter import Ledger, Meter
+from .recent_frames import FRAMES, BlackBox
 
 __all__ = ["Counts", "EndedParts", "SharedCounts", "SharedPart"]
 

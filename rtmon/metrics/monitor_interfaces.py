@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from ..core.clock import Clock
-    from .blackbox import BlackBox
     from .collector import Collector, Tick
     from .meter import Ending, Meter
+    from .recent_frames import BlackBox
     from .records import ConnectionInfo, Snapshot
 
 __all__ = ["Purpose", "Recorder", "Sink", "TickSource"]

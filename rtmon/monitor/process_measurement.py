@@ -17,14 +17,14 @@ from ..core.periodic_timer import Ticker
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
 from ..metrics.safe_text import safe_text
+from .measured_event_loop import TickLoop
 from .process_gauges import ProcessGauges
 from .sink_thread import Attachment
-from .tick_loop import TickLoop
-from .tick_outputs import TickOutputs
+from .sinks_and_listeners import TickOutputs
 
 if TYPE_CHECKING:
     from ..core.clock import Clock
-    from ..metrics.interfaces import Purpose, Sink
+    from ..metrics.monitor_interfaces import Purpose, Sink
     from ..metrics.records import Snapshot
 
 __all__ = ["Measurement"]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from ..errors import MonitorError
-from ..metrics.interfaces import Purpose
+from ..metrics.monitor_interfaces import Purpose
 
 __all__ = ["TickLoop"]
 

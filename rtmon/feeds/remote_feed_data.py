@@ -9,7 +9,7 @@ from ..metrics.history import History
 from ..metrics.records import ChannelInfo, ConnectionInfo, Sample, Snapshot, SocketIOInfo
 from .memory_queries import Epoch, FeedMemory, ended_with_server
 
-__all__ = ["ReceivedEpochs"]
+__all__ = ["RemoteFeedData"]
 
 CLOSED_KEPT = 1000
 """Maximum number of closed connections kept of an epoch, the same as in a Monitor."""
@@ -18,7 +18,7 @@ EPOCHS_KEPT = 8
 """Maximum number of ended epochs kept, so that a server in a restart loop cannot fill memory."""
 
 
-class ReceivedEpochs:
+class RemoteFeedData:
     """Tables and history, put together from the messages of a feed; see :mod:`.wire_format`.
 
     Attributes:

@@ -13,7 +13,7 @@ from .sink_thread import Attachment, Owner
 
 if TYPE_CHECKING:
     from ..metrics.collector import Collector, Tick
-    from ..metrics.interfaces import Sink
+    from ..metrics.monitor_interfaces import Sink
 
 __all__ = ["TickOutputs"]
 
