@@ -1,6 +1,7 @@
-"""Interfaces by which probes, sinks, feeds and clients know a Monitor.
+"""Interfaces of a Monitor, as probes, clients, feeds and sinks use it.
 
-They stand below the Monitor, so that nothing that reports to one or reads one imports it.
+They are defined in this package so that probes, clients, feeds and sinks need not import
+:mod:`rtmon.monitor`.
 """
 
 from __future__ import annotations
@@ -18,35 +19,48 @@ if TYPE_CHECKING:
 __all__ = ["Purpose", "Recorder", "Sink", "TickSource"]
 
 Purpose = Literal["serve", "probe", "display"]
-"""Why a Monitor is asked to tick on the running event loop.
+"""The kind of caller that makes a Monitor tick on the running event loop.
 
-A server or a probe decides which loop is measured; a display borrows one until then.
+The first loop of a server or a probe becomes the measured loop. A display makes the Monitor tick on
+the display's loop only until a server or probe calls.
 """
 
 
 class Recorder(Protocol):
-    """A Monitor as probes and clients know it: it records what they report.
+    """The interface of a Monitor for probes and clients, which report connections to it.
 
-    All methods are called on the thread of the event loop that is measured.
+    All methods must be called on the thread of the measured event loop.
     """
 
     @property
     def clock(self) -> Clock:
-        """Source of all times that a probe reports."""
+        """Clock for all times that a probe reports."""
 
     @property
     def collector(self) -> Collector:
-        """Meters, round-trip times and HTTP requests are counted here; replaced after a fork."""
+        """The Collector, which creates Meters and counts round-trip times and HTTP requests.
+
+        After a fork, the child process gets a new Collector.
+        """
 
     @property
     def capture_payload(self) -> bool:
-        """True if black boxes keep the beginning of each frame's payload."""
+        """True if black boxes keep the first bytes of each frame's payload."""
 
     def arm(self, purpose: Purpose) -> bool:
-        """Tick on the running loop; returns whether connections on this loop are counted."""
+        """Start to tick on the running event loop, unless another loop is measured.
+
+        Returns:
+            True if connections on the running loop are counted.
+        """
 
     def connection_opened(self, meter: Meter, at: tuple[float, float] | None = None) -> None:
-        """Record that a handshake was completed; see :meth:`connection_closed` for ``at``."""
+        """Record that a connection's handshake has completed.
+
+        Args:
+            meter: Meter of the connection.
+            at: time of the handshake in monotonic and in Unix seconds; None for now.
+        """
 
     def connection_closed(
         self, meter: Meter, ending: Ending, at: tuple[float, float] | None = None
@@ -54,35 +68,39 @@ class Recorder(Protocol):
         """Record that an opened connection has ended.
 
         Args:
-            meter: of the connection.
-            ending: how it ended.
-            at: when, in monotonic and in Unix seconds; None for now.
+            meter: Meter of the connection.
+            ending: how the connection ended.
+            at: time of the end in monotonic and in Unix seconds; None for now.
         """
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
         """Record that a WebSocket handshake failed or was refused."""
 
     def refused(self, meter: Meter | None, *, code: int, detail: str) -> None:
-        """Record that a hub refused a client after its handshake."""
+        """Record that a hub refused a client after the WebSocket handshake."""
 
     def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
-        """Record that an exception left a connection's handler."""
+        """Record that a connection's handler raised an exception."""
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Keep the beginning of the payload of the frame that a black box recorded last."""
+        """Store the first bytes of a payload, for the frame that was last added to a black box."""
 
     def probe_failed(self, exc: Exception) -> None:
-        """Count an exception inside a probe; it is logged once a minute at most."""
+        """Count an exception inside a probe. At most one per minute is logged."""
 
     def event(self, kind: str, detail: str) -> None:
-        """Add a line to the event log."""
+        """Add an Event that is about no connection."""
 
     def follow(self, client: Callable[[], object]) -> None:
-        """Show a client's numbers: ``client`` returns a record of the clients table."""
+        """List a client in the clients table.
+
+        Args:
+            client: function that returns the client's current record of the clients table.
+        """
 
 
 class TickSource(Protocol):
-    """A Monitor as sinks and feeds know it: they read what it measured."""
+    """The interface of a Monitor for feeds and sinks, which read the measurements."""
 
     @property
     def node(self) -> str:
@@ -94,11 +112,14 @@ class TickSource(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """Source of the time of each tick."""
+        """Clock that gives the time of each tick."""
 
     @property
     def collector(self) -> Collector:
-        """Holds history, tables and totals; replaced after a fork."""
+        """The Collector, which holds the history, tables and totals.
+
+        After a fork, the child process gets a new Collector.
+        """
 
     @property
     def closed(self) -> bool:
@@ -106,55 +127,79 @@ class TickSource(Protocol):
 
     @property
     def probe_failures(self) -> int:
-        """Exceptions inside probes so far."""
+        """Number of exceptions inside probes so far."""
 
     @property
     def uncounted(self) -> int:
-        """Connections and requests on a second event loop so far, which are in no number."""
+        """Number of connections and requests so far that were not measured.
+
+        They ran on another event loop than the measured one.
+        """
 
     @property
     def failing_sinks(self) -> int:
-        """Sinks that take nothing now and are tried again."""
+        """Number of sinks whose writing fails at present and is retried."""
 
     @property
     def waiting_ticks(self) -> int:
-        """Ticks that wait for the slowest sink."""
+        """Number of ticks queued for the slowest sink."""
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time that the process had used at the last tick, in seconds."""
+        """CPU seconds that the process had used at the last tick."""
 
     @property
     def own_seconds(self) -> float:
-        """Time that all ticks have taken so far, in seconds."""
+        """Total seconds that the Monitor has spent on ticks so far."""
 
     def arm(self, purpose: Purpose) -> bool:
-        """Tick on the running loop; returns whether connections on this loop are counted."""
+        """Start to tick on the running event loop, unless another loop is measured.
+
+        Returns:
+            True if connections on the running loop are counted.
+        """
 
     def snapshot(self) -> Snapshot:
-        """Return the totals since the Monitor began."""
+        """Return the totals since the Monitor was created."""
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        """Call a function with every tick, on the loop; returns a function that ends this."""
+        """Call ``listener`` at every tick, on the measured event loop.
+
+        Returns:
+            A function that removes the listener.
+        """
 
 
 class Sink(Protocol):
-    """Receives every tick. ``write`` and ``close`` run on the sink's own thread.
+    """An output that receives every tick. ``write`` and ``close`` run on the sink's own thread.
 
-    The first tick names all open connections in ``meters``. A sink with an attribute ``tables``,
-    out of ``channels`` and ``socketio``, finds these tables in each tick's ``tables``. One with an
-    attribute ``subject`` is called so in Events about its failures; others are called ``sink``.
+    The first tick that a sink receives has all open connections in ``meters``. Two optional
+    attributes of a sink are read:
+
+    * ``tables``: names of tables, out of ``channels``, ``socketio`` and ``addresses``, that the
+      sink needs in each tick's ``tables``.
+    * ``subject``: the sink's name in Events about its failures; by default ``sink``.
     """
 
     def open(self, node: str, epoch: str) -> None:
-        """Prepare to write; an exception is raised by ``Monitor.attach``."""
+        """Prepare to write ticks. An exception from this method is raised by ``Monitor.attach``.
+
+        Args:
+            node: name of the server process.
+            epoch: id of the epoch.
+        """
 
     def write(self, tick: Tick) -> None:
-        """Write one tick; an exception detaches the sink.
+        """Write one tick. An exception from this method detaches the sink.
 
-        After an ``OSError`` that may pass, such as of a full disk, the same tick is written again,
-        with growing delays: a sink that has written a part of it goes on there.
+        A temporary ``OSError``, such as a full disk, does not. The method is then called again with
+        the same tick, after a growing delay. If the sink had written a part of the tick, it must
+        continue after this part.
         """
 
     def close(self, connections: Sequence[ConnectionInfo]) -> None:
-        """Finish; ``connections`` is the connections table at that moment."""
+        """Finish writing, and release resources.
+
+        Args:
+            connections: rows of the connections table at the end.
+        """
