@@ -227,7 +227,7 @@ SAMPLE: tuple[Column, ...] = (
         text("node", "The server process that was measured."),
         text(
             "epoch",
-            "Id of one lifetime of the server's Monitor; in a new epoch, counters start again at 0.",
+            "Id of a lifetime of the server's Monitor; in a new epoch, counters start again at 0.",
         ),
         integer(
             "seq",
@@ -590,9 +590,7 @@ CLIENT: tuple[Column, ...] = (
         "Messages sent again because a connection ended before they were acknowledged.",
     ),
     counter("duplicates", "messages", "Messages received twice but delivered only once."),
-    counter(
-        "gaps", "gaps", "Number of times that messages were missed which recovery could not supply."
-    ),
+    counter("gaps", "gaps", "Number of times that recovery could not supply all missed messages."),
     counter("dropped", "messages", "Messages dropped because a queue or buffer was full."),
     counter("expired", "messages", "Messages dropped because they were queued for too long."),
 )

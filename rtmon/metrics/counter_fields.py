@@ -59,7 +59,7 @@ class LedgerFields:
 
 
 class MeterFields:
-    """Attributes of one connection: counters (``own_``: without group messages), gauges and texts."""
+    """Attributes of one connection: counters (``own_``: without group messages), gauges, texts."""
 
     __slots__ = (*_OWN, *(column.name for column in METER_FIELDS))
 

@@ -181,7 +181,7 @@ class Redaction:
 
 
 def _wider(host: str) -> str:
-    """Return an IPv4 address with its last number replaced by 0, or an IPv6 address's /48 network."""
+    """Return an IPv4 address with 0 as its last number, or the /48 network of an IPv6 address."""
     if ":" in host:
         first = host.partition("/")[0].split(":")
         return ":".join(part or "0" for part in first[:3]) + "::/48"
