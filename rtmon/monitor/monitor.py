@@ -130,7 +130,7 @@ class Monitor:
 
     @property
     def waiting_ticks(self) -> int:
-        """Number of ticks queued for the slowest sink. A sink with 60 queued ticks drops new ones."""
+        """Number of ticks queued for the slowest sink; at 60, further ticks are dropped."""
         return self._measurement.outputs.waiting
 
     @property

@@ -29,7 +29,7 @@ class ProcessGauges:
         self.used = time.process_time()
 
     def cpu(self) -> float | None:
-        """Return the CPU seconds used per second since the last call; None if no time has passed."""
+        """Return the CPU seconds used per second since the last call; None if no time passed."""
         at, used = self._clock.monotonic(), time.process_time()
         elapsed = at - self._at
         if elapsed <= 0:

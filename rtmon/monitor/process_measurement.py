@@ -231,7 +231,9 @@ class Measurement:
         if sink not in self.outputs:
             return
         if not self._pulse.foreign() and not self.closed:
-            self._tick()  # The sink gets everything that was counted since the last tick.
+            # Tick before the sink is removed, so that the sink gets everything that was counted
+            # since the last tick, and the tables that it requires.
+            self._tick()
         attachment = self.outputs.remove(sink)
         if attachment is not None:
             attachment.finish(self.collector.connections())
