@@ -143,7 +143,7 @@ def records() -> Iterator[str]:
         (
             "ConnectionInfo(ConnectionValues)",
             TABLES["connections"],
-            "One connection as of the last tick, open or closed.",
+            "One row of the connections table: an open or a recently closed connection.",
         ),
         (
             "Ending",

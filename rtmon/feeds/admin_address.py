@@ -56,7 +56,7 @@ class AdminAddress:
         token = query.pop("token", None)
         if query or parts.fragment or parts.username is not None:
             raise OptionError(
-                f"{_without_query(address)!r} has parts that an admin listener does not know: "
+                f"{_without_query(address)!r} has parts that an admin listener does not use: "
                 "give ws://HOST:PORT/PATH, and ?token=… if it asks for a token"
             )
         if token is not None:

@@ -1,4 +1,4 @@
-"""Explain why an admin listener cannot be reached, and what to check."""
+"""Error messages for failed connections to an admin listener: why it failed, what to check."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def connect_problem(exc: Exception) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return f"nothing listens there: {CHECK_PORT}"
     if isinstance(exc, TimeoutError):
-        return "no answer: check the address, and whether a firewall is between"
+        return "no answer: check the address, and whether a firewall blocks the connection"
     return f"cannot connect: {str(exc) or type(exc).__name__}"

@@ -47,7 +47,9 @@ def with_details(
         return known
     meter = collector.find(known.info.id)
     if meter is None:
-        return replace(known, missing=dict.fromkeys(DETAILS, "the connection is forgotten"))
+        return replace(
+            known, missing=dict.fromkeys(DETAILS, "the server no longer has this connection")
+        )
     missing = {}
     if meter.closed is None:
         collector.closeups.look(meter.id, clock.monotonic())
@@ -60,7 +62,7 @@ def with_details(
         missing["rooms"] = why
     frames = _frames(meter, clock)
     if frames is None:
-        missing["frames"] = "no frames are kept of it"
+        missing["frames"] = "no frames of this connection are kept"
     return replace(
         known,
         series=_series(known.source, collector, meter.id),

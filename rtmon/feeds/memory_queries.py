@@ -109,7 +109,9 @@ def answer(
         case DetailQuery():
             return _detail(query, source, memory)
         case MembersQuery():
-            return MembersAnswer(source=source, missing="only the server knows, and it is away")
+            return MembersAnswer(
+                source=source, missing="only the server has them, and it is not connected"
+            )
 
 
 def _of_node(memory: FeedMemory, node: str | None) -> FeedMemory:

@@ -349,7 +349,7 @@ class DetailAnswer:
         info: the connection's row in the connections table; None if the source no longer has it.
         events: Events about the connection, oldest first.
         series: the connection's time series. It has points only if a viewer has opened the
-            connection's details, or the server has followed the connection for its high values.
+            connection's details, or the connection is one of the slowest or busiest.
         headers: request headers of the connection's handshake, redacted; None if unknown.
         rooms: channels and rooms of the hub that the connection is in; None if unknown.
         frames: the connection's last frames, oldest first, one line of text for each; None if

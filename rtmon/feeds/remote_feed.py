@@ -77,8 +77,8 @@ HELLO_TIMEOUT = 5.0
 """Timeout in seconds for opening the connection, and again for the server's first message."""
 
 OLDER_SERVER = (
-    "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
-    "longer than an hour ago, and no percentiles by path, and not who is in a room"
+    "the server runs an older release of rtmon, which sends only the rows of connections: no "
+    "further details, no data from before the last hour, no percentiles by path, no room members"
 )
 
 
@@ -154,7 +154,7 @@ class RemoteFeed(Feed):
             async with asyncio.timeout(timeout):
                 await self._complete.wait()
         except TimeoutError:
-            why = self._detail or "it answers, but sends nothing"
+            why = self._detail or "the server accepted the connection, but sent nothing"
             raise FeedError(f"no feed from {self.url} within {timeout:g} s: {why}") from None
 
     @property
@@ -164,7 +164,7 @@ class RemoteFeed(Feed):
             at, time = self._heard
             silent = self._clock.monotonic() - at
             if silent > SILENT_TICKS * self._received.interval:
-                state, detail, since = "disconnected", f"nothing heard for {silent:.0f} s", time
+                state, detail, since = "disconnected", f"nothing received for {silent:.0f} s", time
         return FeedStatus(
             state=state, source=self.url, detail=detail, since=since, node=self._received.node
         )

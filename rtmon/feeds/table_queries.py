@@ -73,7 +73,7 @@ class Remembered:
 
 
 class Part(NamedTuple):
-    """Records of a table from one server process and epoch."""
+    """The records of a table that come from one server process (``node``) and one epoch."""
 
     node: str
     epoch: str
@@ -228,7 +228,8 @@ def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAns
     records = [record for part in table for record in condition.select(part.records)]
     keys = list(map(_KEYS[query.by], records))
     order = _rank(query, keys, records)
-    # Lists are built for the returned groups only: there may be as many groups as connections.
+    # Only the returned groups get a list of their connections, since there may be as many groups
+    # as connections.
     members: dict[str | None, list[Any]] = {key: [] for key in order[: query.limit]}
     rest: list[Any] = []
     for key, record in zip(keys, records, strict=True):

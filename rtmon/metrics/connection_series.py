@@ -85,7 +85,7 @@ class ConnectionSeries:
     def __init__(self, unknown: Mapping[str, frozenset[str]]) -> None:
         self._unknown = unknown
         self._lock = threading.Lock()
-        self._looked_at: OrderedDict[str, float] = OrderedDict()  # id → monotonic seconds
+        self._looked_at: OrderedDict[str, float] = OrderedDict()  # Id → time of the last request.
         self._notable: set[str] = set()
         self._followed: dict[str, _Followed] = {}
 

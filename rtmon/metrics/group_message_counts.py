@@ -17,7 +17,7 @@ from .recent_frames import FRAMES, BlackBox
 __all__ = ["Counts", "EndedParts", "SharedCounts", "SharedPart"]
 
 Counts: TypeAlias = tuple[int, int, int, int]
-"""Counters in the order of :data:`rtmon.metrics.columns.SHARED`."""
+"""Values of the counters that are named in :data:`rtmon.metrics.columns.SHARED`, in that order."""
 
 _NONE: Counts = (0, 0, 0, 0)
 

@@ -39,10 +39,10 @@ _SUB_BITS = 4
 _SUB = 1 << _SUB_BITS
 
 MICROSECOND = 1e-6
-"""Resolution of durations, in seconds."""
+"""Size of a histogram's step for durations, in seconds."""
 
 BYTE = 1.0
-"""Resolution of sizes, in bytes."""
+"""Size of a histogram's step for sizes, in bytes."""
 
 
 def bucket(steps: int) -> int:
@@ -95,12 +95,12 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """The number of values."""
+        """Number of values in the histogram."""
         return sum(self.counts.values())
 
     @property
     def sum(self) -> float:
-        """The sum of the values, in seconds or bytes."""
+        """Sum of the histogram's values, in seconds or bytes."""
         return self.total * self.resolution
 
     def quantile(self, q: float) -> float | None:
@@ -203,13 +203,13 @@ class HistogramRecorder:
             self._sorted, self.steps = self.peek(), defaultdict(int)
 
     def take(self) -> Histogram:
-        """Return the histogram of the values since the last call, and reset."""
+        """Return the histogram of the values recorded since the last call, and discard them."""
         taken = self.peek()
         self._sorted, self.steps = None, type(self.steps)(int)
         return taken
 
     def peek(self) -> Histogram:
-        """Return the histogram of the values since the last :meth:`take`, without a reset."""
+        """Return the histogram of the values recorded since the last :meth:`take`; keep them."""
         new = self._histogram(self.steps)
         return new if self._sorted is None else Histogram.merged((self._sorted, new))
 

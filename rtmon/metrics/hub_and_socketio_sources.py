@@ -127,7 +127,7 @@ class Sources:
 
     @property
     def measures_socketio(self) -> bool:
-        """True if a probe measures a Socket.IO server."""
+        """True if a probe of this Monitor measures a Socket.IO server."""
         return bool(self._socketio)
 
     def socketio(self) -> list[SocketIOInfo]:

@@ -24,7 +24,7 @@ SOON = 60.0
 connection from the same address closed."""
 
 RATE_SECONDS = 60.0
-"""Half-life of the rate of reconnects."""
+"""Half-life, in seconds, of a reconnect's weight in the rate of reconnects."""
 
 
 class _Address:

@@ -85,7 +85,7 @@ class Sample(SampleValues):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo(ConnectionValues):
-    """One connection as of the last tick, open or closed."""
+    """One row of the connections table: an open or a recently closed connection."""
 
     id: str
     name: str | None = None

@@ -97,7 +97,7 @@ class Redaction:
             name, _, rule = (piece.strip() for piece in part.partition("="))
             if name not in _RULES or name in rules:
                 known = ", ".join(_RULES)
-                problem = "is said twice" if name in rules else f"is not one of {known}"
+                problem = "is given twice" if name in rules else f"is not one of {known}"
                 raise OptionError(
                     f"{name!r} {problem}: write rules as in addresses=network,names=hash"
                 )

@@ -36,7 +36,7 @@ class Backlogs:
 
     @property
     def slow(self) -> int:
-        """Number of the server's slow connections."""
+        """Number of slow connections, without those measured at the client's end."""
         return sum(meter.role == "server" for meter in self._slow)
 
     def look(self, candidates: Iterable[Meter], now: float) -> tuple[list[Meter], list[Meter]]:

@@ -74,7 +74,7 @@ class LedgerTotals:
 
 
 class ServerTotals(ServerFields):
-    """Counters that belong to the server rather than to one of its connections."""
+    """Counters of the server as a whole: opened and closed connections, close codes and causes."""
 
     def __init__(self) -> None:
         super().__init__()

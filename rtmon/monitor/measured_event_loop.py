@@ -18,8 +18,8 @@ SECOND_LOOP = (
     "connections on a second event loop are not counted: give each loop a Monitor of its own"
 )
 NO_ASYNCIO = (
-    "connections are not counted: this server runs on something else than asyncio, such as trio, "
-    "and asyncio is all that rtmon measures; have it run on asyncio"
+    "connections are not counted: this server does not run on asyncio but, for example, on trio, "
+    "and rtmon measures only asyncio; run the server on asyncio"
 )
 
 

@@ -381,12 +381,10 @@ class Monitor:
 
 def _check(interval: Any, closed_kept: Any, redact: Any) -> None:
     if not (isinstance(interval, int | float) and 0 < interval < math.inf):
-        raise OptionError(
-            f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
-        )
+        raise OptionError(f"interval={interval!r}: seconds between ticks, a number greater than 0")
     if not isinstance(closed_kept, int) or closed_kept < 0:
         raise OptionError(
-            f"closed_kept={closed_kept!r}: a number of connections to remember, 0 for none"
+            f"closed_kept={closed_kept!r}: the number of closed connections to keep, 0 or more"
         )
     if not (redact is None or callable(redact)):
-        raise OptionError(f"redact={redact!r}: a function from bytes to bytes, or None")
+        raise OptionError(f"redact={redact!r}: a function that takes and returns bytes, or None")

@@ -72,7 +72,7 @@ class Measurement:
         self._reset()
 
     def _reset(self) -> None:
-        """Begin a new epoch in this process."""
+        """Begin a new epoch in this process, with new counters that start at 0."""
         self._process = os.getpid()
         self.collector = Collector(
             node=safe_text(self._node) or f"{socket.gethostname()}-{self._process}",
@@ -137,9 +137,7 @@ class Measurement:
         self.collector.succeed(before)
         self._pulse.forget()
         for sink in self.outputs.abandon():
-            self.event(
-                "sink detached", f"{sink!r} stayed with the process this one was forked from"
-            )
+            self.event("sink detached", f"{sink!r} belongs to the parent process of this fork")
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         wanted = partial(Measurement._wanted, armed=self._pulse.armed)
@@ -156,7 +154,7 @@ class Measurement:
     def tick(self) -> Tick:
         """Tick immediately; see :meth:`rtmon.Monitor.tick`."""
         if self._pulse.foreign():
-            raise MonitorError("tick() belongs to the thread whose event loop is measured")
+            raise MonitorError("tick() must be called on the thread of the measured event loop")
         return self._tick()
 
     def _tick(self, _late: float = 0.0) -> Tick:
@@ -223,7 +221,7 @@ class Measurement:
     def attach(self, sink: Sink) -> Attachment:
         """Pass every future tick to a sink; see :meth:`rtmon.Monitor.attach`."""
         if self.closed:
-            raise MonitorError("this Monitor is closed; nothing more would come")
+            raise MonitorError("this Monitor is closed, so a sink would receive no ticks")
         return self.outputs.attach(sink, self, self.collector)
 
     def detach(self, sink: Sink) -> None:

@@ -126,7 +126,7 @@ class Attachment:
             except queue.Full:
                 if time.monotonic() < deadline:
                     continue
-                logger.warning("%r did not finish in time; its queued ticks are lost", self.sink)
+                logger.warning("%r did not finish in time; its queued ticks are dropped", self.sink)
                 return
             break
         self._thread.join(FINISH_SECONDS)
@@ -139,12 +139,12 @@ class Attachment:
         now = time.monotonic()
         if before is None:
             self._reported = now, self.dropped
-            detail = f"{self.sink!r} takes nothing and is tried again: {problem}"
+            detail = f"{self.sink!r} cannot write and retries: {problem}"
             owner.event(f"{self._subject} {self._failing}", detail)
         else:
             self._reported = None
             seconds, lost = now - before[0], self.dropped - before[1]
-            detail = f"{self.sink!r} takes ticks again after {seconds:.0f} s; {lost} were dropped"
+            detail = f"{self.sink!r} writes again after {seconds:.0f} s; {lost} ticks were dropped"
             owner.event(f"{self._subject} recovered", detail)
 
     def close(self) -> None:
@@ -191,7 +191,7 @@ class Attachment:
                     raise
                 failures += 1
                 if self.problem is None:
-                    logger.warning("%r failed and is tried again: %s", self.sink, exc)
+                    logger.warning("%r failed and retries: %s", self.sink, exc)
                 self.problem = f"{exc.strerror or exc}"
                 self._ending.wait(BACKOFF.bound(failures))
             else:

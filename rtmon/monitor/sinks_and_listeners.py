@@ -78,7 +78,7 @@ class TickOutputs:
 
     @property
     def listening(self) -> bool:
-        """True if there is any listener."""
+        """True if at least one listener is registered."""
         return bool(self._listeners)
 
     @property
