@@ -33,8 +33,8 @@ class AdminAddress:
         """Parse ``ws://host:8766``, ``http://host:8766`` or ``host:8766``.
 
         The address may have a path, for an admin listener behind a reverse proxy. A bearer token
-        may be given as ``?token=…``. It is then sent in the ``Authorization`` header and not in
-        the URL.
+        may be given as ``?token=…``. The feed then sends the token in the ``Authorization`` header
+        and not in the URL.
 
         Raises:
             OptionError: the address is invalid, or it has a part that an admin listener does not

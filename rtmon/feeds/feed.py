@@ -39,7 +39,7 @@ FeedState = Literal["connecting", "live", "disconnected", "recorded", "closed"]
 * ``live``: The feed receives Samples.
 * ``disconnected``: No Samples arrive. The feed shows the last ones and tries to reconnect.
 * ``recorded``: The feed shows one moment of a recording. No further Samples arrive.
-* ``closed``: The feed has ended and does not reconnect. It shows the last Samples received.
+* ``closed``: The feed has ended and does not reconnect. The last Samples are shown.
 """
 
 
@@ -107,8 +107,8 @@ class Feed(abc.ABC):
 
     A feed can be read in two ways:
 
-    * Live methods such as :meth:`latest` and :meth:`samples` are synchronous. They read from
-      memory, and never raise because data is missing.
+    * Live methods such as :meth:`latest` and :meth:`samples` are synchronous. These methods read
+      from memory, and never raise because data is missing.
     * :meth:`query` is awaited. The size of its answer is bounded, and the answer is never computed
       on the event loop of the monitored server.
     """

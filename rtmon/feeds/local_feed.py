@@ -43,9 +43,9 @@ _TABLES: Mapping[str, Callable[[Collector], Sequence[Any]]] = {
 
 
 class LocalFeed(Feed):
-    """A feed that reads a Monitor in the same process. Its data is as of the last tick.
+    """A feed that reads a Monitor in the same process. The data is as of the last tick.
 
-    Its methods may be called on any thread.
+    All methods may be called on any thread.
 
     Args:
         monitor: the Monitor to read.

@@ -22,7 +22,7 @@ class PausedFeed(Feed):
     Only :attr:`status` is passed through from the other feed and stays current.
 
     Args:
-        feed: the feed to copy. It keeps running.
+        feed: the feed to copy, which keeps running.
     """
 
     def __init__(self, feed: Feed) -> None:

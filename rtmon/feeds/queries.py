@@ -55,7 +55,7 @@ SERIES_COLUMNS: tuple[str, ...] = tuple(
 )
 """Columns of the samples table that a :class:`SeriesQuery` can request.
 
-They are its counters and gauges, quantiles such as ``rtt_p99`` included.
+These are all counters and gauges, including quantiles such as ``rtt_p99``.
 """
 
 EXTREME_COLUMNS: tuple[str, ...] = tuple(
@@ -348,7 +348,7 @@ class DetailAnswer:
         source: server and newest tick of the answer.
         info: the connection's row in the connections table; None if the source no longer has it.
         events: Events about the connection, oldest first.
-        series: the connection's time series. It has points only if a viewer has opened the
+        series: the connection's time series. The series has points only if a viewer has opened the
             connection's details, or the connection is one of the slowest or busiest.
         headers: request headers of the connection's handshake, redacted; None if unknown.
         rooms: channels and rooms of the hub that the connection is in; None if unknown.

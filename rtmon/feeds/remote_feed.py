@@ -246,8 +246,8 @@ class RemoteFeed(Feed):
 
         Args:
             query: the query.
-            known: answer from the feed's memory. It is returned, with the reason in ``missing``,
-                if the server cannot be asked or no longer has the connection.
+            known: answer from the feed's memory. This answer is returned, with the reason in
+                ``missing``, if no request can be sent or the server no longer has the connection.
         """
         if not self._can_ask:
             why = OLDER_SERVER if self._connection is not None else "the server is away"

@@ -1,8 +1,8 @@
 """Minimum and maximum values within the points of a series, for charts. Pure functions.
 
-They are computed from all points of finer resolution that a source still has. Single ticks and
-points of ten ticks can be mixed: a mean over ten ticks lies between their minimum and maximum, so
-the point of ten ticks never widens the range.
+The values are computed from all points of finer resolution that a source still has. Single ticks
+and points of ten ticks can be mixed: the mean of ten ticks lies between the minimum and maximum of
+these ticks, so a point of ten ticks never widens the range.
 """
 
 from __future__ import annotations

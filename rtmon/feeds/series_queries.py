@@ -32,7 +32,7 @@ class SeriesPoint:
     """One point of a series: a Sample of one tick, or of several consecutive ticks merged.
 
     Attributes:
-        sample: the Sample. Its ``seq`` and ``time`` are those of the last tick in the point.
+        sample: the Sample, with the ``seq`` and ``time`` of the last tick in the point.
         ticks: number of ticks in the point.
     """
 

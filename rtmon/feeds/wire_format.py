@@ -220,7 +220,7 @@ class _Hello(msgspec.Struct):
 class Decoder:
     """Decoder of a server's messages into records.
 
-    It learns the order of the columns from the server's ``hello``.
+    A decoder learns the order of the columns from the server's ``hello``.
     """
 
     def __init__(self) -> None:

@@ -63,7 +63,7 @@ class Tick:
 def uncounted() -> Meter:
     """Return a Meter for a connection that no Monitor counts.
 
-    Its Ledger discards the values of histograms, so that they cannot fill the memory.
+    The Meter's Ledger discards the values of histograms, which could otherwise fill the memory.
     """
     ledger = Ledger()
     ledger.stop()
@@ -71,11 +71,11 @@ def uncounted() -> Meter:
 
 
 class Collector(Sources):
-    """The counters, tables and history of one Monitor. It reads no clock and does no I/O.
+    """The counters, tables and history of one Monitor, without clock and I/O.
 
     All methods that count, and :meth:`tick`, must be called on the thread of the measured event
-    loop. The methods that return tables and history may be called on any thread. Their results are
-    as of the last tick.
+    loop. The methods that return tables and history may be called on any thread, and return data as
+    of the last tick.
 
     Args:
         node: name of this server process.
@@ -438,7 +438,7 @@ class Collector(Sources):
     def latencies(self) -> list[Latency]:
         """Return the table ``latencies``: percentiles over the last 60 ticks.
 
-        They are grouped by path, and for a hub also by room and by message type.
+        Durations are grouped by path, and for a hub also by room and by message type.
         """
         return latencies(labels for _, labels in self.labels())
 
@@ -459,7 +459,7 @@ class Collector(Sources):
     def connections(self) -> list[ConnectionInfo]:
         """Return the table ``connections``: open connections, then the latest closed ones.
 
-        The list of connections is as of the last tick. Their counters are current.
+        The list of connections is as of the last tick. The counters in the rows are current.
         """
         return [meter.info() for meter in self.meters()]
 

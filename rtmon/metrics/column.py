@@ -65,12 +65,12 @@ class Column:
         dtype: pandas dtype of the column in DataFrames.
         definition: the exact meaning, in one sentence.
         probes: kinds of probe that can measure the value. With other probes it is null.
-        derived: True if the value is computed from other columns when it is read. It is then not
-            sent over feeds.
+        derived: True if the value is computed from other columns when it is read. Derived values
+            are not sent over feeds.
         required: True if the value is never null.
         initial: default of the record's field, and first value in a Meter. None means null; with
             ``required``, None means that the record's field has no default.
-        external: True for text that the peer or the application chooses. Its length is limited.
+        external: True for text that the peer or the application chooses, whose length is limited.
     """
 
     name: str

@@ -214,7 +214,7 @@ _CAUSES = required(
         for cause in (*CAUSES, UNKNOWN)
     )
 )
-"""Columns that count the ended connections by cause. Their sum is the column ``closed``."""
+"""Columns that count the ended connections by cause, and that add up to the column ``closed``."""
 
 CAUSE_COLUMNS: tuple[str, ...] = tuple(column.name for column in _CAUSES)
 """Names of the columns that count the ended connections by cause."""

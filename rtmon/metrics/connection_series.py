@@ -21,7 +21,8 @@ __all__ = ["COLUMNS", "ConnectionSeries", "Moment"]
 NOTABLE = 200
 """Maximum number of connections recorded because they are slow or busy.
 
-They are those with the most bytes queued for sending, then those with the most new messages.
+Connections with the most bytes queued for sending come first, then those with the most new
+messages.
 """
 
 LOOKED_AT = 50
@@ -76,7 +77,7 @@ class _Followed:
 class ConnectionSeries:
     """The time series of some of a Collector's connections.
 
-    They may be read on any thread. :meth:`tick` must be called on the event loop's thread.
+    The series may be read on any thread. :meth:`tick` must be called on the event loop's thread.
 
     Args:
         unknown: kind of probe → columns that a probe of this kind cannot measure.

@@ -114,8 +114,8 @@ def _bytes(value: float) -> str:
 def light_record(names: tuple[str, ...]) -> Any:
     """Return a named-tuple class with only some columns of the connections or events table.
 
-    Creating such a record costs a tenth of creating a ConnectionInfo. It is used to filter and sort
-    many rows.
+    Creating such a record costs a tenth of creating a ConnectionInfo. Queries use such records to
+    filter and sort many rows.
     """
     base = namedtuple("_Light", names)  # type: ignore[misc]  # noqa: PYI024 - names vary
     return type("Light", (base, ConnectionValues), {"__slots__": ()})

@@ -63,7 +63,7 @@ def bucket_bounds(index: int) -> tuple[int, int]:
 
 
 def bucket_middle(index: int) -> float:
-    """Return the middle of a bucket, in steps. It represents all values in the bucket."""
+    """Return the middle of a bucket, in steps, which stands for all values in the bucket."""
     first, end = bucket_bounds(index)
     return (first + end - 1) / 2
 

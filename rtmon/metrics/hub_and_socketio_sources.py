@@ -16,7 +16,7 @@ __all__ = ["Gathering", "Measurable", "Sources", "Tabular"]
 
 
 class Measurable(Protocol):
-    """The interface of a hub for reading its measurements. They are computed only on demand."""
+    """The interface for reading a hub's measurements, which are computed only on demand."""
 
     @property
     def fanout(self) -> LabelledDurations:
@@ -43,13 +43,10 @@ class Measurable(Protocol):
 
 
 class Tabular(Protocol):
-    """The interface of a Socket.IO probe for reading its measurements, computed only on demand."""
+    """The interface for reading a Socket.IO probe's measurements, computed only on demand."""
 
     def rows(self) -> Iterable[SocketIOInfo]:
-        """Return the rows of the socketio table: namespaces, events, rooms and so on.
-
-        Their number is bounded.
-        """
+        """Return a bounded number of rows of the socketio table: namespaces, events and so on."""
 
     def totals(self) -> SocketIOStats | None:
         """Return the server's totals; None if the probe fails. Counters never decrease."""

@@ -60,7 +60,7 @@ def latencies(ticks: Iterable[Labels]) -> list[Latency]:
 class LabelledDurations:
     """Recorders of durations, one for each label.
 
-    It has the methods of a :class:`HistogramRecorder`, which work on all labels together.
+    The methods of a :class:`HistogramRecorder` are available, and work on all labels together.
 
     Args:
         measure: name of the measured duration: ``rtt``, ``handler`` or ``delivery``.

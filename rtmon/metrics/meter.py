@@ -333,8 +333,8 @@ class _RowReader:
 def light_rows(columns: tuple[str, ...]) -> Callable[[Sequence[Meter]], list[Any]]:
     """Return a function that builds records with only some columns from Meters.
 
-    A record has the requested columns, and the Meter as ``meter``. It costs a fifth of what a
-    ConnectionInfo costs. Such records are used to filter and sort many connections.
+    A record has the requested columns, and the Meter as ``meter``. Building a record costs a fifth
+    of building a ConnectionInfo. Queries use such records to filter and sort many connections.
 
     Args:
         columns: at least two stored columns of the connections table.

@@ -1,7 +1,7 @@
 """Interfaces of a Monitor, as probes, clients, feeds and sinks use it.
 
-They are defined in this package so that probes, clients, feeds and sinks need not import
-:mod:`rtmon.monitor`.
+These interfaces are defined in this package so that probes, clients, feeds and sinks need not
+import :mod:`rtmon.monitor`.
 """
 
 from __future__ import annotations
@@ -131,10 +131,7 @@ class TickSource(Protocol):
 
     @property
     def uncounted(self) -> int:
-        """Number of connections and requests so far that were not measured.
-
-        They ran on another event loop than the measured one.
-        """
+        """Number of connections and requests that ran on an event loop which is not measured."""
 
     @property
     def failing_sinks(self) -> int:

@@ -19,7 +19,7 @@ REDACTED_BYTES = 4096
 """Number of bytes, from the start of a frame's payload, that are passed to the redaction hook."""
 
 SLOTS = 2 * FRAMES
-"""Number of values in a ring. It is a power of two, so that hot paths can wrap with a bit mask."""
+"""Number of values in a ring: a power of two, so that hot paths can wrap with a bit mask."""
 
 _NAMES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 

@@ -19,7 +19,7 @@ class LedgerTotals:
 
     Args:
         ledger: the Ledger.
-        handler: recorder of the durations of handlers, by path. It replaces the Ledger's own.
+        handler: recorder of the durations of handlers, by path. The Ledger's recorder is replaced.
     """
 
     def __init__(self, ledger: Ledger, *, handler: LabelledDurations) -> None:
@@ -59,9 +59,10 @@ class LedgerTotals:
         }
 
     def _by_size(self, new: dict[str, Histogram]) -> dict[str, int]:
-        """Compute numbers of messages and bytes since the last :meth:`take`.
+        """Derive the numbers of messages and bytes since :meth:`take` from the message sizes.
 
-        They come from the histograms of message sizes.
+        Args:
+            new: histograms of message sizes since the last :meth:`take`.
         """
         counts = {}
         for way in ("in", "out"):

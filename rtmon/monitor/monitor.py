@@ -37,7 +37,7 @@ CLIENTS_KEPT = 1000
 class Monitor:
     """Measures the WebSocket connections of a process.
 
-    A Monitor can be created without an event loop. It starts to tick on the running loop when the
+    A Monitor can be created without an event loop. Ticks begin on the running loop when the
     first server starts, the first connection opens, or the first display is shown. If that loop
     ends, the Monitor continues on the next one.
 
@@ -117,10 +117,7 @@ class Monitor:
 
     @property
     def uncounted(self) -> int:
-        """Number of connections and requests that were not measured.
-
-        They ran on another event loop than the measured one.
-        """
+        """Number of connections and requests that ran on an event loop which is not measured."""
         return self._measurement.uncounted
 
     @property
@@ -280,7 +277,7 @@ class Monitor:
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
         """Call ``listener`` at every tick, on the measured event loop.
 
-        The listener must not block. Its exceptions are logged.
+        The listener must not block. Exceptions of the listener are logged.
 
         Returns:
             A function that removes the listener.

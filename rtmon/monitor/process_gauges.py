@@ -41,7 +41,7 @@ class ProcessGauges:
     def memory(self) -> int | None:
         """Return the resident memory in bytes; None if the system does not report it.
 
-        It is read from ``/proc/self/statm``; see ``man 5 proc``.
+        The value comes from ``/proc/self/statm``; see ``man 5 proc``.
         """
         try:
             return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

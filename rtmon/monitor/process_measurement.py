@@ -94,9 +94,9 @@ class Measurement:
 
     @property
     def uncounted(self) -> int:
-        """Number of connections and requests so far that ran on another event loop.
+        """Number of connections and requests so far that were not counted.
 
-        They are not counted; see :attr:`TickLoop.uncounted`.
+        The reasons are those of :attr:`TickLoop.uncounted`.
         """
         return self._pulse.uncounted
 
