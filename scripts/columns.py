@@ -221,7 +221,7 @@ def fields() -> Iterator[str]:
     )
     yield from class_of_fields(
         "MeterFields",
-        "Attributes of one connection: counters (``own_``: without group messages), gauges, texts.",
+        "Attributes of one connection. A counter ``own_…`` excludes messages to groups.",
         "(*_OWN, *(column.name for column in METER_FIELDS))",
         (
             *(f"{'own_' if name in SHARED else ''}{name} = 0" for name in METER_COUNTERS),

@@ -321,7 +321,7 @@ SNAPSHOT: tuple[Column, ...] = (
     ),
     *(c for c in SAMPLE if c.kind in {"counter", "histogram", "tally"}),
 )
-"""Columns of a Snapshot, the totals since the Monitor was created. There is no such table."""
+"""Columns of a Snapshot, the totals since the Monitor was created. Snapshots have no table."""
 
 _ENDING = (
     integer(

@@ -59,7 +59,7 @@ class LedgerFields:
 
 
 class MeterFields:
-    """Attributes of one connection: counters (``own_``: without group messages), gauges, texts."""
+    """Attributes of one connection. A counter ``own_…`` excludes messages to groups."""
 
     __slots__ = (*_OWN, *(column.name for column in METER_FIELDS))
 

@@ -83,13 +83,13 @@ class Recorder(Protocol):
         """Record that a connection's handler raised an exception."""
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Store the first bytes of a payload, for the frame that was last added to a black box."""
+        """Store the first bytes of a frame's payload. The frame is the newest one in the black box."""
 
     def probe_failed(self, exc: Exception) -> None:
         """Count an exception inside a probe. At most one per minute is logged."""
 
     def event(self, kind: str, detail: str) -> None:
-        """Add an Event that is about no connection."""
+        """Add an Event to the event log, without a connection."""
 
     def follow(self, client: Callable[[], object]) -> None:
         """List a client in the clients table.

@@ -39,7 +39,7 @@ FAILURE_LOG_SECONDS = 60.0
 
 
 class Measurement:
-    """Implements the ticks of a Monitor. After a fork, it starts a new epoch in the child process.
+    """The ticks of a Monitor. After a fork, a new epoch begins in the child process.
 
     Args:
         node: name of this server process; None for host name and process id.
@@ -94,10 +94,7 @@ class Measurement:
 
     @property
     def uncounted(self) -> int:
-        """Number of connections and requests so far that were not counted.
-
-        The reasons are those of :attr:`TickLoop.uncounted`.
-        """
+        """Number of connections and requests that were not counted; see :class:`TickLoop`."""
         return self._pulse.uncounted
 
     @property
@@ -203,7 +200,7 @@ class Measurement:
         self.outputs.finish(self.collector)
 
     def event(self, kind: str, detail: str) -> None:
-        """Add an Event that is about no connection."""
+        """Add an Event to the event log, without a connection."""
         self.collector.events.add(kind, self.clock.time(), detail=detail)
 
     def probe_failed(self, exc: Exception) -> None:

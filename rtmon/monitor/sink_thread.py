@@ -50,7 +50,7 @@ class Owner(Protocol):
     """The interface of a Monitor that an :class:`Attachment` uses."""
 
     def event(self, kind: str, detail: str) -> None:
-        """Add an Event that is about no connection."""
+        """Add an Event to the event log, without a connection."""
 
     def detach(self, sink: Sink) -> None:
         """Let a sink write its queued ticks, then close it."""
