@@ -67,7 +67,7 @@ class Recording:
     """
 
     tables = ("channels", *STATES)
-    """What is wanted with each tick besides; see :class:`rtmon.metrics.interfaces.Sink`."""
+    """What is wanted with each tick besides; see :class:`rtmon.metrics.monitor_interfaces.Sink`."""
 
     subject = "recording"
     """What Events about failures call it: "recording degraded", "recording recovered"."""

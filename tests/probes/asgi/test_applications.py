@@ -25,7 +25,7 @@ from websockets.exceptions import InvalidStatus
 from rtmon import ASGIProbe, Monitor
 from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Collector
-from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.event_log import EventLog
 from rtmon.metrics.meter import Meter
 from rtmon.probes.asgi.path_templates import template
 from rtmon.testing import until

@@ -1,4 +1,4 @@
-"""Sources of numbers that a Monitor queries on demand: a hub, and Socket.IO servers."""
+"""Access to the measurements of a hub and of Socket.IO servers, which a Monitor reads on demand."""
 
 from __future__ import annotations
 
@@ -16,51 +16,57 @@ __all__ = ["Gathering", "Measurable", "Sources", "Tabular"]
 
 
 class Measurable(Protocol):
-    """The measurements of a hub, queried only on demand."""
+    """The interface for reading a hub's measurements, which are computed only on demand."""
 
     @property
     def fanout(self) -> LabelledDurations:
-        """The durations of fan-outs, by room."""
+        """Durations of fan-outs, labelled by room."""
 
     @property
     def by_type(self) -> Sequence[LabelledDurations]:
-        """The durations of handlers and fan-outs, by message type."""
+        """Durations of handlers and of fan-outs, each labelled by message type."""
 
     def channels(self, limit: int | None = None) -> Iterable[ChannelInfo]:
-        """Return the totals of each channel, or of the busiest ones."""
+        """Return the totals of each channel, or of the ``limit`` busiest channels."""
 
     def channel_series(self) -> Iterable[ChannelInfo]:
-        """Return a bounded number of channels, then the rest as ``other``; counters never fall."""
+        """Return totals by channel for Prometheus: a bounded number of channels, then ``other``.
+
+        ``other`` has the sums of all further channels. Counters never decrease.
+        """
 
     def places_of(self, meter: Meter) -> Iterable[str] | None:
-        """The channels and rooms that a connection is in; None if it is not one of the hub's."""
+        """Return the channels and rooms that a connection is in; None if it is not in this hub."""
 
     def members_of(self, place: str) -> Iterable[Meter]:
-        """The connections that get what is published to a channel or room."""
+        """Return the Meters of the connections in a channel or room."""
 
 
 class Tabular(Protocol):
-    """The measurements of a Socket.IO server's probe, queried only on demand."""
+    """The interface for reading a Socket.IO probe's measurements, computed only on demand."""
 
     def rows(self) -> Iterable[SocketIOInfo]:
-        """Namespaces, events, rooms and so on: a bounded number."""
+        """Return a bounded number of rows of the socketio table: namespaces, events and so on."""
 
     def totals(self) -> SocketIOStats | None:
-        """Return the totals behind the rows; counters never fall. None if the probe fails."""
+        """Return the server's totals; None if the probe fails. Counters never decrease."""
 
 
 class Gathering(Protocol):
-    """What a probe of threads offers: what they have counted is fetched on the measured thread."""
+    """The interface of a probe whose connections run on threads, which count separately."""
 
     def gather(self) -> None:
-        """Add what was counted since the last call to the meters."""
+        """Add the threads' counts since the last call to the Meters.
+
+        Called on the thread of the measured event loop.
+        """
 
 
 class Sources:
-    """The hub and Socket.IO servers that a Monitor queries, if any.
+    """The hub, the Socket.IO servers and the threaded probes that a Monitor reads, if any.
 
     Attributes:
-        fanout: how long each fan-out of the hub took.
+        fanout: durations of the hub's fan-outs; empty without a hub.
     """
 
     def __init__(self) -> None:
@@ -70,59 +76,62 @@ class Sources:
         self._gathered: weakref.WeakSet[Gathering] = weakref.WeakSet()
 
     def measure(self, hub: Measurable) -> None:
-        """Use a hub as the source of channels and fan-out times."""
+        """Read channels and fan-out durations from a hub."""
         self.fanout, self._hub = hub.fanout, hub
 
     def end_tick(self) -> None:
-        """Begin another tick of the labelled durations that are in no Sample."""
+        """Reset the hub's durations by message type, which no Sample takes, for the next tick."""
         if self._hub is not None:
             for durations in self._hub.by_type:
                 durations.take()
 
     def hub_durations(self) -> list[LabelledDurations]:
-        """Durations that a hub records by label; none without a hub."""
+        """Return the labelled durations of the hub; [] without a hub."""
         return [] if self._hub is None else [self._hub.fanout, *self._hub.by_type]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
-        """The channels of the hub, or only the busiest; none without a hub."""
+        """Return the hub's channels, or the ``limit`` busiest channels; [] without a hub."""
         return [] if self._hub is None else list(self._hub.channels(limit))
 
     def places_of(self, meter: Meter) -> list[str] | None:
-        """The channels and rooms of the hub that a connection is in; None if it is in no hub."""
+        """Return the sorted channels and rooms that a connection is in; None if it is in no hub."""
         places = None if self._hub is None else self._hub.places_of(meter)
         return None if places is None else sorted(places)
 
     def members_of(self, place: str) -> list[Meter] | None:
-        """The connections that get what is published to a place; None without a hub."""
+        """Return the Meters of the connections in a channel or room; None without a hub."""
         return None if self._hub is None else list(self._hub.members_of(place))
 
     def channel_series(self) -> list[ChannelInfo]:
-        """A bounded number of channels and the sum of the others; none without a hub."""
+        """Return totals by channel for Prometheus, see :meth:`Measurable.channel_series`.
+
+        [] without a hub.
+        """
         return [] if self._hub is None else list(self._hub.channel_series())
 
     def gather_from(self, probe: Gathering) -> None:
-        """Fetch what the threads of a probe have counted, for as long as it is kept."""
+        """Register a threaded probe, for :meth:`gather`. Only a weak reference is kept."""
         self._gathered.add(probe)
 
     def gather(self) -> None:
-        """Fetch what threads have counted."""
+        """Add the counts of all threaded probes to the Meters."""
         for probe in list(self._gathered):
             probe.gather()
 
     def measure_socketio(self, probe: Tabular) -> None:
-        """Use a probe as a source of Socket.IO totals, while it is referenced."""
+        """Read Socket.IO totals from a probe. Only a weak reference to the probe is kept."""
         self._socketio.add(probe)
 
     @property
     def measures_socketio(self) -> bool:
-        """True if a probe measures a Socket.IO server."""
+        """True if a probe of this Monitor measures a Socket.IO server."""
         return bool(self._socketio)
 
     def socketio(self) -> list[SocketIOInfo]:
-        """Return the rows of Socket.IO servers; empty without one."""
+        """Return the rows of the socketio table; [] if no Socket.IO server is measured."""
         return [row for probe in list(self._socketio) for row in probe.rows()]
 
     def socketio_totals(self) -> list[SocketIOStats]:
-        """Return the totals of each Socket.IO server; empty without one."""
+        """Return the totals of each measured Socket.IO server."""
         totals = [probe.totals() for probe in list(self._socketio)]
         return [stats for stats in totals if stats is not None]

@@ -1,23 +1,33 @@
-"""Requests from a reader to a server over its feed, and the pieces of their answers.
+"""Requests that a remote feed sends to a server over the feed's WebSocket, and the answers.
 
-A server whose ``hello`` has the feature ``requests`` accepts text messages: a JSON object with
-``id``, an integer chosen by the reader, ``kind`` and ``query``:
+A server that supports requests has ``requests`` in the ``features`` of its ``hello`` message. A
+request is a text message with a JSON object. The object has three fields: ``id``, an integer chosen
+by the feed, ``kind``, and ``query``, an object whose fields depend on the kind:
 
-* ``detail``, the fields of a :class:`~rtmon.feeds.queries.DetailQuery`: answered with those of a
-  :class:`~rtmon.feeds.queries.DetailAnswer`.
-* ``members``, the fields of a :class:`~rtmon.feeds.queries.MembersQuery`, if ``hello`` has the
-  feature ``members``, too: answered with those of a :class:`~rtmon.feeds.queries.MembersAnswer`.
-* ``rows``, the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in :data:`ASKED`:
-  answered with a list of records, as objects.
-* ``labels``, if ``hello`` has that feature, with ``epoch`` and ``after``, the number of a tick:
-  answered with the durations by label of the last ticks after it, each tick as ``[seq, rows]``
-  with rows ``[measure, by, label, histogram]``; none if another epoch has begun.
-* ``coarse``, with ``before``, a tick's number: answered with the merged Samples that hold ticks
-  before it, oldest first, each as ``[ticks, row]`` with a row as in :mod:`.wire_format`.
+``detail``
+    The query has the fields of a :class:`~rtmon.feeds.queries.DetailQuery`. The answer has those
+    of a :class:`~rtmon.feeds.queries.DetailAnswer`.
+``members``
+    The query has the fields of a :class:`~rtmon.feeds.queries.MembersQuery`. The answer has those
+    of a :class:`~rtmon.feeds.queries.MembersAnswer`. Only for servers with the feature
+    ``members``.
+``rows``
+    The query has the fields of a :class:`~rtmon.feeds.queries.RowsQuery` for a table in
+    :data:`ASKED`. The answer is a list of the table's records, each a JSON object.
+``labels``
+    The query has ``epoch`` and ``after``, the number of a tick. The answer is a list of the last
+    ticks with a greater number, each ``[seq, rows]`` with rows ``[measure, by, label, histogram]``.
+    The list is empty if the server has begun another epoch. Only for servers with the feature
+    ``labels``.
+``coarse``
+    The query has ``before``, the number of a tick. The answer is a list of the merged Samples that
+    contain earlier ticks, oldest first. Each is ``[ticks, row]`` with a row as in
+    :mod:`.wire_format`.
 
-An answer comes in binary messages: the id (4 bytes, big-endian), a byte that is 0 if more follows,
-1 if this is the last piece, 2 if the answer is an error in words, and a piece of at most
-:data:`~rtmon.feeds.wire_format.PIECE_BYTES` bytes of the answer, which is JSON.
+The server sends an answer as one or several binary messages. Each has three parts: the request's
+``id`` in 4 bytes, big-endian; a status byte; and a piece of the answer's JSON text, at most
+:data:`~rtmon.feeds.wire_format.PIECE_BYTES` bytes. The status byte is 0 if more pieces follow, 1
+for the last piece, and 2 if the answer is an error message.
 """
 
 from __future__ import annotations
@@ -54,7 +64,7 @@ FEATURE = "requests"
 LABELS_FEATURE = "labels"
 
 MEMBERS = "members"
-"""Feature of a server that lists the members of a channel or room on request."""
+"""Feature of servers that support the request ``members``: members of a channel or room."""
 
 _HEAD = struct.Struct("!IB")
 _MORE, _LAST, _ERROR = range(3)
@@ -63,20 +73,20 @@ T = TypeVar("T")
 
 
 class Coarse(msgspec.Struct, frozen=True):
-    """A request for the merged Samples before a tick."""
+    """A request for merged Samples that contain ticks with a number less than ``before``."""
 
     before: int
 
 
 class LabelsAfter(msgspec.Struct, frozen=True):
-    """A request for the durations by label after a tick of an epoch."""
+    """A request for the labelled durations of all ticks of an epoch after tick number ``after``."""
 
     epoch: str
     after: int
 
 
 LabelledTick = tuple[int, list[tuple[str, str, str, str]]]
-"""The number of a tick, and for each label its key and histogram, in its text form."""
+"""The number of a tick, and a list of ``(measure, by, label, histogram as text)``."""
 
 _QUERIES: dict[str, type[Any]] = {
     "detail": DetailQuery,
@@ -89,7 +99,7 @@ _QUERIES: dict[str, type[Any]] = {
 Request = DetailQuery | MembersQuery | RowsQuery | Coarse | LabelsAfter
 
 ASKED: dict[str, Any] = {"latencies": list[Latency], "addresses": list[AddressInfo]}
-"""Tables that a server sends only on request, and the types of the answers."""
+"""Tables that a server sends only on request: name → type of the answer."""
 
 
 class _Request(msgspec.Struct):
@@ -99,10 +109,10 @@ class _Request(msgspec.Struct):
 
 
 def parse_request(text: str | bytes) -> tuple[int, Request]:
-    """Parse a reader's request; return its id and query.
+    """Parse a request message, and return the request's id and query.
 
     Raises:
-        FeedError: it is not a valid request.
+        FeedError: the message is not a valid request.
     """
     try:
         request = msgspec.json.decode(text, type=_Request)
@@ -117,7 +127,12 @@ def parse_request(text: str | bytes) -> tuple[int, Request]:
 
 
 def answer_pieces(number: int, answer: Any) -> Iterator[bytes]:
-    """Encode an answer to the request with this number, in pieces."""
+    """Yield the binary messages that carry an answer.
+
+    Args:
+        number: id of the request.
+        answer: the answer, which is encoded as JSON.
+    """
     body = msgspec.json.encode(answer)
     for start in range(0, len(body), PIECE_BYTES):
         last = start + PIECE_BYTES >= len(body)
@@ -125,15 +140,20 @@ def answer_pieces(number: int, answer: Any) -> Iterator[bytes]:
 
 
 def error_piece(number: int, problem: RtmonError) -> bytes:
-    """Encode an error as the answer to the request with this number."""
+    """Return the binary message that answers a request with an error.
+
+    Args:
+        number: id of the request.
+        problem: the error. Only its message is sent.
+    """
     return _HEAD.pack(number, _ERROR) + msgspec.json.encode(str(problem))
 
 
 class Requests:
-    """A reader's pending requests.
+    """The requests that a remote feed has sent and that the server has not answered yet.
 
     Args:
-        timeout: seconds to wait for an answer.
+        timeout: seconds to wait for each answer.
     """
 
     def __init__(self, *, timeout: float = 10.0) -> None:
@@ -147,13 +167,13 @@ class Requests:
         """Send a request to the server, and wait for the answer.
 
         Args:
-            query: the query.
-            answer: the type of the answer.
-            send: sends a text message to the server.
+            query: the request.
+            answer: type to which the answer is decoded.
+            send: coroutine function that sends a text message to the server.
 
         Raises:
             QueryError: the server rejected the query.
-            FeedError: the server did not answer in time, or the connection was lost.
+            FeedError: the server did not answer in time, or the connection closed.
         """
         number = next(self._ids) % 2**32
         kind = next(name for name, each in _QUERIES.items() if isinstance(query, each))
@@ -172,10 +192,12 @@ class Requests:
             del self._waiting[number]
 
     def receive(self, data: bytes) -> None:
-        """Handle a piece of an answer; ignore it if its request has been cancelled.
+        """Process one binary message: a piece of the answer to a request.
+
+        The message is ignored if the request was cancelled or has timed out.
 
         Raises:
-            FeedError: it is not a valid piece.
+            FeedError: the message is invalid.
         """
         try:
             number, state = _HEAD.unpack_from(data)
@@ -192,7 +214,7 @@ class Requests:
             raise FeedError(f"this does not look like an answer of rtmon's: {exc}") from exc
 
     def lose(self) -> None:
-        """Fail all pending requests after the connection was lost."""
+        """Let all pending requests fail with a FeedError, since the connection has closed."""
         for answered, _, _ in self._waiting.values():
             if not answered.done():
                 answered.set_exception(FeedError("the connection to the server was lost"))

@@ -1,4 +1,4 @@
-"""Derive how a connection ended from the report of a server or transport. Pure."""
+"""Derive how a connection ended from what its server or transport reports. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ ENGINEIO_ENDINGS: Mapping[str, tuple[str | None, Cause | None]] = {
     "ping timeout": (None, "ping timeout"),
     "transport error": (None, "peer vanished"),
 }
-"""Reasons of python-engineio, which has no close codes: the side that closed first, and the cause.
+"""Disconnect reason of python-engineio → the side that closed the connection, and the cause.
 
-A "transport close" can have any cause, unless the WebSocket below reports it."""
+Engine.IO has no close codes. The reason "transport close" is not listed, since it can have any
+cause."""
 
 
 def closed_here(code: int, reason: str, *, slow: bool) -> Ending:
-    """Return the ending of a connection that this side closed.
+    """Return the Ending of a connection that this side closed.
 
     Args:
-        code: close code sent.
-        reason: close reason sent.
-        slow: True if the client read too slowly.
+        code: close code sent to the peer.
+        reason: close reason sent to the peer.
+        slow: True if this side closed the connection because the peer is a slow consumer.
     """
     cause: Cause = "slow consumer" if slow or reason == TOO_SLOW else "closed"
     return Ending(
@@ -39,15 +40,15 @@ def closed_here(code: int, reason: str, *, slow: bool) -> Ending:
 
 
 def socket_ending(protocol: Any) -> Ending:
-    """Return the ending of a connection of ``websockets`` without a probe.
+    """Return the Ending of a closed ``websockets`` connection that no probe has measured.
 
     Args:
-        protocol: of the connection, which is closed.
+        protocol: the connection's ``protocol`` attribute.
     """
     sent, received = protocol.close_sent, protocol.close_rcvd
     if sent is not None and not protocol.close_rcvd_then_sent:
         ending = closed_here(int(sent.code), sent.reason, slow=False)
-        # The library closes with 1001 when its server ends.
+        # A websockets server closes all of its connections with 1001 when it shuts down.
         return replace(ending, cause="server shutdown") if sent.code == _GOING_AWAY else ending
     if received is None:
         return Ending(close_code=_ABNORMAL, cause="peer vanished")
@@ -62,27 +63,33 @@ def socket_ending(protocol: Any) -> Ending:
 
 
 def vague(send: Any) -> bool:
-    """Return True for an ASGI server that reports every end by the peer as 1006: Hypercorn.
+    """Return True if the ASGI server reports 1006 whenever the peer ends the connection.
+
+    Hypercorn does so.
 
     Args:
-        send: the server's, or that of a probe in front of it.
+        send: the ASGI ``send`` callable, of the server or of a probe that wraps the server's.
     """
     while (owner := getattr(send, "__self__", None)) is not None:
         if type(owner).__module__.partition(".")[0] == "hypercorn":
             return True
-        send = getattr(owner, "_send", None)  # as rtmon.ASGIProbe keeps it
+        send = getattr(
+            owner, "_send", None
+        )  # The attribute in which rtmon.ASGIProbe keeps the server's callable.
     return False
 
 
 def disconnect_ending(disconnect: Mapping[str, Any], *, vague: bool = False) -> Ending:
-    """Return the ending of a connection from ASGI's ``websocket.disconnect``.
+    """Return the Ending that an ASGI message ``websocket.disconnect`` reports.
 
-    A reason comes with a close frame only. Without one, uvicorn reports a broken connection as
-    1005 and its own shutdown as 1012. Codes for protocol errors do not tell which side sent them.
+    If the message has no ``reason``, the peer sent no close frame. Uvicorn then reports a broken
+    connection as 1005, and its own shutdown as 1012. A close code for a protocol error does not
+    show which side sent it.
 
     Args:
-        disconnect: the message.
-        vague: True if the server reports every end by the peer as 1006, which then means nothing.
+        disconnect: the ASGI message.
+        vague: True if the server reports 1006 whenever the peer ends the connection. The code
+            1006 is then ignored; see :func:`vague`.
     """
     code = int(disconnect.get("code") or _NO_STATUS)
     reason = disconnect.get("reason")

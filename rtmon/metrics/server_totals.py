@@ -1,4 +1,4 @@
-"""Totals of a server, and how much they gained since they were last taken."""
+"""Totals of a server's counters and histograms, and their increases since the last tick."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["LedgerTotals", "ServerTotals"]
 
 
 class LedgerTotals:
-    """Totals of a ledger: what its connections have done together.
+    """Totals of the counters and histograms in a Ledger, over all of its connections.
 
     Args:
-        ledger: the ledger.
-        handler: holds the times of handlers by path, which are the ledger's, too.
+        ledger: the Ledger.
+        handler: recorder of the durations of handlers, by path. The Ledger's recorder is replaced.
     """
 
     def __init__(self, ledger: Ledger, *, handler: LabelledDurations) -> None:
@@ -36,7 +36,7 @@ class LedgerTotals:
         self._sized = dict.fromkeys(("messages_in", "messages_out", "bytes_in", "bytes_out"), 0)
 
     def take(self) -> dict[str, Any]:
-        """What a Sample holds of it; the next one counts from here."""
+        """Return the increases since the last call, as column name → value of a Sample."""
         gained = {name: recorder.take() for name, recorder in self._recorders.items()}
         self._histograms = self._with(gained)
         sized = self._by_size(gained)
@@ -46,7 +46,7 @@ class LedgerTotals:
         return {**gained, **counted, **sized}
 
     def current(self) -> dict[str, Any]:
-        """The totals as they are now, what has not been taken yet included."""
+        """Return the current totals, as column name → value of a Snapshot."""
         new = {name: recorder.peek() for name, recorder in self._recorders.items()}
         sized = {name: self._sized[name] + count for name, count in self._by_size(new).items()}
         counted = {name: getattr(self.ledger, name) for name in LEDGER_COUNTERS}
@@ -59,7 +59,11 @@ class LedgerTotals:
         }
 
     def _by_size(self, new: dict[str, Histogram]) -> dict[str, int]:
-        """Messages and bytes since the last :meth:`take`, which the sizes of messages tell."""
+        """Derive the numbers of messages and bytes since :meth:`take` from the message sizes.
+
+        Args:
+            new: histograms of message sizes since the last :meth:`take`.
+        """
         counts = {}
         for way in ("in", "out"):
             sizes, partial = new[f"size_{way}"], f"partial_{way}"
@@ -71,7 +75,7 @@ class LedgerTotals:
 
 
 class ServerTotals(ServerFields):
-    """Counters that belong to the server rather than to one of its connections."""
+    """Counters of the server as a whole: opened and closed connections, close codes and causes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,13 +87,18 @@ class ServerTotals(ServerFields):
         self._taken = dict.fromkeys(SERVER_COUNTERS, 0)
 
     def arrived(self) -> None:
-        """A connection was opened."""
+        """Count a connection that has opened."""
         self.opened += 1
         self.open += 1
         self.peak = max(self.peak, self.open)
 
     def left(self, code: int | None, cause: str | None) -> None:
-        """An open connection has ended, with a close code if its transport has them."""
+        """Count the end of an open connection.
+
+        Args:
+            code: close code; None if the transport has no close codes.
+            cause: cause of the end; None if unknown.
+        """
         self.open -= 1
         self.closed += 1
         column = cause_column(cause or UNKNOWN)
@@ -99,12 +108,15 @@ class ServerTotals(ServerFields):
 
     @property
     def close_causes(self) -> dict[str, int]:
-        """Cause → how many connections have ended so."""
+        """Cause → number of connections that have ended for this cause; zeros are omitted."""
         causes = {cause: getattr(self, cause_column(cause)) for cause in (*CAUSES, UNKNOWN)}
         return {cause: count for cause, count in causes.items() if count}
 
     def take(self) -> dict[str, Any]:
-        """What a Sample holds of it; the next one counts from here."""
+        """Return the increases since the last call, as column name → value of a Sample.
+
+        ``open`` is the current number, and ``peak`` the maximum since the last call.
+        """
         gains: dict[str, Any] = {
             name: getattr(self, name) - self._taken[name] for name in SERVER_COUNTERS
         }
@@ -117,7 +129,7 @@ class ServerTotals(ServerFields):
         return gains
 
     def current(self) -> dict[str, Any]:
-        """The totals as they are now."""
+        """Return the current totals, as column name → value of a Snapshot."""
         totals: dict[str, Any] = {name: getattr(self, name) for name in SERVER_COUNTERS}
         totals.update(
             open=self.open,

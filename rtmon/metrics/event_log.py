@@ -1,4 +1,4 @@
-"""Collect the Events of the current tick."""
+"""The class EventLog, which collects the Events that occur between two ticks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS_PER_TICK", "EventLog"]
 
 EVENTS_PER_TICK = 1000
-"""Maximum number of Events kept of one tick; the rest is counted and reported."""
+"""Maximum number of Events kept between two ticks. Further ones are counted and dropped."""
 
 
 class EventLog:
-    """Numbers Events, and keeps those of a tick until they are taken."""
+    """Assigns numbers to Events, and keeps the Events since the last tick."""
 
     def __init__(self) -> None:
         self._seq = 0
@@ -34,14 +34,28 @@ class EventLog:
         code: int | None = None,
         detail: str | None = None,
     ) -> None:
-        """Add an Event; beyond the limit it is only counted."""
+        """Add an Event. If :data:`EVENTS_PER_TICK` is reached, only count the Event as dropped.
+
+        Args:
+            kind: kind of the Event, such as ``opened``.
+            time: Unix seconds.
+            meter: Meter of the connection that the Event is about; None for no connection.
+            code: close code or HTTP status; None for neither.
+            detail: description of the Event.
+        """
         if len(self._events) >= EVENTS_PER_TICK:
             self._lost += 1
         else:
             self._append(kind, time, meter, code, detail)
 
     def take(self, time: float) -> tuple[Event, ...]:
-        """Return the Events since the last call, in order, and the number of dropped ones."""
+        """Return the Events since the last call, in order.
+
+        If Events were dropped, the last one has the kind ``events dropped`` and their number.
+
+        Args:
+            time: Unix seconds, for this last Event.
+        """
         if self._lost:
             lost, self._lost = self._lost, 0
             self._append("events dropped", time, None, None, f"{lost:,} more in one tick")
@@ -67,7 +81,11 @@ class EventLog:
 
 
 def _of_client(event: Event, meter: Meter | None) -> Event:
-    """Return the Event with its client's id, which a hub gives after the connection has opened."""
+    """Return the Event with the ``client_id`` of its connection.
+
+    A hub assigns this id after the connection has opened, so it may be missing when the Event is
+    created.
+    """
     if meter is None or meter.client_id is None:
         return event
     return replace(event, client_id=safe_text(meter.client_id))

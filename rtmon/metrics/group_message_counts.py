@@ -1,8 +1,9 @@
-"""Shared counts of a group: messages sent to all members are counted once, and read for each.
+"""Message counts that are shared by a group of connections.
 
-Adding to a thousand meters would be too slow beside writing to a thousand sockets. So messages to a
-whole group are added to one total. A connection's part is the current total, less the total when it
-joined, less the messages that it was not sent.
+A message that is sent to all connections of a group is counted once, in a total of the group.
+Adding to the Meter of each connection would take too long if the group has thousands of
+connections. A connection's share is computed when it is read: the group's current total, minus the
+total when the connection joined, minus the messages that were not sent to this connection.
 """
 
 from __future__ import annotations
@@ -10,30 +11,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from .blackbox import FRAMES, BlackBox
 from .meter import Ledger, Meter
+from .recent_frames import FRAMES, BlackBox
 
 __all__ = ["Counts", "EndedParts", "SharedCounts", "SharedPart"]
 
 Counts: TypeAlias = tuple[int, int, int, int]
-"""Counters in the order of :data:`rtmon.metrics.columns.SHARED`."""
+"""Values of the counters that are named in :data:`rtmon.metrics.columns.SHARED`, in that order."""
 
 _NONE: Counts = (0, 0, 0, 0)
 
 
 class SharedCounts:
-    """Totals of the messages sent to every connection of a group.
+    """Totals of the messages that were sent to all connections of a group.
 
-    They are replaced as a whole, so that other threads never read a partial update.
+    The tuple of totals is replaced at each update and never modified, so that other threads cannot
+    read a partial update.
 
     Args:
-        ledger: the ledger of all its meters.
-        box: True to keep the last frames.
+        ledger: Ledger of the group's Meters.
+        box: True to keep the last frames in a black box.
 
     Attributes:
-        totals: counts of a connection that was a member from the beginning.
-        last: time of the last message, monotonic seconds; None before.
-        shares: the parts of its meters.
+        totals: messages, payload bytes, binary messages and wire bytes, for a connection that has
+            been in the group from the start.
+        last: monotonic time of the last message; None before the first.
+        box: black box with the last frames that were sent to the group; None if not kept.
+        shares: Meter of each connection in the group → the connection's share.
+        moved: True if the group was sent a message since the last tick.
     """
 
     __slots__ = ("box", "last", "ledger", "moved", "shares", "totals")
@@ -47,7 +52,7 @@ class SharedCounts:
         self.moved = False
 
     def join(self, meter: Meter) -> SharedPart:
-        """Return a meter's part in future messages."""
+        """Add a connection to the group, and return its share, which begins at 0."""
         share = self.shares[meter] = SharedPart(self, meter)
         meter.shares = (*meter.shares, share)
         return share
@@ -55,12 +60,14 @@ class SharedCounts:
     def sent(
         self, messages: Sequence[tuple[int, int]], *, wire: int, receivers: int, now: float
     ) -> None:
-        """Count messages that were sent to all members but those that skip them.
+        """Count messages that were sent to the connections of the group.
+
+        A connection to which they were not sent calls :meth:`SharedPart.skip`.
 
         Args:
-            messages: opcode and size in bytes of each message's payload, in order.
-            wire: bytes written to each transport for all of them.
-            receivers: number of connections that they were sent to.
+            messages: opcode and payload size in bytes of each message, in order.
+            wire: total bytes that were written to each transport for the messages.
+            receivers: number of connections that the messages were sent to.
             now: monotonic seconds.
         """
         self.totals = self.after(messages, wire)
@@ -82,7 +89,12 @@ class SharedCounts:
             ledger.moved.append(self)
 
     def after(self, messages: Sequence[tuple[int, int]], wire: int) -> Counts:
-        """Return the totals after these messages."""
+        """Return what the totals will be once these messages have been counted.
+
+        Args:
+            messages: opcode and payload size in bytes of each message.
+            wire: total bytes that are written to each transport for the messages.
+        """
         count, size, binary, before = self.totals
         return (
             count + len(messages),
@@ -92,14 +104,14 @@ class SharedCounts:
         )
 
     def mark(self) -> None:
-        """Mark the rows of all members as changed since the last tick."""
+        """Mark the rows of all connections in the group as changed since the last tick."""
         self.moved = False
         for meter in self.shares:
             meter.mark()
 
 
 class EndedParts:
-    """A meter's final part of groups that it has left."""
+    """A connection's final share in the message counts of all groups that it has left."""
 
     __slots__ = ("_counts",)
 
@@ -109,18 +121,22 @@ class EndedParts:
         self._counts = counts
 
     def count(self, index: int) -> int:
-        """Return its part of one of the shared counters."""
+        """Return the connection's share of one counter.
+
+        Args:
+            index: index of the counter in :data:`rtmon.metrics.columns.SHARED`.
+        """
         return self._counts[index]
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add nothing: the frames are in the meter's own black box already."""
+        """Do nothing: the frames were added to the Meter's own black box when it left the group."""
 
 
 class SharedPart:
-    """One meter's part of the shared counts of a group.
+    """One connection's share in the message counts of a group.
 
     Attributes:
-        shared: the totals.
+        shared: the group's totals.
     """
 
     __slots__ = ("_meter", "_state", "shared")
@@ -131,28 +147,39 @@ class SharedPart:
         self._state: tuple[Counts, Counts] = (_NONE, shared.totals)
 
     def count(self, index: int) -> int:
-        """Return how much it is of one of the shared counters; it never falls."""
+        """Return the connection's share of one counter. The share never decreases.
+
+        Args:
+            index: index of the counter in :data:`rtmon.metrics.columns.SHARED`.
+        """
         had, since = self._state
         return had[index] + max(0, self.shared.totals[index] - since[index])
 
     @property
     def last(self) -> float | None:
-        """Time of the last shared message; None if settled since."""
+        """Monotonic time of the last message to the group.
+
+        None if the Meter's own ``last`` already includes this message.
+        """
         return self.shared.last if self.shared.totals[0] > self._state[1][0] else None
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add the last shared frames to a black box."""
+        """Add the last frames that were sent to the group to a black box."""
         gained = self.shared.totals[0] - self._state[1][0]
         if self.shared.box is not None and gained > 0:
             box.merge(self.shared.box, min(gained, FRAMES))
 
     def skip(self, until: Counts) -> None:
-        """Exclude the messages up to these totals: they are not sent to this connection."""
+        """Exclude messages that are not sent to this connection from its share.
+
+        Args:
+            until: the group's totals after these messages; see :meth:`SharedCounts.after`.
+        """
         self._settle()
         self._state = (self._counts(), until)
 
     def leave(self) -> None:
-        """End the membership; messages sent so far stay counted."""
+        """Remove the connection from the group. Messages sent so far stay counted."""
         meter = self._meter
         if self.shared.shares.pop(meter, None) is None:
             return
@@ -169,7 +196,7 @@ class SharedPart:
         return (self.count(0), self.count(1), self.count(2), self.count(3))
 
     def _settle(self) -> None:
-        """Add the part to the meter's own counters."""
+        """Update the Meter's own ``last`` and black box with the messages sent to the group."""
         gained = self.shared.totals[0] - self._state[1][0]
         if gained <= 0:
             return

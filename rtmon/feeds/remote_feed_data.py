@@ -1,4 +1,4 @@
-"""The data that a reader has received from a server's feed, of all epochs so far."""
+"""The data that a remote feed has received from a server: history and tables of each epoch."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from ..metrics.history import History
 from ..metrics.records import ChannelInfo, ConnectionInfo, Sample, Snapshot, SocketIOInfo
 from .memory_queries import Epoch, FeedMemory, ended_with_server
 
-__all__ = ["ReceivedEpochs"]
+__all__ = ["RemoteFeedData"]
 
 CLOSED_KEPT = 1000
-"""Maximum number of closed connections kept of an epoch, the same as in a Monitor."""
+"""Maximum number of closed connections kept for each epoch; a Monitor's default is the same."""
 
 EPOCHS_KEPT = 8
-"""Maximum number of ended epochs kept, so that a server in a restart loop cannot fill memory."""
+"""Maximum number of ended epochs kept.
+
+A server that restarts again and again begins many epochs, which must not fill the memory.
+"""
 
 
-class ReceivedEpochs:
-    """Tables and history, put together from the messages of a feed; see :mod:`.wire_format`.
+class RemoteFeedData:
+    """The data of a remote feed, built from the server's messages; see :mod:`.wire_format`.
 
     Attributes:
-        node: name of the server process; "" before it is known.
-        epoch: the server's epoch; "" before it is known.
-        interval: seconds between its ticks.
-        features: the requests that the server supports.
-        history: Samples and Events of the epoch.
-        channels: the hub's channels.
-        socketio: totals of Socket.IO servers.
-        snapshot: totals as of the newest Sample.
+        node: name of the server process; "" before the server's ``hello``.
+        epoch: the server's current epoch; "" before the server's ``hello``.
+        interval: seconds between ticks of the server.
+        features: names of the requests that the server supports.
+        history: Samples and Events of the current epoch.
+        channels: rows of the channels table as of the newest tick.
+        socketio: rows of the socketio table as of the newest tick.
+        snapshot: the server's totals as of the newest Sample; None before the first.
     """
 
     def __init__(self) -> None:
@@ -47,11 +50,14 @@ class ReceivedEpochs:
 
     @property
     def connections(self) -> list[ConnectionInfo]:
-        """Rows of the connections table of the epoch."""
+        """Rows of the connections table of the current epoch."""
         return list(self._rows.values())
 
     def memory(self) -> FeedMemory:
-        """Return the data in memory for queries; call it on the receiving loop."""
+        """Return the data as input of :mod:`.memory_queries`.
+
+        Call it on the event loop that receives the server's messages.
+        """
         current = Epoch(
             node=self.node, epoch=self.epoch, history=self.history, connections=self.connections
         )
@@ -62,7 +68,10 @@ class ReceivedEpochs:
         )
 
     def hello(self, message: dict[str, Any]) -> None:
-        """Handle the server's ``hello``: node and epoch of the numbers that follow."""
+        """Process the server's ``hello``, which names the node and epoch of the data that follows.
+
+        If the server has begun a new epoch, the data of the previous epoch is kept as ended.
+        """
         if message["epoch"] != self.epoch:
             self._end_epoch()
         elif message["reset"]:
@@ -90,7 +99,7 @@ class ReceivedEpochs:
         self.snapshot = None
 
     def piece(self, message: dict[str, Any]) -> bool:
-        """Handle a piece of the server's history; return True if it was the last."""
+        """Add one ``history`` message of the server. Return True if it was the last one."""
         for sample in message.get("samples", ()):
             self.history.add(sample)
         known = self.history.last_event()
@@ -106,7 +115,7 @@ class ReceivedEpochs:
         return bool(message["done"])
 
     def tick(self, message: dict[str, Any]) -> Sample:
-        """Handle a tick; return its Sample."""
+        """Add one ``tick`` message of the server, and return the tick's Sample."""
         sample: Sample = message["sample"]
         self.history.add(sample, message["events"])
         _put(self._rows, message["connections"])
@@ -119,7 +128,8 @@ class ReceivedEpochs:
 def _put(rows: OrderedDict[str, ConnectionInfo], changed: list[ConnectionInfo]) -> None:
     for row in changed:
         if row.state == "closed":
-            rows.pop(row.id, None)  # closed ones are kept in the order in which they ended
+            # Move the row to the end, so that closed connections are in the order of their ends.
+            rows.pop(row.id, None)
         rows[row.id] = row
     if len(rows) > CLOSED_KEPT:
         closed = [row.id for row in rows.values() if row.state == "closed"]

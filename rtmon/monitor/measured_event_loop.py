@@ -1,4 +1,4 @@
-"""The event loop that a Monitor measures and ticks on."""
+"""The choice of the event loop that a Monitor measures, and on which the Monitor ticks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from ..errors import MonitorError
-from ..metrics.interfaces import Purpose
+from ..metrics.monitor_interfaces import Purpose
 
 __all__ = ["TickLoop"]
 
@@ -18,19 +18,23 @@ SECOND_LOOP = (
     "connections on a second event loop are not counted: give each loop a Monitor of its own"
 )
 NO_ASYNCIO = (
-    "connections are not counted: this server runs on something else than asyncio, such as trio, "
-    "and asyncio is all that rtmon measures; have it run on asyncio"
+    "connections are not counted: this server does not run on asyncio but, for example, on trio, "
+    "and rtmon measures only asyncio; run the server on asyncio"
 )
 
 
 class TickLoop:
-    """The measured event loop and its thread; none before the first connection or server.
+    """The event loop that a Monitor measures, and the loop's thread.
+
+    There is no such loop until the first server, connection or display.
 
     Attributes:
-        armed: number of loops used so far; callbacks for an earlier loop are ignored.
-        uncounted: connections and requests that a probe could not count, because they ran on
-            another loop.
-        why_uncounted: the reason for the first of them.
+        armed: number of event loops used so far. A ticker on an earlier loop stops when it sees
+            that this number has changed.
+        uncounted: number of connections and requests that were not counted, because they ran on
+            another event loop, or without asyncio.
+        why_uncounted: text that explains why the first of these was not counted; "" if there is
+            none.
     """
 
     def __init__(self) -> None:
@@ -43,37 +47,38 @@ class TickLoop:
         self._lock = threading.RLock()
 
     def live(self) -> bool:
-        """True if the loop is running."""
+        """Return True if the measured event loop is running."""
         return self._loop is not None and self._loop.is_running()
 
     def foreign(self) -> bool:
-        """True if the loop runs on another thread than the caller's."""
+        """Return True if the measured event loop runs on another thread than the caller."""
         return self.live() and threading.get_ident() != self._thread
 
     def forget(self) -> None:
-        """Drop the loop after a fork, since it is the parent's."""
+        """Forget the event loop in the child process of a fork: the parent process runs it."""
         self.armed += 1
         self.uncounted = 0
-        self._lock = threading.RLock()  # another thread of the parent may have held the lock
+        # Another thread may have held the lock during the fork, and does not exist here.
+        self._lock = threading.RLock()
         self._loop = self._thread = self._purpose = None
 
     def call(self, function: Callable[[], None]) -> None:
-        """Call a function on the running loop's thread."""
-        assert self._loop is not None  # noqa: S101 - it is live
+        """Schedule a function call on the measured event loop, from any thread."""
+        assert self._loop is not None  # noqa: S101 - callers have checked foreign()
         self._loop.call_soon_threadsafe(function)
 
     def arm(self, purpose: Purpose, begin: Callable[[asyncio.AbstractEventLoop], None]) -> bool:
-        """Use the running loop, unless another measured loop is still alive.
+        """Measure the running event loop, unless another measured loop is still running.
 
         Args:
-            purpose: the kind of caller.
-            begin: starts the ticks on a new loop.
+            purpose: kind of the caller.
+            begin: function that starts the ticks on a new loop.
 
         Returns:
             True if the running loop is the measured one.
 
         Raises:
-            MonitorError: a server would run on a second live loop.
+            MonitorError: the caller is a server, and another measured loop is still running.
         """
         try:
             loop = asyncio.get_running_loop()
@@ -82,7 +87,7 @@ class TickLoop:
                 raise
             self._not_counted(NO_ASYNCIO)
             return False
-        with self._lock:  # loops of several threads may ask at the same time
+        with self._lock:  # Event loops on several threads may call this at the same time.
             return self._take(loop, purpose, begin)
 
     def _take(
@@ -113,7 +118,7 @@ class TickLoop:
             self._not_counted(SECOND_LOOP)
 
     def _not_counted(self, why: str) -> None:
-        with self._lock:  # there may be several other loops, each on a thread of its own
+        with self._lock:  # Several uncounted event loops may run on threads of their own.
             self.uncounted += 1
             first = self.uncounted == 1
         if first:

@@ -1,4 +1,4 @@
-"""Measure one process: its counters, the event loop it ticks on, and where its ticks go."""
+"""Measure one process: tick on its event loop, and pass each tick to sinks and listeners."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..core.periodic_timer import Ticker
 from ..errors import MonitorError
 from ..metrics.collector import Collector, Tick
 from ..metrics.safe_text import safe_text
+from .measured_event_loop import TickLoop
 from .process_gauges import ProcessGauges
 from .sink_thread import Attachment
-from .tick_loop import TickLoop
-from .tick_outputs import TickOutputs
+from .sinks_and_listeners import TickOutputs
 
 if TYPE_CHECKING:
     from ..core.clock import Clock
-    from ..metrics.interfaces import Purpose, Sink
+    from ..metrics.monitor_interfaces import Purpose, Sink
     from ..metrics.records import Snapshot
 
 __all__ = ["Measurement"]
@@ -32,28 +32,30 @@ __all__ = ["Measurement"]
 logger = logging.getLogger("rtmon")
 
 LAG_SECONDS = 0.1
-"""Seconds between two measurements of the event loop's lag."""
+"""Seconds between two measurements of how late the event loop's timers run."""
 
 FAILURE_LOG_SECONDS = 60.0
-"""Minimum seconds between two log lines about failures of probes."""
+"""Minimum seconds between two log lines about exceptions inside probes."""
 
 
 class Measurement:
-    """Counts and ticks for a Monitor, in its process and after a fork.
+    """The ticks of a Monitor. After a fork, a new epoch begins in the child process.
 
     Args:
         node: name of this server process; None for host name and process id.
         interval: seconds between ticks.
-        clock: where time comes from.
-        closed_kept: closed connections to remember.
+        clock: source of time.
+        closed_kept: maximum number of closed connections to keep.
 
     Attributes:
-        collector: the counters; a new one after a fork.
+        clock: source of time.
+        interval: seconds between ticks.
+        collector: the Collector with the counters; a new one after a fork.
         gauges: CPU and memory of the process.
-        probe_failures: exceptions inside probes so far.
-        outputs: sinks and listeners.
-        own_seconds: total time of all ticks.
-        closed: True once ticking has ended.
+        probe_failures: number of exceptions inside probes so far.
+        outputs: the attached sinks and the listeners.
+        own_seconds: total seconds that all ticks have taken.
+        closed: True once the last tick has been made.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Measurement:
         self._reset()
 
     def _reset(self) -> None:
-        """Begin a new epoch in this process."""
+        """Begin a new epoch in this process, with new counters that start at 0."""
         self._process = os.getpid()
         self.collector = Collector(
             node=safe_text(self._node) or f"{socket.gethostname()}-{self._process}",
@@ -87,28 +89,31 @@ class Measurement:
 
     @property
     def ticking(self) -> bool:
-        """True while the measured event loop runs."""
+        """True if the measured event loop is running."""
         return self._pulse.live()
 
     @property
     def uncounted(self) -> int:
-        """Connections and requests on another event loop so far; see :attr:`TickLoop.uncounted`."""
+        """Number of connections and requests that were not counted; see :class:`TickLoop`."""
         return self._pulse.uncounted
 
     @property
     def why_uncounted(self) -> str:
-        """Why the first of them is not counted."""
+        """Text that explains why the first uncounted connection was not counted; "" if none."""
         return self._pulse.why_uncounted
 
     @property
     def unknown(self) -> str:
-        """Why no number is known at all: nothing measured ran on asyncio; "" otherwise."""
+        """Text that explains why there are no measurements at all; "" if there can be some.
+
+        Nothing can be measured if the server does not run on asyncio.
+        """
         if self._pulse.armed or self.collector.history.latest() is not None:
             return ""
         return self.why_uncounted
 
     def arm(self, purpose: Purpose) -> bool:
-        """Tick on the running loop; see :meth:`rtmon.Monitor.arm`."""
+        """Start to tick on the running event loop; see :meth:`rtmon.Monitor.arm`."""
         if not self.closed:
             if os.getpid() != self._process:
                 self._continue_after_fork()
@@ -118,10 +123,10 @@ class Measurement:
         return False
 
     def _continue_after_fork(self) -> None:
-        """Begin a new epoch in a forked process, such as a server's worker.
+        """Begin a new epoch in a child process after a fork, such as in a server's worker process.
 
-        Earlier counts belong to the parent, and so do the loop, the listeners, and the sinks, whose
-        threads exist only there.
+        The counters, the event loop, the listeners and the sinks stay with the parent process. A
+        sink's thread does not exist in the child process.
         """
         self._finalizer.detach()
         before = self.collector
@@ -129,9 +134,7 @@ class Measurement:
         self.collector.succeed(before)
         self._pulse.forget()
         for sink in self.outputs.abandon():
-            self.event(
-                "sink detached", f"{sink!r} stayed with the process this one was forked from"
-            )
+            self.event("sink detached", f"{sink!r} belongs to the parent process of this fork")
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         wanted = partial(Measurement._wanted, armed=self._pulse.armed)
@@ -146,9 +149,9 @@ class Measurement:
         self.collector.lag.record(late)
 
     def tick(self) -> Tick:
-        """Tick now; see :meth:`rtmon.Monitor.tick`."""
+        """Tick immediately; see :meth:`rtmon.Monitor.tick`."""
         if self._pulse.foreign():
-            raise MonitorError("tick() belongs to the thread whose event loop is measured")
+            raise MonitorError("tick() must be called on the thread of the measured event loop")
         return self._tick()
 
     def _tick(self, _late: float = 0.0) -> Tick:
@@ -170,7 +173,10 @@ class Measurement:
         return tick
 
     def close(self) -> None:
-        """Tick a last time, finish all sinks, and stop. Idempotent, from any thread."""
+        """Tick a last time, close all sinks, and stop.
+
+        May be called twice, and on any thread.
+        """
         if self.closed:
             return
         if self._pulse.foreign():
@@ -194,11 +200,11 @@ class Measurement:
         self.outputs.finish(self.collector)
 
     def event(self, kind: str, detail: str) -> None:
-        """Add a line to the event log."""
+        """Add an Event to the event log, without a connection."""
         self.collector.events.add(kind, self.clock.time(), detail=detail)
 
     def probe_failed(self, exc: Exception) -> None:
-        """Count an exception inside a probe, and log it unless one was logged lately."""
+        """Count an exception inside a probe, and log at most one every FAILURE_LOG_SECONDS."""
         self.probe_failures += 1
         now = time.monotonic()
         if now - self._failure_logged >= FAILURE_LOG_SECONDS:
@@ -210,17 +216,19 @@ class Measurement:
             )
 
     def attach(self, sink: Sink) -> Attachment:
-        """Hand every tick to a sink; see :meth:`rtmon.Monitor.attach`."""
+        """Pass every future tick to a sink; see :meth:`rtmon.Monitor.attach`."""
         if self.closed:
-            raise MonitorError("this Monitor is closed; nothing more would come")
+            raise MonitorError("this Monitor is closed, so a sink would receive no ticks")
         return self.outputs.attach(sink, self, self.collector)
 
     def detach(self, sink: Sink) -> None:
-        """Let a sink write its queued ticks, and close it; no effect if it is not attached."""
+        """Let a sink write its queued ticks, then close it. Do nothing if it is not attached."""
         if sink not in self.outputs:
             return
         if not self._pulse.foreign() and not self.closed:
-            self._tick()  # while the sink is attached: a tick has the tables of attached sinks
+            # Tick before the sink is removed, so that the sink gets everything that was counted
+            # since the last tick, and the tables that it requires.
+            self._tick()
         attachment = self.outputs.remove(sink)
         if attachment is not None:
             attachment.finish(self.collector.connections())

@@ -1,4 +1,4 @@
-"""Pass ticks to sinks and listeners."""
+"""Pass each tick of a Monitor to its sinks and listeners."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ from .sink_thread import Attachment, Owner
 
 if TYPE_CHECKING:
     from ..metrics.collector import Collector, Tick
-    from ..metrics.interfaces import Sink
+    from ..metrics.monitor_interfaces import Sink
 
 __all__ = ["TickOutputs"]
 
 logger = logging.getLogger("rtmon")
 
 CHANNELS = 200
-"""Maximum number of channels passed to a sink with a tick: those with the most deliveries."""
+"""Maximum number of channels in a tick's tables: the channels with the most deliveries."""
 
 ADDRESSES = 200
-"""Maximum number of addresses passed to a sink with a tick: those with the most reconnects."""
+"""Maximum number of addresses in a tick's tables: the addresses with the most reconnects."""
 
 
 class TickOutputs:
-    """The sinks and listeners of one Monitor."""
+    """The attached sinks and the listeners of one Monitor."""
 
     def __init__(self) -> None:
         self._attachments: dict[Sink, Attachment] = {}
         self._listeners: dict[object, Callable[[Tick], None]] = {}
 
     def attach(self, sink: Sink, owner: Owner, collector: Collector) -> Attachment:
-        """Open a sink and give it a thread of its own.
+        """Open a sink, and start a thread on which the sink writes.
+
+        Args:
+            sink: the sink.
+            owner: the Monitor, to which the sink's failures are reported.
+            collector: the Monitor's Collector.
 
         Raises:
-            MonitorError: the sink is attached already.
+            MonitorError: the sink is already attached.
+            Exception: ``sink.open`` raised it.
         """
         if sink in self._attachments:
             raise MonitorError(f"{sink!r} is attached to this Monitor already")
@@ -49,11 +55,19 @@ class TickOutputs:
         return sink in self._attachments
 
     def remove(self, sink: Sink) -> Attachment | None:
-        """Remove a sink; returns its attachment, which is not closed yet."""
+        """Remove a sink without closing it.
+
+        Returns:
+            The sink's attachment, which the caller must finish; None if it was not attached.
+        """
         return self._attachments.pop(sink, None)
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        """Call a function with every tick; returns a function that unsubscribes it."""
+        """Call ``listener`` at every tick.
+
+        Returns:
+            A function that removes the listener.
+        """
         key = object()
         self._listeners[key] = listener
 
@@ -64,12 +78,12 @@ class TickOutputs:
 
     @property
     def listening(self) -> bool:
-        """True if there is any listener."""
+        """True if at least one listener is registered."""
         return bool(self._listeners)
 
     @property
     def failing(self) -> int:
-        """Number of sinks that fail at present and are retried."""
+        """Number of sinks that fail temporarily and are retried."""
         return sum(each.problem is not None for each in self._attachments.values())
 
     @property
@@ -78,7 +92,11 @@ class TickOutputs:
         return max((each.waiting for each in self._attachments.values()), default=0)
 
     def hand_on(self, tick: Tick, collector: Collector) -> list[Attachment]:
-        """Pass a tick to all sinks and listeners; returns the failed sinks, now removed."""
+        """Pass a tick to all sinks and listeners, and remove sinks that have failed permanently.
+
+        Returns:
+            The attachments of the removed sinks.
+        """
         failed = []
         tick = self._with_tables(tick, collector)
         for attachment in list(self._attachments.values()):
@@ -94,7 +112,7 @@ class TickOutputs:
         for listener in list(self._listeners.values()):
             try:
                 listener(tick)
-            except Exception:  # a listener must not stop the ticks
+            except Exception:  # A listener's exception must not stop the ticks.
                 logger.exception("a listener of the Monitor failed")
         return failed
 
@@ -110,14 +128,18 @@ class TickOutputs:
         return replace(tick, tables=tables) if tables else tick
 
     def finish(self, collector: Collector) -> None:
-        """Close all sinks and remove all listeners."""
+        """Close all sinks, after they have written their queued ticks. Remove all listeners."""
         while self._attachments:
             _, attachment = self._attachments.popitem()
             attachment.finish(collector.connections())
         self._listeners.clear()
 
     def abandon(self) -> list[Sink]:
-        """Remove all sinks and listeners without closing them; returns the sinks."""
+        """Remove all sinks and listeners without closing the sinks.
+
+        Returns:
+            The removed sinks.
+        """
         sinks = list(self._attachments)
         self._attachments.clear()
         self._listeners.clear()

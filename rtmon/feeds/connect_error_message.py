@@ -1,4 +1,4 @@
-"""Explain why an admin listener cannot be reached, and what to check."""
+"""Error messages for failed connections to an admin listener: why it failed, what to check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ CHECK_PORT = (
 
 
 def connect_problem(exc: Exception) -> str:
-    """Return why an attempt to connect failed, and what to check.
+    """Return an error message: why connecting to an admin listener failed, and what to check.
 
     Args:
-        exc: the exception of the attempt: an OSError, a TimeoutError or one of `websockets`.
+        exc: the exception that the attempt to connect raised: an OSError, a TimeoutError or an
+            exception of the `websockets` library.
     """
     if isinstance(exc, InvalidStatus):
         status = exc.response.status_code
         body = bytes(exc.response.body or b"").decode("utf-8", "replace").strip()
-        if body and status in {401, 403}:  # the admin listener's own explanation
+        if body and status in {401, 403}:  # The admin listener explains the refusal in the body.
             return body
         return f"{body or f'the server answered with HTTP {status}'}: {CHECK_PORT}"
     if isinstance(exc, socket.gaierror):
@@ -31,5 +32,5 @@ def connect_problem(exc: Exception) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return f"nothing listens there: {CHECK_PORT}"
     if isinstance(exc, TimeoutError):
-        return "no answer: check the address, and whether a firewall is between"
+        return "no answer: check the address, and whether a firewall blocks the connection"
     return f"cannot connect: {str(exc) or type(exc).__name__}"
