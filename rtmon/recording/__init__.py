@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .feed import RecordingFeed
+from .dataframe_reader import Run, read
+from .recording_feed import RecordingFeed
+from .recording_sink import Recording
 from .retention import RecordingLimits
-from .run import Run, read
-from .sink import Recording
 
 __all__ = ["Recording", "RecordingFeed", "RecordingLimits", "Run", "read"]

@@ -10,7 +10,7 @@ import pytest
 
 from ..metrics.close_causes import NORMAL
 from ..monitor import Monitor
-from .sink import Recording
+from .recording_sink import Recording
 
 if TYPE_CHECKING:
     from ..metrics.records import Snapshot

@@ -31,7 +31,7 @@ from .connection_reader import IDS, NOT_RECORDED, ConnectionReader
 from .readonly_file import Epoch, RecordingFile, bounds, record
 from .sample_queries import SampleQueries
 from .schema import EVENT_ROW
-from .state_reader import StateReader
+from .state_table_reader import StateReader
 
 __all__ = ["QueryReader"]
 

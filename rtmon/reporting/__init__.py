@@ -15,8 +15,8 @@ from ..feeds import Feed, open_feed
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
-from .page import Paragraph, Section, page
-from .sections import measured
+from .html_page import Paragraph, Section, page
+from .report_sections import measured
 
 if TYPE_CHECKING:
     from ..metrics.records import Sample

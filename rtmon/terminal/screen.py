@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..feeds.feed import Feed
-from ..views.chart import Chart, Series
+from ..views.chart_definition import Chart, Series
 from ..views.chart_points import Timeline
-from ..views.charts import BRIEF
-from ..views.freshness import Freshness
+from ..views.data_freshness import Freshness
 from ..views.merged_samples import MergedSamples
 from ..views.number_format import UNKNOWN, clock, duration, exact
-from ..views.status_cells import (
+from ..views.number_tiles import Tile, tiles
+from ..views.server_charts import BRIEF
+from ..views.table_rows import (
     CONNECTION_COLUMNS,
     EVENT_COLUMNS,
     Cell,
@@ -25,8 +26,7 @@ from ..views.status_cells import (
     connection_row,
     event_row,
 )
-from ..views.tiles import Tile, tiles
-from .key_choices import HELP, KeyChoices
+from .key_bindings import HELP, KeyChoices
 
 __all__ = ["draw", "printable", "sparkline"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..metrics.records import Sample
-from .charts import CHARTS
 from .merged_samples import MergedSamples, latest
+from .server_charts import CHARTS
 
 __all__ = ["COLUMNS", "HISTORY", "Point", "Timeline", "columns"]
 

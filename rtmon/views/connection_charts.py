@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..feeds.queries import SeriesAnswer
-from .chart import Chart, Series
+from .chart_definition import Chart, Series
 from .palette import AMBER, BLUE, ORANGE, PERCENTILES, VIOLET
 
 __all__ = ["CONNECTION_CHARTS", "ConnectionPoint", "moments_of"]

@@ -12,7 +12,7 @@ from ..feeds.queries import DetailAnswer, SeriesAnswer
 from ..metrics.records import ConnectionInfo, Event
 from .number_format import delay, exact, scaled
 
-__all__ = ["GROUPS", "Group", "TimelineEntry", "frame_lines", "story"]
+__all__ = ["GROUPS", "Group", "TimelineEntry", "connection_timeline", "frame_lines"]
 
 Group = Literal["frames", "pings", "queue", "events"]
 
@@ -53,7 +53,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     mood: str = ""
 
 
-def story(
+def connection_timeline(
     info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str
 ) -> list[TimelineEntry]:
     """Return the timeline of a connection, newest entry first.

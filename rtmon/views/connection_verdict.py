@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..metrics.close_causes import NORMAL, Cause
 from ..metrics.records import ConnectionInfo
-from .close_explanations import CAUSE_WORDS, code_text, code_words
+from .close_code_explanations import CAUSE_WORDS, code_text, code_words
 from .number_format import delay, duration, exact, scaled
 
 __all__ = ["SILENT", "Verdict", "verdict"]

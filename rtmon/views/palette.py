@@ -52,7 +52,7 @@ CLOSE_CODES: Mapping[str, str] = {
     "close-bad": RED,
     "close-own": VIOLET,
 }
-"""Bars of close codes, by how :func:`~rtmon.views.status_cells.judge` judges them."""
+"""Bars of close codes, by how :func:`~rtmon.views.table_rows.judge` judges them."""
 
 LIGHT: Mapping[str, str] = {
     "ground": "#eef0f4",

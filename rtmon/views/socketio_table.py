@@ -7,7 +7,7 @@ from typing import Any
 
 from ..metrics.records import SocketIOInfo
 from .number_format import delay, exact
-from .status_cells import Cell, Columns
+from .table_rows import Cell, Columns
 
 __all__ = ["COLUMNS", "page"]
 

@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, TypeGuard, TypeVar
 
-from .chart import DASHES, Chart, Form, Series
+from .chart_definition import DASHES, Chart, Form, Series
 from .number_format import short
 
 __all__ = ["Drawing", "svg"]

@@ -8,7 +8,7 @@ from typing import Any
 from ..metrics.columns import TABLES, Column
 from .connection_verdict import LATE
 from .number_format import UNKNOWN, delay, exact, scaled, three
-from .status_cells import Cell, code_cell
+from .table_rows import Cell, code_cell
 
 __all__ = ["TITLES", "cell", "described"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ChannelInfo, Event
 from .number_format import exact
-from .status_cells import CONNECTION_COLUMNS, Columns, channel_row, connection_row, event_row
+from .table_rows import CONNECTION_COLUMNS, Columns, channel_row, connection_row, event_row
 
 __all__ = [
     "CHANNELS_SHOWN",

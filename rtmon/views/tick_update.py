@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from ..feeds.feed import Feed
 from ..metrics.records import Event, Sample
-from .attention_rules import Attention, Matter
+from .alert_rules import Attention, Matter
 from .chart_points import COLUMNS, Point, Timeline, columns
-from .charts import RTT_WINDOW
-from .freshness import Freshness, FreshnessTracker
-from .tiles import Tile, tiles
+from .data_freshness import Freshness, FreshnessTracker
+from .number_tiles import Tile, tiles
+from .server_charts import RTT_WINDOW
 
 __all__ = [
     "Mark",

@@ -18,7 +18,7 @@ class Chart {
   #leave
   onsilent = null  // told when the chart begins or ends to have nothing to say
 
-  // layout: as rtmon/views/chart_layout.py has it. options: address that the title leads to;
+  // layout: as rtmon/views/chart_json.py has it. options: address that the title leads to;
   // choose(begin, end) is told the range that the viewer chooses, milliseconds; marks() → events to
   // be marked, each with time, kind and text; open(time) is told the mark that the viewer chooses;
   // folds: true if the chart takes a line while it has nothing to say.

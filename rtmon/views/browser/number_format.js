@@ -48,7 +48,7 @@ function agoText(seconds) {
   return whole < 129_600 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86_400)} d`
 }
 
-// How fresh numbers are that the viewer holds, as rtmon/views/freshness.py has it.
+// How fresh numbers are that the viewer holds, as rtmon/views/data_freshness.py has it.
 function paused(milliseconds) {
   return {kind: "paused", pill: "Paused", stale: false, banner: `Paused: this is how it was at ${clockText(milliseconds)}. Nothing is lost; resume to catch up.`}
 }

@@ -8,7 +8,7 @@ class Tiles {
   // line(key) → the colour and the values of the line that is drawn on a tile, or null.
   constructor(line = () => null) { this.#line = line }
 
-  // tiles: as rtmon/views/tiles.py has them.
+  // tiles: as rtmon/views/number_tiles.py has them.
   draw(tiles) {
     const {children} = this.node
     while (children.length > tiles.length) this.node.lastChild.remove()

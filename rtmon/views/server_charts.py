@@ -6,7 +6,7 @@ Adding a chart means adding a row here.
 from __future__ import annotations
 
 from ..metrics.close_causes import CAUSES, UNKNOWN, cause_column
-from .chart import Chart, Series
+from .chart_definition import Chart, Series
 from .merged_samples import MergedSamples
 from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
 

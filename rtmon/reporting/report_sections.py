@@ -10,11 +10,11 @@ from ..metrics.history import merge
 from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..protocol.close import CODES
-from ..views.charts import CHARTS
 from ..views.merged_samples import MergedSamples
 from ..views.number_format import delay, short
+from ..views.server_charts import CHARTS
 from ..views.svg_charts import Drawing
-from .page import Paragraph, Part, Table, Tiles
+from .html_page import Paragraph, Part, Table, Tiles
 
 __all__ = ["measured"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from .chart import DASHES, Chart, Form
+from .chart_definition import DASHES, Chart, Form
 
 __all__ = ["ChartLayout", "SeriesLayout", "chart_layouts"]
 
 
 class SeriesLayout(Struct, frozen=True, kw_only=True):
-    """A line of a chart, as the browser draws it: see :class:`rtmon.views.chart.Series`."""
+    """JSON description of one series; see :class:`rtmon.views.chart_definition.Series`."""
 
     key: str
     label: str
@@ -23,7 +23,7 @@ class SeriesLayout(Struct, frozen=True, kw_only=True):
 
 
 class ChartLayout(Struct, frozen=True, kw_only=True):
-    """A chart, as the browser draws it: see :class:`rtmon.views.chart.Chart`."""
+    """JSON description of one chart; see :class:`rtmon.views.chart_definition.Chart`."""
 
     key: str
     title: str

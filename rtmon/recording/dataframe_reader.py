@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ..errors import OptionError
 from ..feeds.queries import LEVELS, MOST_ROWS, RowsQuery
 from ..monitor.dataframes import frame
-from .feed import RecordingFeed
 from .query_reader import QueryReader
+from .recording_feed import RecordingFeed
 
 if TYPE_CHECKING:
     import pandas as pd

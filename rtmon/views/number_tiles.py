@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..metrics.records import Sample, Snapshot
-from .charts import RTT_WINDOW
 from .merged_samples import MergedSamples, latest
 from .number_format import bytes_text, change, delay, exact, scaled, seconds
+from .server_charts import RTT_WINDOW
 
 __all__ = ["Tile", "tiles"]
 

@@ -17,7 +17,7 @@ from .database import as_os_error, open_writer, scalar, write_rows
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
 from .serialization import pack_histograms, pack_snapshot, sample_values
-from .state_writer import StateWriter
+from .state_table_writer import StateWriter
 from .tick_data import TickData
 from .unfinished_epochs import restored_rollup, unfinished_epochs
 

@@ -19,7 +19,7 @@ from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
 from .retention import RecordingLimits
 from .tick_data import TickData
-from .writer import Writer
+from .tick_writer import Writer
 
 if TYPE_CHECKING:
     from ..feeds.remote_feed import RemoteFeed

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..feeds.feed import ConnectionQuery
-from ..views.status_cells import CONNECTION_COLUMNS
+from ..views.table_rows import CONNECTION_COLUMNS
 
 __all__ = ["HELP", "SORTS", "KeyChoices", "keys"]
 

@@ -20,7 +20,7 @@ from .database import WriteLock, is_broken, set_aside
 from .retention import RecordingLimits
 from .schema import CONNECTION_ROW
 from .tick_data import STATES, TickData
-from .writer import Writer
+from .tick_writer import Writer
 
 if TYPE_CHECKING:
     from ..metrics.collector import Tick

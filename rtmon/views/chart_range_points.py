@@ -7,7 +7,7 @@ from typing import Any
 
 from ..feeds.feed import Feed
 from ..feeds.queries import SeriesAnswer, SeriesQuery
-from .charts import SERIES
+from .server_charts import SERIES
 
 __all__ = ["points_of_range"]
 
