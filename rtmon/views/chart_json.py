@@ -1,4 +1,4 @@
-"""Describe charts to a browser, which draws them: see ``browser/chart.js``."""
+"""JSON descriptions of charts, from which ``browser/chart.js`` draws the charts in a browser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ChartLayout(Struct, frozen=True, kw_only=True):
 
 
 def chart_layouts(charts: Iterable[Chart[Any]]) -> list[ChartLayout]:
-    """Describe charts to a browser."""
+    """Convert chart definitions to the descriptions that are sent to the browser as JSON."""
     return [
         ChartLayout(
             key=chart.key,
