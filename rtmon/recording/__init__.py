@@ -1,7 +1,7 @@
 """Recordings: write a server's measurements into an SQLite file, and read them back.
 
-:class:`Recording` is a sink that a Monitor writes to. :class:`RecordingFeed` is a feed, so that every
-view can show a recording; :func:`read` opens a recording for analysis with pandas.
+:class:`Recording` is a sink that a Monitor writes to. :class:`RecordingFeed` is a feed, so that
+every view can show a recording. :func:`read` opens a recording for analysis with pandas.
 """
 
 from __future__ import annotations

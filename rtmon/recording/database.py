@@ -110,8 +110,8 @@ class WriteLock:
     """An exclusive lock for writing a recording, so that only one writer uses the file.
 
     The lock is an ``flock`` on the file ``<recording>.lock``. The operating system releases it when
-    the process ends, even if the process is killed. Windows has no ``flock``: there, the lock has no
-    effect.
+    the process ends, even if the process is killed. Windows has no ``flock``: there, the lock has
+    no effect.
 
     Args:
         path: the recording.
@@ -224,7 +224,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Create the tables of a new file; add missing tables and columns to a file of an older rtmon."""
+    """Create the tables of a new file; add tables and columns that a file of an older rtmon lacks."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on an empty file
