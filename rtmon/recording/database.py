@@ -224,7 +224,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Create the tables of a new file; add tables and columns that a file of an older rtmon lacks."""
+    """Create the tables of a new file; add what the file of an older rtmon lacks."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on an empty file

@@ -159,8 +159,9 @@ class QueryReader(RecordingFile):
         """Yield all rows of the events or connections table in a time range, in batches.
 
         The oldest epoch comes first. Within an epoch, Events are sorted by their numbers; closed
-        connections come before open ones, and both are sorted by their ids. The yielded records have
-        all stored columns, and take less time to create than those of :mod:`rtmon.metrics.records`.
+        connections come before open ones, and both are sorted by their ids. The yielded records
+        have all stored columns, and are faster to create than those of
+        :mod:`rtmon.metrics.records`.
 
         Args:
             table: ``events`` or ``connections``.
