@@ -53,8 +53,8 @@ class Recording:
     """A sink that writes everything a Monitor measures into one SQLite file, at each tick.
 
     Attach the recording to a Monitor: ``monitor.attach(rtmon.Recording("run.rtmon"))``. Read the
-    file with :func:`rtmon.read`, also while it is still written. An existing recording is continued;
-    a damaged file is renamed, never overwritten.
+    file with :func:`rtmon.read`, also while it is still written. An existing recording is
+    continued; a damaged file is renamed, never overwritten.
 
     Args:
         path: the file to write.
@@ -68,7 +68,7 @@ class Recording:
     """Tables that the Monitor passes with each tick; see :class:`rtmon.metrics.interfaces.Sink`."""
 
     subject = "recording"
-    """Name of the sink in Events about its failures: "recording degraded", "recording recovered"."""
+    """Name of the sink in Events about failures: "recording degraded", "recording recovered"."""
 
     def __init__(
         self,

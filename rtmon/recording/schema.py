@@ -157,8 +157,9 @@ has version 0."""
 
 
 def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:
-    """Return two INSERT statements for a table: ``OR IGNORE`` keeps an existing row with the same
-    key, ``OR REPLACE`` overwrites it.
+    """Return two INSERT statements for a table.
+
+    If a row with the same key exists, the first statement keeps it, the second replaces it.
     """
     names = list(columns)
     return insert(table, names), insert(table, names, replace=True)

@@ -1,4 +1,4 @@
-"""The sections of a report: tiles, charts and tables of a time range."""
+"""Build the content of an HTML report: tiles, charts and tables of a time range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .html_page import Paragraph, Part, Table, Tiles
 __all__ = ["measured"]
 
 _POINTS = 300
-"""Maximum number of points of a chart; longer ranges merge several Samples into one."""
+"""Maximum number of points of a chart; for longer time ranges, a point merges several Samples."""
 
 _CONNECTIONS = (
     *("name", "remote", "transport", "messages in", "messages out", "bytes in", "bytes out"),
@@ -33,13 +33,13 @@ _ROWS = 100
 def measured(
     feed: Feed, *, since: int, events_since: int, redaction: Redaction = KEEP_ALL
 ) -> list[Part]:
-    """Return the tiles, charts and tables of a feed's measurements.
+    """Return tiles, charts and tables of a feed's measurements after a given Sample and Event.
 
     Args:
-        feed: the source.
-        since: the last Sample before the range; 0 for none.
-        events_since: the last Event before the range.
-        redaction: redaction of texts.
+        feed: the feed to report on.
+        since: number of the last Sample before the time range; 0 for all Samples.
+        events_since: number of the last Event before the time range; 0 for all Events.
+        redaction: which texts are redacted.
     """
     samples = feed.samples(since)
     if not samples:
