@@ -232,7 +232,7 @@ class ConnectionReader:
         over = self._over(epoch)
         for table in reversed(_TABLES):
             pages = self._file.pages(
-                f"SELECT {_STORED_COLUMNS} FROM {table} "  # noqa: S608 - names of columns
+                f"SELECT {_STORED_COLUMNS} FROM {table} "  # noqa: S608 - constant column names
                 "LEFT JOIN blackboxes USING (epoch, id) WHERE epoch = ? AND opened <= ? "
                 "AND (closed IS NULL OR closed >= ?) AND id > ? ORDER BY id LIMIT ?",
                 (epoch, end, begin),

@@ -21,7 +21,7 @@ from .schema import APPLICATION_ID, COLUMNS, MIGRATIONS, VERSION, definition, un
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # Windows has no fcntl module
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [

@@ -111,7 +111,7 @@ class QueryReader(RecordingFile):
         for epoch in reversed(self.epochs()):
             if query.node in {None, epoch.node}:
                 found = self.plain(
-                    f"SELECT {chosen} FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "  # noqa: S608 - names of columns
+                    f"SELECT {chosen} FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "  # noqa: S608 - constant column names
                     "ORDER BY seq DESC LIMIT ?",
                     *(epoch.id, *bounds(query.since, query.until), 4 * MOST_ROWS),
                 )
@@ -174,7 +174,7 @@ class QueryReader(RecordingFile):
                 yield from self.connections.batches(epoch.id, since=since, until=until, size=size)
                 continue
             pages = self.pages(
-                f"SELECT {', '.join(_EVENT)} FROM events "  # noqa: S608 - names of columns
+                f"SELECT {', '.join(_EVENT)} FROM events "  # noqa: S608 - constant column names
                 "WHERE epoch = ? AND time BETWEEN ? AND ? AND seq > ? ORDER BY seq LIMIT ?",
                 (epoch.id, *bounds(since, until)),
                 after=0,

@@ -59,7 +59,7 @@ class RecordingFile:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the recording's file."""
         with self._lock:
             self._db.close()
 
@@ -125,7 +125,7 @@ class RecordingFile:
             begun.pop()
         if begun or at is None:
             return begun[-1] if begun else None
-        # A tick's time may be slightly earlier than the recorded start of its epoch.
+        # A time slightly before the first epoch's recorded start may be that of its first tick.
         return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
 
     def _has_tick(self, epoch: Epoch, until: float) -> bool:

@@ -116,7 +116,7 @@ class RecordingFeed(Feed):
             for listener in list(self._listeners.values()):
                 try:
                     listener(latest)
-                except Exception:  # a listener must not stop the feed
+                except Exception:  # an exception of a listener must not stop the feed
                     logger.exception("a listener of a feed failed")
 
     async def _run(self) -> None:

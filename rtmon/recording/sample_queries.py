@@ -94,7 +94,7 @@ class SampleQueries:
             limit: maximum number of Samples.
         """
         found = self._file.plain(
-            f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - names of columns
+            f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - constant column names
             "FROM samples s JOIN histograms h USING (level, epoch, seq) "
             "WHERE s.level = ? AND s.epoch = ? AND s.time BETWEEN ? AND ? AND s.seq > ? "
             "ORDER BY s.seq LIMIT ?",

@@ -27,7 +27,7 @@ _CONNECTIONS = (
 )
 
 _ROWS = 100
-"""Maximum number of rows of a table."""
+"""Maximum number of rows in each table of a report."""
 
 
 def measured(

@@ -34,9 +34,9 @@ class ConnectionPoint:
         return self.values.get(gauge)
 
     def handler(self) -> float | None:
-        """Return the mean handler time of a message in seconds; None if no handler finished.
+        """Return the mean handler time per message in seconds; None if no handler call finished.
 
-        A handler that ends in a later tick than its message arrived counts in the later tick.
+        A handler call is counted in the tick in which it ends, even if its message arrived earlier.
         """
         took = self.values.get("handler_time")
         return took / max(1, self.values.get("messages_in") or 0) if took else None

@@ -73,7 +73,7 @@ def connection_timeline(
         entries += [*_pings(found.series), *_waits(found.series)]
     last = info.closed if info.closed is not None else now
     entries += _frames(frame_lines(found), last)
-    entries.sort(key=lambda entry: entry.time)  # stable: entries of the same time keep their order
+    entries.sort(key=lambda entry: entry.time)  # stable: equal times keep their order
     if info.closed is not None:
         mood = "soft" if info.cause == "closed" else "bad"
         entries.append(

@@ -32,7 +32,7 @@ The status is ``good``, ``warn``, ``bad``, ``soft`` for less important text, or 
 """
 
 Columns = tuple[tuple[str, str, str], ...]
-"""Key, title and alignment of each column."""
+"""Type of a list of table columns: the key, title and alignment of each column."""
 
 CHANNEL_COLUMNS: Columns = (
     ("channel", "Channel", "left"),
