@@ -58,7 +58,7 @@ def record(
 
 
 async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redaction) -> None:
-    from ..recording.recorder import Recorder
+    from ..recording.remote_recorder import Recorder
 
     await feed.start()
     try:

@@ -15,13 +15,13 @@ from ..feeds.feed import Feed
 from ..feeds.paused_feed import PausedFeed
 from ..feeds.remote_feed import RemoteFeed
 from ..views.chart_points import Timeline
-from ..views.freshness import FreshnessTracker
+from ..views.data_freshness import FreshnessTracker
 from .shared_options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..terminal.key_choices import KeyChoices
+    from ..terminal.key_bindings import KeyChoices
 
 __all__ = ["top"]
 
@@ -65,7 +65,7 @@ def top(
     """
     from rich.console import Console
 
-    from ..terminal.key_choices import SORTS, KeyChoices
+    from ..terminal.key_bindings import SORTS, KeyChoices
 
     if sort not in SORTS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
@@ -146,7 +146,7 @@ def _typed(choices: KeyChoices) -> Iterator[None]:
     except ImportError:  # Windows: Ctrl-C ends it
         yield
         return
-    from ..terminal.key_choices import keys
+    from ..terminal.key_bindings import keys
 
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 

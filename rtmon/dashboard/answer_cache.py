@@ -16,7 +16,7 @@ import msgspec
 
 from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
-from ..views.chart_ranges import points_of_range
+from ..views.chart_range_points import points_of_range
 from .channel_chart_history import ChannelHistory
 from .pages import PAGES
 from .replay_clock import ReplayClock

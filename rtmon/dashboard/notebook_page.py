@@ -16,9 +16,9 @@ from ..display.output_content import Content, Page
 from ..display.saved_output import bundle
 from ..errors import RtmonError
 from ..feeds import Feed, open_feed
-from ..views.chart import Chart
+from ..views.chart_definition import Chart
 from ..views.chart_points import COLUMNS
-from ..views.charts import CHARTS
+from ..views.server_charts import CHARTS
 from .notebook_script import cell_script
 from .page_messages import PageMessage, obey
 from .page_updater import PageUpdater

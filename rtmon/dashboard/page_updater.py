@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ..feeds.feed import Feed
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from ..views.tick_update import TickUpdate, TickUpdateMaker
 from .answer_cache import AnswerCache, Question, question
 from .channel_chart_history import ChannelHistory

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from ..errors import FeedError
 from ..feeds.feed import Feed
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from .page_updater import PageUpdater
 
 __all__ = ["CROWD", "PageUpdaters"]

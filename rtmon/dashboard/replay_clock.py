@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from ..recording.timeline_marks import TimelineMark, notable
 from ..views.tick_update import ReplayState
 

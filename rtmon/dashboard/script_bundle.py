@@ -10,9 +10,9 @@ from importlib.resources import files
 from ..feeds.queries import GROUP_KEYS
 from ..views import browser, latency_heatmap, palette
 from ..views.browser import FONT
-from ..views.chart_layout import chart_layouts
-from ..views.charts import CHARTS
+from ..views.chart_json import chart_layouts
 from ..views.connection_charts import CONNECTION_CHARTS
+from ..views.server_charts import CHARTS
 from ..views.table_cells import described
 
 __all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from ..errors import OptionError
 from ..feeds import query_language
 from ..feeds.queries import GROUP_KEYS, TABLE_COLUMNS, Table
-from ..views.charts import CHARTS
+from ..views.server_charts import CHARTS
 from .pages.connections import GROUP_COLUMNS, STATES
 from .pages.events import CAUSES, KINDS
 from .pages.url_parameters import PAGE_SIZES

@@ -7,7 +7,7 @@ from html import escape
 
 from ..protocol.close import describe
 from ..views.number_format import exact
-from ..views.status_cells import judge
+from ..views.table_rows import judge
 
 __all__ = ["html"]
 

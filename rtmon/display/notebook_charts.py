@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..views.chart import Chart
-from ..views.chart_layout import ChartLayout
-from ..views.freshness import Freshness
-from ..views.tiles import Tile
+from ..views.chart_definition import Chart
+from ..views.chart_json import ChartLayout
+from ..views.data_freshness import Freshness
+from ..views.number_tiles import Tile
 
 __all__ = [
     "Button",

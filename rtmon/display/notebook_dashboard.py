@@ -11,14 +11,14 @@ from ..feeds import open_feed
 from ..feeds.feed import Feed
 from ..metrics import csv_text
 from ..views import socketio_table, table_pages
-from ..views.chart import Chart
-from ..views.chart_layout import chart_layouts
+from ..views.chart_definition import Chart
+from ..views.chart_json import chart_layouts
 from ..views.chart_points import COLUMNS, Point, Timeline
-from ..views.charts import CHARTS
-from ..views.freshness import FreshnessTracker
+from ..views.data_freshness import FreshnessTracker
 from ..views.merged_samples import WINDOWS, MergedSamples
 from ..views.number_format import clock
-from ..views.status_cells import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
+from ..views.server_charts import CHARTS
+from ..views.table_rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.tick_update import recent_tiles, rounded, source_text
 from . import close_code_bars
 from .live_outputs import show

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..views import browser, palette
-from ..views.chart import DASHES, Chart
+from ..views.chart_definition import DASHES, Chart
 from ..views.svg_charts import Drawing, svg
 from .compressed_script import asset, packed
 from .notebook_charts import Columns, Picture

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from ..views.chart import Chart
-from ..views.freshness import Freshness
+from ..views.chart_definition import Chart
+from ..views.data_freshness import Freshness
 from .notebook_charts import Button, Columns, Layout, Picture, PictureUpdate
 
 __all__ = ["StopButton"]

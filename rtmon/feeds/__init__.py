@@ -47,7 +47,7 @@ def open_feed(
     if isinstance(source, Monitor):
         return LocalFeed(source)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and is_recording(source)):
-        from ..recording.feed import RecordingFeed
+        from ..recording.recording_feed import RecordingFeed
 
         return RecordingFeed(source)
     if isinstance(source, str):

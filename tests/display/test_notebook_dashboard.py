@@ -11,7 +11,7 @@ import pytest
 import rtmon
 from rtmon.display.notebook_dashboard import FeedPicture
 from rtmon.errors import OptionError
-from rtmon.views.charts import CHARTS
+from rtmon.views.server_charts import CHARTS
 from tests.synthetic import SyntheticFeed
 
 

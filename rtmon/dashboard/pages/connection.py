@@ -15,14 +15,14 @@ from ...feeds.queries import DetailAnswer, DetailQuery, RowsQuery
 from ...metrics.close_causes import NORMAL
 from ...metrics.columns import CONNECTION, Column
 from ...metrics.records import ConnectionInfo
-from ...views.close_explanations import code_text, code_words
+from ...views.close_code_explanations import code_text, code_words
 from ...views.connection_charts import moments_of
-from ...views.connection_timeline import GROUPS, TimelineEntry, frame_lines, story
+from ...views.connection_timeline import GROUPS, TimelineEntry, connection_timeline, frame_lines
 from ...views.connection_verdict import verdict
 from ...views.incident_report import APART, incident_report
 from ...views.number_format import exact
-from ...views.status_cells import judge
 from ...views.table_cells import cell
+from ...views.table_rows import judge
 from .table_rows import tick
 from .url_parameters import choice, quoted
 
@@ -74,7 +74,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     judged = verdict(info, now=now, hub=hub)
     sentences = [*judged.sentences, *await _alike(feed, info)]
     judged = msgspec.structs.replace(judged, sentences=sentences)
-    entries = story(info, found, now=now, end=judged.title)
+    entries = connection_timeline(info, found, now=now, end=judged.title)
     if form == "report":
         return {"report": incident_report(info, found, judged, entries, now=now)}
     return {

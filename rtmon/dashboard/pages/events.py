@@ -9,9 +9,9 @@ from ...feeds.feed import Feed
 from ...feeds.queries import MOST_ROWS, Row, RowsQuery
 from ...metrics import close_causes
 from ...metrics.records import Event
-from ...views.close_explanations import code_text, code_words
+from ...views.close_code_explanations import code_text, code_words
 from ...views.number_format import UNKNOWN
-from ...views.status_cells import Cell, judge
+from ...views.table_rows import Cell, judge
 from .table_rows import table_page
 from .url_parameters import choice, quoted
 

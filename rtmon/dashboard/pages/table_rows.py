@@ -11,8 +11,8 @@ from ...feeds.queries import TABLE_COLUMNS, Row, RowsAnswer, RowsQuery, Source, 
 from ...metrics.columns import TABLES
 from ...metrics.records import Sample
 from ...views.number_format import UNKNOWN, exact
-from ...views.status_cells import Cell
 from ...views.table_cells import cell
+from ...views.table_rows import Cell
 from .url_parameters import chosen_columns, combined_condition, order, page
 
 __all__ = ["Extra", "table_page", "tick"]

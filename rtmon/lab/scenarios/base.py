@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any, ClassVar
 
 from ...errors import MonitorError, OptionError
-from ...views.chart import Chart, Series
+from ...views.chart_definition import Chart, Series
 from ..startable import Startable
 from .adjustable_knob import Adjustable
 from .rates import Schedule

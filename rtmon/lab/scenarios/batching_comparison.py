@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import BLUE, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from .adjustable_knob import Knob

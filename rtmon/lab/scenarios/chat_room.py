@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from ..user_schedule import words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from .adjustable_knob import Knob

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...core.backoff import Backoff
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import ORANGE, RED, VIOLET
 from ..faults import FaultProxy
 from ..simulated_connection import SimulatedConnection

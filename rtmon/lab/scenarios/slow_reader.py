@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import BLUE, GREEN, MAGENTA, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from .adjustable_knob import Knob

@@ -18,7 +18,7 @@ from ...display.notebook_charts import (
     Slider,
     Toggle,
 )
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ..network_conditions import Conditions, Direction
 from .run_status import running
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...views.freshness import Freshness
+from ...views.data_freshness import Freshness
 from ...views.number_format import clock
 
 __all__ = ["running"]

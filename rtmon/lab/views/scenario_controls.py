@@ -18,8 +18,8 @@ from ...display.notebook_charts import (
     PictureUpdate,
     Slider,
 )
-from ...views.chart import Chart, Series
-from ...views.chart_layout import chart_layouts
+from ...views.chart_definition import Chart, Series
+from ...views.chart_json import chart_layouts
 from ...views.palette import GREEN
 from ..scenarios.adjustable_knob import Knob
 from .run_status import running

@@ -6,7 +6,7 @@ import pytest
 
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.records import Sample, Snapshot
-from rtmon.views.tiles import Tile, tiles
+from rtmon.views.number_tiles import Tile, tiles
 
 
 def sample(seq: int, **values: object) -> Sample:

@@ -1,4 +1,4 @@
-"""Record a server from outside: read its admin listener and write the file."""
+"""Record a server in another process: read its admin listener, and write a recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..metrics.redaction import KEEP_ALL, Redaction
 from .database import WriteLock
 from .retention import RecordingLimits
 from .tick_data import TickData
-from .writer import Writer
+from .tick_writer import Writer
 
 if TYPE_CHECKING:
     from ..feeds.remote_feed import RemoteFeed
@@ -39,15 +39,31 @@ __all__ = ["Progress", "Recorder"]
 logger = logging.getLogger("rtmon")
 
 ADDRESSES = 200
-"""Maximum number of recorded addresses: those with the most reconnects."""
+"""Maximum number of client addresses recorded; those with the most reconnects are chosen."""
 
 Progress = Callable[[int, str], None]
-"""Called with the number of written ticks, and the present write error, "" without one."""
+"""Callback of a Recorder, called after each attempt to write.
+
+Its arguments are the number of ticks written so far, and the text of the present write error, or ""
+if there is no error.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _News:
-    """Received ticks of an epoch that are not written yet."""
+    """Data that a Recorder has received from the server and not written yet.
+
+    Attributes:
+        epoch: epoch of the data.
+        samples: the Samples of the new ticks, oldest first.
+        events: the new Events, oldest first.
+        rows: all connections that the feed knows.
+        channels: all channels.
+        socketio: the rows of the Socket.IO table.
+        snapshot: the totals; None before the first tick.
+        labels: number of a tick → its durations by label.
+        addresses: the client addresses; None if the server did not send them.
+    """
 
     epoch: str
     samples: Sequence[Sample]
@@ -61,20 +77,23 @@ class _News:
 
 
 class Recorder:
-    """Writes the data of a feed; after a failure, the missing ticks are written later.
+    """Writes the data of a remote server into a recording.
+
+    If a write fails, the ticks are written with the next successful write.
 
     Args:
-        feed: reads the server; it has been started.
-        path: the file.
-        limits: retention limits.
-        redaction: redaction of texts.
+        feed: the feed of the server's admin listener; it must have been started.
+        path: the recording; an existing one is continued.
+        limits: how long and how many rows are kept; see :class:`RecordingLimits`.
+        redaction: which texts are redacted.
         clock: source of time.
-        progress: see :data:`Progress`.
+        progress: called after each attempt to write; see :data:`Progress`.
 
     Raises:
-        OptionError: another recording writes the file, or it is on a network file system.
-        FileFormatError: it was written by a newer release, or is another database.
-        OSError: it cannot be written.
+        OptionError: another process or Recording writes the file, or it is on a network file
+            system.
+        FileFormatError: the file was written by a newer rtmon, or is another database.
+        OSError: the file cannot be written.
     """
 
     def __init__(
@@ -96,7 +115,7 @@ class Recorder:
         except BaseException:
             self._lock.release()
             raise
-        # Cancelling run() does not end a write on its thread.
+        # Cancelling run() does not stop a write in a worker thread: close() must wait for it.
         self._writing = threading.Lock()
         self._epoch = ""
         self._seq = self._events = self._labelled = 0
@@ -105,7 +124,7 @@ class Recorder:
         self._last: list[ConnectionInfo] = []
 
     async def run(self) -> None:
-        """Record until cancelled."""
+        """Write each new tick of the server into the recording, until the task is cancelled."""
         ticked = asyncio.Event()
         end = self._feed.listen(lambda _sample: ticked.set())
         try:
@@ -117,7 +136,7 @@ class Recorder:
             end()
 
     async def _catch_up(self) -> None:
-        """Write the ticks that are not written yet."""
+        """Write all received ticks that are not written yet, and report the progress."""
         problem = ""
         try:
             await asyncio.to_thread(self._write, await self._asked(self._news()))
@@ -126,7 +145,14 @@ class Recorder:
         self._progress(self._ticks, problem)
 
     async def _asked(self, news: _News) -> _News:
-        """Add tables that the server sends only on request."""
+        """Request labels and client addresses, which the server sends only on request.
+
+        Args:
+            news: the data that was received without a request.
+
+        Returns:
+            The data with labels and addresses; unchanged if the server does not answer.
+        """
         if not news.samples:
             return news
         try:
@@ -135,14 +161,17 @@ class Recorder:
             answer = await self._feed.query(
                 RowsQuery(table="addresses", sort="reconnects", limit=ADDRESSES)
             )
-        except (FeedError, QueryError):  # the server is away, or an older one
+        except (FeedError, QueryError):  # disconnected, or a server of an older rtmon
             return news
         last = news.samples[-1].seq
         labels = {seq: each for seq, each in found.items() if seq <= last}
         return replace(news, labels=labels, addresses=[row.record for row in answer.rows])
 
     def _news(self) -> _News:
-        """Return the received data not written yet; on the loop, where it is consistent."""
+        """Return the received data that is not written yet.
+
+        Called on the event loop: there, the feed cannot change in between.
+        """
         latest = self._feed.latest()
         epoch = latest.epoch if latest else ""
         same = epoch == self._epoch
@@ -174,7 +203,7 @@ class Recorder:
         states: dict[str, Sequence[Any]] = {"socketio": news.socketio}
         if news.addresses is not None:
             states["addresses"] = news.addresses
-        # Connections and events are as of the last of these ticks.
+        # The feed has connections and tables only in their state at the last of these ticks.
         changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
             TickData(
@@ -199,10 +228,10 @@ class Recorder:
         self._ticks += 1
 
     def close(self) -> None:
-        """Write the remaining ticks and close the file: one file remains.
+        """Write the remaining ticks, close the recording and release its lock.
 
         Raises:
-            OSError: it cannot be written now.
+            OSError: the file cannot be written now.
         """
         try:
             self._write(self._news())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rtmon.views.freshness import Freshness, FreshnessTracker
+from rtmon.views.data_freshness import Freshness, FreshnessTracker
 from tests.synthetic import SyntheticFeed
 
 

@@ -1,4 +1,4 @@
-"""A sink that records a Monitor: writes every tick into one file."""
+"""The sink ``rtmon.Recording``, which writes every tick of a Monitor into a recording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .database import WriteLock, is_broken, set_aside
 from .retention import RecordingLimits
 from .schema import CONNECTION_ROW
 from .tick_data import STATES, TickData
-from .writer import Writer
+from .tick_writer import Writer
 
 if TYPE_CHECKING:
     from ..metrics.collector import Tick
@@ -32,13 +32,14 @@ __all__ = ["Recording"]
 logger = logging.getLogger("rtmon")
 
 NOTABLE = 200
-"""Maximum number of open connections written with a tick: the busiest and slowest changed ones."""
+"""Maximum number of open connections that are written at once because they are busy or slow."""
 
 NOTABLE_TICKS = 10
-"""Ticks between two choices of notable connections, where more than :data:`NOTABLE` changed."""
+"""If more than :data:`NOTABLE` connections changed, the busiest and slowest of them are only
+searched for and written once in this number of ticks."""
 
 SWEEP_TICKS = 60
-"""Ticks in which every open connection that has changed is written once."""
+"""Number of ticks within which each changed open connection is written at least once."""
 
 
 _LIGHT = light_rows(CONNECTION_ROW[1:])
@@ -49,28 +50,26 @@ def _infos(meters: Iterable[Meter]) -> list[Any]:
 
 
 class Recording:
-    """Writes everything that a Monitor measures into one SQLite file, tick by tick.
+    """A sink that writes everything a Monitor measures into one SQLite file, at each tick.
 
-    Attach it: ``monitor.attach(rtmon.Recording("run.rtmon"))``. Read the file with
-    :func:`rtmon.read`, also while it is written. An existing file is continued; a damaged
-    one is renamed, never overwritten.
+    Attach the recording to a Monitor: ``monitor.attach(rtmon.Recording("run.rtmon"))``. Read the
+    file with :func:`rtmon.read`, also while it is still written. An existing recording is
+    continued; a damaged file is renamed, never overwritten.
 
     Args:
-        path: the file.
-        limits: retention limits; by default single seconds for an hour, points of ten seconds for
-            a day, and of a minute for 30 days.
-        redaction: redaction of texts; by default none.
+        path: the file to write.
+        limits: how long and how many rows are kept. By default, single ticks (1 s) are kept for an
+            hour, points of 10 ticks for a day, and points of 60 ticks for 30 days.
+        redaction: which texts are redacted; by default none.
         clock: source of time.
-
-    Raises:
-        OptionError: an option is wrong.
     """
 
     tables = ("channels", *STATES)
-    """What is wanted with each tick besides; see :class:`rtmon.metrics.monitor_interfaces.Sink`."""
+    """Tables that the Monitor passes with each tick, see
+    :class:`rtmon.metrics.monitor_interfaces.Sink`."""
 
     subject = "recording"
-    """What Events about failures call it: "recording degraded", "recording recovered"."""
+    """Name of the sink in Events about failures: "recording degraded", "recording recovered"."""
 
     def __init__(
         self,
@@ -84,7 +83,7 @@ class Recording:
         self._limits = limits or RecordingLimits()
         self._redaction = redaction
         self._clock = clock
-        # A ConnectionInfo costs more than to write its row: it is made to be redacted only.
+        # Creating a ConnectionInfo takes longer than writing its row: only redaction needs one.
         self._records = _LIGHT if redaction.keeps_all else _infos
         self._lock: WriteLock | None = None
         self._writer: Writer | None = None
@@ -97,12 +96,16 @@ class Recording:
         return f"Recording({str(self.path)!r})"
 
     def open(self, node: str, epoch: str) -> None:
-        """Open the file for writing.
+        """Open the file for writing, and begin or continue an epoch.
+
+        Args:
+            node: name of the measured server process.
+            epoch: name of the Monitor's epoch.
 
         Raises:
-            OptionError: another recording writes it, or it is on a network file system.
-            FileFormatError: it was written by a newer release, or is another database.
-            OSError: it cannot be written.
+            OptionError: another recording writes the file, or it is on a network file system.
+            FileFormatError: the file was written by a newer rtmon, or is another database.
+            OSError: the file cannot be written.
         """
         self._lock = WriteLock(self.path)
         self._owner = os.getpid()
@@ -114,7 +117,7 @@ class Recording:
             raise
 
     def _opened(self) -> Writer:
-        """Open the file, and a new one where it turns out to be damaged."""
+        """Open the file; if it is damaged, rename it and create a new one."""
         try:
             return self._begun()
         except Exception as exc:
@@ -136,9 +139,10 @@ class Recording:
         return writer
 
     def write(self, tick: Tick) -> None:
-        """Write one tick.
+        """Write the data of one tick into the file.
 
         Raises:
+            MonitorError: this is a forked child process; the parent process writes the recording.
             OSError: the file cannot be written now.
         """
         if self._owner != os.getpid():
@@ -160,10 +164,12 @@ class Recording:
 
     @contextlib.contextmanager
     def _broken_file_put_aside(self) -> Iterator[None]:
-        """Put the file aside if it turns out to be damaged; a new one is begun with the next try.
+        """Rename the file if the ``with`` block finds that it is damaged.
+
+        The next attempt to write creates a new file.
 
         Raises:
-            OSError: it was damaged, so that what was to be written is written again.
+            OSError: the file was damaged. The caller retries the write later.
         """
         try:
             yield
@@ -179,7 +185,11 @@ class Recording:
             raise OSError(errno.EIO, problem) from exc
 
     def _chosen(self, tick: Tick) -> Iterable[Meter]:
-        """Choose the open connections to write: the notable ones, and some of those that wait."""
+        """Choose the open connections to write with a tick.
+
+        These are the busiest and slowest ones that changed, and some of those that changed earlier
+        and have not been written since.
+        """
         self._due.update(dict.fromkeys(tick.meters))
         for meter in tick.closed:
             self._due.pop(meter, None)
@@ -194,10 +204,10 @@ class Recording:
         return chosen
 
     def _notable(self, tick: Tick) -> list[Meter]:
-        """Choose the busiest and slowest of the open connections that changed."""
+        """Return the busiest and slowest open connections that changed in a tick."""
         many = len(tick.meters) > NOTABLE
         if many and tick.sample.seq % NOTABLE_TICKS:
-            return []  # finding them among thousands would cost more than writing them
+            return []  # searching thousands takes longer than writing 200
         changed = [meter for meter in tick.meters if meter.closed is None]
         return nlargest(NOTABLE, changed, key=self._notability) if many else changed
 
@@ -206,7 +216,10 @@ class Recording:
         return meter.send_queue or 0, moved
 
     def close(self, connections: Sequence[ConnectionInfo]) -> None:
-        """Write the connections that are still open, and close the file: one file remains.
+        """Write the connections that are still open, close the file and release its lock.
+
+        Args:
+            connections: all connections of the Monitor.
 
         Raises:
             OSError: the file cannot be written now.

@@ -1,4 +1,4 @@
-"""Points of the charts over any range of time, from a feed's series."""
+"""Points of the server charts over any time range, from a series query to a feed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..feeds.feed import Feed
 from ..feeds.queries import SeriesAnswer, SeriesQuery
-from .charts import SERIES
+from .server_charts import SERIES
 
 __all__ = ["points_of_range"]
 
@@ -17,23 +17,27 @@ _COLUMNS = tuple(dict.fromkeys(series.column for series in SERIES))
 async def points_of_range(
     feed: Feed, *, since: float | None, until: float | None, points: int
 ) -> Mapping[str, Any]:
-    """Return the points of all charts over a range, column by column.
+    """Query a feed for the points of all server charts over a time range.
 
     Args:
-        feed: where they come from.
-        since: begin of the range, Unix seconds; None for all there is.
-        until: its end; None for now.
-        points: how many are wanted at most.
+        feed: the feed to query.
+        since: start of the range, Unix seconds; None for the oldest data of the feed.
+        until: end of the range, Unix seconds; None for now.
+        points: maximum number of points.
 
     Returns:
-        ``level``, ticks for each point; ``points``, as :class:`rtmon.views.tick_update.Frame` has
-        them; ``bands``, key of a series → its lowest and highest values within each point, where
-        they differ; ``gaps``, stretches without numbers in milliseconds, with their reason;
-        ``since``, the time of the oldest numbers that the feed has.
+        A dict for JSON with these keys:
+
+        * ``level``: number of ticks merged into each point.
+        * ``points``: one list of values for each of :data:`rtmon.views.chart_points.COLUMNS`.
+        * ``bands``: key of a series → two lists, the lowest and the highest values within each
+          point. A series whose lowest and highest values are all equal is omitted.
+        * ``gaps``: time ranges without data: start and end in milliseconds, and the reason.
+        * ``since``: the time of the oldest data that the feed has, Unix seconds.
 
     Raises:
-        QueryError: the range is wrong.
-        FeedError: the source did not answer.
+        QueryError: the time range or the number of points is invalid.
+        FeedError: the server did not answer.
     """
     query = SeriesQuery(columns=_COLUMNS, since=since, until=until, points=points, extremes=True)
     answer = await feed.query(query)
@@ -60,7 +64,7 @@ def _points(answer: SeriesAnswer) -> list[list[float | None]]:
 
 
 def _bands(answer: SeriesAnswer) -> dict[str, tuple[list[float | None], ...]]:
-    """Return the lowest and highest values of the series that vary within points."""
+    """Return the lowest and highest values within each point; omit series where they are equal."""
     bands = {}
     for series in SERIES:
         lows, highs = answer.extremes.get(series.column, ((), ()))
@@ -73,5 +77,5 @@ def _bands(answer: SeriesAnswer) -> dict[str, tuple[list[float | None], ...]]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Keep the digits that can be seen."""
+    """Round to five significant digits, as many as a chart can show, to send less JSON."""
     return None if value is None else float(f"{value:.5g}")

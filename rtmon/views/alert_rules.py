@@ -1,8 +1,8 @@
-"""Alerts about what needs attention: a table of rules, evaluated once a tick.
+"""Alert rules, such as "slow readers", and their evaluation after each tick.
 
-A rule fires when its condition has held for ``lasting`` seconds, and clears when it has not held
-for ``clearing`` seconds, so that an intermittent problem is one alert. Each rule names the affected
-connections, and the query that shows them.
+A rule fires when its condition has been true for ``lasting`` seconds. The rule clears when its
+condition has been false for ``clearing`` seconds, so an intermittent problem is one alert, not
+many. Each rule describes the affected connections, and has a query that lists them.
 """
 
 from __future__ import annotations
@@ -22,42 +22,53 @@ __all__ = ["RULES", "Attention", "Matter", "Recent", "Rule", "Severity"]
 Severity = Literal["warn", "bad"]
 
 REMEMBERED = 300.0
-"""Seconds of Samples that conditions use."""
+"""Seconds of Samples that are kept for evaluating the rules' conditions."""
 
 
 class Recent:
-    """The latest Samples of one epoch, as conditions read them."""
+    """The latest Samples of one epoch, from which a rule's condition computes rates and quantiles.
+
+    Args:
+        samples: the Samples, oldest first; at least one.
+    """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples
         self.last = samples[-1]
 
     def span(self, seconds: float, *, skip: float = 0.0) -> MergedSamples:
-        """Return the Samples of some seconds, up to ``skip`` seconds ago, merged."""
+        """Merge the Samples of a time range of ``seconds`` that ended ``skip`` seconds ago."""
         return MergedSamples(latest(self._samples, seconds, skip=skip))
 
     def total(self, counter: str, seconds: float = 10.0, *, skip: float = 0.0) -> int:
-        """Return the increase of a counter; 0 if unknown."""
+        """Return the increase of a counter over a time range; 0 if the counter is unknown.
+
+        See :meth:`span` for ``seconds`` and ``skip``.
+        """
         found = self.span(seconds, skip=skip).total(counter)
         return found[0] if found else 0
 
     def rate(self, counter: str, seconds: float, *, skip: float = 0.0) -> float:
-        """Return the rate of a counter per second; 0 if unknown."""
+        """Return the rate of a counter per second; 0 if the counter is unknown.
+
+        See :meth:`span` for ``seconds`` and ``skip``.
+        """
         return self.span(seconds, skip=skip).rate(counter) or 0.0
 
     def quantile(self, histogram: str, q: float, seconds: float = 10.0) -> float:
-        """Return a quantile; 0 if nothing was recorded."""
+        """Return the quantile ``q`` of a histogram over the last ``seconds``; 0 if it is empty."""
         return self.span(seconds).quantile(histogram, q) or 0.0
 
     def open_before(self, seconds: float) -> int:
-        """Return the number of open connections some seconds ago; 0 if unknown."""
+        """Return the number of connections that were open ``seconds`` ago; 0 if unknown."""
         samples = latest(self._samples, 1.0, skip=seconds)
         return samples[-1].open or 0 if samples else 0
 
     def growth(self, gauge: str, seconds: float) -> tuple[float, float] | None:
-        """Return a gauge's lowest value in the first and the last third of a time.
+        """Return a gauge's lowest value in the first and in the last third of a time range.
 
-        None if the Samples do not reach back so far, or the value is unknown.
+        The range is the last ``seconds``. The result is None if the Samples do not cover it, or
+        if the gauge is unknown in one of the thirds.
         """
         samples = latest(self._samples, seconds)
         if sum(sample.elapsed for sample in samples) < 0.9 * seconds:
@@ -74,18 +85,19 @@ class Recent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule: a condition that can need attention.
+    """An alert rule.
 
     Attributes:
-        key: its name, in addresses and tests.
+        key: the rule's id, in URLs and tests.
         title: the problem in a few words.
-        severity: ``bad`` if users are affected now, ``warn`` if they may be soon.
-        holds: evaluates the latest Samples; returns the affected part in words, "" if it is false.
-        lasting: seconds for which the condition must hold before the rule fires.
+        severity: ``bad`` if users are affected now, ``warn`` if users may be affected soon.
+        holds: the rule's condition. It gets the latest Samples and returns a text such as
+            "3 messages dropped in 10 s" if the condition is true, else "".
+        lasting: seconds for which the condition must be true before the rule fires.
         clearing: seconds for which the condition must be false before the rule clears.
-        table: the table that shows the affected rows; None if no table does.
-        query: the query that selects these rows.
-        sort: the sort order that puts the worst rows first.
+        table: the table that lists the affected connections or events; None if no table does.
+        query: the query that selects the affected rows of that table.
+        sort: the column of that table to sort by, so that the worst rows come first.
     """
 
     key: str
@@ -101,12 +113,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """A rule that has fired.
+    """An active alert: a rule that has fired and has not cleared.
 
     Attributes:
-        rule: the rule.
-        since: when its condition became true, Unix seconds of the server's clock.
-        whom: the affected part in words, as of the last tick on which the condition held.
+        rule: the rule that fired.
+        since: when the rule's condition became true, in Unix seconds of the server's clock.
+        whom: the text that :attr:`Rule.holds` returned when the condition was last true.
     """
 
     rule: Rule
@@ -290,12 +302,20 @@ RULES: tuple[Rule, ...] = (
         table=None,
     ),
 )
-"""The rules, the most urgent first."""
+"""All alert rules, the most urgent first."""
 
 
 @dataclass
 class _State:
-    """State of a rule: since when its condition holds, and when it last held."""
+    """Evaluation state of one alert rule.
+
+    Attributes:
+        since: when the condition became true, Unix seconds; None while it is false and the rule
+            has not fired.
+        last: when the condition was last true, Unix seconds.
+        whom: the text that the condition returned at that time.
+        active: True while the rule has fired and has not cleared.
+    """
 
     since: float | None = None
     last: float = 0.0
@@ -305,12 +325,13 @@ class _State:
 
 @dataclass
 class Attention:
-    """Evaluates all rules once a tick, by the time of the Samples.
+    """Evaluates the alert rules after each tick; time is taken from the Samples, not a clock.
 
     Attributes:
-        matters: the rules that have fired, in the order of :data:`RULES`.
-        well_since: since when no rule has fired, Unix seconds; None while one has, or before the
-            first Sample.
+        rules: the rules to evaluate.
+        matters: the active alerts, in the order of ``rules``.
+        well_since: when the last alert cleared, or the epoch's first Sample, in Unix seconds; None
+            while an alert is active, and before the first Sample.
     """
 
     rules: Sequence[Rule] = RULES
@@ -322,9 +343,9 @@ class Attention:
     _states: Mapping[str, _State] = field(default_factory=dict)
 
     def update(self, sample: Sample) -> Sequence[Matter]:
-        """Evaluate the rules after a tick; return the rules that have fired.
+        """Evaluate all rules with the Sample of a new tick, and return the active alerts.
 
-        A Sample of another epoch resets all rules.
+        A Sample of a new epoch, after a restart of the server, resets all rules first.
         """
         if sample.epoch != self._epoch:
             self._epoch, self._age = sample.epoch, 0.0

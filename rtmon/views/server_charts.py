@@ -1,23 +1,25 @@
-"""The table of charts, which dashboard, notebook, terminal and report draw.
+"""All charts of a server's measurements, drawn by dashboard, notebook, terminal and HTML report.
 
-Adding a chart means adding a row here.
+To add a chart to all of these views, add a row to :data:`CHARTS`.
 """
 
 from __future__ import annotations
 
 from ..metrics.close_causes import CAUSES, UNKNOWN, cause_column
-from .chart import Chart, Series
+from .chart_definition import Chart, Series
 from .merged_samples import MergedSamples
 from .palette import AMBER, BLUE, GREEN, ORANGE, PERCENTILES, RED, VIOLET
 
 __all__ = ["BRIEF", "CHARTS", "RTT_WINDOW", "SERIES"]
 
 RTT_WINDOW = 30.0
-"""Window in seconds of each RTT percentile: a little more than the keepalive interval of
-``websockets`` (20 s by default), so that each includes every connection."""
+"""Seconds of Samples that an RTT percentile is computed from. It is a little more than the
+keepalive interval of ``websockets`` (20 s by default), so that every connection has a ping in it.
+"""
 
 RATIO_WINDOW = 10.0
-"""Window in seconds of each ratio: a single second may contain only pings."""
+"""Seconds of Samples that a compression ratio is computed from. One second would be too short:
+it may contain only ping frames, which are not compressed."""
 
 
 def _rate(counter: str, label: str, color: str, *, key: str = "") -> Series[MergedSamples]:
@@ -77,7 +79,10 @@ def _percentiles(histogram: str, *percents: int) -> tuple[Series[MergedSamples],
 
 
 def _causes() -> tuple[Series[MergedSamples], ...]:
-    """Return a series for each cause of an end, the most common causes with hues of their own."""
+    """Return a series for each cause for which connections end.
+
+    The most common causes come first, so that each of them has a colour of its own.
+    """
     first = ("closed", "ping timeout", "handler failed", "peer vanished", "slow consumer")
     ordered = [*first, *(cause for cause in (*CAUSES, UNKNOWN) if cause not in first)]
     hues = (GREEN, AMBER, RED, VIOLET, ORANGE, BLUE)
@@ -91,7 +96,7 @@ CHARTS: tuple[Chart[MergedSamples], ...] = (
         key="open",
         title="Open connections",
         unit="",
-        # The gauge, as in tile and table, not the peak within a tick.
+        # Not "peak", the most within a tick: the tile and the table show the gauge "open", too.
         series=(_level("open", "open", VIOLET),),
         form="area",
         whole=True,
@@ -203,12 +208,12 @@ CHARTS: tuple[Chart[MergedSamples], ...] = (
         brief=False,
     ),
 )
-"""Describe every chart, in the order in which a page draws them."""
+"""All server charts, in the order in which a page shows them."""
 
 BRIEF: tuple[Chart[MergedSamples], ...] = tuple(chart for chart in CHARTS if chart.brief)
-"""The charts that are drawn also where there is little room."""
+"""The server charts that are also shown in small views, such as a terminal."""
 
 SERIES: tuple[Series[MergedSamples], ...] = tuple(
     series for chart in CHARTS for series in chart.series
 )
-"""The series of all charts, in their order."""
+"""The series of all server charts, in the order of :data:`CHARTS`."""

@@ -1,9 +1,10 @@
-"""Compare the measurements of two time ranges: what is better or worse beyond noise.
+"""Compare two time ranges A and B of measurements: which are significantly better or worse in B.
 
-Each stretch is read as a series of points. A measure differs beyond noise if Welch's t statistic of
-its points exceeds 3 (https://en.wikipedia.org/wiki/Welch%27s_t-test); a quantile must also differ
-by more than twice the width of a histogram's bucket, 1/16. A relative change below ``least`` is
-ignored, so that significant but tiny changes are not reported.
+The series of a measure has one value for each point of its time range. A difference between A and B
+is significant if Welch's t statistic of these values is above 3
+(https://en.wikipedia.org/wiki/Welch%27s_t-test). A quantile must also differ by more than twice the
+relative width of a histogram bucket, 1/16. Relative changes up to ``least`` are ignored, so that
+significant but tiny changes are not reported.
 """
 
 from __future__ import annotations
@@ -22,20 +23,21 @@ __all__ = ["MEASURES", "Difference", "Measure", "Stretch", "Verdict", "compare"]
 Verdict = Literal["better", "worse", "changed", "same", "unknown"]
 
 T_LIMIT = 3.0
-"""Welch's t above which a difference is significant."""
+"""Value of Welch's t statistic above which a difference counts as significant."""
 
 BUCKET = 1 / 16
-"""Relative width of a bucket of a histogram; see :mod:`rtmon.metrics.histogram`."""
+"""Relative width of a histogram bucket; see :mod:`rtmon.metrics.histogram`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One of the two compared time ranges.
+    """The measurements of one of the two compared time ranges.
 
     Attributes:
-        points: its series, with all columns.
-        merged: the same merged into one point, which has the exact quantiles.
-        causes: cause → number of connections that ended with it.
+        points: the columns of all :data:`MEASURES` over the time range.
+        merged: the same columns with the whole range merged into one point. Only this point has
+            the quantiles of the whole range.
+        causes: cause → number of connections that ended for this cause.
     """
 
     points: SeriesAnswer
@@ -44,20 +46,22 @@ class Stretch:
 
     @property
     def seconds(self) -> float:
-        """Seconds that were measured."""
+        """Seconds of the time range for which there are measurements."""
         return sum(self.points.elapsed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One row of the comparison.
+    """A measured quantity that is compared, one row of the result.
 
     Attributes:
-        key: the column.
-        title: what it is called.
-        kind: ``rate`` per second of a counter, ``level`` of a gauge, or ``quantile``.
-        rising: meaning of an increase: ``better``, ``worse``, or ``changed`` if it depends.
-        unit: its unit.
+        key: the column of the samples table.
+        title: the title of the row.
+        kind: how the compared value is computed: ``rate`` is the increase of a counter per second,
+            ``level`` the mean of a gauge, ``quantile`` a quantile of a histogram.
+        rising: meaning of an increase: ``better``, ``worse``, or ``changed`` if an increase is
+            neither good nor bad in itself.
+        unit: the unit of the value.
     """
 
     key: str
@@ -69,13 +73,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How a measure differs between A and B.
+    """The values of one measure in the time ranges A and B.
 
     Attributes:
-        measure: the measure.
-        before: its value in A; None where it is not known.
-        after: its value in B.
-        verdict: B compared with A, such as ``better``.
+        measure: the compared measure.
+        before: the value in A; None if unknown.
+        after: the value in B; None if unknown.
+        verdict: ``better`` or ``worse`` if B is significantly so; ``changed`` if the difference is
+            significant, but neither good nor bad; ``same`` if it is not significant; ``unknown``
+            if a value is missing.
     """
 
     measure: Measure
@@ -85,13 +91,13 @@ class Difference:
 
     @property
     def change(self) -> float | None:
-        """The relative change, 0.1 for 10 % more; None where there is none."""
+        """Relative change from A to B, 0.1 for 10 % more; None if a value is unknown or A is 0."""
         if self.before is None or self.after is None or self.before == 0:
             return None
         return self.after / self.before - 1
 
     def texts(self) -> tuple[str, str, str]:
-        """Return A, B and the change as texts."""
+        """Return the value in A, the value in B and the relative change as texts with units."""
         change = self.change
         shown = UNKNOWN if change is None else f"{change:+.0%}"
         return self._text(self.before), self._text(self.after), shown
@@ -136,16 +142,19 @@ MEASURES: tuple[Measure, ...] = (
     Measure(key="cpu", title="CPU", kind="level", rising="worse", unit="cores"),
     Measure(key="memory", title="Memory", kind="level", rising="worse", unit="B"),
 )
-"""The rows of a comparison."""
+"""All compared measures, in the order of the result's rows."""
 
 
 def compare(before: Stretch, after: Stretch, *, least: float = 0.1) -> list[Difference]:
-    """Compare two time ranges.
+    """Compare the measurements of two time ranges.
 
     Args:
-        before: A.
-        after: B.
-        least: relative change below which a difference is ignored: 0.1 for 10 %.
+        before: the measurements of A.
+        after: the measurements of B.
+        least: relative change up to which a difference is ignored: 0.1 for 10 %.
+
+    Returns:
+        One Difference for each of :data:`MEASURES`, in that order.
     """
     found = []
     for measure in MEASURES:
@@ -187,7 +196,7 @@ def _value(measure: Measure, stretch: Stretch) -> float | None:
 
 
 def _points(measure: Measure, stretch: Stretch) -> list[float]:
-    """The values of a rate or a gauge, one for each point."""
+    """Return the known values of a rate or gauge, one for each point of the time range."""
     series = stretch.points
     values = zip(series.columns[measure.key], series.elapsed, strict=True)
     if measure.kind == "rate":
@@ -219,6 +228,6 @@ _CERTAIN: Mapping[str, Callable[[Measure, Stretch, Stretch], bool]] = {
 
 
 def causes(before: Stretch, after: Stretch) -> Sequence[tuple[str, int, int]]:
-    """Return each cause, with the numbers of connections that ended with it in A and B."""
+    """Return (cause, connections that ended for it in A, the same in B), sorted by cause."""
     names = sorted({*before.causes, *after.causes})
     return [(name, before.causes.get(name, 0), after.causes.get(name, 0)) for name in names]

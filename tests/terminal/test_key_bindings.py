@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtmon.terminal.key_choices import SORTS, KeyChoices, keys
+from rtmon.terminal.key_bindings import SORTS, KeyChoices, keys
 
 
 def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:

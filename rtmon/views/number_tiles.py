@@ -1,4 +1,4 @@
-"""Tiles at the top of a view: a number, its exact total, its change, and an alert if any."""
+"""Tiles at the top of a view: each shows a key number, its total, its change and an alert."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..metrics.records import Sample, Snapshot
-from .charts import RTT_WINDOW
 from .merged_samples import MergedSamples, latest
 from .number_format import bytes_text, change, delay, exact, scaled, seconds
+from .server_charts import RTT_WINDOW
 
 __all__ = ["Tile", "tiles"]
 
@@ -17,34 +17,37 @@ Mood = Literal["good", "bad", "neutral"]
 Alert = Literal["", "warning", "critical"]
 
 RATE_SECONDS = 5.0
-"""Seconds over which rates on tiles are averaged, to be readable."""
+"""Seconds over which a tile's rate is averaged, so that it does not change too fast to read."""
 
 AGO_SECONDS = 60.0
-"""Seconds to the value with which a tile compares."""
+"""A tile shows the change compared with the value of this many seconds ago."""
 
 RTT_WARNING, RTT_CRITICAL = 0.25, 1.0
-"""Alert thresholds of the RTT's p95 in seconds. After one second users lose their train of thought
-(Jakob Nielsen, "Response Times: The 3 Important Limits"); after a quarter a chat feels slow."""
+"""Thresholds in seconds of the p95 round-trip time for a warning and a critical alert.
+
+After one second, users lose their train of thought (Jakob Nielsen, "Response Times: The 3 Important
+Limits"). After a quarter of a second, a chat feels slow.
+"""
 
 ERRORS_CRITICAL = 0.01
-"""Alert thresholds of the share of received messages that end in an error, over a minute."""
+"""Share of the received messages of a minute that may fail; above it, the alert is critical."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """A number with its label, total, change and alert.
+    """The texts of one tile.
 
     Attributes:
-        key: its name, for styles and tests.
-        label: its name.
-        value: three digits of it.
-        unit: the unit of the value.
-        total: the exact total since the start, in words.
-        change: change within a minute, in words; empty if unknown.
-        sign: 1 if the value rose, -1 if it fell, 0 otherwise.
-        mood: ``good``, ``bad`` or empty, for the change.
-        alert: severity of the alert; empty without one.
-        reason: reason of the alert, in words.
+        key: the tile's id, for style sheets and tests.
+        label: the tile's title.
+        value: the number, as text; rates and times have three significant digits.
+        unit: the unit of the number.
+        total: text with the exact total since the server started, such as "12,345 in all".
+        change: amount of the change within the last minute, such as "12 %"; "" if unknown.
+        sign: 1 if the number rose within the last minute, -1 if it fell, 0 otherwise.
+        mood: whether the change is ``good``, ``bad`` or ``neutral``.
+        alert: severity of the tile's alert; "" without an alert.
+        reason: reason of the alert; "" without an alert.
     """
 
     key: str
@@ -60,7 +63,12 @@ class Tile:
 
 
 def tiles(samples: Sequence[Sample], snapshot: Snapshot | None) -> list[Tile]:
-    """Return the tiles, from the latest two minutes of Samples and the totals."""
+    """Compute the tiles.
+
+    Args:
+        samples: the Samples of the last two minutes or more, oldest first.
+        snapshot: the totals since the server started; None if unknown.
+    """
     now = MergedSamples(latest(samples, RATE_SECONDS))
     ago = latest(samples, RATE_SECONDS, skip=AGO_SECONDS)
     minute = MergedSamples(latest(samples, AGO_SECONDS))
@@ -169,5 +177,5 @@ def _errors(minute: MergedSamples, before: MergedSamples, snapshot: Snapshot | N
 
 
 def _mood(sign: int) -> Mood:
-    """Classify a change of a number for which less is better."""
+    """Return the mood of a change of a number for which less is better, such as errors."""
     return "bad" if sign > 0 else "good" if sign < 0 else "neutral"

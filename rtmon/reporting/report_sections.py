@@ -1,4 +1,4 @@
-"""The sections of a report: tiles, charts and tables of a time range."""
+"""Build the content of an HTML report: tiles, charts and tables of a time range."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..metrics.history import merge
 from ..metrics.records import ConnectionInfo, Event, Sample
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..protocol.close import CODES
-from ..views.charts import CHARTS
 from ..views.merged_samples import MergedSamples
 from ..views.number_format import delay, short
+from ..views.server_charts import CHARTS
 from ..views.svg_charts import Drawing
-from .page import Paragraph, Part, Table, Tiles
+from .html_page import Paragraph, Part, Table, Tiles
 
 __all__ = ["measured"]
 
 _POINTS = 300
-"""Maximum number of points of a chart; longer ranges merge several Samples into one."""
+"""Maximum number of points of a chart; for longer time ranges, a point merges several Samples."""
 
 _CONNECTIONS = (
     *("name", "remote", "transport", "messages in", "messages out", "bytes in", "bytes out"),
@@ -27,19 +27,19 @@ _CONNECTIONS = (
 )
 
 _ROWS = 100
-"""Maximum number of rows of a table."""
+"""Maximum number of rows in each table of a report."""
 
 
 def measured(
     feed: Feed, *, since: int, events_since: int, redaction: Redaction = KEEP_ALL
 ) -> list[Part]:
-    """Return the tiles, charts and tables of a feed's measurements.
+    """Return tiles, charts and tables of a feed's measurements after a given Sample and Event.
 
     Args:
-        feed: the source.
-        since: the last Sample before the range; 0 for none.
-        events_since: the last Event before the range.
-        redaction: redaction of texts.
+        feed: the feed to report on.
+        since: number of the last Sample before the time range; 0 for all Samples.
+        events_since: number of the last Event before the time range; 0 for all Events.
+        redaction: which texts are redacted.
     """
     samples = feed.samples(since)
     if not samples:

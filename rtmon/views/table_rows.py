@@ -1,4 +1,7 @@
-"""Cells of the tables of connections, channels and events: a text and its status."""
+"""Format rows of the overview tables of connections, channels and events.
+
+Each cell is a text, with a status such as ``warn`` that decides its colour.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,14 @@ __all__ = [
 ]
 
 Cell = str | list[str]
-"""Text; or text and its status: ``good``, ``warn``, ``bad``, or ``soft`` if it matters less; or
-``time``, if the text is Unix seconds, which a view writes as a time of day."""
+"""A text, or a list of a text and its status.
+
+The status is ``good``, ``warn``, ``bad``, ``soft`` for less important text, or "". With the status
+``time``, the text is Unix seconds, which the view formats as a time of day.
+"""
 
 Columns = tuple[tuple[str, str, str], ...]
-"""Key, title and alignment of each column."""
+"""Type of a list of table columns: the key, title and alignment of each column."""
 
 CHANNEL_COLUMNS: Columns = (
     ("channel", "Channel", "left"),
@@ -36,7 +42,7 @@ CHANNEL_COLUMNS: Columns = (
     ("dropped", "Dropped", "right"),
     ("fanout", "Fan-out", "right"),
 )
-"""Columns of the channels table; fan-out is the mean time of all its messages."""
+"""Columns of the channels table. ``fanout`` is the mean delivery time of the channel's messages."""
 
 EVENT_COLUMNS: Columns = (
     ("time", "Time", "left"),
@@ -60,14 +66,19 @@ CONNECTION_COLUMNS: Columns = (
     ("opened", "Opened", "right"),
     ("close_code", "State", "left"),
 )
-"""Columns of the connections table; the key is what a query sorts by."""
+"""Columns of the connections table. A query can sort by any of their keys."""
 
 _GOOD = frozenset({1000, 1001, 1005})
 _ODD = frozenset({1006, 1012, 1013})
 
 
 def judge(code: int) -> Literal["good", "odd", "bad", "own"]:
-    """Classify a close code: normal, odd, an error, or one of the application's own."""
+    """Classify a close code.
+
+    Returns:
+        ``good`` for a normal close; ``odd`` for 1006, 1012 and 1013, which may be harmless; ``own``
+        for codes of libraries and applications, from 3000; ``bad`` for all others.
+    """
     if code in _GOOD:
         return "good"
     if code in _ODD:
@@ -76,13 +87,18 @@ def judge(code: int) -> Literal["good", "odd", "bad", "own"]:
 
 
 def code_cell(code: int) -> Cell:
-    """Format a close code with its name."""
+    """Return a cell with a close code and its name, such as "1001 going away"."""
     mood = {"good": "soft", "odd": "warn", "bad": "bad", "own": "soft"}[judge(code)]
     return [f"{code} {describe(code)}", mood]
 
 
 def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
-    """Return the cells of CONNECTION_COLUMNS at a time of the server's wall clock."""
+    """Return the cells of a connection, one for each of :data:`CONNECTION_COLUMNS`.
+
+    Args:
+        info: the connection.
+        now: time by the server's wall clock, Unix seconds.
+    """
     return [
         [info.name, ""] if info.name is not None else [info.id, "soft"],
         info.transport,
@@ -101,7 +117,7 @@ def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
 
 
 def _waiting(info: ConnectionInfo) -> Cell:
-    """Format the backlog of a connection: queued bytes, and the age of the oldest."""
+    """Return a cell with a connection's send queue: its size, and the age of its oldest byte."""
     if info.send_queue is None:
         return UNKNOWN
     if not info.send_queue:
@@ -125,7 +141,7 @@ def _state(info: ConnectionInfo) -> Cell:
 
 
 def channel_row(info: ChannelInfo) -> list[Cell]:
-    """Return the cells of CHANNEL_COLUMNS."""
+    """Return the cells of a channel, one for each of :data:`CHANNEL_COLUMNS`."""
     return [
         info.channel,
         exact(info.subscribers),
@@ -140,7 +156,7 @@ _KINDS = {"opened": "good", "closed": "soft", "error": "bad", "rejected": "bad"}
 
 
 def event_row(event: Event) -> list[Cell]:
-    """Return the cells of EVENT_COLUMNS."""
+    """Return the cells of an Event, one for each of :data:`EVENT_COLUMNS`."""
     code = "" if event.code is None else str(event.code)
     what = " · ".join(filter(None, (code, event.detail)))
     return [

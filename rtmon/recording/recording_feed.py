@@ -1,4 +1,4 @@
-"""The feed of a recording, by which every view can show it like a live server."""
+"""A feed that reads a recording, so that views can show a recording like a live server."""
 
 from __future__ import annotations
 
@@ -33,26 +33,29 @@ __all__ = ["RecordingFeed"]
 logger = logging.getLogger("rtmon")
 
 WINDOW = 3600.0
-"""Seconds before the shown moment that the live half of the feed holds in memory."""
+"""Seconds before the shown moment for which the feed keeps Samples and Events in memory."""
 
 LIVE_SECONDS = 5.0
-"""Maximum age in seconds of the last tick of a recording that is being written."""
+"""Seconds since the last tick up to which a recording counts as still being written."""
 
 
 class RecordingFeed(Feed):
-    """Reads a recording as of a moment: its growing end, or any time in it.
+    """A feed of a recording, which shows the server's state at one moment of the recording.
+
+    By default this is the recording's end, which follows while the recording is still written.
+    :meth:`seek` selects another moment.
 
     Args:
-        path: the file.
+        path: the recording.
         clock: source of time.
-        follow: seconds between two checks for new ticks.
+        follow: seconds between two checks of the file for new ticks.
 
     Attributes:
-        reader: reads the file.
+        reader: answers queries from the file.
 
     Raises:
-        FileFormatError: it is no recording, is damaged, or was written by a newer release.
-        OSError: it is not there or cannot be read.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer rtmon.
+        OSError: the file does not exist or cannot be read.
     """
 
     def __init__(
@@ -72,9 +75,10 @@ class RecordingFeed(Feed):
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """Times of the first and the last tick, Unix seconds; None without any.
+        """Times of the recording's first and last tick, Unix seconds; None without ticks.
 
-        They are read with the rest: what asks for them on the event loop must not wait for a query.
+        After the first refresh, the times come from memory, so that the event loop need not wait
+        for an SQL query.
         """
         return self._view.span if self._view.read else self.reader.span()
 
@@ -93,17 +97,17 @@ class RecordingFeed(Feed):
         self.reader.close()
 
     async def seek(self, at: float | None) -> None:
-        """Show the recording as of a time.
+        """Select the moment of the recording that the feed shows.
 
         Args:
-            at: Unix seconds; None for the end, as it grows.
+            at: the moment, Unix seconds; None to follow the end of the recording.
         """
         self._at = at
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Read new ticks of the file now, rather than at the next check."""
-        async with self._reading:  # so that the last requested time is shown last
+        """Read new ticks from the file now, without waiting for the next check."""
+        async with self._reading:  # one after another: the moment requested last must be shown last
             before = self._view.history.latest()
             make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
             self._view = make()
@@ -112,7 +116,7 @@ class RecordingFeed(Feed):
             for listener in list(self._listeners.values()):
                 try:
                     listener(latest)
-                except Exception:  # a listener must not stop the feed
+                except Exception:  # an exception of a listener must not stop the feed
                     logger.exception("a listener of a feed failed")
 
     async def _run(self) -> None:
@@ -201,7 +205,19 @@ class RecordingFeed(Feed):
 
 @dataclass(frozen=True)
 class _View:
-    """The data of the live half: the hour before a moment, and the tables as of it."""
+    """The data that a RecordingFeed keeps in memory for one moment of the recording.
+
+    Attributes:
+        at: the moment, Unix seconds; None for the end of the recording.
+        read: True once the file has been read.
+        span: times of the recording's first and last tick; None without ticks.
+        epoch: id of the epoch in the file.
+        history: Samples and Events of the hour before the moment.
+        snapshot: the totals at the moment.
+        channels: the rows of the channels table.
+        socketio: the rows of the Socket.IO table.
+        connections: the connections that are shown, open and closed.
+    """
 
     at: float | None = None
     read: bool = False
@@ -215,10 +231,19 @@ class _View:
 
 
 def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], _View]:
-    """Read a view; return a function that builds it, to be called on the loop.
+    """Read the data for a moment from the file, on a worker thread.
 
-    Where time has only gone on, the history of the view before is continued. It is added to by
-    that function, so that what the loop reads is always of one tick.
+    If the moment is later than the previous one in the same epoch, the previous view's history is
+    extended. The returned function does this on the event loop, so that code on the loop never sees
+    data of two different ticks.
+
+    Args:
+        reader: reads the file.
+        at: the moment, Unix seconds; None for the end of the recording.
+        before: the data for the previous moment.
+
+    Returns:
+        A function that returns the new data, to be called on the event loop.
     """
     epoch, span = reader.epoch_at(at), reader.span()
     if epoch is None:

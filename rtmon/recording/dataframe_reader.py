@@ -1,4 +1,4 @@
-"""Read a recording in a program: its tables as DataFrames, and a feed for every view."""
+"""Read a recording in a program: its tables as pandas DataFrames, and a feed for views."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ..errors import OptionError
 from ..feeds.queries import LEVELS, MOST_ROWS, RowsQuery
 from ..monitor.dataframes import frame
-from .feed import RecordingFeed
 from .query_reader import QueryReader
+from .recording_feed import RecordingFeed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Moment", "Run", "read"]
 
 Moment = float | str | datetime | None
-"""A time: Unix seconds, a datetime, or ISO 8601 text; without a time zone it is UTC."""
+"""A time: Unix seconds, a datetime, or ISO 8601 text. A time without a zone is in UTC."""
 
 
 def seconds(moment: Moment) -> float | None:
-    """Return a time as Unix seconds.
+    """Convert a time to Unix seconds; None stays None.
 
     Raises:
-        OptionError: the text is not a time.
+        OptionError: the text is not an ISO 8601 time.
     """
     if moment is None or isinstance(moment, int | float):
         return moment
@@ -41,14 +41,14 @@ def seconds(moment: Moment) -> float | None:
 
 
 class Run:
-    """A recording opened for reading; as a context manager it closes the file at the end.
+    """A recording opened for reading. As a context manager, it closes the file at the end.
 
     Args:
-        path: the file.
+        path: the recording.
 
     Raises:
-        FileFormatError: it is no recording, is damaged, or was written by a newer release.
-        OSError: it is not there or cannot be read.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer rtmon.
+        OSError: the file does not exist or cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -69,21 +69,25 @@ class Run:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the recording's file."""
         self._reader.close()
 
     def feed(self) -> RecordingFeed:
-        """Return a feed of the recording for views; the caller starts and closes it."""
+        """Return a feed of the recording for views; the caller must start and close the feed."""
         return RecordingFeed(self.path)
 
     def view(self, page: str | None = None, **parameters: Any) -> Any:
-        """Return a page or a chart of the dashboard over the recording, for a notebook to show.
+        """Show a page or a chart of the dashboard with the recording's data in a notebook.
 
-        ``run.view("events", query="kind:closed")``: see :func:`rtmon.view`.
+        For example ``run.view("events", query="kind:closed")``; see :func:`rtmon.view`.
+
+        Args:
+            page: name of the page or chart; None for the overview.
+            parameters: the page's parameters, such as ``query``.
 
         Raises:
-            OptionError: there is no such page, parameter or value.
-            QueryError: the query is wrong.
+            OptionError: the page, a parameter or its value does not exist.
+            QueryError: the query has an error.
         """
         from ..dashboard.notebook import view
 
@@ -95,12 +99,13 @@ class Run:
         """Return the Samples as a DataFrame, oldest first.
 
         Args:
-            since: the beginning, included.
-            until: the end, included.
-            every: ticks merged into each row; None for the finest resolution available.
+            since: start of the time range, included; None for the start of the recording.
+            until: end of the time range, included; None for the end of the recording.
+            every: number of ticks merged into each row. None for the finest resolution that has
+                Samples in the time range.
 
         Raises:
-            OptionError: a time or ``every`` is wrong.
+            OptionError: a time or ``every`` is invalid.
             MissingExtra: pandas is not installed.
         """
         if every is not None and every not in LEVELS:
@@ -114,7 +119,9 @@ class Run:
         return frame("samples", [point.sample for point in points])
 
     def connections(self, *, where: str = "") -> pd.DataFrame:
-        """Return the connections as a DataFrame: the newest epoch first, in it the open ones.
+        """Return the connections as a DataFrame.
+
+        The newest epoch comes first. Within an epoch, open connections come before closed ones.
 
         Args:
             where: a condition in the query language, such as ``cause:"ping timeout"``.
@@ -130,16 +137,21 @@ class Run:
     ) -> pd.DataFrame:
         """Return the Events as a DataFrame, oldest first.
 
+        Args:
+            since: start of the time range, included; None for the start of the recording.
+            until: end of the time range, included; None for the end of the recording.
+            where: a condition in the query language, such as ``kind:closed``.
+
         Raises:
             QueryError: the condition has an error.
-            OptionError: a time is wrong.
+            OptionError: a time is invalid.
             MissingExtra: pandas is not installed.
         """
         found = self._rows("events", where, since=seconds(since), until=seconds(until))
         return found.iloc[::-1].reset_index(drop=True)
 
     def channels(self) -> pd.DataFrame:
-        """Return the hub's channels as a DataFrame."""
+        """Return the hub's channels in their last recorded state as a DataFrame."""
         return self._rows("channels", "")
 
     def _rows(self, table: Any, where: str, **limits: Any) -> pd.DataFrame:
@@ -149,12 +161,12 @@ class Run:
 
 
 def read(path: str | os.PathLike[str]) -> Run:
-    """Open a recording: ``rtmon.read("run.rtmon").samples()``.
+    """Open a recording for reading: ``rtmon.read("run.rtmon").samples()``.
 
-    It may still be written, by this process or another.
+    This process or another one may still write the recording.
 
     Raises:
-        FileFormatError: it is no recording, is damaged, or was written by a newer release.
-        OSError: it is not there or cannot be read.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer rtmon.
+        OSError: the file does not exist or cannot be read.
     """
     return Run(path)

@@ -1,4 +1,4 @@
-"""Read the tables of a recording that have a current state: channels, latencies and so on."""
+"""Read the tables channels, latencies, addresses and Socket.IO from a recording."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STATES: Mapping[str, Callable[..., Any]] = {"addresses": AddressInfo, "socketio
 
 
 class StateReader:
-    """Tables of a recording with a state at each moment, rather than permanent rows.
+    """Reads tables whose rows change over time: channels, latencies, addresses and Socket.IO.
 
     Args:
-        file: the recording.
+        file: the opened recording.
     """
 
     def __init__(self, file: RecordingFile) -> None:
@@ -30,21 +30,21 @@ class StateReader:
 
     @property
     def names(self) -> tuple[Table, ...]:
-        """The tables that the file has."""
+        """Names of the tables that the recording has; an older rtmon recorded only channels."""
         if self._file.version < 2:
             return ("channels",)
         return "channels", "latencies", "addresses", "socketio"
 
     def rows(self, table: Table, epoch: Epoch, source: Source) -> Sequence[Any]:
-        """Return the rows of a table as of a tick.
+        """Return the rows of a table at a tick. Channels are always in their last recorded state.
 
         Args:
-            table: its name.
-            epoch: the epoch.
+            table: name of the table.
+            epoch: epoch of the tick.
             source: the tick.
 
         Raises:
-            QueryError: the file does not have the table.
+            QueryError: the recording does not have the table.
         """
         if table not in self.names:
             raise QueryError(f"{table} are not in this recording, which an older rtmon wrote")
@@ -55,19 +55,19 @@ class StateReader:
         return self._state(table, epoch, source.seq)
 
     def channels(self, epoch: Epoch) -> list[ChannelInfo]:
-        """Return the channels of an epoch in their last state."""
+        """Return the channels of an epoch in their last recorded state."""
         found = self._file.all("SELECT * FROM channels WHERE epoch = ?", epoch.id)
         return [record(ChannelInfo, row) for row in found]
 
     def socketio(self, epoch: Epoch, source: Source) -> Sequence[SocketIOInfo]:
-        """Return the totals of Socket.IO servers as of a tick; empty for an older file."""
+        """Return the rows of the Socket.IO table at a tick; empty if an older rtmon recorded."""
         return self._state("socketio", epoch, source.seq) if "socketio" in self.names else ()
 
     def _latencies(self, epoch: Epoch, seq: int) -> list[Latency]:
-        """Return the percentiles of the minute up to a tick.
+        """Return percentiles of durations by label, over the minute that ends with a tick.
 
-        Where single ticks are no longer kept, they are those of a whole minute up to a minute
-        before.
+        If the Samples of single ticks have been deleted, the percentiles are those of a stored
+        minute that ended up to a minute earlier.
         """
         single = "SELECT 1 FROM samples WHERE level = 1 AND epoch = ? AND seq = ?"
         kept = self._file.one(single, epoch.id, seq)

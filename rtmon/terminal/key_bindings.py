@@ -1,4 +1,4 @@
-"""The view settings of ``rtmon top``, changed by keys."""
+"""Keys of ``rtmon top``, and the view settings that they change: sorting, filter, pause."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import re
 from dataclasses import dataclass
 
 from ..feeds.feed import ConnectionQuery
-from ..views.status_cells import CONNECTION_COLUMNS
+from ..views.table_rows import CONNECTION_COLUMNS
 
 __all__ = ["HELP", "SORTS", "KeyChoices", "keys"]
 
 HELP = "q quit   s sort   r reverse   o open/closed/all   / find   ↑↓ scroll   p pause"
 
 SORTS = tuple(key for key, _, _ in CONNECTION_COLUMNS)
-"""Columns that connections can be sorted by."""
+"""Columns of the connections table by which the key ``s`` sorts, one after another."""
 
 _STATES = ("open", "closed", None)
 
-# What terminals send: an escape sequence for a key without a character, else characters.
+# A key press as a terminal sends it: an escape sequence, such as for an arrow key, or a character.
 _KEY = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|[\s\S]")
 _MOVES = {"A": -1, "B": 1, "5~": -10, "6~": 10}
 
 
 def keys(text: str) -> list[str]:
-    """Split terminal input into keys: characters and whole escape sequences."""
+    """Split terminal input into keys, each a character or a complete escape sequence."""
     return _KEY.findall(text)
 
 
 @dataclass(slots=True, kw_only=True)
 class KeyChoices:
-    """View settings: filter, order and offset of the connections, and if the screen is paused.
+    """The view settings of ``rtmon top``, which the user changes by pressing keys.
 
     Attributes:
-        sort: a column of the connections table.
+        sort: the column by which the connections table is sorted.
         descending: True for descending order.
-        state: ``open``, ``closed``, or None for both.
-        contains: text that the name, id, address or path contains.
-        offset: rows above the screen.
-        paused: True if the screen keeps showing the same.
-        finding: True if typed characters extend ``contains``.
+        state: show only ``open`` or only ``closed`` connections; None for both.
+        contains: show only connections whose name, id, address or path contains this text.
+        offset: number of rows that are scrolled out above the screen.
+        paused: True while the screen is not updated.
+        finding: True while the user types the search text; typed characters extend ``contains``.
         done: True once the user has quit.
     """
 
@@ -52,7 +52,7 @@ class KeyChoices:
     done: bool = False
 
     def query(self, rows: int) -> ConnectionQuery:
-        """Return the query for the connections that fit the rows."""
+        """Return the query for the connections that the screen shows in ``rows`` rows."""
         return ConnectionQuery(
             state=self.state,
             contains=self.contains.strip(),
@@ -63,7 +63,7 @@ class KeyChoices:
         )
 
     def press(self, key: str) -> None:
-        """Apply a key; ignore unknown ones."""
+        """Change the settings for a key that the user pressed; ignore unknown keys."""
         if len(key) > 1:
             self.offset = max(0, self.offset + _MOVES.get(key[2:], 0))
         elif self.finding:

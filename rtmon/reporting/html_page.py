@@ -1,6 +1,7 @@
-"""A self-contained HTML page of tiles, charts and tables, without scripts or external files.
+"""Write a self-contained HTML page of tiles, charts and tables, without scripts or other files.
 
-Texts may come from clients: all are escaped here, and only here.
+Texts may come from clients and are untrusted. The functions of this module escape all of them;
+callers must not escape texts themselves.
 """
 
 from __future__ import annotations
@@ -49,19 +50,29 @@ td.number, th.number { text-align: right; white-space: nowrap }
 """
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""Content security policy: nothing is loaded or executed; styles are inline."""
+"""Content security policy of the page: inline styles are allowed, loading and scripts are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """A row of numbers with their names."""
+    """A row of tiles.
+
+    Attributes:
+        numbers: for each tile its name and its number, both as text.
+    """
 
     numbers: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; cells that are numbers are written with thousands separators, to the right."""
+    """A table. Numbers get thousands separators; a column with only numbers is right-aligned.
+
+    Attributes:
+        title: heading of the table.
+        header: column titles.
+        rows: the cells of each row; None is shown as "–".
+    """
 
     title: str
     header: Sequence[str]
@@ -70,7 +81,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of one sentence."""
+    """A paragraph of text."""
 
     text: str
 
@@ -80,19 +91,24 @@ Part = Tiles | Table | Paragraph | Drawing
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section: parts under a heading; consecutive charts are placed side by side."""
+    """A section of the page.
+
+    Attributes:
+        title: heading of the section.
+        parts: tiles, tables, paragraphs and charts. Consecutive charts are placed side by side.
+    """
 
     title: str
     parts: Sequence[Part]
 
 
 def page(title: str, about: str, sections: Sequence[Section]) -> str:
-    """Write the whole page.
+    """Return the whole page as HTML.
 
     Args:
-        title: the heading.
-        about: a line below it.
-        sections: the rest.
+        title: the heading, which is also the title in the browser's tab.
+        about: a line of text below the heading.
+        sections: the sections of the page.
     """
     body = "\n".join(_section(section) for section in sections)
     text = (
@@ -103,7 +119,7 @@ def page(title: str, about: str, sections: Sequence[Section]) -> str:
         f'<h1>{escape(title)}</h1>\n<p class="about">{escape(about)}</p>\n'
         f"{body}\n</body>\n</html>\n"
     )
-    return text.encode(errors="replace").decode()  # a lone surrogate is no character of UTF-8
+    return text.encode(errors="replace").decode()  # UTF-8 has no lone surrogates
 
 
 def _section(section: Section) -> str:

@@ -1,4 +1,4 @@
-"""Write durations by label, and the tables that have only a current state."""
+"""Write durations by label, and the address and Socket.IO tables, into a recording."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ _STATE = schema.insert("states", ("epoch", "name", "minute", "seq", "time", "pac
 
 
 class StateWriter:
-    """Writes labels of single ticks and of minutes, and a state of each table a minute.
+    """Writes durations by label, for each tick and merged for each minute, and changing tables.
+
+    Of the address and Socket.IO tables, the last state in each minute is kept.
 
     Args:
-        db: the connection that writes; it is in a transaction whenever this is used.
-        epoch: id of the epoch.
-        redaction: redaction of texts.
+        db: the SQLite connection that writes the recording. The caller must have begun a
+            transaction when it calls a method.
+        epoch: id of the epoch in the file.
+        redaction: which texts are redacted.
     """
 
     def __init__(self, db: sqlite3.Connection, epoch: int, redaction: Redaction) -> None:
@@ -35,7 +38,7 @@ class StateWriter:
         self._written: dict[str, bytes] = {}
 
     def write(self, frame: TickData) -> None:
-        """Write the labels and states of one tick."""
+        """Write the durations by label and the table states of one tick."""
         seq, time = frame.sample.seq, frame.sample.time
         self._db.executemany(
             _LABELS,
@@ -52,11 +55,11 @@ class StateWriter:
         self._write_states(frame.states, seq, time)
 
     def merge_minute(self, seq: int, time: float) -> None:
-        """Write the labels of the minute that a tick is in, as far as they are known.
+        """Merge the labels of all ticks in a tick's minute up to this tick, and write the result.
 
         Args:
-            seq: the number of the tick.
-            time: Unix seconds.
+            seq: number of the tick.
+            time: time of the tick, Unix seconds.
         """
         begin = (seq - 1) // RECENT_TICKS * RECENT_TICKS
         found = self._db.execute(
@@ -64,7 +67,7 @@ class StateWriter:
             (self._epoch, begin, seq),
         ).fetchall()
         if found:
-            # What an earlier end of the epoch has left of this minute is in it.
+            # If the epoch ended in this minute and was continued, there is an older, partial row.
             self._db.execute(
                 "DELETE FROM labels WHERE level = ? AND epoch = ? AND seq > ? AND seq < ?",
                 (RECENT_TICKS, self._epoch, begin, seq),
@@ -84,5 +87,5 @@ class StateWriter:
         return self._redaction.address(record) if isinstance(record, AddressInfo) else record
 
     def forget(self) -> None:
-        """Reset after a failed transaction."""
+        """After a rolled back transaction, forget which states were written: write them again."""
         self._written = {}

@@ -1,4 +1,4 @@
-"""Explain close codes and causes in words."""
+"""Sentences that explain WebSocket close codes, and the causes for which connections end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _STANDARD: Mapping[int, str] = {
     1014: "A proxy got no proper answer from the server.",
     1015: "The TLS handshake failed; it is never on the wire.",
 }
-"""Close code → its meaning, from RFC 6455 and IANA's registry."""
+"""Standard close code → its meaning, from RFC 6455 and the IANA close code registry."""
 
 _OF_THE_HUB = frozenset(code for code in CODES if code >= 4000) | {1008, 1013}
-"""Codes that the hub sends for reasons of its own."""
+"""Close codes to which the hub gives a more specific meaning than the standard does."""
 
 CAUSE_WORDS: Mapping[Cause, str] = {
     "aborted": "This side cut the connection without a close frame, as an aborted transport or "
@@ -46,7 +46,7 @@ CAUSE_WORDS: Mapping[Cause, str] = {
     "server shutdown": "The server was shutting down.",
     "slow consumer": "It did not read what was sent to it, and was cut off.",
 }
-"""Cause → its explanation in a sentence."""
+"""Cause for which a connection ended → a sentence that explains the cause."""
 
 
 def code_text(code: int, *, hub: bool) -> str:
@@ -54,7 +54,7 @@ def code_text(code: int, *, hub: bool) -> str:
 
     Args:
         code: the close code.
-        hub: True for a connection of a hub, which has codes of its own.
+        hub: True for a connection to a hub, which also sends close codes from 4000.
     """
     if code in CODES and (code in _STANDARD or hub):
         return f"{code} {CODES[code].name}"
@@ -62,7 +62,7 @@ def code_text(code: int, *, hub: bool) -> str:
 
 
 def code_words(code: int, *, hub: bool) -> str:
-    """Explain a close code in a sentence; see :func:`code_text`."""
+    """Explain a close code in a sentence; ``hub`` is as in :func:`code_text`."""
     if hub:
         code = standard_code(code)
         if code in _OF_THE_HUB:

@@ -1,4 +1,4 @@
-"""Freshness of the numbers that a view shows: live, paused, stalled, disconnected and others."""
+"""Whether the data that a view shows is live, paused, stalled, disconnected or recorded."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Kind = Literal[
 ]
 
 STALLED_AFTER = 3.0
-"""Seconds without a Sample after which a live feed counts as stalled."""
+"""Seconds without a new Sample after which a connected feed counts as stalled."""
 
 RECOVERED_FOR = 10.0
-"""Seconds for which a view reports a recovery."""
+"""Seconds for which a view shows "Live again" after a reconnection."""
 
 _PILLS: dict[Kind, str] = {
     "connecting": "Connecting",
@@ -43,13 +43,14 @@ _PILLS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How fresh the numbers of a view are.
+    """State of the data that a view shows.
 
     Attributes:
-        kind: see :data:`Kind`.
-        pill: one or two words.
-        banner: what the user should know and do, in a sentence or two; empty if all is well.
-        stale: True if the numbers are the last ones received, to be shown in grey.
+        kind: the state, such as ``live`` or ``stalled``.
+        pill: the state in one or two words, for a label in the view's header.
+        banner: one or two sentences that explain a problem and what the user can do; "" if there
+            is no problem.
+        stale: True if no new data arrives, so that the view shows its numbers in grey.
     """
 
     kind: Kind
@@ -59,7 +60,7 @@ class Freshness:
 
 
 class FreshnessTracker:
-    """Determines how fresh a feed's numbers are; remembers outages to report the recovery."""
+    """Determines whether a feed's data is current, and reports reconnections after an outage."""
 
     def __init__(self) -> None:
         self._lost: float | None = None
@@ -68,14 +69,14 @@ class FreshnessTracker:
         self._story = ""
 
     def assess(self, feed: Feed, *, paused_at: float | None = None) -> Freshness:
-        """Return the freshness now.
+        """Return the present state of a feed's data.
 
         Args:
-            feed: the feed that the view reads when it is not paused.
-            paused_at: the time that a paused view shows, Unix seconds.
+            feed: the feed that the view shows while it is not paused.
+            paused_at: the moment that a paused view shows, Unix seconds; None if it is not paused.
         """
         state = feed.status.state
-        # Even a recording in progress shows what was recorded, not that the server is alive.
+        # A recording that is still written does not prove that the server runs: never "live".
         if state == "recorded" or (state == "live" and feed.capabilities.replay):
             return Freshness(kind="recorded", pill=_PILLS["recorded"])
         kind, banner = self._judge(feed)
@@ -118,7 +119,7 @@ class FreshnessTracker:
         return ("empty" if snapshot is not None and snapshot.opened == 0 else "live"), ""
 
     def _note_recovery(self, now: float, epoch: str) -> None:
-        if self._lost is not None and self._epoch is not None:  # not the first numbers
+        if self._lost is not None and self._epoch is not None:  # not the first connection
             self._recovered = now
             self._story = f"Connected again after {duration(now - self._lost)}."
             if epoch != self._epoch:

@@ -1,4 +1,4 @@
-"""Describe charts to a browser, which draws them: see ``browser/chart.js``."""
+"""JSON descriptions of charts, from which ``browser/chart.js`` draws the charts in a browser."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from .chart import DASHES, Chart, Form
+from .chart_definition import DASHES, Chart, Form
 
 __all__ = ["ChartLayout", "SeriesLayout", "chart_layouts"]
 
 
 class SeriesLayout(Struct, frozen=True, kw_only=True):
-    """A line of a chart, as the browser draws it: see :class:`rtmon.views.chart.Series`."""
+    """JSON description of one series; see :class:`rtmon.views.chart_definition.Series`."""
 
     key: str
     label: str
@@ -23,7 +23,7 @@ class SeriesLayout(Struct, frozen=True, kw_only=True):
 
 
 class ChartLayout(Struct, frozen=True, kw_only=True):
-    """A chart, as the browser draws it: see :class:`rtmon.views.chart.Chart`."""
+    """JSON description of one chart; see :class:`rtmon.views.chart_definition.Chart`."""
 
     key: str
     title: str
@@ -35,7 +35,7 @@ class ChartLayout(Struct, frozen=True, kw_only=True):
 
 
 def chart_layouts(charts: Iterable[Chart[Any]]) -> list[ChartLayout]:
-    """Describe charts to a browser."""
+    """Convert chart definitions to the descriptions that are sent to the browser as JSON."""
     return [
         ChartLayout(
             key=chart.key,

@@ -12,7 +12,7 @@ from rtmon.feeds.series_queries import from_histories
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.history import History
 from rtmon.metrics.records import Sample
-from rtmon.views.comparison import MEASURES, Difference, Stretch, causes, compare
+from rtmon.views.time_range_comparison import MEASURES, Difference, Stretch, causes, compare
 
 Change = Callable[[dict[str, Any], random.Random], None]
 

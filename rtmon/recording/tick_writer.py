@@ -1,4 +1,4 @@
-"""Write ticks into a recording: a transaction for each, in statements of at most 1,000 rows."""
+"""Write ticks into the SQLite file of a recording, each in one transaction."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .database import as_os_error, open_writer, scalar, write_rows
 from .retention import RecordingLimits, Retention
 from .rollup import Rollup
 from .serialization import pack_histograms, pack_snapshot, sample_values
-from .state_writer import StateWriter
+from .state_table_writer import StateWriter
 from .tick_data import TickData
 from .unfinished_epochs import restored_rollup, unfinished_epochs
 
 __all__ = ["Writer"]
 
 TOTALS_TICKS = 60
-"""Ticks between two Snapshots."""
+"""Number of ticks after which the totals are written again."""
 
 CHECKPOINT_TICKS = 10
-"""Ticks between two checkpoints of the write-ahead log."""
+"""Number of ticks after which SQLite's write-ahead log is copied into the database file."""
 
 VACUUM_PAGES = 256
-"""Pages returned to the file system at a checkpoint, 1 MiB."""
+"""Maximum number of free database pages returned to the file system at a checkpoint: 1 MiB."""
 
 _SAMPLE = schema.insert("samples", schema.SAMPLE_ROW)
 _HISTOGRAMS = schema.insert("histograms", ("level", "epoch", "seq", "packed"))
@@ -44,13 +44,15 @@ _GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
 
 
 class Writer:
-    """The one connection that writes a recording; to be used by one thread at a time.
+    """Writes ticks into a recording; may be used on any thread, but only by one at a time.
+
+    A recording must have only one Writer; see :class:`rtmon.recording.database.WriteLock`.
 
     Args:
-        path: the file.
-        clock: where time comes from.
-        limits: retention limits.
-        redaction: redaction of texts.
+        path: the recording; created if it does not exist.
+        clock: source of time.
+        limits: how long and how many rows are kept.
+        redaction: which texts are redacted.
 
     Raises:
         OptionError, FileFormatError, OSError: as :func:`rtmon.recording.database.open_writer`.
@@ -82,7 +84,11 @@ class Writer:
             self._finish_epochs()
 
     def begin(self, node: str, epoch: str) -> None:
-        """Begin an epoch, or continue one that the file has.
+        """Begin a new epoch, or continue an epoch that the recording already contains.
+
+        Args:
+            node: name of the measured server process.
+            epoch: name of the epoch.
 
         Raises:
             OSError: the file cannot be written now.
@@ -103,10 +109,10 @@ class Writer:
         self._states = StateWriter(self._db, self._epoch, self._redaction)
 
     def write(self, frame: TickData) -> None:
-        """Write one tick in a transaction; writing the same one again changes nothing.
+        """Write one tick in a transaction. A tick that was written before is ignored.
 
         Raises:
-            OSError: the file cannot be written now.
+            OSError: the file cannot be written now, or its write-ahead log is at its maximum size.
         """
         wal = self.path.with_name(f"{self.path.name}-wal")
         with as_os_error(self.path):
@@ -131,7 +137,7 @@ class Writer:
         if self._seq and sample.seq > self._seq + 1:
             begin = sample.time - sample.elapsed
             self._db.execute(_GAP, (self._epoch, self._ended_at, begin, "ticks were dropped"))
-        if self._points_of != sample.seq:  # otherwise the previous transaction has failed
+        if self._points_of != sample.seq:  # else this tick is written again after a failure
             self._points, self._points_of = self._rollup.add(sample), sample.seq
         for level, point, ticks in self._points:
             self._put_sample(level, point, ticks)
@@ -148,11 +154,11 @@ class Writer:
         self._retention.delete_old(sample.time, sample.seq)
 
     def end(self, connections: Sequence[ConnectionInfo], *, reached: float | None = None) -> None:
-        """End the epoch: write its last, incomplete points and the connections still open.
+        """End the epoch: write its incomplete last points and the connections that are still open.
 
         Args:
             connections: the open connections; they stay open in the recording.
-            reached: when it ended, Unix seconds; by default the last tick's time.
+            reached: when the epoch ended, Unix seconds; by default the time of the last tick.
 
         Raises:
             OSError: the file cannot be written now.
@@ -166,20 +172,20 @@ class Writer:
             self._db.execute("UPDATE epochs SET ended = ? WHERE id = ?", (ended, self._epoch))
 
     def close(self) -> None:
-        """Checkpoint the log and close the file; one file remains.
+        """Copy the write-ahead log into the database file, delete the log, and close the file.
 
         Raises:
             OSError: the file cannot be written now.
         """
         with as_os_error(self.path):
             self._checkpoint()
-            with contextlib.suppress(sqlite3.OperationalError):  # a reader has it open
-                # A reader of a file with a log would leave an empty log beside it.
+            with contextlib.suppress(sqlite3.OperationalError):  # another process reads it
+                # In WAL mode, each later reader would leave an empty log file.
                 self._db.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._db.close()
 
     def abandon(self) -> None:
-        """Close without writing; committed data is safe."""
+        """Close the file without writing; committed transactions are kept."""
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
 
@@ -224,7 +230,7 @@ class Writer:
         )
 
     def _rows(self, infos: Iterable[ConnectionInfo]) -> list[tuple[Any, ...]]:
-        """Rows of connections, redacted."""
+        """Return the SQL rows of connections, redacted if the recording has a redaction."""
         if not self._redaction.keeps_all:
             infos = map(self._redaction.connection, infos)
         return [(self._epoch, *_connection(info)) for info in infos]
@@ -235,7 +241,7 @@ class Writer:
         self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
 
     def _finish_epochs(self) -> None:
-        """End the epochs that an earlier process did not end, because it was killed."""
+        """End the epochs that were not ended because the process that wrote them was killed."""
         for epoch, node, name in unfinished_epochs(self._db):
             with self._transaction():
                 self._epoch = epoch
@@ -247,7 +253,7 @@ class Writer:
         self._epoch = 0
 
     def _last_tick(self) -> tuple[int, float]:
-        """Return the number and time of the last tick of the epoch; zeros before the first."""
+        """Return number and time of the present epoch's last tick; zeros if it has no ticks."""
         found = self._db.execute(
             "SELECT seq, time FROM samples WHERE level = 1 AND epoch = ? ORDER BY seq DESC LIMIT 1",
             (self._epoch,),

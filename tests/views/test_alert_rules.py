@@ -10,7 +10,7 @@ import pytest
 from rtmon.feeds import query_language
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.records import Sample
-from rtmon.views.attention_rules import RULES, Attention
+from rtmon.views.alert_rules import RULES, Attention
 
 
 def _histogram(*values: float) -> Any:
