@@ -83,7 +83,7 @@ class Recorder(Protocol):
         """Record that a connection's handler raised an exception."""
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Store the first bytes of a frame's payload. The frame is the newest one in the black box."""
+        """Store the first bytes of a payload, of the newest frame in the black box."""
 
     def probe_failed(self, exc: Exception) -> None:
         """Count an exception inside a probe. At most one per minute is logged."""

@@ -239,7 +239,7 @@ class Monitor:
         self.collector.events.add("error", self.clock.time(), meter=meter, code=code, detail=detail)
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Store the first bytes of a frame's payload. The frame is the newest one in the black box."""
+        """Store the first bytes of a payload, of the newest frame in the black box."""
         try:
             box.keep_payload(payload, self.redact)
         except Exception as exc:  # noqa: BLE001 - the application's `redact` may raise anything
