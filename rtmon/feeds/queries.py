@@ -55,7 +55,8 @@ SERIES_COLUMNS: tuple[str, ...] = tuple(
 )
 """Columns of the samples table that a :class:`SeriesQuery` can request.
 
-These are all counters and gauges, including quantiles such as ``rtt_p99``.
+These are all counters and gauges except ``seq`` and ``elapsed``. Quantiles such as ``rtt_p99`` are
+included.
 """
 
 EXTREME_COLUMNS: tuple[str, ...] = tuple(

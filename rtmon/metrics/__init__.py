@@ -1,1 +1,1 @@
-"""Metrics: counters, histograms and records of measurements. Pure: callers pass in the time."""
+"""Metrics: counters, histograms and records of measurements. No I/O: callers pass in the time."""

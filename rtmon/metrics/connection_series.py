@@ -1,4 +1,4 @@
-"""Time series of single connections, recorded for a few connections only. Pure.
+"""Time series of single connections, recorded for a few connections only.
 
 Recorded are the connections whose details a viewer has opened, and the slowest and busiest ones.
 

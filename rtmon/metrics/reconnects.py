@@ -1,4 +1,4 @@
-"""Count connections and reconnects by client address. Pure.
+"""Count connections and reconnects by client address, without I/O.
 
 Cost: two dictionary operations when a connection opens and when it closes, and 300 bytes of memory
 for each address. At most :data:`ADDRESSES` addresses are kept; the least recently used is evicted

@@ -378,7 +378,7 @@ class Monitor:
 
 def _check(interval: Any, closed_kept: Any, redact: Any) -> None:
     if not (isinstance(interval, int | float) and 0 < interval < math.inf):
-        raise OptionError(f"interval={interval!r}: seconds between ticks, a number greater than 0")
+        raise OptionError(f"interval={interval!r}: seconds between ticks, a number more than 0")
     if not isinstance(closed_kept, int) or closed_kept < 0:
         raise OptionError(
             f"closed_kept={closed_kept!r}: the number of closed connections to keep, 0 or more"
