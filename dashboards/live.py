@@ -1,7 +1,7 @@
-"""Script of the live dashboard, for ``panel serve``.
+"""Script for ``panel serve`` that shows the live dashboard of a server.
 
-Run ``RTMON_URL=ws://127.0.0.1:8766 panel serve dashboards/live.py``. Without ``RTMON_URL``, the
-dashboard shows a demo server with simulated users.
+Start it with ``RTMON_URL=ws://127.0.0.1:8766 panel serve dashboards/live.py``. ``RTMON_URL`` is the
+address of the server's admin listener. Without ``RTMON_URL``, the dashboard shows a demo.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .core.batcher import Batcher
     from .core.clock import Clock
     from .core.rate_limiter import RateLimiter
-    from .dashboard.notebook import view
+    from .dashboard.notebook_view import view
     from .display import Dashboard
     from .errors import RtmonError
     from .exporting import export
@@ -105,7 +105,7 @@ _HOMES = {
     "report": "reporting",
     "serve": "servers.websockets",
     "serve_admin": "servers.admin_listener",
-    "view": "dashboard.notebook",
+    "view": "dashboard.notebook_view",
 }
 
 

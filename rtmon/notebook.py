@@ -1,4 +1,7 @@
-"""Run servers from notebook cells. Cells can be run twice, and a button stops all servers."""
+"""Start and stop servers in notebook cells.
+
+A server keeps running after the cell has finished. Running the cell again replaces the server.
+"""
 
 from __future__ import annotations
 
@@ -42,25 +45,27 @@ async def start(
     port: int = 0,
     **options: Any,
 ) -> Any:
-    """Start a server, or enter a context manager, that keeps running after the cell has finished.
+    """Start a server, or enter a context manager, and keep it running after the cell has finished.
 
-    A previous target of the same name is closed first, so the cell can be run twice.
+    If this notebook has started a target with the same name before, that target is closed first.
+    So the cell can be run twice.
 
     Args:
-        target: a hub or a handler, which is served; or any context manager, such as
-            :class:`rtmon.lab.load.Load`, ``rtmon.serve(…)`` or a Monitor, which is entered.
+        target: a hub or a connection handler to serve; or a context manager to enter, such as
+            :class:`rtmon.lab.load.Load`, ``rtmon.serve(…)`` or a Monitor.
         name: name of the target in this notebook, for :func:`stop`.
-        host: the interface to serve on.
-        port: the port to serve on; any free port by default.
-        **options: further arguments of :func:`rtmon.serve`.
+        host: the interface to listen on.
+        port: the port to listen on; 0 chooses a free port.
+        **options: further options of :func:`rtmon.serve`.
 
     Returns:
-        The running server, or the result of entering the context manager.
+        The running server, or the value that the context manager returns on entry.
 
     Raises:
-        MonitorError: the code does not run in a notebook. Use ``async with rtmon.serve(…)``.
+        MonitorError: the code does not run in a notebook. Use ``async with rtmon.serve(…)`` there.
     """
-    # Loaded before the server runs: loading it later would block the clients.
+    # Load the code of notebook outputs before the server starts. Loading it later would block the
+    # event loop, and so delay the server's clients.
     from .display import prepare
 
     prepare()
@@ -84,9 +89,11 @@ async def _asynchronous(target: AbstractContextManager[Entered]) -> AsyncIterato
 
 
 async def stop(name: str | None = None) -> None:
-    """Close the target with the given name, or all targets if it is None. May be called twice.
+    """Close a server or context manager that :func:`start` has started in this notebook.
 
-    All targets are closed in reverse order of their start.
+    Args:
+        name: the name given to :func:`start`; an unknown name is ignored. With None, close all,
+            the last started first.
 
     Raises:
         MonitorError: the code does not run in a notebook.
@@ -100,10 +107,11 @@ async def stop(name: str | None = None) -> None:
 
 
 async def stop_button() -> None:
-    """Show a button that closes all targets of :func:`start`, for the last cell of a notebook.
+    """Show a button that closes everything this notebook has started with :func:`start`.
 
-    With this button, servers and live charts keep running after "Run All" until the user clicks.
-    If no user can click, as in nbconvert, nbclient and nbval, all targets are closed at once.
+    Call this function in the last cell. After "Run All", the servers then keep running and the
+    outputs stay live until the user clicks the button. If no user can click, as in nbconvert,
+    nbclient and nbval, close everything at once.
 
     Raises:
         MonitorError: the code does not run in a notebook.
@@ -124,9 +132,9 @@ def _shell() -> Any:
 
 
 def _user_is_there() -> bool:
-    """Return True if the running cell was sent by a front end with a user.
+    """Return True if the front end that runs the cell can ask a user for input.
 
-    Such a front end sets ``allow_stdin`` in its execute request.
+    Front ends without a user, such as nbconvert, send ``allow_stdin=False`` with the cell.
     """
     kernel = getattr(_shell(), "kernel", None)
     if kernel is None:
@@ -136,9 +144,13 @@ def _user_is_there() -> bool:
 
 
 def _registry() -> dict[str, AbstractAsyncContextManager[Any]]:
-    """Return the started targets by name.
+    """Return this notebook's started targets by name.
 
-    They are stored on the IPython shell, so that they survive a reload of this module.
+    They are an attribute of the IPython shell, so that they survive a reload of this module and
+    the deletion of the notebook's variables.
+
+    Raises:
+        MonitorError: the code does not run in a notebook.
     """
     shell = _shell()
     if shell is None:

@@ -57,8 +57,8 @@ LATE = {
     # A Monitor and a recording show themselves in a notebook. open_feed() also opens a recording.
     ("rtmon.feeds", "rtmon.recording.recording_feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),
-    ("rtmon.monitor.monitor", "rtmon.dashboard.notebook"),
-    ("rtmon.recording.dataframe_reader", "rtmon.dashboard.notebook"),
+    ("rtmon.monitor.monitor", "rtmon.dashboard.notebook_view"),
+    ("rtmon.recording.dataframe_reader", "rtmon.dashboard.notebook_view"),
     # A client counts its own messages.
     ("rtmon.client.monitor_reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares encoded frames from its first connection on.

@@ -1,6 +1,6 @@
-"""The web dashboard: its pages, and the server code that sends updates to them.
+"""The web dashboard: its pages and the code that serves the pages to browsers and notebooks.
 
-The module ``app`` needs the extra ``dashboard``.
+Importing :mod:`rtmon.dashboard.app` requires the optional dependencies ``rtmon[dashboard]``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Serve the dashboard page with ``panel serve``.
+"""The dashboard's web page for ``panel serve``.
 
-Panel authenticates the viewer and sends the page. A WebSocket then updates the page.
+Panel serves the page and authenticates the viewer. A WebSocket then sends updates to the page.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ except ImportError:
 from ..errors import RtmonError
 from ..feeds.feed import Feed
 from ..views.palette import BAR
-from .page_tickets import ticket
-from .page_updaters import PageUpdaters
-from .panel_processes import end_with_parent, is_one_of_several
+from .page_access_tickets import ticket
+from .page_updater_pool import PageUpdaters
+from .panel_worker_processes import end_with_parent, is_one_of_several
 from .routes import SCRIPT, add_routes
 from .script_bundle import BUILD, asset, script, style
 
@@ -34,25 +34,21 @@ logger = logging.getLogger("rtmon")
 
 _UPDATERS = "rtmon.updaters"
 _SERVED = "rtmon.served"
-"""Keys of the page updaters and of the known servers in ``pn.state.cache``.
-
-All Panel sessions of a process share this cache.
-"""
+"""Keys in ``pn.state.cache``, which all Panel sessions of the process share."""
 
 
 def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
-    """Make the dashboard page of one browser tab.
+    """Create the dashboard page of one browser tab.
 
     Call this function in the script that ``panel serve`` runs. If the feed cannot be opened, the
-    page shows the error.
+    page shows the error message.
 
     Args:
-        make_feed: creates the feed. Called once per process for a live server, and once per
-            viewer for a recording.
-        notice: a sentence to show above the page, such as the source of its numbers.
+        make_feed: creates the feed. A live feed is created once per process, for all tabs.
+        notice: a sentence to show above the page, such as where the page's data comes from.
 
     Returns:
-        The Panel template of the page, already marked as servable.
+        The Panel template, already marked as servable.
     """
     template: Any = pn.Template(asset("page.html"))
     failure = let_in = ""
@@ -60,15 +56,15 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
         let_in = ticket()
         _feed_pages(make_feed)
     except RtmonError as exc:
-        logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
+        logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - no traceback needed
         failure = f'<p class="failure" role="alert">{escape(str(exc))}</p>'
     variables = {
         "failure": failure,
         "notice": f'<p class="notice">{escape(notice)}</p>' if notice else "",
         "style": style(),
         "script": "" if failure else SCRIPT,
-        # With several processes, the browser may request the script from a process that has not
-        # added its routes yet. Such a page therefore contains the script.
+        # With --num-procs, another process may get the request for the script before that process
+        # has added the script's route. So the page contains the script.
         "inline": script()[0] if is_one_of_several() else "",
         "build": BUILD,
         "ticket": let_in,
@@ -80,10 +76,7 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
 
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
-    """Add the dashboard's routes to the server of the current Panel session.
-
-    The first page of a process also creates the process's page updaters.
-    """
+    """Create the page updaters on the process's first page, and add their routes to the server."""
     updaters: PageUpdaters | None = pn.state.cache.get(_UPDATERS)
     if updaters is None:
         updaters = pn.state.cache[_UPDATERS] = PageUpdaters(make_feed)

@@ -1,6 +1,6 @@
-"""Keep recent totals of the busiest channels, for the charts of the channel pages.
+"""Recent totals of the busiest channels.
 
-With this history, a chart also shows the time before a viewer opened the page.
+With this history, a channel's charts also show the time before a viewer opened the channel's page.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from .pages.channels import totals
 __all__ = ["ChannelHistory"]
 
 BUSIEST = 50
-"""Number of channels recorded at each tick: the ones with the most delivered messages."""
+"""Number of channels recorded at each tick: the channels with the most deliveries."""
 
 TICKS = 300
-"""Maximum number of ticks kept. The oldest tick is deleted first."""
+"""Maximum number of ticks in the history; the oldest tick is deleted first."""
 
 
 class ChannelHistory:
-    """Totals of a feed's busiest channels, at each of the latest ticks of one epoch."""
+    """Totals of a feed's busiest channels at each recent tick.
+
+    The history is cleared when the feed's epoch changes, for instance after a server restart.
+    """
 
     def __init__(self) -> None:
         self._epoch = ""
@@ -32,7 +35,7 @@ class ChannelHistory:
         self._ticks: deque[tuple[float, float, Mapping[str, ChannelInfo]]] = deque(maxlen=TICKS)
 
     def note(self, feed: Feed) -> None:
-        """Record the channels of a feed at its latest tick, unless that tick is recorded."""
+        """Record the busiest channels at the feed's last tick, unless that tick is recorded."""
         latest, snapshot = feed.latest(), feed.snapshot()
         if latest is None or snapshot is None or latest.seq != snapshot.seq:
             return
@@ -48,8 +51,8 @@ class ChannelHistory:
     def of(self, channel: str) -> Sequence[Mapping[str, Any]]:
         """Return a channel's totals at each recorded tick, oldest first.
 
-        Each entry has the ``time`` (Unix milliseconds), ``uptime`` (seconds) and ``totals`` keys
-        that the channel's page reads.
+        Each item has the keys ``time`` (milliseconds since 1970), ``uptime`` (seconds) and
+        ``totals``. The list omits ticks at which the channel was not among the busiest.
         """
         return [
             {"time": round(time), "uptime": uptime, "totals": totals(known[channel])}
@@ -59,5 +62,5 @@ class ChannelHistory:
 
     @property
     def epoch(self) -> str:
-        """The server epoch in which the totals were counted."""
+        """The feed's epoch in which the totals were recorded; "" before the first tick."""
         return self._epoch

@@ -1,7 +1,4 @@
-"""HTTP handler for downloads of dashboard tables as CSV or JSON files.
-
-It runs on the Tornado server of ``panel serve``.
-"""
+"""HTTP handler for downloads of dashboard tables as CSV or JSON files, on Panel's server."""
 
 from __future__ import annotations
 
@@ -12,30 +9,31 @@ from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import RequestHandler
 
 from ..errors import RtmonError
-from .page_socket import lets_in
-from .page_tickets import has_ticket
-from .page_updaters import PageUpdaters
-from .table_files import FileRequest, file_of
+from .page_access_tickets import has_ticket
+from .page_updater_pool import PageUpdaters
+from .page_websocket import lets_in
+from .table_downloads import FileRequest, file_of
 
 __all__ = ["DownloadHandler"]
 
 LONGEST = 16_384
-"""Maximum size of a download request's body, in bytes."""
+"""Maximum size in bytes of the body of a download request."""
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
 
 class DownloadHandler(AuthRequestHandler, RequestHandler):
-    """Sends a table as a file to a dashboard page.
+    """Handles a dashboard page's POST request for a table as a file.
 
-    A request passes the same access checks as the WebSocket of a page: user, ticket and origin.
+    The handler checks the user, the page's ticket and the Origin header, as the page's WebSocket
+    handler does. A request that fails these checks gets status 403.
     """
 
     def initialize(self, *, updaters: PageUpdaters) -> None:
         self._updaters = updaters
 
     def check_xsrf_cookie(self) -> None:
-        """Skip Tornado's XSRF check: :meth:`post` checks the Origin header instead."""
+        """Skip Tornado's XSRF cookie check, because :meth:`post` checks the Origin header."""
 
     async def post(self) -> None:
         """Send the requested file. The request's body is a :class:`FileRequest` as JSON."""

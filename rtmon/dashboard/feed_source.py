@@ -1,4 +1,4 @@
-"""Open the feed of a served dashboard: of the server in ``RTMON_URL``, or of a demo server."""
+"""Opens the feed of a served dashboard: the server at ``RTMON_URL``, or else a demo server."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from ..core.child_processes import demo_source, listens
 from ..errors import FeedError
 from ..feeds import Feed, open_feed
-from .panel_processes import is_one_of_several
+from .panel_worker_processes import is_one_of_several
 
 __all__ = ["URL_VARIABLE", "demo_notice", "from_environment"]
 
 URL_VARIABLE = "RTMON_URL"
-"""Environment variable: address of the admin listener of the server to show."""
+"""Name of the environment variable with the address of the monitored server's admin listener."""
 
 
 def demo_notice() -> str:
-    """Return the sentence that a demo's page shows; "" if ``RTMON_URL`` names a server."""
+    """Return the notice that the dashboard shows a demo; "" if ``RTMON_URL`` is set."""
     if os.environ.get(URL_VARIABLE):
         return ""
     return (
@@ -29,10 +29,10 @@ def demo_notice() -> str:
 
 
 def from_environment() -> Feed:
-    """Open the feed of the server whose address is in ``RTMON_URL``.
+    """Open the feed of the server whose admin listener is at ``RTMON_URL``.
 
-    If ``RTMON_URL`` is not set, start a demo: a server and simulated users in child processes,
-    which end with this process. All processes of ``panel serve --num-procs`` share one demo.
+    If ``RTMON_URL`` is not set, start a demo: a server with simulated users, in child processes
+    that end with this process. All processes of ``panel serve --num-procs`` share one demo.
 
     Raises:
         OptionError: ``RTMON_URL`` is not the address of an admin listener.
@@ -46,19 +46,20 @@ def from_environment() -> Feed:
 
 
 def _demo() -> str:
-    """Start a demo that ends with this process. Return the address of its admin listener."""
+    """Start a demo that ends with this process; return the address of its admin listener."""
     demo = demo_source()
     atexit.register(demo.close)
     return demo.url
 
 
 def _shared_demo() -> str:
-    """Return the admin address of the demo that several processes share.
+    """Return the address of the demo that several processes share; start the demo if needed.
 
-    The first process starts the demo and writes the address into a temporary file. Only the
-    current user can read the file. The id of the parent process is part of the file's name.
+    The processes exchange the address through a file in the temporary directory. Only this user
+    can read the file. The file's name contains the id of the processes' parent.
     """
-    import fcntl  # not on Windows, which has no --num-procs
+    # fcntl does not exist on Windows. There, Panel does not support --num-procs.
+    import fcntl
 
     path = Path(tempfile.gettempdir(), f"rtmon-demo-{os.getuid()}-{os.getppid()}")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -66,7 +67,8 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # A killed process may have left a file with the address of a demo that has ended.
+        # The file may contain the address of a demo whose process was killed. So check that the
+        # demo still accepts connections.
         if (url := file.read()) and listens(url):
             return url
         url = _demo()

@@ -1,4 +1,4 @@
-"""A dashboard page as the output of a notebook cell, updated through Jupyter comms."""
+"""A dashboard page as the content of a notebook output. Jupyter comms carry its updates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from ..display.notebook_charts import Columns
 from ..display.notebook_dashboard import SHOWN, in_words
-from ..display.output_content import Content, Page
-from ..display.saved_output import bundle
+from ..display.notebook_output_content import Content, Page
+from ..display.notebook_picture import Columns
+from ..display.saved_notebook_output import bundle
 from ..errors import RtmonError
 from ..feeds import Feed, open_feed
 from ..views.chart_definition import Chart
@@ -23,7 +23,7 @@ from .notebook_script import cell_script
 from .page_messages import PageMessage, obey
 from .page_updater import PageUpdater
 from .pages import PAGES
-from .table_files import FileRequest, file_of
+from .table_downloads import FileRequest, file_of
 from .view_parameters import search
 
 __all__ = ["NotebookPage"]
@@ -34,17 +34,19 @@ _DRAWN: Final[Mapping[str, Sequence[str]]] = {
     "overview": SHOWN,
     "latency": ("rtt", "handler", "delivery"),
 }
-"""Page → keys of the charts that are saved as images, for notebooks that run no scripts."""
+"""Page name → keys of the charts drawn as images, for notebooks that do not run scripts."""
 
 
 @dataclass(eq=False)
 class _Visitor:
-    """Adapts a browser page that shows the notebook to the page updater's Viewer interface.
+    """Adapts a notebook page with a comm to the :class:`Viewer` protocol of a page updater.
 
     Attributes:
-        page: the browser page, with the comm to it.
-        hidden: always False. A notebook page that is out of sight stops sending messages instead.
-        shows: the last ``show`` message of the page; None before the first.
+        page: the notebook page and its comm.
+        hidden: always False. A notebook page that is not visible sends no messages, so
+            :attr:`ready` becomes False.
+        shows: the dashboard page and parameters of the last ``show`` message; None before the
+            first.
     """
 
     page: Page
@@ -53,19 +55,19 @@ class _Visitor:
 
     @property
     def ready(self) -> bool:
-        """True while the browser page has sent a message recently, so that updates reach it."""
+        """True while the notebook page sends messages, which means that it can be updated."""
         return not (self.hidden or self.page.silent)
 
     def send(self, text: bytes) -> None:
-        """Send a message, encoded as JSON, to the browser page."""
+        """Send a message to the notebook page over its comm."""
         self.page.send(text=text.decode())
 
 
 class _SharedUpdater:
-    """A page updater that cells with the same source share. It runs until the last cell ends.
+    """A page updater that several notebook cells share. It stops with the last of these cells.
 
     Args:
-        source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
+        source: a Monitor, the address of an admin listener, the path of a recording, or a Feed.
     """
 
     def __init__(self, source: Any) -> None:
@@ -75,15 +77,15 @@ class _SharedUpdater:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the page updater's task, unless it is running."""
+        """Start the page updater's task, unless the task is running."""
         if self._task is None:
             self._task = asyncio.create_task(self.updater.run(), name="rtmon-updater")
             self._task.add_done_callback(_log_failure)
 
     async def release(self) -> None:
-        """Remove one cell. After the last cell, stop the updater and close its feed.
+        """Reduce the number of cells by one. After the last cell, stop the page updater.
 
-        A feed that the user passed as the source stays open.
+        The feed is then closed, unless the user passed the feed as the source.
         """
         self.cells -= 1
         if self.cells > 0:
@@ -96,11 +98,11 @@ class _SharedUpdater:
 
 
 class NotebookPage(Content):
-    """Shows a dashboard page in a notebook cell. Cells with the same source share an updater.
+    """Output content that shows a dashboard page. Cells with the same source share an updater.
 
     Args:
-        source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
-        parameters: URL parameters of the page, such as ``{"page": "latency"}``.
+        source: a Monitor, the address of an admin listener, the path of a recording, or a Feed.
+        parameters: URL parameters of the page to show first.
         height: maximum height in pixels.
     """
 
@@ -125,8 +127,7 @@ class NotebookPage(Content):
 
     def meet(self, others: Iterable[Content]) -> None:
         shown = [other.shared for other in others if isinstance(other, NotebookPage)]
-        # Two cells that show the same recording have separate updaters, because each cell has its
-        # own replay position.
+        # Each cell has its own replay position in a recording, so each needs its own updater.
         same = [
             shared
             for shared in shown
@@ -206,7 +207,7 @@ class NotebookPage(Content):
         if heard.do != "show":
             return False
         before, visitor.shows = visitor.shows, heard
-        # The browser requests the first page itself. Later requests are actions of the user.
+        # The first "show" message comes from the page's script and not from a user action.
         return before is not None
 
     def leave(self, page: Page) -> None:
@@ -223,13 +224,17 @@ class NotebookPage(Content):
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log the exception of a page updater's task, unless the task was cancelled."""
+    """Log the exception that ended a page updater's task, unless the task was cancelled."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.error("a view in the notebook has failed", exc_info=failure)
 
 
 def _since_first(points: Columns) -> Columns:
-    """Return chart points whose times are seconds since the first point."""
+    """Return chart points whose times are converted from milliseconds to seconds since the first.
+
+    Args:
+        points: column name → values; ``time`` is in milliseconds since 1970.
+    """
     times = points["time"]
     begin = (times[0] if times else None) or 0.0
     return {**points, "time": [((time or 0.0) - begin) / 1e3 for time in times]}

@@ -1,4 +1,4 @@
-"""Assemble the JavaScript that shows a dashboard page inside a notebook cell."""
+"""Builds the JavaScript of a dashboard page that runs in a notebook cell."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .script_bundle import app_script, asset, common_script, rules
 __all__ = ["cell_script"]
 
 _KERNEL = ("kernel_socket.js", "kernel_comm.js", "theme.js")
-"""Scripts in ``display/assets`` that connect a notebook output with the kernel and its theme."""
+"""Scripts that dashboard pages and all other rtmon outputs in a notebook use."""
 
 _CELL = ("notebook_link.js", "notebook_host.js")
 
 
 @cache
 def cell_script() -> tuple[str, str]:
-    """Return the name of the dashboard page's custom element, and the script that defines it."""
+    """Return the HTML tag name of the page's custom element, and the script that defines it."""
     return packed("rtmon-page", _body(), element="RtmonPage")
 
 
@@ -33,7 +33,7 @@ def _body() -> str:
             f"const STYLE = {json.dumps(style)}",
             common_script(),
             *map(display_asset, _KERNEL),
-            # The app runs in a function, so that each cell has its own copy of the app's globals.
+            # Each cell calls openApp(), so that each has its own copy of the app's global names.
             "function openApp(host) {",
             app_script(),
             "return app",

@@ -1,7 +1,4 @@
-"""Messages from a dashboard page in a browser to its page updater.
-
-They arrive over a WebSocket, or over a Jupyter comm in a notebook.
-"""
+"""Messages that a dashboard page sends to the server, over a WebSocket or a Jupyter comm."""
 
 from __future__ import annotations
 
@@ -15,18 +12,18 @@ __all__ = ["PageMessage", "obey"]
 
 
 class PageMessage(msgspec.Struct):
-    """A message from a dashboard page in a browser.
+    """A message from a dashboard page in a browser or notebook to its page updater.
 
     Attributes:
-        do: the action. ``show`` requests a page's rows now and with each update; ``ask`` requests
-            one answer; ``hide`` reports that the page is out of sight; ``see`` reports that the
-            page is in sight again or has missed an update; ``seek`` moves the replay of a
-            recording; ``play`` sets the playback speed.
-        page: for ``show`` and ``ask``, the name of the requested page.
-        asked: for ``show`` and ``ask``, the URL parameters of the page.
-        id: for ``ask``, the id that the answer repeats; for ``seek``, the number of the request.
-        at: for ``seek``, the moment in Unix seconds; None for the end of the recording.
-        speed: for ``play``, seconds of the recording per second; 0 pauses.
+        do: the kind of message. ``show``: send the rows of a dashboard page now and with each
+            update. ``ask``: send one answer. ``hide``: the browser tab is not visible. ``see``:
+            the tab is visible again or has missed an update. ``seek``: show a recording at
+            another time. ``play``: play the recording.
+        page: name of the dashboard page, for ``show`` and ``ask``.
+        asked: parameters of the dashboard page, for ``show`` and ``ask``.
+        id: id of the request, for ``ask`` and ``seek``. The answer repeats the id.
+        at: for ``seek``: the time to show, in Unix seconds; None for the recording's end.
+        speed: for ``play``: seconds of the recording to play per second; 0 to pause.
     """
 
     do: Literal["show", "ask", "hide", "see", "seek", "play"]
@@ -38,13 +35,7 @@ class PageMessage(msgspec.Struct):
 
 
 def obey(updater: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
-    """Carry out the action that a viewer's page has requested.
-
-    Args:
-        updater: the page updater that serves the viewer.
-        viewer: the page that has sent the message.
-        said: the message.
-    """
+    """Call the method of the page updater that a viewer's message requests."""
     match said.do:
         case "show":
             updater.show(viewer, said.page, said.asked)

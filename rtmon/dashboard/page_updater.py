@@ -1,6 +1,6 @@
-"""Send updates to all dashboard pages of one feed.
+"""Sends updates to all dashboard pages that show one feed.
 
-Each tick of the feed sends one update, together with the rows of the page that a viewer shows.
+At each tick, every page gets the same update and the rows of the table that the page shows.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import msgspec
 from ..feeds.feed import Feed
 from ..recording.recording_feed import RecordingFeed
 from ..views.tick_update import TickUpdate, TickUpdateMaker
-from .answer_cache import AnswerCache, Question, question
 from .channel_chart_history import ChannelHistory
+from .page_answer_cache import AnswerCache, Question, question
 from .pages import PAGES
 from .replay_clock import ReplayClock
 
@@ -28,49 +28,50 @@ __all__ = ["PageUpdater", "Viewer"]
 logger = logging.getLogger("rtmon")
 
 PERIOD = 1.0
-"""Seconds between two updates if the feed does not tick more often."""
+"""Normal seconds between two updates. Pages get updates at this interval also without ticks."""
 
 SHORTEST = 0.8
-"""Minimum seconds between two updates of a feed that ticks more often."""
+"""Minimum seconds between two updates, also if the feed ticks more often."""
 
 LATE = 0.2
-"""Seconds that a tick may be late before an update is sent without a new tick."""
+"""Seconds to wait for a late tick. Then an update without the tick's data is sent."""
 
 REST = 9.0
-"""Pause between two queries of a page, in multiples of the query's duration.
+"""Pause after a page's query, as a multiple of the query's duration.
 
-A slow query thus uses at most a tenth of a CPU core.
+With 9, the queries of one page use at most a tenth of a CPU core.
 """
 
 TOGETHER = 0.4
-"""Seconds for which an update waits for a page's rows of the same tick, to send them together."""
+"""Maximum seconds by which an update is delayed to be sent together with the tick's table rows."""
 
 
 class Viewer(Protocol):
-    """Interface of a viewer: a dashboard page that is open in a browser or notebook.
+    """The interface to one open dashboard page, in a browser tab or a notebook.
 
     Attributes:
-        hidden: True if the page is out of sight, for example in a background tab. Such a page
-            only gets the alerts for its title.
+        hidden: True if the browser tab is in the background. Such a page gets no updates, only
+            the alerts for its title.
     """
 
     hidden: bool
 
     @property
     def ready(self) -> bool:
-        """True if all earlier messages were written, and the page is in sight."""
+        """True if the page is visible and all earlier messages have been sent."""
 
     def send(self, text: bytes) -> None:
-        """Send a message to the page. Drop the message if the page has disconnected."""
+        """Send a message to the page. If sending fails, drop the message."""
 
 
 @dataclass(eq=False)
 class _Seat:
-    """State of one viewer.
+    """The page updater's state for one viewer.
 
     Attributes:
-        behind: True if the viewer has missed an update, so that it needs a complete one next.
-        shows: the page, with its parameters, that the viewer shows; None without rows.
+        behind: True if the viewer has missed an update and needs a complete one next.
+        shows: the dashboard page with table rows that the viewer has open, and its parameters;
+            None for a page without rows.
     """
 
     behind: bool = True
@@ -79,11 +80,11 @@ class _Seat:
 
 @dataclass(eq=False)
 class _Subscription:
-    """A page, with its parameters, that at least one viewer shows.
+    """State of a dashboard page with parameters that at least one viewer has open.
 
     Attributes:
-        task: the running task that computes the page's rows; None if no task is running.
-        due: earliest time of the page's next query, in seconds of the page updater's clock.
+        task: the task that computes the page's rows; None while no computation is running.
+        due: earliest time of the next computation, by the page updater's clock.
     """
 
     task: asyncio.Task[None] | None = None
@@ -92,13 +93,14 @@ class _Subscription:
 
 @dataclass(eq=False)
 class PageUpdater:
-    """Sends updates of one feed to its viewers.
+    """Sends updates to the viewers of one feed.
 
     Args:
         feed: the feed to show; :meth:`run` starts the feed.
         clock: returns monotonic seconds.
-        closes: True if :meth:`run` closes the feed when it ends.
-        own: True if the updater has a single viewer, and ends when that viewer leaves.
+        closes: True if :meth:`run` must close the feed when it is cancelled.
+        own: True if the updater serves only one viewer and must stop when that viewer leaves.
+        task: the task of :meth:`run`, which is cancelled if ``own`` is true.
     """
 
     feed: Feed
@@ -123,15 +125,18 @@ class PageUpdater:
             self._frames.replay = self._replay.state
 
     async def run(self) -> None:
-        """Send an update at each tick, or each second if there is no tick, until cancelled."""
+        """Send an update at each tick, or every second if the feed does not tick.
+
+        Runs until the task is cancelled.
+        """
         starting = self._spawned(self.feed.start())
         news = asyncio.Event()
         end = self.feed.listen(lambda _: news.set())
         try:
             while True:
                 began = self.clock()
-                # A long read, such as an hour of a recording, delays no update: a page without
-                # updates assumes that the server is dead.
+                # Starting a feed may take long, for instance to read an hour of a recording. Send
+                # updates meanwhile: a page that gets no updates reports that the server is down.
                 await asyncio.wait({starting}, timeout=TOGETHER)
                 if starting.done():
                     starting.result()
@@ -140,7 +145,7 @@ class PageUpdater:
                     news.clear()
                     self._tick()
                 except Exception:
-                    logger.exception("a frame of the dashboard could not be made")
+                    logger.exception("the dashboard could not compute an update")
                 await asyncio.sleep(SHORTEST)
                 rest = began + PERIOD - self.clock()
                 with contextlib.suppress(TimeoutError):
@@ -153,10 +158,10 @@ class PageUpdater:
                 await self.feed.aclose()
 
     async def _pass_time(self, now: float) -> None:
-        """Advance the replay position of a recording. Does nothing for a live feed."""
+        """Advance the replay of a recording; does nothing for a live feed."""
         if self._replay is None or (self._step is not None and not self._step.done()):
             return
-        # Without a visible viewer, the replay pauses.
+        # The replay pauses while no viewer has the page in a visible tab.
         seen = any(viewer.ready for viewer in self._seats)
         self._step = self._spawned(self._replay.step(now - self._stepped if seen else 0.0))
         self._stepped = now
@@ -164,7 +169,7 @@ class PageUpdater:
 
     @property
     def viewers(self) -> int:
-        """Number of pages that receive updates."""
+        """Number of viewers that have joined and not left."""
         return len(self._seats)
 
     def join(self, viewer: Viewer) -> None:
@@ -173,26 +178,37 @@ class PageUpdater:
         self._serve(viewer)
 
     def leave(self, viewer: Viewer) -> None:
-        """Remove a viewer whose page has closed. The updater of a single viewer then ends."""
+        """Remove a viewer. If ``own`` is true and no viewer is left, stop the page updater."""
         self._seats.pop(viewer, None)
         self._forget_subscriptions()
         if self.own and not self._seats and self.task is not None:
             self.task.cancel()
 
     def begin(self) -> None:
-        """Collect the feed's numbers before :meth:`run`, so that :meth:`last` can return them."""
+        """Read the feed's present data before :meth:`run`, so that :meth:`last` can return it."""
         self._take_in()
 
     def last(self) -> TickUpdate:
-        """Return a complete update with all numbers collected so far."""
+        """Return a complete update with the data of the last tick."""
         return self._frames.whole()
 
     async def answer(self, page: str, asked: Mapping[str, str]) -> bytes:
-        """Return the rows of a page as JSON, or a JSON object with ``error`` if that fails."""
+        """Return the content of a dashboard page as JSON, or a JSON object with ``error``.
+
+        Args:
+            page: the dashboard page's name.
+            asked: the page's URL parameters.
+        """
         return await self._answers.answer(question(page, asked))
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
-        """Send the rows of a page to a viewer, now and with each later update."""
+        """Send the rows of a dashboard page to a viewer, now and with each later update.
+
+        Args:
+            viewer: the receiver.
+            page: the dashboard page's name; a page without rows ends the viewer's subscription.
+            asked: the page's URL parameters.
+        """
         seat = self._seats.get(viewer)
         if seat is None:
             return
@@ -203,27 +219,27 @@ class PageUpdater:
             self._spawn(self._send_pane(viewer, seat.shows))
 
     def ask(self, viewer: Viewer, number: int, page: str, asked: Mapping[str, str]) -> None:
-        """Answer one request of a viewer.
+        """Compute the answer to one request, and send the answer to the viewer.
 
         Args:
-            viewer: the viewer that has sent the request.
+            viewer: the receiver.
             number: the request's id, which the answer repeats.
-            page: the requested page.
-            asked: the page's URL parameters.
+            page: the dashboard page's name.
+            asked: the request's parameters.
         """
         self._spawn(self._reply(viewer, number, question(page, asked)))
 
     def seek(self, at: float | None, turn: int) -> None:
-        """Move the replay of a recording to a moment. Does nothing for a live feed.
+        """Show a recording at another time. For a live feed, do nothing.
 
         Args:
-            at: the moment in Unix seconds; None for the end of the recording.
-            turn: number of the viewer's request, which later updates repeat.
+            at: the time to show, in Unix seconds; None for the recording's end.
+            turn: number of the viewer's seek request.
         """
         self._spawn(self._seek(at, turn))
 
     def play(self, speed: float) -> None:
-        """Play a recording at ``speed`` times real time; 0 pauses. Ignored for a live feed."""
+        """Play a recording at a speed, or pause at speed 0. For a live feed, do nothing."""
         if self._replay is not None:
             self._replay.play(speed)
 
@@ -244,7 +260,7 @@ class PageUpdater:
                 self._spawn(self._send_pane(viewer, seat.shows))
 
     def _take_in(self) -> TickUpdate:
-        """Collect the feed's new numbers, and return them as an update."""
+        """Read the feed's new data, and return the update for the viewers."""
         self._whole = b""
         if self._replay is None:
             self._past.note(self.feed)
@@ -269,7 +285,7 @@ class PageUpdater:
                 self._serve(viewer, message)
 
     def _tell_hidden(self, attention: bytes) -> None:
-        """Send the alerts that page titles show to all hidden pages, if the alerts have changed."""
+        """Send the alerts for the tab's title to hidden pages if the alerts have changed."""
         if attention != self._attention:
             self._attention = attention
             for viewer in self._seats:
@@ -279,8 +295,8 @@ class PageUpdater:
     def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
         """Send an update to a viewer.
 
-        A viewer that has missed updates gets a complete update. A viewer that is not ready gets
-        none, and is marked as behind.
+        A viewer that is not ready gets nothing and is marked as behind. A viewer that is behind
+        gets a complete update instead of ``message``.
         """
         seat = self._seats.get(viewer)
         if seat is None:
@@ -296,10 +312,10 @@ class PageUpdater:
             viewer.send(message)
 
     async def _refresh(self, key: Question, subscription: _Subscription, frame: bytes) -> None:
-        """Compute a page's new rows, and send them with the update of the same tick.
+        """Compute a page's new rows, and send them together with the update of the same tick.
 
-        If the query takes longer than :data:`TOGETHER`, the update is sent without the rows, and
-        the rows follow in a message of their own.
+        If the computation takes longer than :data:`TOGETHER`, send the update first and the rows
+        later.
         """
         began = self.clock()
         answer = asyncio.ensure_future(self._answers.answer(key))
@@ -330,10 +346,7 @@ class PageUpdater:
             viewer.send(b'{"pane":' + pane + b"}")
 
     def _keep_up(self) -> None:
-        """Send the update of the latest tick, unless it was sent.
-
-        Rows as of this tick are about to be sent, and must not be newer than the charts.
-        """
+        """Send the update of the feed's last tick unless it was sent, before rows of that tick."""
         latest = self.feed.latest()
         if latest is not None and not self._frames.includes(latest):
             self._tick()

@@ -1,4 +1,4 @@
-"""The replay position of a recording: seek to a moment, play, and pause."""
+"""The replay position of a recording: seek to a time, play at a speed, and pause."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..views.tick_update import ReplayState
 __all__ = ["SPEEDS", "ReplayClock"]
 
 SPEEDS = (1.0, 5.0, 20.0, 60.0)
-"""Playback speeds, in seconds of the recording per second."""
+"""Playback speeds that a viewer can choose, in seconds of the recording per second."""
 
 
 class ReplayClock:
     """The replay position of one viewer of a recording.
 
     Args:
-        feed: the feed of the recording; moved to the replay position.
+        feed: the recording's feed, which is set to the replay position.
 
     Attributes:
-        stands: True if the last step has not changed what the viewer sees.
+        stands: True if the last :meth:`step` has not changed the data that the viewer sees.
     """
 
     def __init__(self, feed: RecordingFeed) -> None:
@@ -35,7 +35,7 @@ class ReplayClock:
 
     @property
     def state(self) -> ReplayState:
-        """The replay position, the playback speed and the recording's time range, for a page."""
+        """The replay position, the playback speed, and the recording's begin and end."""
         begin, end = self._span
         return ReplayState(
             begin=begin,
@@ -47,16 +47,17 @@ class ReplayClock:
         )
 
     async def seek(self, at: float | None, turn: int) -> bool:
-        """Move the replay position to a moment, and pause there.
+        """Set the replay position, and pause the playback.
+
+        If several calls wait, only the last one is executed.
 
         Args:
-            at: the moment in Unix seconds, clamped to the recording's range; None to follow the
-                end of a growing recording.
-            turn: number of the viewer's request. If several requests wait, only the latest is
-                carried out.
+            at: the new position in Unix seconds, limited to the recording's begin and end. None
+                stays at the end of a recording while the recording grows.
+            turn: number of the viewer's seek request.
 
         Returns:
-            True if the request was carried out.
+            True if this call was executed, False if a later call has replaced it.
         """
         self._asked = turn
         async with self._moving:
@@ -69,23 +70,20 @@ class ReplayClock:
         return True
 
     def play(self, speed: float) -> None:
-        """Set the playback speed.
-
-        At the end of the recording, playback starts from the beginning.
+        """Start or pause the playback. If the position is the end, start from the beginning.
 
         Args:
-            speed: seconds of the recording per second, one of :data:`SPEEDS`. Any other value
-                pauses the playback.
+            speed: one of :data:`SPEEDS`; any other value pauses the playback.
         """
         self._speed = speed if speed in SPEEDS else 0.0
         if self._speed and self._at is None:
             self._at = self._span[0]
 
     async def step(self, seconds: float) -> None:
-        """Advance the replay position if playback is on, and read the recording's present range.
+        """Advance the position if the recording is being played, and update its begin and end.
 
         Args:
-            seconds: real time since the last step.
+            seconds: seconds of the viewer's time since the last step.
         """
         async with self._moving:
             before = self._span
@@ -98,7 +96,7 @@ class ReplayClock:
                 self._speed = 0.0 if ended else self._speed
 
     async def moments(self) -> list[TimelineMark]:
-        """Return the notable moments of the whole recording, as marks for its timeline."""
+        """Return the time bar's marks, such as errors and restarts, of the whole recording."""
         return await asyncio.to_thread(notable, self._feed.reader)
 
     async def _look(self) -> None:

@@ -1,8 +1,8 @@
-"""Add the dashboard's URL routes to the Tornado server of ``panel serve``.
+"""Adds the dashboard's HTTP and WebSocket routes to Panel's Tornado server.
 
-``panel serve`` runs no code of ours before the first session of a page. Bokeh's public API has no
-path from a session to its server. So the first session searches all Python objects once for
-servers of the public class BokehTornado. The search takes some tens of milliseconds.
+Under ``panel serve``, the first code of rtmon that runs is the first session of the page, and
+Bokeh has no public way from a session to its server. So :func:`add_routes` searches all objects of
+the process for instances of Bokeh's public server class. One search takes tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bokeh.server.tornado import BokehTornado
 from tornado.web import RequestHandler
 
 from .download_handler import DownloadHandler
-from .page_socket import PageSocket
-from .page_updaters import PageUpdaters
+from .page_updater_pool import PageUpdaters
+from .page_websocket import PageSocket
 from .script_bundle import BUILD, script
 
 __all__ = ["CHANNEL", "DOWNLOAD", "SCRIPT", "add_routes", "patterns"]
@@ -26,11 +26,11 @@ DOWNLOAD = "rtmon/download"
 SCRIPT = f"rtmon/{BUILD}.js"
 
 YEAR = 31_536_000
-"""Seconds for which a browser may cache the script. The script's URL changes with its content."""
+"""Seconds for which browsers may cache the script. A changed script has another URL."""
 
 
 class ScriptHandler(RequestHandler):
-    """Sends the dashboard's script. It needs no authentication: the script holds no user data."""
+    """Serves the dashboard's JavaScript without authentication: it contains nothing secret."""
 
     async def get(self) -> None:
         """Send the script, compressed with gzip if the browser accepts gzip."""
@@ -46,13 +46,11 @@ class ScriptHandler(RequestHandler):
 
 
 def patterns(updaters: PageUpdaters, prefix: str = "") -> list[Any]:
-    """Return the dashboard's routes as Tornado URL patterns.
-
-    They can also be passed to ``pn.serve(extra_patterns=...)``.
+    """Return the dashboard's routes in Tornado's form, for ``pn.serve(extra_patterns=...)``.
 
     Args:
-        updaters: assigns a page updater to each page that connects.
-        prefix: path prefix of the Bokeh server.
+        updaters: the page updaters of the process, for the handlers.
+        prefix: the server's URL prefix, such as ``/monitoring``.
     """
     return [
         (rf"{prefix}/{CHANNEL}", PageSocket, {"updater": updaters}),
@@ -62,12 +60,12 @@ def patterns(updaters: PageUpdaters, prefix: str = "") -> list[Any]:
 
 
 def add_routes(updaters: PageUpdaters, served: MutableSet[Any], session: Any) -> None:
-    """Add the dashboard's routes to the server of a session, unless they were added before.
+    """Add the dashboard's routes to the server of a Bokeh session, unless they were added before.
 
     Args:
-        updaters: assigns a page updater to each page that connects.
-        served: the servers and applications that have the routes; updated.
-        session: Bokeh's session context of the page.
+        updaters: the page updaters of the process, for the handlers.
+        served: servers and applications whose routes were added; updated by this function.
+        session: the Bokeh session context.
     """
     application = session.server_context.application_context
     if application in served:

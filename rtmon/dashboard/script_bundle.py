@@ -1,4 +1,4 @@
-"""Assemble the dashboard's JavaScript and CSS from the files in ``assets``."""
+"""Joins the JavaScript and CSS files in ``assets`` to the dashboard's script and style sheet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..views.table_cells import described
 __all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]
 
 _PAGE = ("link.js", "browser_host.js")
-"""Scripts of a page in a browser: the WebSocket to the server, and the app's host object."""
+"""Scripts used only in a browser tab: the connection to the server, and the app's host."""
 
 _APP = (
     "address.js",
@@ -41,7 +41,7 @@ _APP = (
     "keyboard.js",
     "app.js",
 )
-"""Scripts of the dashboard app, in load order. Each script may use the scripts before it."""
+"""Scripts of the app, in the order of the bundle. A script may use names of earlier scripts."""
 
 _SHEETS = ("page.css", "charts.css", "search.css", "pages.css", "replay.css", "heatmap.css")
 
@@ -49,20 +49,20 @@ _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 
 
 def asset(name: str) -> str:
-    """Return the text of a file in ``rtmon/dashboard/assets``."""
+    """Return the text of a file in this package's folder ``assets``."""
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 @cache
 def script() -> tuple[str, bytes]:
-    """Return the script of a browser page, as text and compressed with gzip."""
+    """Return the dashboard's script as text, and the same script compressed with gzip."""
     text = _text()
     return text, gzip.compress(text.encode(), mtime=0)
 
 
 @cache
 def style() -> str:
-    """Return the style sheet of a browser page: the colours of both themes, then the rules."""
+    """Return the dashboard's style sheet: the colours of both themes, and all CSS rules."""
     common = f"{palette.css(palette.CLOSE_CODES)} --rt-font: {FONT};"
     colors = (
         f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
@@ -72,23 +72,23 @@ def style() -> str:
 
 
 def rules() -> str:
-    """Return the dashboard's CSS rules, without the colours of the themes."""
+    """Return the dashboard's CSS rules without the definitions of the themes' colours."""
     return "\n".join((browser.rules(), *map(asset, _SHEETS)))
 
 
 def app_script() -> str:
-    """Return the app's script: statements that read a variable ``host`` and define ``app``.
+    """Return the app's script as JavaScript statements.
 
-    A notebook runs the statements in one function per cell, so that cells share no variables.
+    The statements need a variable ``host`` in their scope, and define the variable ``app``. To
+    run several independent apps on one page, run the statements in a separate function for each.
     """
     return "\n".join(map(asset, _APP))
 
 
 def common_script() -> str:
-    """Return the script that must run before the app's script.
+    """Return the script that the app and its hosts need: constants from Python, and components.
 
-    It defines constants that Python generates, such as the charts and table columns, and the
-    shared browser components.
+    The constants describe the charts, the table columns and the heatmap's buckets.
     """
     constants = {
         "CHARTS": chart_layouts(CHARTS),
@@ -107,4 +107,4 @@ def _text() -> str:
 
 
 BUILD = hashlib.sha256(_text().encode()).hexdigest()[:12]
-"""Hash of the script. An open page with another hash reloads, for example after an upgrade."""
+"""Hash of the dashboard's script. A page that has loaded another version reloads itself."""

@@ -1,4 +1,4 @@
-"""Validate the keyword arguments of ``rtmon.view``, and translate them to URL parameters."""
+"""Validates the arguments of ``rtmon.view()``, and converts them to a page's URL parameters."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from .pages.url_parameters import PAGE_SIZES
 __all__ = ["PARAMETERS", "RANGES", "address", "search"]
 
 RANGES = (60, 300, 3600, 86_400)
-"""Time ranges of a page's charts, in seconds. ``assets/time_range.js`` has the same values."""
+"""Time spans in seconds that a page's charts can show; the same as in ``time_range.js``."""
 
 Reader = Callable[[str, Any], str]
-"""Validates a parameter: takes its name and value, and returns its text in the URL."""
+"""Function that validates one argument of ``rtmon.view()``.
+
+The function takes the argument's name and value, and returns the value's text in the URL.
+"""
 
 
 def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
-    """Validate a page's parameters, and return the URL parameters of the page.
+    """Return a dashboard page's URL parameters.
 
     Args:
-        page: name of the page. None means the overview, or the page of one chart if ``given``
-            has the key ``chart``.
-        given: name in :data:`PARAMETERS` → value.
+        page: the page's name. With None, the page is one chart if ``given`` has the key ``chart``,
+            else the overview.
+        given: the page's arguments by the names in :data:`PARAMETERS`.
 
     Raises:
-        OptionError: the page, a parameter or its value does not exist.
-        QueryError: the syntax of the query is wrong.
+        OptionError: the page, an argument or an argument's value does not exist.
+        QueryError: the query has a syntax error or an unknown column.
     """
     if page is None:
         page = "chart" if "chart" in given else "overview"
@@ -55,7 +58,7 @@ def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def search(parameters: Mapping[str, str]) -> str:
-    """Return parameters as the query string of a URL, with the leading ``?``."""
+    """Return URL parameters as a URL's query string, with the leading ``?``."""
     return f"?{urlencode(parameters)}"
 
 
@@ -127,13 +130,13 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "socketio": _rows("socketio"),
     "chart": {"chart": _one_of([chart.key for chart in CHARTS])},
 }
-"""Page → name of each parameter → function that validates it."""
+"""Page name → argument name → function that validates the argument."""
 
 _EVERYWHERE: Final[Mapping[str, Reader]] = {"seconds": _one_of(RANGES)}
-"""Parameters that every page accepts."""
+"""Arguments that all pages accept, with the function that validates each."""
 
 _NEEDED: Final = {"connection": ["id"], "channel": ["channel"], "chart": ["chart"]}
-"""Page → its required parameters."""
+"""Page name → the page's required arguments."""
 
 _ADDRESSED: Final = {"query": "where", "seconds": "range"}
-"""Parameter → its name in the URL, if the two names differ."""
+"""Argument name → URL parameter name, for arguments whose URL parameter has another name."""

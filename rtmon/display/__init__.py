@@ -1,10 +1,10 @@
-"""Live outputs of notebook cells: charts, tables and controls of feeds and scenarios."""
+"""Live outputs of notebook cells: the dashboard of a feed, and pictures of load scenarios."""
 
 from __future__ import annotations
 
-from .live_outputs import show
-from .notebook_charts import Picture
+from .live_notebook_outputs import show
 from .notebook_dashboard import Dashboard
-from .saved_output import prepare
+from .notebook_picture import Picture
+from .saved_notebook_output import prepare
 
 __all__ = ["Dashboard", "Picture", "prepare", "show"]

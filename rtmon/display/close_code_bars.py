@@ -1,4 +1,4 @@
-"""Close codes as HTML bars with names and counts."""
+"""Writes an HTML bar chart of how many connections were closed with each close code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..views.table_rows import judge
 __all__ = ["html"]
 
 SHOWN = 6
-"""Maximum number of bars. Less frequent close codes are summed up in one line."""
+"""Maximum number of bars. One last line shows the total of the rarer close codes."""
 
 
 def html(codes: Mapping[int, int]) -> str:
     """Return HTML with one bar for each of the most frequent close codes.
 
     Args:
-        codes: close code → number of connections that ended with this code.
+        codes: close code → number of connections closed with that code.
     """
     ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]

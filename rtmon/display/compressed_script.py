@@ -1,4 +1,4 @@
-"""Compress the script of a custom element, because a notebook saves it with each output."""
+"""Compresses the script of a custom HTML element, because each notebook output contains it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["asset", "packed"]
 
 
 def asset(name: str) -> str:
-    """Return the text of a file in ``rtmon/display/assets``."""
+    """Return the text of a file in this package's folder ``assets``."""
     return files(__package__).joinpath("assets", name).read_text("utf-8")
 
 
 def packed(name: str, body: str, *, element: str) -> tuple[str, str]:
-    """Return the name of a custom element, and the script that defines it once on a page.
+    """Return the tag name of a custom element, and the compressed script that defines the element.
 
-    The element's name ends with a hash of the script. A web page keeps the first definition of an
-    element's name, so scripts of different releases need different names.
+    The tag name contains a hash of the script. A page keeps the first definition of a tag name, so
+    outputs of different rtmon releases on one page need different tag names.
 
     Args:
-        name: prefix of the element's name, such as ``rtmon-view``.
+        name: prefix of the tag name, such as ``rtmon-view``.
         body: JavaScript statements that define the element's class.
-        element: name of the element's JavaScript class.
+        element: name of the element's class in ``body``.
     """
     tag = f"{name}-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
     define = f'customElements.define("{tag}", {element})'

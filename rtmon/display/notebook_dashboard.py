@@ -1,4 +1,4 @@
-"""Show the dashboard of a feed in a notebook: tiles, charts, and tables that the user opens."""
+"""The live dashboard of a feed in a notebook cell: tiles, charts, and tables on demand."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from ..views.server_charts import CHARTS
 from ..views.table_rows import CHANNEL_COLUMNS, CONNECTION_COLUMNS, EVENT_COLUMNS
 from ..views.tick_update import recent_tiles, rounded, source_text
 from . import close_code_bars
-from .live_outputs import show
-from .notebook_charts import Columns, Layout, Picture, PictureUpdate, TableLayout
+from .live_notebook_outputs import show
+from .notebook_picture import Columns, Layout, Picture, PictureUpdate, TableLayout
 
 __all__ = ["SHOWN", "Dashboard", "FeedPicture", "in_words"]
 
 SHOWN = ("open", "messages", "rtt", "errors")
-"""Keys of the charts shown by default: connections, traffic, latency and errors."""
+"""Keys of the charts shown by default: open connections, messages, round-trip time and errors."""
 
 
 class Dashboard:
-    """A live dashboard that a notebook shows when it is the last line of a cell.
+    """The live dashboard of a Monitor, a server or a feed in a notebook.
 
-    The dashboard keeps updating after the cell has finished. A Monitor as the last line of a cell
-    shows the same dashboard.
+    A notebook shows the dashboard if the object is the last expression of a cell. The dashboard is
+    updated also after the cell has finished. A Monitor as the last expression shows the same
+    dashboard.
 
     Args:
         source: a Monitor, the address of an admin listener (``"ws://127.0.0.1:8766"``), or a
-            Feed. A Feed that the caller passes must be closed by the caller.
-        show: keys of the charts to show, in this order. The user can open the others by a click.
+            Feed. The caller must close the Feed.
+        show: keys of the charts to show, in this order. The user can open the other charts.
 
     Raises:
-        OptionError: the source has another type, or a chart does not exist.
+        OptionError: ``source`` has another type, or ``show`` contains an unknown key.
     """
 
     def __init__(self, source: Any, *, show: Sequence[str] = SHOWN) -> None:
@@ -68,12 +69,12 @@ def _chosen(keys: Sequence[str]) -> list[Chart[MergedSamples]]:
 
 
 class FeedPicture(Picture):
-    """Shows the numbers of a feed as tiles, charts and tables.
+    """Picture that shows the live data of a feed.
 
     Args:
         feed: the feed to show.
-        shown: the charts to show at first.
-        owned: True to close the feed together with the picture.
+        shown: the charts to show at first; None for the default charts.
+        owned: True if :meth:`aclose` must close the feed.
     """
 
     def __init__(
@@ -172,7 +173,7 @@ class FeedPicture(Picture):
 
 
 def in_words(feed: Feed) -> str:
-    """Return a feed's status and main numbers in one line, for front ends that show only text."""
+    """Return a feed's state as one line of text, for front ends that cannot show HTML."""
     snapshot = feed.snapshot()
     if snapshot is None:
         return f"rtmon: {feed.status.source}, no numbers yet"

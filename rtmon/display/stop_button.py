@@ -1,4 +1,4 @@
-"""A button in a notebook that stops all servers and clients that the notebook has started."""
+"""The notebook output with a button that stops all servers and clients started in a notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..views.chart_definition import Chart
 from ..views.data_freshness import Freshness
-from .notebook_charts import Button, Columns, Layout, Picture, PictureUpdate
+from .notebook_picture import Button, Columns, Layout, Picture, PictureUpdate
 
 __all__ = ["StopButton"]
 
@@ -22,11 +22,13 @@ _LAYOUT: Final = Layout(
 
 
 class StopButton(Picture):
-    """Shows a stop button until nothing is running any more.
+    """A live notebook output with a button that stops everything the notebook has started.
+
+    The output ends once nothing is running.
 
     Args:
-        stop: stops everything that the notebook has started.
-        running: returns True while anything is running.
+        stop: stops all servers, clients and users that the notebook has started.
+        running: returns True while any of these is running.
         now: returns the time in Unix seconds.
     """
 
@@ -56,7 +58,7 @@ class StopButton(Picture):
     def update(self) -> PictureUpdate:
         return self.whole(0.0)
 
-    def whole(self, window: float) -> PictureUpdate:  # noqa: ARG002 - there are no charts
+    def whole(self, window: float) -> PictureUpdate:  # noqa: ARG002 - the picture has no charts
         if self.ended:
             status = Freshness(kind="ended", pill="Ended", banner="Everything has ended.")
         elif self._stopping is not None and not self._stopping.done():
@@ -74,9 +76,10 @@ class StopButton(Picture):
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
         return ()
 
-    def act(self, name: str, value: Any) -> None:  # noqa: ARG002 - it has one control
+    def act(self, name: str, value: Any) -> None:  # noqa: ARG002 - the only control is the button
         if self._stopping is None or self._stopping.done():
-            # Without the context of this cell, so that log lines are not put under it.
+            # Use an empty context. With the running cell's context, Jupyter would show the task's
+            # log lines below that cell.
             self._stopping = asyncio.get_running_loop().create_task(
                 self._stop(), name="rtmon-stop-button", context=contextvars.Context()
             )

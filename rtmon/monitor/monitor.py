@@ -366,7 +366,7 @@ class Monitor:
             OptionError: the page, the chart, a parameter or its value does not exist.
             QueryError: the query is invalid.
         """
-        from ..dashboard.notebook import view
+        from ..dashboard.notebook_view import view
 
         return view(self, page, **parameters)
 

@@ -89,7 +89,7 @@ class Run:
             OptionError: the page, a parameter or its value does not exist.
             QueryError: the query has an error.
         """
-        from ..dashboard.notebook import view
+        from ..dashboard.notebook_view import view
 
         return view(self.path, page, **parameters)
 

@@ -14,7 +14,7 @@ from typing import Any
 import rtmon
 from rtmon.dashboard.notebook_page import NotebookPage
 from rtmon.dashboard.view_parameters import address
-from rtmon.display.output_content import SILENCE, Content, Page
+from rtmon.display.notebook_output_content import SILENCE, Content, Page
 from rtmon.testing import FakeClock, until
 from tests.synthetic import SyntheticFeed
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from rtmon import Monitor
 from rtmon.dashboard.page_updater import PageUpdater
-from rtmon.dashboard.page_updaters import CROWD, PageUpdaters
+from rtmon.dashboard.page_updater_pool import CROWD, PageUpdaters
 from rtmon.errors import FeedError
 from rtmon.feeds.feed import Answer
 from rtmon.feeds.local_feed import LocalFeed

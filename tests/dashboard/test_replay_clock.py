@@ -11,7 +11,7 @@ import pytest
 
 from rtmon.dashboard import page_updater as updaters
 from rtmon.dashboard.page_updater import PageUpdater
-from rtmon.dashboard.page_updaters import PageUpdaters
+from rtmon.dashboard.page_updater_pool import PageUpdaters
 from rtmon.recording import RecordingFeed
 from rtmon.testing import until
 

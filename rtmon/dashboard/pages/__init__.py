@@ -1,7 +1,7 @@
-"""The functions that compute the content of the dashboard's pages, one module per page.
+"""The server side of the dashboard's pages: one module per page computes the page's table rows.
 
-Each function takes a feed and the parameters of the page's URL. :data:`PAGES` lists the functions.
-The overview has no function, because it shows only the tiles and charts of each update.
+Each page has a function that takes a feed and the page's URL parameters. :data:`PAGES` lists these
+functions. The overview has no table rows and therefore no function.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import channels, connection, connections, events, latency, socketio
 __all__ = ["PAGES", "Answer"]
 
 Answer = Callable[[Feed, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
-"""Computes a page's content from a feed and the parameters of the page's URL."""
+"""Function that computes a page's content from a feed and the page's URL parameters."""
 
 PAGES: Mapping[str, Answer] = {
     "connections": connections.answer,
@@ -26,4 +26,4 @@ PAGES: Mapping[str, Answer] = {
     "events": events.answer,
     "socketio": socketio.answer,
 }
-"""Page → function that computes its content."""
+"""Page name → function that computes the page's content."""

@@ -1,4 +1,4 @@
-"""Content of the page of all channels and rooms, and of the page of one channel."""
+"""Computes two dashboard pages: the table of a hub's channels and rooms, and a single channel."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .url_parameters import quoted
 __all__ = ["answer", "answer_one", "totals"]
 
 DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped")
-"""Default columns of the table of channels. The browser adds columns with rates."""
+"""Columns shown by default. The browser adds columns that it computes, such as rates."""
 
 MEMBER_COLUMNS = ("name", "user", "transport", "remote", "rtt", "send_queue", "dropped", "opened")
-"""Columns of the table of a channel's subscribers or a room's members."""
+"""Columns of the table of connections that have subscribed to a channel or joined a room."""
 
 MEMBERS = 100
-"""Maximum number of subscribers or members listed on the page of a channel or room."""
+"""Maximum number of connections listed on the page of one channel or room."""
 
 _TOLD = frozenset({"channel", "fanout"})
-"""Columns omitted on a channel's page: its title and the mean delivery time replace them."""
+"""Columns omitted on a channel's page: the title or the mean delivery time shows them instead."""
 
 _DELIVERIES = "measure:delivery by:room"
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return one page of the table of channels, with the delivery p99 of each."""
+    """Return one page of the table of channels, sorted and filtered by URL parameters."""
     page = await table_page(
         feed, asked, table="channels", default=DEFAULT_COLUMNS, sort="-delivered", extra=_extra
     )
@@ -45,9 +45,9 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the totals, delivery p99 and subscribers of one channel.
+    """Return totals, columns and members of the channel in the URL parameter ``channel``.
 
-    The parameter ``channel`` is the channel's name. ``totals`` is None for an unknown channel.
+    If the feed has no such channel, ``totals`` is None.
     """
     name = asked.get("channel", "")
     info = next((info for info in feed.channels() if info.channel == name), None)
@@ -73,14 +73,17 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _known(info: ChannelInfo, column: str) -> Any:
-    """Return a channel's value of a column; None for ``fanout_max`` before any publication."""
+    """Return the value of a channel's column.
+
+    The longest delivery time is None if nothing was published.
+    """
     return None if column == "fanout_max" and info.published == 0 else getattr(info, column)
 
 
 async def _members(feed: Feed, name: str) -> dict[str, Any]:
-    """Return a table of a channel's subscribers or a room's members.
+    """Return the table of a channel's or room's member connections.
 
-    If they are not known, the key ``missing`` gives the reason.
+    If the members are unknown, ``missing`` contains the reason.
     """
     found = await feed.query(MembersQuery(channel=name, limit=MEMBERS))
     source = found.source
@@ -123,18 +126,28 @@ def totals(info: ChannelInfo) -> dict[str, Any]:
 
 
 def _uptime(feed: Feed, seq: int) -> float | None:
-    """Return the server's uptime at a tick, in seconds, for computing rates.
+    """Return the server's uptime in seconds at a tick, from which the browser computes rates.
 
-    Return None if the feed's snapshot is of another tick.
+    Args:
+        feed: the feed.
+        seq: number of the tick.
+
+    Returns:
+        The uptime; None if the feed has a newer tick or no data.
     """
     snapshot = feed.snapshot()
     return snapshot.uptime if snapshot is not None and snapshot.seq == seq else None
 
 
 async def _p99(feed: Feed, where: str) -> tuple[dict[str, float], str]:
-    """Return channel → p99 of its delivery times in the last minute, in seconds; and an error.
+    """Return the p99 delivery time of each channel in the last minute.
 
-    The error is "" if the query succeeded.
+    Args:
+        feed: the feed.
+        where: condition on the rows of the table of latencies.
+
+    Returns:
+        Channel name → p99 in seconds; and the reason why the p99 is unknown, else "".
     """
     try:
         found = await feed.query(RowsQuery(table="latencies", where=where, limit=1000))

@@ -1,4 +1,4 @@
-"""Content of the page of one connection: a verdict, charts, a timeline and all columns."""
+"""Computes the dashboard page of one connection: verdict, charts, timeline and all columns."""
 
 from __future__ import annotations
 
@@ -29,19 +29,25 @@ from .url_parameters import choice, quoted
 __all__ = ["answer"]
 
 FORMS = ("page", "series", "json", "report")
-"""Forms of an answer: ``page`` (with the newest chart points), ``series`` (all chart points),
-``json`` (the raw detail), ``report`` (the incident report)."""
+"""Values of the URL parameter ``form``.
+
+``page``: the page with the newest chart points; ``series``: all chart points; ``json``: the feed's
+detail record; ``report``: the incident report.
+"""
 
 TAIL = 20
-"""Chart points sent with each tick. A browser that has missed more requests all points."""
+"""Number of newest chart points in each answer.
+
+A browser that has missed more points requests all of them with ``form=series``.
+"""
 
 TOLD = 50
-"""Maximum timeline entries on the page; :data:`TOLD_ALL` with the parameter ``more``."""
+"""Maximum number of timeline entries, or :data:`TOLD_ALL` with the URL parameter ``more``."""
 
 TOLD_ALL = 400
 
 MARKS = 30
-"""Maximum number of Events marked on the connection's charts. The newest ones are marked."""
+"""Maximum number of the connection's newest Events that are marked on its charts."""
 
 _CODES = frozenset({"close_code", "code_sent", "code_received"})
 
@@ -50,14 +56,14 @@ _ENDING = frozenset({"traceback", "last_frames", "cause", "initiator", "closed"}
     "reason_sent",
     "reason_received",
 }
-"""Columns that are null for every open connection, and so are not listed as unknown."""
+"""Columns that are null for every open connection. They are not listed as unknown."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the detail of one connection.
+    """Return the details of the connection in the URL parameters ``id`` and ``epoch``.
 
-    The parameters ``id`` and ``epoch`` identify the connection. The parameter ``form`` is one of
-    :data:`FORMS`.
+    The URL parameter ``form`` chooses one of :data:`FORMS`. If the feed does not know the
+    connection, ``info`` is None.
     """
     query = DetailQuery(connection=asked.get("id", ""), epoch=asked.get("epoch") or None)
     found = await feed.query(query)
@@ -129,7 +135,12 @@ def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] |
 
 
 def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[str, Any]:
-    """Return the newest entries of the requested group, and the number of entries of each group."""
+    """Return the newest timeline entries of the requested group, and the size of each group.
+
+    Args:
+        entries: all entries of the connection's timeline, newest first.
+        asked: the URL parameters; ``story`` is the group, and "" or another value means all.
+    """
     group = asked.get("story")
     chosen = [entry for entry in entries if entry.group == group or group not in GROUPS]
     most = TOLD_ALL if asked.get("more") else TOLD
@@ -147,7 +158,13 @@ def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[st
 
 
 def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
-    """Return a column's name, its table cell, and for close codes an explanation, else ""."""
+    """Return a column's name, its table cell, and the meaning of a close code, else "".
+
+    Args:
+        column: the column.
+        value: the connection's value in the column, not None.
+        hub: True if close codes can be those of rtmon's hub.
+    """
     if column.name in _CODES:
         mood = "soft" if judge(value) == "good" else "warn"
         return [column.name, [code_text(value, hub=hub), mood], code_words(value, hub=hub)]
@@ -155,10 +172,10 @@ def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
 
 
 async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
-    """Return a sentence with the number of other connections that ended for the same cause.
+    """Return a sentence with the number of other connections that were closed for the same cause.
 
-    The sentence also has the number of these from the same network. The list is empty for an open
-    connection, and for a normal close.
+    The list is empty for an open connection, a normal close, an unknown cause or address, and if a
+    query fails.
     """
     address = query_language.address(info)
     if info.state == "open" or info.cause is None or info.cause in NORMAL or address is None:

@@ -1,4 +1,4 @@
-"""Content of the page of all connections: a table of rows, or of groups with sums."""
+"""Computes the dashboard page of connections: rows that match a query, or groups with totals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_COLUMNS = (
     "state",
     "cause",
 )
-"""Default columns of the table of connections."""
+"""Columns of the table of open or of all connections, until the viewer chooses others."""
 
 CLOSED_COLUMNS = (
     "name",
@@ -48,10 +48,10 @@ CLOSED_COLUMNS = (
     "initiator",
     "cause",
 )
-"""Default columns if only closed connections are shown."""
+"""Columns of the table of closed connections, until the viewer chooses others."""
 
 STATES = ("open", "closed", "all")
-"""Values of the URL parameter ``state``. The first one is the default."""
+"""Values of the URL parameter ``state``: which connections to show. The first is the default."""
 
 GROUP_COLUMNS = (
     "key",
@@ -67,13 +67,17 @@ GROUP_COLUMNS = (
     "rtt_p99",
     "queue_age",
 )
-"""Columns of the table of groups: the key, sums, and the maximum of the last two columns."""
+"""Columns of the table of groups.
+
+``rtt_p99`` and ``queue_age`` are the maximum over the group, the other numbers are sums.
+"""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one page of the table of connections.
 
-    With the parameter ``by``, return groups of connections that share this key instead.
+    With the URL parameter ``by``, return groups of connections that have the same value of that
+    key.
     """
     state = asked.get("state", STATES[0])
     where = f"state:{state}" if state in {"open", "closed"} else ""
@@ -111,7 +115,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _extra(row: Row) -> Mapping[str, Any]:
-    """Return a row's connection id for its link, and its message count for the sparkline."""
+    """Return the connection's id for the row's link, and its message total for the sparkline."""
     info = row.record
     messages = None
     if info.messages_in is not None and info.messages_out is not None:
@@ -145,7 +149,12 @@ def _group(by: str, group: Group, *, other: bool) -> Mapping[str, Any]:
 
 
 def _condition(by: str, key: str | None) -> str:
-    """Return the query condition that matches the connections of one group."""
+    """Return the query-language condition that matches a group's connections.
+
+    Args:
+        by: the key of the groups.
+        key: the group's value of that key; None for connections without a value.
+    """
     if key is None:
         return f"{by}:null"
     quoted = key.replace("\\", "\\\\").replace('"', '\\"')

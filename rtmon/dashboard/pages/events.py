@@ -1,4 +1,4 @@
-"""Content of the page of Events: filtered by kind and cause, newest first, can be paused."""
+"""Computes the dashboard page of Events: newest first, with search, filters and a pause."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ KINDS: Final[Mapping[str, str]] = {
     "recovered": "good",
     "dropped": "warn",
 }
-"""Kind of Event → style of its table cell. The order is that of the page's filter."""
+"""Kind of a connection's Event → colour class of its cell, in the order of the page's filter."""
 
 CAUSES = tuple(cause for cause in close_causes.CAUSES if cause != "closed")
-"""Causes of a close. The detail of a ``closed`` Event begins with one of them."""
+"""Close causes with which the detail of a ``closed`` Event can begin."""
 
 _HTTP = frozenset({"rejected"})
-"""Kinds of Events whose code is an HTTP status rather than a close code."""
+"""Kinds of Events whose code is an HTTP status instead of a close code."""
 
 _BOXED = frozenset({"closed", "error"})
-"""Kinds of Events for which the page offers the connection's traceback and last frames."""
+"""Kinds of Events whose row can be opened to show the traceback and the last frames."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one page of the table of Events.
 
-    The parameter ``kind`` shows only Events of one kind. ``cause`` shows only ``closed`` Events
-    with one cause. ``since`` (Unix seconds) omits earlier Events. ``until`` (Unix seconds) omits
-    later Events, and the answer's key ``newer`` has their number.
+    URL parameters: ``kind`` shows only Events of that kind. ``cause`` shows only closed Events with
+    that close cause. ``since`` and ``until``, in Unix seconds, omit earlier and later Events. If
+    ``until`` is given, ``newer`` in the answer is the number of later Events.
     """
     kind = asked.get("kind", "")
     cause = choice(asked, "cause", CAUSES, "")
@@ -102,17 +102,17 @@ def _extra(row: Row) -> dict[str, Any]:
 
 
 async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """Return (epoch, connection id) → present name, for the connections of the page's Events.
+    """Return (epoch, connection id) → the connection's present name, for the Events on the page.
 
-    A client may send its name after the connection was opened. With the present name, all Events
-    of a connection show the same name.
+    A connection may get its name after it was opened. The page shows the present name for all
+    Events of the connection.
     """
     wanted = {(row["epoch"], row["id"]) for row in rows if row["id"] is not None}
     if not wanted:
         return {}
     times = [row["time"] for row in rows]
-    # The time range keeps the number of matching connections small. One second is added on each
-    # side, because the times of Events and connections are rounded.
+    # Limit the query to connections that were open at the time of the Events. The margin of one
+    # second is needed because an Event's time can differ slightly from the connection's.
     since, until = min(times) - 1.0, max(times) + 1.0
     query = RowsQuery(where="-name:null", since=since, until=until, limit=MOST_ROWS)
     found = await feed.query(query)
@@ -122,7 +122,13 @@ async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str]
 
 
 def _explain(page: dict[str, Any], names: Mapping[tuple[str, str], str], *, hub: bool) -> None:
-    """Replace kinds, codes and names in a page's cells by styled and explained text."""
+    """Replace the cells of kind, code and name by coloured or more readable cells.
+
+    Args:
+        page: the page's answer, changed in place.
+        names: (epoch, connection id) → name.
+        hub: True if close codes can be those of rtmon's hub.
+    """
     for row in page["rows"]:
         for at, column in enumerate(page["columns"]):
             if column == "kind":

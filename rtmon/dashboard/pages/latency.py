@@ -1,4 +1,8 @@
-"""Content of the latency page: a heatmap, percentiles by label, and the slowest connections."""
+"""Computes the dashboard page of latency.
+
+The page shows heatmaps of latency over time, percentiles by path, room and message type, and the
+connections with the longest round-trip times.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +22,15 @@ WORST = ("name", "user", "path", "rtt_p99", "rtt", "send_queue", "queue_age", "m
 """Columns of the table of connections with the longest round-trip times."""
 
 NEWEST = 3
-"""Number of ticks whose distributions each answer includes. A page requests older ones."""
+"""Number of newest ticks in each answer. A page that has missed more ticks requests them."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return percentiles by label, the slowest connections, and the newest distributions.
+    """Return percentiles, the connections with the longest round trips, and heatmap columns.
 
-    With the parameter ``heat``, the number of a tick, return only the distributions of the ticks
-    after this tick. ``since`` and ``until`` (Unix seconds) limit the time range, and ``step`` is
-    the number of ticks per heatmap column.
+    With the URL parameter ``heat``, the number of a tick, return only the heatmap columns of later
+    ticks. ``since`` and ``until``, in Unix seconds, limit the ticks. ``step`` is the number of
+    ticks in a heatmap column.
     """
     if "heat" in asked:
         return {"heat": heat_columns(_samples(feed, asked), _step(asked))}

@@ -1,4 +1,4 @@
-"""Content of the Socket.IO page: a server's counts by namespace, event and room."""
+"""Computes the dashboard page of Socket.IO: totals by namespace, event and room."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ __all__ = ["answer"]
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return one page of the Socket.IO table."""
+    """Return one page of the feed's table of Socket.IO totals."""
     return await table_page(feed, asked, table="socketio", default=names(SOCKETIO), sort="kind")

@@ -1,4 +1,4 @@
-"""Query the rows of a feed's table, and format them for the table of a dashboard page."""
+"""Queries one page of rows of any feed table, and formats the rows for the browser's table."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .url_parameters import chosen_columns, combined_condition, order, page
 __all__ = ["Extra", "table_page", "tick"]
 
 Extra = Callable[[Row], Mapping[str, Any]]
-"""Returns further keys of a row besides its cells, such as the id for the row's link."""
+"""Function that returns a row's data besides its cells, such as the id for the row's link."""
 
 _IDS: Final[Mapping[str, str]] = {"connections": "id", "events": "connection"}
-"""Table → the column that is shown in place of the name of an unnamed connection."""
+"""Table → column with the connection id, which is shown if the connection has no name."""
 
 _COLUMNS: Final = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
 
 
 def tick(source: Source | Sample) -> dict[str, Any]:
-    """Return the epoch, number and time of the tick that an answer was computed from.
+    """Return the epoch, number and time of the tick that an answer's data comes from.
 
-    The browser shows the answer together with the charts of the same tick.
+    The browser shows the answer together with the update of the same tick.
     """
     return {"epoch": source.epoch, "seq": source.seq, "time": source.time}
 
@@ -44,26 +44,27 @@ async def table_page(
     extra: Extra | None = None,
     where: str = "",
 ) -> dict[str, Any]:
-    """Return one page of a table, as the dashboard's browser code reads it.
+    """Return one page of a feed's table.
 
     Args:
         feed: the feed to query.
         asked: the URL parameters ``where``, ``sort``, ``columns``, ``offset`` and ``size``.
-        table: name of the table.
-        default: columns to show if the viewer has not chosen any.
-        sort: column to sort by if the viewer has not chosen one; a leading ``-`` means descending.
-        extra: returns further keys of a row besides its cells.
-        where: a condition that is combined with the viewer's condition.
+        table: the table's name.
+        default: the columns to show if the viewer has not chosen any.
+        sort: the order if the viewer has not chosen one: a column's name, with the prefix ``-``
+            for descending order.
+        extra: returns a row's data besides its cells.
+        where: a condition that rows must match in addition to the viewer's.
 
     Raises:
-        QueryError: the syntax of the viewer's condition is wrong.
-        FeedError: the feed's server did not answer.
+        QueryError: the viewer's condition is invalid.
+        FeedError: the feed's source did not answer.
     """
     known = TABLE_COLUMNS[table]
     columns = chosen_columns(asked, known, default)
     column, descending = order(asked, known, sort)
     if column not in columns and not asked.get("columns"):
-        columns.insert(1, column)  # the column that rows are sorted by is always shown
+        columns.insert(1, column)  # always show the column that the rows are sorted by
     offset, limit = page(asked)
     both = combined_condition(asked, table, where)
     query = RowsQuery(
@@ -75,7 +76,7 @@ async def table_page(
         limit=limit,
     )
     answer = await feed.query(query)
-    if not answer.rows and answer.total:  # the offset is past the last row: show the last page
+    if not answer.rows and answer.total:  # the offset exceeds the total: show the last page
         offset = (answer.total - 1) // limit * limit
         answer = await feed.query(replace(query, offset=offset))
     return {
@@ -105,7 +106,10 @@ def _cell(record: Any, name: str, table: Table) -> Cell:
 
 
 def _forgotten(answer: RowsAnswer) -> str:
-    """Return how many rows the server has deleted: "last 10,000 remembered, 312 forgotten"."""
+    """Return how many records the source has kept and deleted; "" if none was deleted.
+
+    Example: "last 10,000 remembered, 312 forgotten".
+    """
     if not answer.forgotten:
         return ""
     return f"last {exact(answer.kept)} remembered, {exact(answer.forgotten)} forgotten"

@@ -1,6 +1,6 @@
-"""Parse the URL parameters of a dashboard page. Invalid values become the default.
+"""Parses and validates the URL parameters of dashboard pages.
 
-A viewer may have edited the URL by hand, so every value is validated.
+A viewer may have edited the URL, so invalid values are replaced by defaults.
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ __all__ = [
 T = TypeVar("T", bound=str)
 
 PAGE_SIZES = (25, 50, 100, 250)
-"""Numbers of rows per page of a table that the viewer can choose."""
+"""Numbers of rows per page that a viewer can choose for a table. The first is the default."""
 
 
 def whole_number(asked: Mapping[str, str], name: str, default: int, *, most: int) -> int:
-    """Return a parameter as a whole number from 0 to ``most``.
+    """Return a URL parameter as an integer, at most ``most``.
 
-    A greater number becomes ``most``. Other text, or no text, becomes ``default``.
+    Return ``default`` if the parameter is missing or not a non-negative integer.
     """
     text = asked.get(name, "")
     return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 12 else default
 
 
 def choice(asked: Mapping[str, str], name: str, options: Sequence[T], default: T) -> T:
-    """Return a parameter that must be one of ``options``; ``default`` for any other text."""
+    """Return a URL parameter if its value is one of ``options``, else return ``default``."""
     return next((option for option in options if option == asked.get(name)), default)
 
 
 def combined_condition(asked: Mapping[str, str], table: str, added: str = "") -> str:
-    """Return a condition that requires both the viewer's condition and ``added``.
+    """Return the viewer's condition from the URL parameter ``where``, joined with ``added``.
+
+    Rows must match both conditions.
 
     Raises:
-        QueryError: the syntax of the viewer's condition is wrong. Only that condition is parsed,
-            so positions in the message match the viewer's text.
+        QueryError: the viewer's condition is invalid. The message quotes only this condition.
     """
     typed = asked.get("where", "").strip()
     parse(typed, table)
@@ -54,10 +55,15 @@ def combined_condition(asked: Mapping[str, str], table: str, added: str = "") ->
 
 
 def order(asked: Mapping[str, str], columns: Sequence[str], default: str) -> tuple[str, bool]:
-    """Return the sort order from the parameter ``sort``: a column, descending with a leading ``-``.
+    """Parse the URL parameter ``sort``: a column's name, with the prefix ``-`` for descending.
+
+    Args:
+        asked: the URL parameters.
+        columns: names of the valid columns.
+        default: the value to use if ``sort`` is missing or names no valid column.
 
     Returns:
-        The column to sort by, and True for descending order.
+        The column's name, and True for descending order.
     """
     text = asked.get("sort", default)
     column = text.removeprefix("-")
@@ -68,7 +74,7 @@ def order(asked: Mapping[str, str], columns: Sequence[str], default: str) -> tup
 
 
 def page(asked: Mapping[str, str]) -> tuple[int, int]:
-    """Return the offset and the number of rows of a table page, from ``offset`` and ``size``."""
+    """Return a table's offset and limit from the URL parameters ``offset`` and ``size``."""
     size = whole_number(asked, "size", PAGE_SIZES[0], most=PAGE_SIZES[-1]) or PAGE_SIZES[0]
     return whole_number(asked, "offset", 0, most=10**9), size
 
@@ -76,9 +82,9 @@ def page(asked: Mapping[str, str]) -> tuple[int, int]:
 def chosen_columns(
     asked: Mapping[str, str], known: Sequence[str], default: Sequence[str]
 ) -> list[str]:
-    """Return the columns of a table from the parameter ``columns``, in the viewer's order.
+    """Return the table columns in the URL parameter ``columns``, in the viewer's order.
 
-    Unknown columns are omitted. Without a known column, return ``default``.
+    Unknown column names are omitted. If no column is left, return ``default``.
     """
     names = asked.get("columns", "").split(",")
     chosen = [name for name in dict.fromkeys(names) if name in known]
@@ -86,6 +92,6 @@ def chosen_columns(
 
 
 def quoted(text: str) -> str:
-    """Return text as a quoted value of the query language, with quotes and backslashes escaped."""
+    """Return a text as a quoted string of the query language."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

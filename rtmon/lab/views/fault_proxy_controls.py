@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
-from ...display.notebook_charts import (
+from ...display.notebook_picture import (
     Button,
     Choice,
     Columns,

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ...display.notebook_charts import (
+from ...display.notebook_picture import (
     Button,
     Columns,
     Control,

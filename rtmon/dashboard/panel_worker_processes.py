@@ -1,4 +1,4 @@
-"""Handle the worker processes of ``panel serve --num-procs``, which one parent process starts."""
+"""Detects the worker processes of ``panel serve --num-procs``, and ends them with their parent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tornado.process import task_id
 __all__ = ["end_with_parent", "is_one_of_several"]
 
 PERIOD = 0.5
-"""Seconds between two checks that the parent process is running."""
+"""Seconds between two checks that the parent process still runs."""
 
 
 def is_one_of_several() -> bool:
-    """Return True if this process is one of several workers that share a port."""
+    """Return True in a worker process that shares its listening port with other workers."""
     return task_id() is not None
 
 
 def end_with_parent() -> None:
-    """Send SIGTERM to this process as soon as its parent process has ended.
+    """Start a thread that ends this process when the parent process has ended.
 
-    Panel does not do this. A worker without a parent would keep the port open, and would keep a
-    demo that it has started running.
+    Panel does not end its worker processes. Without this thread, a worker would keep the listening
+    port, and the demo that the worker has started would keep running.
     """
     threading.Thread(target=_watch, args=(os.getppid(),), name="rtmon-parent", daemon=True).start()
 

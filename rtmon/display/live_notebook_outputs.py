@@ -1,4 +1,7 @@
-"""Keep notebook outputs live: one task per output, one Jupyter comm per page that shows it."""
+"""Keeps the outputs of notebook cells up to date.
+
+Each live output has an asyncio task in the kernel, and a Jupyter comm to each open page.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +17,51 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .notebook_charts import Picture
-from .notebook_charts_output import PictureContent
-from .output_content import Comm, Content, Page
+from .notebook_output_content import Comm, Content, Page
+from .notebook_picture import Picture
+from .picture_output_content import PictureContent
 
 __all__ = ["show"]
 
 logger = logging.getLogger("rtmon")
 
 TARGET = "rtmon"
-"""Target name of the Jupyter comms that pages open to the kernel."""
+"""Jupyter comm target name. Pages open their comms to this target."""
 
 VIEWS = 16
-"""Maximum number of live outputs. Above this number, the oldest output is no longer updated."""
+"""Maximum number of live outputs in a kernel. A further output ends the oldest one."""
 
 PAGES = 8
-"""Maximum number of pages that show one output. Above this number, the page whose last message is
-the oldest is dropped."""
+"""Maximum number of open pages per output.
+
+A further page closes the comm of the page whose last message is the oldest.
+"""
 
 SAVED = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Ages of an output, in seconds, at which its saved form is replaced; later, every minute."""
+"""Ages in seconds of a live output at which its saved form in the notebook is replaced.
+
+After the last age, the saved form is replaced every :data:`SAVED_EVERY` seconds.
+"""
 
 SAVED_EVERY = 60.0
 
 QUIET = 3.0
-"""Seconds without a user action that must pass before the saved output is replaced."""
+"""The saved form of an output is not replaced within these seconds after a user action."""
 
 _REGISTRY = "_rtmon_views"
 
 
 def show(shown: Picture | Content) -> None:
-    """Show a content below the running cell, and keep updating the output.
+    """Show a picture or other content as output of the running notebook cell, with live updates.
 
     Raises:
-        NotImplementedError: the code does not run in a Jupyter kernel with an event loop. IPython
-            then prints the object instead.
+        NotImplementedError: no Jupyter kernel or no event loop is running. IPython then prints the
+            object instead.
     """
     shell = _shell()
     try:
         loop = asyncio.get_running_loop()
-    except RuntimeError:  # no updates without an event loop
+    except RuntimeError:  # no event loop is running, so no task could send updates
         raise NotImplementedError from None
     if getattr(shell, "kernel", None) is None:
         raise NotImplementedError
@@ -66,10 +74,12 @@ class _Shown:
     """A live output of a notebook cell.
 
     Attributes:
-        content: the content to show.
-        publish: replaces the saved output of the cell.
-        cell: ids of the cell and of its execution, if known.
-        now: returns the event loop's time in seconds.
+        content: the content of the output.
+        publish: replaces the output's saved form in the notebook.
+        cell: ids of the cell and of the cell's execution; "" if unknown.
+        now: the event loop's clock, in seconds.
+        pages: comm id → the open page that shows the output.
+        acted: time of the last user action on the output.
     """
 
     content: Content
@@ -80,7 +90,7 @@ class _Shown:
     acted: float = float("-inf")
 
     async def run(self) -> None:
-        """Update all pages until the content ends."""
+        """Send updates to all open pages, and replace the saved form, until the content ends."""
         await self.content.start()
         began, due = self.now(), SAVED[0]
         ended = False
@@ -103,7 +113,7 @@ class _Shown:
         self.content.update([page for page in self.pages.values() if not page.behind])
 
     def join(self, comm: Comm) -> None:
-        """Add a page that has opened a comm, and send the whole content to the page."""
+        """Add a page that has opened a comm, and send the complete content to the page."""
         page = Page(comm, self.now, self.now())
         self.pages[comm.comm_id] = page
         if len(self.pages) > PAGES:
@@ -111,7 +121,12 @@ class _Shown:
         self.content.welcome(page)
 
     def hear(self, comm_id: str, said: Mapping[str, Any]) -> None:
-        """Handle a message that a page has sent over its comm."""
+        """Handle a message from a page. Ignore a message from an unknown comm.
+
+        Args:
+            comm_id: id of the page's comm.
+            said: the message.
+        """
         page = self.pages.get(comm_id)
         if page is None:
             return
@@ -128,7 +143,7 @@ class _Shown:
             self.content.leave(page)
 
     def close(self) -> None:
-        """Close the comms of all pages, which then show that the output has ended."""
+        """Close the comms to all pages, and tell the pages that updates have ended."""
         for page in list(self.pages.values()):
             self._close(page)
 
@@ -142,7 +157,7 @@ class _Views:
 
     Args:
         shell: the IPython shell of the kernel.
-        loop: the event loop on which updates run.
+        loop: the event loop on which the updates run.
     """
 
     def __init__(self, shell: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -158,14 +173,17 @@ class _Views:
 
     @classmethod
     def of(cls, shell: Any, loop: asyncio.AbstractEventLoop) -> _Views:
-        """Return the live outputs of a kernel. They are stored on the kernel's IPython shell."""
+        """Return the kernel's live outputs, which are an attribute of its IPython shell.
+
+        If the event loop has changed, create a new object.
+        """
         views: _Views | None = vars(shell).get(_REGISTRY)
-        if views is None or views._loop is not loop:  # noqa: SLF001 - its own class
+        if views is None or views._loop is not loop:  # noqa: SLF001 - same class
             views = vars(shell)[_REGISTRY] = cls(shell, loop)
         return views
 
     def show(self, content: Content) -> None:
-        """Show a content as output of the running cell. Outputs of earlier runs of the cell end."""
+        """Show content as output of the running cell, and end the outputs of its earlier runs."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:
@@ -179,8 +197,8 @@ class _Views:
         publish(update=False)
         shown = _Shown(content, partial(publish, update=True), (cell, run), self._loop.time)
         self._shown[view] = shown
-        # The task outlives the cell, so it must not run in the cell's context. Jupyter would show
-        # all log lines of the task under the cell.
+        # The task outlives the cell's execution, so it must not inherit the cell's context
+        # variables. Otherwise Jupyter would show all later log lines of the task below that cell.
         self._tasks[view] = self._loop.create_task(
             shown.run(), name="rtmon-notebook", context=contextvars.Context()
         )
@@ -198,7 +216,10 @@ class _Views:
         task.add_done_callback(self._closing.discard)
 
     def _opened(self, comm: Comm, message: Mapping[str, Any]) -> None:
-        """Accept a comm that a page has opened. Some kernels call this on another thread."""
+        """Register a comm that a page has opened. Some kernels call this on another thread.
+
+        If the page's output is not live any more, close the comm.
+        """
         shown = self._shown.get(message["content"]["data"].get("view"))
         if shown is None:
             comm.close({"gone": True})
@@ -223,14 +244,14 @@ def _shell() -> Any:
 
 
 def _running_cell(shell: Any) -> tuple[str, str]:
-    """Return the ids of the running cell and of its execution; "" for an unknown id."""
+    """Return the id of the running cell and the id of its execution; each is "" if unknown."""
     parent = getattr(shell, "parent_header", None) or {}
     cell = parent.get("metadata", {}).get("cellId", "")
     return str(cell), str(parent.get("header", {}).get("msg_id", ""))
 
 
 def _kernel_id() -> str:
-    """Return this kernel's id on Jupyter's server; empty if unknown."""
+    """Return this kernel's id on the Jupyter server; "" if unknown."""
     from ipykernel.connect import get_connection_file
 
     found = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)

@@ -1,8 +1,8 @@
-"""Tickets: signed tokens that prove that Panel authorized a page.
+"""Access tickets: signed values which prove that Panel authorized the user of a dashboard page.
 
-Panel calls ``pn.config.authorize_callback`` only when it sends a page. The page's WebSocket and
-downloads therefore carry a ticket. A ticket is signed with the cookie secret, so it is valid in
-every process of ``panel serve``, also after a restart.
+Panel calls ``pn.config.authorize_callback`` only before it sends a page. The page then sends its
+ticket with each WebSocket handshake and each download request. Tickets are signed with Panel's
+cookie secret, so they are valid in all processes of ``panel serve`` and after a restart.
 """
 
 from __future__ import annotations
@@ -15,24 +15,22 @@ from ..errors import OptionError
 __all__ = ["HEADER", "PARAMETER", "has_ticket", "ticket"]
 
 HEADER = "Rtmon-Ticket"
-"""The request header that carries a ticket."""
+"""Name of the HTTP request header that carries the page's ticket."""
 
 PARAMETER = "ticket"
-"""The query parameter that carries a ticket in a WebSocket's URL.
+"""URL query parameter that carries the page's ticket in WebSocket handshakes.
 
-Browsers cannot add headers to a WebSocket handshake.
+A browser's script cannot set headers of a handshake.
 """
 
 DAYS = 1.0
-"""Days for which a ticket is valid. A page that reconnects with an expired ticket reloads."""
+"""Lifetime of a ticket in days. A page that reconnects with an expired ticket reloads itself."""
 
 _NAME = "rtmon.ticket"
 
 
 def ticket() -> str:
-    """Return a new ticket for the page of the current Panel session.
-
-    Without a cookie secret and an ``authorize_callback``, return "": no ticket is needed.
+    """Return a ticket for the page of the current Panel session; "" without a cookie secret.
 
     Raises:
         OptionError: an ``authorize_callback`` is set, but no cookie secret to sign tickets with.
@@ -49,9 +47,9 @@ def ticket() -> str:
 
 
 def has_ticket(handler: RequestHandler) -> bool:
-    """Return True if a request has a valid ticket that was issued to the request's user.
+    """Return True if a request has an unexpired ticket that was issued to the request's user.
 
-    Without a cookie secret, return True unless an ``authorize_callback`` is set.
+    If Panel has no cookie secret, return True unless an ``authorize_callback`` is set.
     """
     secret = pn.config.cookie_secret
     if secret is None:
@@ -62,7 +60,7 @@ def has_ticket(handler: RequestHandler) -> bool:
 
 
 def _user(handler: RequestHandler, secret: str) -> str:
-    """Return the user of a request, as ``pn.state.user`` would be; "" if there is none."""
+    """Return the user name in a request's cookies, as in ``pn.state.user``; "" if there is none."""
     if handler.get_cookie("is_guest"):
         return "guest"
     user = decode_signed_value(secret, "user", handler.get_cookie("user"))

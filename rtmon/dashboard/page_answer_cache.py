@@ -1,6 +1,6 @@
-"""Answer the requests of dashboard pages.
+"""Cache of the answers to dashboard pages' requests.
 
-Pages that request the same content within one tick share one computed answer.
+Viewers that send the same request within one tick share one computed answer.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ __all__ = ["AnswerCache", "Question", "question"]
 logger = logging.getLogger("rtmon")
 
 KEPT = 256
-"""Maximum number of cached answers within one tick. The cache is cleared when it is full."""
+"""Maximum number of cached answers of one tick."""
 
 MOST_POINTS = 3000
-"""Maximum number of chart points in one answer to a browser."""
+"""Maximum number of chart points that a browser can request."""
 
 Question = tuple[str, str]
-"""Cache key: a page, and its parameters as JSON with sorted keys."""
+"""Cache key of a request: the page's name, and the request's parameters as sorted JSON."""
 
 
 def question(page: str, asked: Mapping[str, str]) -> Question:
-    """Return the cache key of a page and the parameters that a browser requested it with."""
+    """Return the cache key of a request for a page with these parameters."""
     return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
 
 
 class AnswerCache:
-    """Answers the requests of dashboard pages from one feed.
+    """Computes and caches the answers to requests of pages that show one feed.
 
     Args:
-        feed: the source of the rows and chart points.
-        replay: the replay position if the feed is a recording, else None.
-        past: the recent history of the feed's busiest channels.
+        feed: the source of the data on the pages.
+        replay: the replay position if the feed is a recording; None for a live feed.
+        past: the recent history of the feed's channels.
     """
 
     def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:
@@ -57,19 +57,22 @@ class AnswerCache:
         self._moves = 0
 
     def forget(self) -> None:
-        """Clear the cache because the feed has new numbers."""
+        """Clear the cache after the feed has received new data."""
         self._made.clear()
 
     def move(self) -> None:
-        """Clear the cache because the replay has moved to another moment.
+        """Clear the cache after a replay has moved to another time.
 
-        Requests that are waiting for an answer get one that is computed for the new moment.
+        Pending calls of :meth:`answer` discard their result and compute a new answer.
         """
         self._made.clear()
         self._moves += 1
 
     async def answer(self, asked: Question) -> bytes:
-        """Return the answer to a page's request, encoded as JSON."""
+        """Return the answer to a request as JSON, from the cache if possible.
+
+        If the request fails, the JSON object has the keys ``error`` and ``position``.
+        """
         while True:
             latest, moves = self._feed.latest(), self._moves
             key = (asked, latest.seq if latest else 0)

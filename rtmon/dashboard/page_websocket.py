@@ -1,7 +1,4 @@
-"""The WebSocket between a dashboard page in a browser and its page updater.
-
-It runs on the Tornado server of ``panel serve``.
-"""
+"""WebSocket handler of dashboard pages in browsers, on Panel's server."""
 
 from __future__ import annotations
 
@@ -20,17 +17,14 @@ from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import RtmonError
+from .page_access_tickets import has_ticket
 from .page_messages import PageMessage, obey
-from .page_tickets import has_ticket
 from .page_updater import PageUpdater
 from .script_bundle import BUILD
 
 __all__ = ["PageSocket", "lets_in"]
 
 logger = logging.getLogger("rtmon")
-
-LONGEST = 16_384
-"""Maximum size of a message from a browser, in bytes."""
 
 LONGEST_REASON = 123
 """Maximum size of a close reason in bytes (RFC 6455, 5.5.1)."""
@@ -39,16 +33,22 @@ _decoder = msgspec.json.Decoder(PageMessage)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
-    """Return True if ``host`` (host and port) is one of Bokeh's allowed WebSocket origins."""
+    """Return True if Bokeh's allowed WebSocket origins include a page's host and port.
+
+    Args:
+        handler: the handler of the page's request.
+        host: the page's host and port, such as ``localhost:5006``.
+    """
     application: Any = handler.application
     allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
     return check_allowlist(host, allowed)
 
 
 class PageSocket(AuthRequestHandler, WebSocketHandler):
-    """The WebSocket connection of one browser page.
+    """The WebSocket connection of one dashboard page in a browser.
 
-    A handshake passes Panel's access checks: the user, the page's ticket, and the origin.
+    The handshake is refused unless the page's origin is allowed, Panel has authenticated the user,
+    and the page has a valid ticket.
     """
 
     def initialize(self, *, updater: Callable[[], PageUpdater]) -> None:
@@ -58,9 +58,9 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         self._sending: Any = None
 
     def check_origin(self, origin: str) -> bool:
-        """Return True for one of Bokeh's allowed origins.
+        """Return True if Bokeh's allowed origins include the origin of the handshake request.
 
-        For another origin, log the command-line option that would allow the origin.
+        If not, log a warning with the command-line option that would allow the origin.
         """
         host = urlsplit(origin).netloc.lower()
         if lets_in(self, host):
@@ -80,7 +80,7 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             await self._say_why()
             return
-        # Tornado 6.6 skips check_origin when the browser reports a same-origin request. That does
+        # Tornado 6.6 skips check_origin() if the browser reports a same-origin request. This does
         # not protect against DNS rebinding, so the origin is always checked here.
         origin = self.request.headers.get("Origin")
         if origin is not None and not self.check_origin(origin):
@@ -90,9 +90,9 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     async def _say_why(self) -> None:
-        """Answer a plain HTTP request: was the page's WebSocket refused because of its origin?
+        """Answer a plain HTTP request with the reason why the page's WebSocket is refused.
 
-        Browsers hide the reason of a refused handshake, so a page requests the reason over HTTP.
+        The answer's ``refused`` is a sentence if the page's origin is not allowed, else "".
         """
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
@@ -103,7 +103,7 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
                 f"or --origin {host[:200]} (rtmon dashboard)."
             )
         self.set_header("Cache-Control", "no-store")
-        with contextlib.suppress(StreamClosedError):  # the page has disconnected meanwhile
+        with contextlib.suppress(StreamClosedError):  # the browser may have disconnected
             await self.finish({"refused": refused})
 
     def open(self, *_args: str, **_kwargs: str) -> None:
@@ -112,7 +112,7 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         try:
             self._updater = self._find_updater()
         except (RtmonError, OSError) as exc:
-            logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - said in full
+            logger.error("the dashboard has nothing to show: %s", exc)  # noqa: TRY400 - no traceback needed
             self.close(1011, str(exc).encode()[:LONGEST_REASON].decode(errors="ignore"))
             return
         self._updater.join(self)
@@ -123,7 +123,7 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         try:
             said = _decoder.decode(message)
         except msgspec.DecodeError:
-            self.close(1002, "this is not what a page of rtmon says")
+            self.close(1002, "the message is not valid")
             return
         obey(self._updater, self, said)
 
@@ -133,11 +133,11 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
     @property
     def ready(self) -> bool:
-        """True if all earlier messages were written to the socket, and the page is in sight."""
+        """True if the browser tab is visible and all earlier messages are written to the socket."""
         return not self.hidden and (self._sending is None or self._sending.done())
 
     def send(self, text: bytes) -> None:
-        """Send a message to the page. Does nothing if the page has disconnected."""
+        """Send a message to the browser page. Do nothing if the browser has disconnected."""
         try:
             self._sending = self.write_message(text.decode())
         except WebSocketClosedError:
@@ -146,9 +146,6 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
 
 def _heard(sending: Any) -> None:
-    """Retrieve the exception of a failed send, so that asyncio does not log it.
-
-    Sending fails when the page has disconnected.
-    """
+    """Retrieve a send error, so that asyncio does not log the error of a disconnected page."""
     if not sending.cancelled():
         sending.exception()

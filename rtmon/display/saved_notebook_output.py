@@ -1,4 +1,7 @@
-"""Build the output that a notebook saves: the latest charts as images, and a script for updates."""
+"""Builds the HTML that a notebook saves for a live output.
+
+The HTML contains the last data, images of the charts, and the script that starts live updates.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ from ..views import browser, palette
 from ..views.chart_definition import DASHES, Chart
 from ..views.svg_charts import Drawing, svg
 from .compressed_script import asset, packed
-from .notebook_charts import Columns, Picture
+from .notebook_picture import Columns, Picture
 
 __all__ = ["MARK", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
-"""Media type that marks live outputs, for programs that search for them. Pages show the HTML."""
+"""MIME type that marks outputs of rtmon, for programs that search notebooks for such outputs.
+
+Its value is an object with the output's id. Notebook pages show the HTML of the same output.
+"""
 
 _SCRIPTS = (
     "kernel_socket.js",
@@ -37,12 +43,12 @@ _SHEETS = ("view.css", "picture_header.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
-    """Return the output of a picture: media type → content.
+    """Return the saved output of a picture: MIME type → data.
 
     Args:
         picture: the picture to show.
-        view: id of the output, which the page sends to request updates.
-        kernel: id of the kernel on Jupyter's server; empty if unknown.
+        view: id of the output, with which the page opens a comm.
+        kernel: the kernel's id on the Jupyter server; "" if unknown.
     """
     frame = picture.whole(picture.layout.window)
     tag, script = _script()
@@ -72,16 +78,16 @@ def bundle(
     time: float,
     drawings: Iterable[tuple[Chart[Any], Columns]],
 ) -> dict[str, Any]:
-    """Return an output: media type → content. The HTML has a custom element and its script.
+    """Return a saved output, MIME type → data, whose HTML is a custom element with its script.
 
     Args:
-        tag: name of the custom element.
-        script: JavaScript that defines the element.
-        view: id of the output, which the page sends to request updates.
-        attributes: further ``data-`` attributes of the element, by names without ``data-``.
-        text: one line of text, for front ends that show only text.
-        time: when the numbers were measured, in Unix seconds.
-        drawings: charts with their points, drawn as images for pages that run no scripts.
+        tag: tag name of the custom element.
+        script: the script that defines the custom element.
+        view: id of the output, with which the page opens a comm.
+        attributes: further attributes of the element, by names without the prefix ``data-``.
+        text: one line for front ends that cannot show HTML.
+        time: time at which the output's data was measured, in Unix seconds.
+        drawings: charts with their points, to be drawn as images for pages without scripts.
     """
     written = " ".join(
         f'data-{name}="{escape(value)}"' for name, value in {"view": view, **attributes}.items()
@@ -94,13 +100,13 @@ def bundle(
 
 
 def prepare() -> None:
-    """Read the script files in advance, so that the first output does not block the event loop."""
+    """Build and cache the script in advance, so that the first output does not block the loop."""
     _script()
 
 
 @cache
 def _script() -> tuple[str, str]:
-    """Return the name of the page's custom element, and the script that defines it."""
+    """Return the tag name of a picture's custom element, and the script that defines it."""
     colors = " ".join(map(palette.css, (palette.NOTEBOOK, palette.BAR, palette.CLOSE_CODES)))
     fonts = f":host {{ --rt-font: {browser.FONT}; {colors} }}"
     style = "\n".join((fonts, browser.rules(), *map(asset, _SHEETS)))
@@ -109,7 +115,7 @@ def _script() -> tuple[str, str]:
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:
-    """Return HTML with a chart as an image, for pages that run no scripts."""
+    """Return a chart as an HTML figure with an SVG image, for pages that do not run scripts."""
     names = []
     for at, series in enumerate(chart.series):
         values = columns[series.key]

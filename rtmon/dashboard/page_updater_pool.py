@@ -1,6 +1,6 @@
-"""Assign viewers to page updaters.
+"""Assigns each new viewer to a page updater.
 
-All viewers of a live feed share one updater. Each viewer of a recording has an updater of its own.
+All viewers of a live feed share one page updater. Each viewer of a recording has a separate one.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from .page_updater import PageUpdater
 __all__ = ["CROWD", "PageUpdaters"]
 
 CROWD = 500
-"""Maximum number of open dashboard pages. A further page is refused with an error message."""
+"""Maximum number of open pages in a process. A further page gets an error message."""
 
 
 class PageUpdaters:
     """The page updaters of one process.
 
-    Call an instance, on the event loop, to get the page updater for a new viewer. Both creating
-    and calling an instance raise the errors below.
+    Call the object on the event loop to get the page updater for a new viewer.
 
     Args:
-        make_feed: creates a feed. Called once for a live feed, which all viewers share, and once
-            per viewer for a recording.
+        make_feed: creates a feed. For a live feed it is called once, and all viewers share the
+            feed. For a recording it is called for each viewer.
 
     Raises:
-        RtmonError: the feed cannot be opened.
-        OSError: the file of a recording does not exist or cannot be read.
+        RtmonError: the feed cannot be opened. A call of the object can also raise this error.
+        OSError: the recording cannot be read. A call of the object can also raise this error.
     """
 
     def __init__(self, make_feed: Callable[[], Feed]) -> None:
@@ -45,10 +44,10 @@ class PageUpdaters:
         self._owned: WeakSet[PageUpdater] = WeakSet()
 
     def __call__(self) -> PageUpdater:
-        """Return the page updater for a new viewer.
+        """Return the page updater for a new viewer, and start its task if it is new.
 
         Raises:
-            FeedError: the maximum number of pages is open.
+            FeedError: :data:`CROWD` pages are open already.
         """
         viewers = len(self._owned) if self._updater is None else self._updater.viewers
         if viewers >= CROWD:
@@ -62,10 +61,10 @@ class PageUpdaters:
 
     @asynccontextmanager
     async def lend(self, at: float | None) -> AsyncIterator[Feed]:
-        """Yield a feed for one query, such as that of a download.
+        """Provide a feed for one query, in an ``async with`` block.
 
         Args:
-            at: for a recording, the moment to query, in Unix seconds; None for the end.
+            at: for a recording, the time to query, in Unix seconds; None for the recording's end.
         """
         if self._updater is not None:
             yield self._updater.feed
@@ -80,7 +79,8 @@ class PageUpdaters:
 
 
 def _started(updater: PageUpdater) -> PageUpdater:
-    # The task outlives the first tab, so it must not inherit that tab's context.
+    # The task keeps running after the first tab is closed, so it must not inherit the context
+    # variables of that tab's session.
     updater.task = asyncio.get_running_loop().create_task(
         updater.run(), context=contextvars.Context()
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rtmon import Monitor, open_feed
-from rtmon.dashboard.table_files import FileRequest, file_of
+from rtmon.dashboard.table_downloads import FileRequest, file_of
 from rtmon.errors import QueryError
 from rtmon.recording import RecordingFeed
 from rtmon.testing import FakeClock

@@ -1,4 +1,4 @@
-"""Write a dashboard table as a CSV or JSON file with all rows that match the viewer's query."""
+"""Writes dashboard tables as CSV or JSON files, with all rows that match the viewer's query."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from ..metrics.histogram import plain
 __all__ = ["FileRequest", "file_of"]
 
 MOST_GROUPS = 1000
-"""Maximum number of groups in a file. Further groups are summed up in one row."""
+"""Maximum number of groups in a file. The remaining groups are summed up in one row."""
 
 
 class FileRequest(msgspec.Struct, kw_only=True):
-    """A browser's request for a table as a file.
+    """A viewer's request for a table as a file.
 
     Attributes:
-        format: the file's format.
-        table: the table to write.
+        format: the file format.
+        table: the table's name.
         where: a condition in the query language; "" for all rows.
-        sort: the column to sort by, with a leading ``-`` for descending order; "" for the order
-            of the feed.
-        columns: the columns to write, in order; empty for all columns.
-        by: the key to group connections by, one row per group; None for one row per connection.
-        at: for a recording, the moment to query, in Unix seconds; None for the end.
+        sort: the column to sort by, with the prefix ``-`` for descending order; "" for the
+            order of the source.
+        columns: the names of the columns, in order; empty for all columns.
+        by: the key to group connections by; None for one row per connection or other record.
+        at: for a recording, the time to show, in Unix seconds; None for the recording's end.
     """
 
     format: Literal["csv", "json"] = "csv"
@@ -58,13 +58,13 @@ class FileRequest(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class _Content:
-    """The rows to write into a file.
+    """The columns and rows to write to a file.
 
     Attributes:
-        columns: the columns of each row.
+        columns: the columns.
         rows: the rows, each with one value per column.
-        total: number of rows that match the query; may be above the number of rows here.
-        source: the node, epoch and tick that the rows were read from.
+        total: number of rows that match the query; the file may contain fewer.
+        source: the node and tick that the rows come from.
     """
 
     columns: Sequence[Column]
@@ -74,15 +74,15 @@ class _Content:
 
 
 async def file_of(feed: Feed, asked: FileRequest) -> tuple[str, bytes]:
-    """Return the name and the content of the file that a browser has requested.
+    """Return the name and the content of the file for a viewer's request.
 
     Raises:
-        QueryError: the syntax of the condition is wrong, or a table or column does not exist.
-        FeedError: the feed's server did not answer.
+        QueryError: the condition is invalid, or the feed has no such table or column.
+        FeedError: the feed's source did not answer.
     """
     content = await (_rows(feed, asked) if asked.by is None else _groups(feed, asked, asked.by))
     write: Callable[[_Content, FileRequest], bytes] = _csv if asked.format == "csv" else _json
-    # Runs in a thread, because writing fifty thousand rows would delay updates to open pages.
+    # Write in a thread: 50,000 rows would block the event loop, which also updates open pages.
     return _name(content, asked), await asyncio.to_thread(write, content, asked)
 
 
@@ -125,9 +125,9 @@ async def _groups(feed: Feed, asked: FileRequest, by: GroupKey) -> _Content:
     known = {column.name: column for column in TABLES["connections"]}
     return _Content(
         columns=[
-            text(by, "What the connections have in common; null for those that have none."),
+            text(by, "Value that the group's connections share; null if they have none."),
             integer("open", "connections", "Connections that are open."),
-            integer("closed", "connections", "Connections remembered that are closed."),
+            integer("closed", "connections", "Connections that are closed and still kept."),
             *(known[name] for name in (*sums, *greatest)),
         ],
         rows=[
@@ -171,10 +171,9 @@ def _json(content: _Content, asked: FileRequest) -> bytes:
 
 
 def _name(content: _Content, asked: FileRequest) -> str:
-    """Return a file name made of node, table, row limit and time.
+    """Return a file name with the node, the table and the time of its rows.
 
-    Characters other than letters and digits in the node's name are replaced: the node may have
-    any name.
+    Characters of the node's name other than ASCII letters and digits are replaced by ``-``.
     """
     node = re.sub(r"[^A-Za-z0-9]+", "-", content.source.node).strip("-")[:40]
     when = datetime.fromtimestamp(content.source.time, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,4 +1,7 @@
-"""Send a picture's updates, requested tables and CSV files to the pages that show it."""
+"""Adapts a picture to the interface for the content of a notebook output.
+
+The adapter sends the picture's updates, tables and CSV files to each page that shows the picture.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,23 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from .notebook_charts import Picture, PictureUpdate
-from .output_content import Content, Page
-from .saved_output import of_picture
+from .notebook_output_content import Content, Page
+from .notebook_picture import Picture, PictureUpdate
+from .saved_notebook_output import of_picture
 
 __all__ = ["PictureContent"]
 
 TABLE_EVERY = 2
-"""Number of updates per refresh of a table, because users cannot read faster changes."""
+"""An open table is sent with every second update only, because users cannot read it faster."""
 
 
 @dataclass(eq=False)
 class _Asked:
-    """The settings that the user of one page has chosen.
+    """The time span and the table that one page has requested.
 
     Attributes:
-        window: time range of the charts, in seconds.
-        table: key and query of the open table; None if no table is open.
+        window: time span of the page's charts, in seconds.
+        table: key and query of the table that the page shows; None if it shows no table.
     """
 
     window: float
@@ -33,7 +36,7 @@ class _Asked:
 
 
 class PictureContent(Content):
-    """Adapts a :class:`Picture` to the interface of notebook outputs.
+    """Content of a notebook output that shows a picture.
 
     Args:
         picture: the picture to show.
@@ -95,5 +98,5 @@ class PictureContent(Content):
 
 
 def _text(frame: PictureUpdate) -> str:
-    """Encode an update once for all pages; unknown numbers become null."""
+    """Return an update as JSON, to be sent to all pages. Unknown numbers become null."""
     return msgspec.json.encode(frame).decode()
