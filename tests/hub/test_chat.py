@@ -164,8 +164,8 @@ async def test_clients_that_join_in_one_interval_are_announced_in_one_message(st
 
 
 async def test_thousand_joins_cost_each_client_one_message(start: Any) -> None:
-    """Hub sends each client one message when a thousand clients join in one interval, and fewer
-    than 30 when they leave.
+    """Hub sends each client one message when 1,000 clients join in one interval, and fewer than 30
+    messages when these clients leave.
     """
     place = await start(history=0, announce=60.0)
     tell_all = place.hub._parts.join_leave.flush

@@ -195,8 +195,8 @@ async def test_slow_consumer_is_closed_with_1013_when_a_message_is_too_old() -> 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
 async def test_stalled_client_is_disconnected_without_another_message(policy: Any) -> None:
-    """Client that reads nothing for the time in ``stalled`` is disconnected with either ``slow``
-    policy, although no further message is sent.
+    """Hub with ``slow`` policy ``disconnect`` or ``drop_oldest`` disconnects a client that reads
+    nothing for ``stalled`` seconds, even when no further message is sent.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)
     async with serving(hub, ping_interval=None) as server, await come(server.url) as client:

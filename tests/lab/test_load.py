@@ -260,8 +260,8 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
 def test_due_times_of_messages_match_a_rising_falling_or_steady_rate(
     rate: float, rate_to: float, time: float, gap: float
 ) -> None:
-    """Function ``due()`` returns the time at which the rate since the last message adds up to
-    the gap, for rising, falling and steady rates.
+    """Load generator's ``due()`` returns the time by which the rate has produced ``gap`` further
+    messages since the last one, for rising, falling and steady rates.
     """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)

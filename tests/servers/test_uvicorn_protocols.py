@@ -225,8 +225,10 @@ async def test_guarded_uvicorn_answers_408_when_the_request_body_does_not_arrive
             await application.left.wait()
 
 
-async def test_guarded_uvicorn_closes_connection_when_an_answered_request_has_no_body() -> None:
-    """Guarded uvicorn closes a connection whose request was answered before its body arrived."""
+async def test_guarded_uvicorn_closes_connection_answered_before_the_request_body_arrived() -> None:
+    """Guarded uvicorn closes a connection when the application has answered a request whose body
+    has not arrived.
+    """
     said = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     async with served() as (_, port), Wire.to(port, said) as wire:
         assert await wire.status() == 200
