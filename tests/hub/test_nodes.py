@@ -255,11 +255,11 @@ async def publishing(place: Place, count: int) -> None:
         await place.hub.publish("news", number)
 
 
-async def test_clients_of_an_expired_node_are_announced_as_left_and_rejoin_later(
+async def test_clients_of_an_expired_node_are_announced_as_left_and_rejoin_at_its_heartbeat(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Clients of a node that expired in Redis are announced as left, and as joined again when
-    the node is still alive.
+    """Clients of a node whose heartbeat in Redis expired are announced as left, and as joined again
+    after the node's next heartbeat.
     """
     alive = await nodes.open(redis.url)
     dead = await nodes.open(redis.url)

@@ -98,9 +98,9 @@ def test_broadcast_skips_the_publisher_when_echo_is_off() -> None:
     assert broadcast.stats["channel:news"].published == 1
 
 
-def test_broadcast_calls_subscribe_callbacks_until_they_are_canceled() -> None:
-    """Broadcast calls a subscribe callback until it is canceled, even when another callback
-    raises.
+def test_broadcast_calls_a_subscribe_callback_until_its_subscription_is_canceled() -> None:
+    """Broadcast calls a subscribe callback until its subscription is canceled, even when another
+    callback raises.
     """
     context = make_context()
     broadcast = Broadcast(context, ConnectionRegistry())

@@ -9,8 +9,8 @@ from tests.hub.parts.building import Notes, make_connection, make_context
 
 
 async def test_typing_is_announced_once_until_it_ends() -> None:
-    """Typing indicator announces repeated starts once, and its end when the client stops or
-    disconnects.
+    """Typing indicator that is started twice is announced once, and its end is announced when the
+    client stops or disconnects.
     """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)
