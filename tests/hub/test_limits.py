@@ -194,8 +194,8 @@ async def test_hub_refuses_connections_above_address_rate_without_calling_auth(
 
 
 async def test_client_closed_during_authentication_is_never_welcomed(start: Start) -> None:
-    """Client that is closed to make room while ``auth`` still runs gets no welcome and is not
-    announced.
+    """Client that ``close_oldest`` closes while ``auth`` still runs for it gets no welcome and is
+    not announced.
     """
     known = asyncio.Event()
 
@@ -307,7 +307,9 @@ async def test_hub_delays_messages_above_the_byte_rate_over_each_further_transpo
 async def test_hub_closes_without_waiting_for_a_connection_above_its_byte_rate(
     start: Start,
 ) -> None:
-    """Hub closes within 30 s although a client has sent two minutes' worth of its byte rate."""
+    """Hub closes within 30 s although a client has sent more than two minutes' worth of its allowed
+    ``byte_rate``.
+    """
     place = await start(byte_rate=1_024.0)
     client = await place.connect()
     await client.ask("publish", {"channel": "c", "data": "x" * 130_000, "ack": True})

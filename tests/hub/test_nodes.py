@@ -237,7 +237,9 @@ async def test_client_recovers_missed_publications_on_another_node(
 async def test_subscriber_misses_nothing_while_another_node_publishes(
     two: tuple[Place, Place],
 ) -> None:
-    """Client that subscribes while another node publishes receives every later publication once."""
+    """Client that subscribes while another node publishes receives each publication after its
+    subscription once and without gaps.
+    """
     writer = asyncio.create_task(publishing(two[0], 200))
     readers = [await subscribed(two[1], "news") for _ in range(5)]
     await writer

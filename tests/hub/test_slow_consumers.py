@@ -100,8 +100,8 @@ async def test_hub_never_drops_replies_to_a_slow_consumer() -> None:
 
 
 async def test_slow_policy_is_read_from_call_channel_and_hub_for_each_publication() -> None:
-    """Hub applies the slow-consumer policy of the call, else of the channel, else of the hub,
-    also after ``change()``.
+    """Hub applies to each publication the ``slow`` policy of the ``publish()`` call, else of the
+    channel, else of the hub, even after ``change()`` has replaced a policy.
     """
     hub = Hub(max_waiting_messages=5, slow="drop_newest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:

@@ -310,7 +310,9 @@ async def test_load_generator_closes_while_the_server_is_frozen(echo: str) -> No
 async def test_load_report_counts_connections_that_the_server_closed_as_lost(
     server: rtmon.Server,
 ) -> None:
-    """Load report counts connections that the server closed as lost, with their close code."""
+    """Load report counts connections closed by the server in ``lost``, and their close codes in
+    ``close_codes``.
+    """
     async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
         await until(lambda: load.report().open == 4)
         server.close()

@@ -235,8 +235,8 @@ async def test_guarded_uvicorn_closes_connection_answered_before_the_request_bod
 
 
 async def test_guarded_uvicorn_keeps_the_connection_and_answers_half_a_request_with_408() -> None:
-    """Guarded uvicorn answers several requests on one connection, and an incomplete one with
-    408.
+    """Guarded uvicorn answers several requests on one connection, and answers an incomplete request
+    with 408.
     """
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
     async with served(**guarded(header_timeout=0.3)) as (_, port), Wire.to(port) as wire:
