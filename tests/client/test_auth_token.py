@@ -93,8 +93,8 @@ async def test_client_closes_with_4001_when_its_fixed_token_expires(start: Start
 
 
 async def test_failing_token_function_is_called_again(start: Start) -> None:
-    """Python client calls a token function that raises or returns no token again, and stays
-    connected when a renewal fails.
+    """Python client retries a token function that raises or returns no valid token, and stays
+    connected when a renewal of its token fails.
     """
     place = await start(auth=login())
     answers: list[Any] = [ValueError("offline"), "no token", None]

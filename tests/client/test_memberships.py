@@ -54,7 +54,9 @@ def take(places: Memberships, offset: int) -> tuple[bool, bool] | None:
 def test_membership_is_requested_once_and_entered_when_the_server_acknowledges(
     sender: Sender,
 ) -> None:
-    """Membership in a channel is requested once, and is entered when the server acknowledges it."""
+    """Python client requests membership in a channel once, and marks it as entered when the server
+    acknowledges the request.
+    """
     places = Memberships(sender)
     place = places.enter("channel", "news", 0.0)
     assert places.enter("channel", "news", 0.0) is place
@@ -109,8 +111,10 @@ def test_membership_entered_and_left_while_offline_is_never_requested(sender: Se
     assert sent(sender) == []
 
 
-def test_closed_client_fails_every_membership_except_the_chat(sender: Sender) -> None:
-    """Memberships except the chat fail with the error when the client is closed."""
+def test_closed_client_removes_its_room_membership_and_keeps_the_chat(sender: Sender) -> None:
+    """Python client that closes removes its room membership, passes the close error to this
+    membership's ``on_refused`` callbacks, and keeps the chat.
+    """
     places = Memberships(sender)
     refused: list[Exception] = []
     places.enter("room", "tea", 0.0).on_refused.append(refused.append)

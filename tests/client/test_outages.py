@@ -133,8 +133,8 @@ async def test_client_reconnects_to_a_restarted_server_and_reports_one_gap(place
 async def test_subscriber_gets_a_gap_and_the_remaining_history_after_a_long_outage(
     start: Any,
 ) -> None:
-    """Subscriber receives the five publications still in history, the first with ``gap`` set,
-    after an outage with ten.
+    """Subscriber with a history of five receives the last five of ten publications made during an
+    outage, the first with ``gap`` set.
     """
     place = await start(history=5)
     client = await place.connect()
@@ -168,8 +168,8 @@ async def test_pattern_subscription_reports_a_gap_after_a_reconnect(place: Place
 
 
 async def test_client_recovers_room_and_chat_messages_after_an_outage(place: Place) -> None:
-    """Python client receives the room and chat messages of an outage once after it, without a
-    gap.
+    """Python client receives each room and chat message that was sent during an outage once after
+    reconnecting, without a gap.
     """
     ada = await place.connect(name="ada")
     bo = rtmon.connect(place.server.url, name="bo", proxy=None)

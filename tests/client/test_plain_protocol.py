@@ -239,9 +239,9 @@ async def test_monitor_counts_each_round_trip_of_a_plain_client_once() -> None:
         assert len(meter.round_trips) == meter.pongs_in * len(once)
 
 
-async def test_plain_client_sends_several_messages_as_one_batch() -> None:
-    """Plain client with ``batch`` sends two messages as one ``batch`` message, and a single one
-    as it is.
+async def test_plain_client_sends_two_messages_as_one_batch_and_a_single_one_unbatched() -> None:
+    """Plain client with ``batch`` sends two messages as one ``batch`` message, and a single message
+    without a batch around it.
     """
     rooms = Rooms()
     batch = rtmon.Batch(size=2, delay=0.01)

@@ -69,8 +69,8 @@ async def test_subscription_callback_gets_publications_until_the_subscription_is
 
 
 async def test_subscription_with_a_callback_raises_option_error_when_iterated(place: Place) -> None:
-    """Subscription with a callback raises OptionError when it is iterated, and for a callback
-    that cannot be called.
+    """Subscription with a callback raises OptionError when it is iterated, and ``subscribe()``
+    raises OptionError for a callback that is no function.
     """
     client = await place.connect()
     async with client.subscribe("news", print) as news:
@@ -191,9 +191,11 @@ async def test_room_messages_private_messages_and_replies_carry_bytes(place: Any
     assert heard == [content, content]
 
 
-async def test_iteration_over_a_client_yields_all_messages_from_the_welcome(place: Place) -> None:
-    """Iteration over a Python client yields all messages from the welcome until the client is
-    closed, without acks.
+async def test_iteration_over_a_client_yields_the_welcome_and_all_messages_except_acks(
+    place: Place,
+) -> None:
+    """Iteration over a Python client yields the welcome and all messages after it, except acks,
+    until the client is closed.
     """
     client = await place.connect(name="ada")
     await client.request("chat_message", {"text": "hi"})
@@ -207,8 +209,8 @@ async def test_iteration_over_a_client_yields_all_messages_from_the_welcome(plac
 async def test_slow_iteration_over_a_client_drops_messages_above_its_buffer_and_reports_a_gap(
     place: Any,
 ) -> None:
-    """Iteration over a Python client that is too slow keeps the latest 1,500 messages of its
-    buffer, and sets ``gap`` on the first.
+    """Slow iteration over a Python client with ``buffer=1_500`` yields the latest 1,500 messages,
+    and ``gap`` is set on the first of them.
     """
     client = await place.connect(buffer=1_500)
     last: list[Any] = []

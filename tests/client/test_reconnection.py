@@ -223,8 +223,8 @@ def test_client_closes_after_the_maximum_number_of_failed_attempts() -> None:
 
 
 def test_stable_connection_resets_the_number_of_failed_attempts() -> None:
-    """Python client resets its number of failed attempts after a connection longer than
-    ``stable_after``.
+    """Python client resets its number of failed attempts after a connection that lasted at least
+    ``stable_after`` seconds.
     """
     wire = Wire(backoff=Backoff(base=1, attempts=3), stable_after=5.0)
     for _ in range(3):

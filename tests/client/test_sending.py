@@ -117,7 +117,9 @@ async def test_full_queue_makes_publish_wait_or_raise_queue_full(place: Place) -
 
 
 async def test_later_publish_does_not_overtake_one_that_waits_for_the_queue(place: Place) -> None:
-    """Python client's ``publish()`` that waits for the full queue is sent before a later call."""
+    """Python client sends a ``publish()`` that waits for its full queue before a ``publish()``
+    called after it.
+    """
     heard: list[str] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))
     client = await place.connect(queue_size=1)

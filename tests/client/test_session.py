@@ -57,8 +57,8 @@ def test_cursor_distinguishes_new_duplicate_and_missing_publications() -> None:
 
 
 def test_session_ignores_the_reply_to_an_outdated_subscribe_request() -> None:
-    """Client session ignores the reply to its first subscribe request after it requested an
-    earlier position.
+    """Client session that needs an earlier position ignores the reply to its first ``subscribe``,
+    and subscribes again from that position.
     """
     wire = Wire()
     wire.open()

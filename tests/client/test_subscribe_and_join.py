@@ -61,8 +61,8 @@ async def test_client_that_unsubscribes_and_subscribes_at_once_gets_publications
 
 
 def test_client_sends_subscribe_only_after_the_reply_to_its_unsubscribe() -> None:
-    """Python client sends ``subscribe`` only after its ``unsubscribe`` is acknowledged, also
-    when that is first refused by the rate limit.
+    """Python client sends ``subscribe`` only after its ``unsubscribe`` is acknowledged, even when
+    the ``unsubscribe`` was first refused as ``rate_limited``.
     """
     wire = Wire()
     wire.open()

@@ -18,8 +18,8 @@ from rtmon.testing import until
 def test_batch_buffer_keeps_every_item_in_order_in_batches_of_its_size(
     items: list[int], size: int
 ) -> None:
-    """Batch buffer returns every item in order in batches of its size, each due a delay after
-    its first item.
+    """Batch buffer returns all items in order in batches of its size, each due 0.5 s (its delay)
+    after the batch's first item.
     """
     batcher: BatchBuffer[int] = BatchBuffer(size=size, delay=0.5)
     got: list[list[int]] = []

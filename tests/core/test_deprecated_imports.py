@@ -34,7 +34,7 @@ def test_module_inside_a_moved_package_is_loaded_once() -> None:
 
 
 def test_no_module_has_the_name_of_an_old_import_path() -> None:
-    """Package has no module with the name of an old import path."""
+    """Package ``rtmon`` has no module under the name of an old import path."""
     finders = [
         finder
         for finder in sys.meta_path

@@ -72,7 +72,7 @@ def test_token_bucket_allows_a_message_after_the_wait_it_returns(
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500)), max_size=100))
 def test_token_buckets_of_different_keys_are_independent(tries: list[tuple[int, int]]) -> None:
-    """Token buckets of different keys act as if each were alone."""
+    """Token buckets of different keys in one table give the same waits as separate buckets."""
     shared, now = Buckets(rate=5, burst=3, capacity=6), 0
     alone = {key: Bucket(rate=5, burst=3, now=0.0) for key in range(6)}
     for key, pause in tries:

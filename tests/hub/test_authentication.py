@@ -441,9 +441,9 @@ async def test_client_is_not_subscribed_when_it_disconnects_during_the_permissio
     assert not place.hub.registry.subscriptions.receivers("news.x")
 
 
-async def test_hub_refuses_client_when_its_user_has_expired(start: Start) -> None:
-    """Hub refuses a client with ``token_expired`` and 4001 when ``auth`` returns a user whose
-    expiry has passed.
+async def test_hub_refuses_client_when_its_login_has_expired(start: Start) -> None:
+    """Hub refuses a client with ``token_expired`` and 4001 when ``auth`` returns a User whose
+    ``expires`` time has passed.
     """
     place = await start(auth=lambda _: User(id="ada", expires=1.0))
     assert await refused(place, "websocket-json", "any") == ("token_expired", 4001)

@@ -13,8 +13,8 @@ Place = Any
 
 
 async def test_client_receives_batches_of_the_size_and_delay_that_it_requests(place: Place) -> None:
-    """Client that requests batches of 4 receives nine messages as two batches and a single one,
-    in order, until it turns batches off.
+    """Client that requests batches of 4 receives nine messages in groups of 4, 4 and 1, and
+    unbatched messages after it turns batches off.
     """
     ada = await place.connect("ada")
     await ada.next("user_joined")
@@ -41,8 +41,8 @@ async def test_client_receives_batches_of_the_size_and_delay_that_it_requests(pl
 async def test_channel_batches_exclude_messages_from_before_the_subscription(
     start: Any, over: str
 ) -> None:
-    """Subscribers of a channel with ``batch`` receive the same batches, without messages
-    published before they subscribed.
+    """Subscribers of a channel with ``batch`` receive the same batches, and a new subscriber gets
+    no messages from before its subscription.
     """
     rules = {"ticks.*": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)
@@ -65,9 +65,11 @@ async def test_channel_batches_exclude_messages_from_before_the_subscription(
     assert place.hub.channel_stats()["channel:ticks.a"].published == 5
 
 
-async def test_client_batch_contains_messages_when_its_channel_batches_too(start: Any) -> None:
-    """Client's own batches contain publications, not nested batches, when the channel batches
-    too.
+async def test_client_batch_contains_no_nested_batches_when_its_channel_batches_too(
+    start: Any,
+) -> None:
+    """Client that requests batches from a channel with ``batch`` receives batches of publications,
+    not nested batches.
     """
     rules = {"ticks": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)

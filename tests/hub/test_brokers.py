@@ -155,9 +155,11 @@ async def test_broker_does_not_recover_when_the_epoch_differs(broker: Broker) ->
     assert (await broker.recover("a", since=None, age=60.0)).recovered is None
 
 
-async def test_channel_without_history_counts_offsets_but_cannot_recover(broker: Broker) -> None:
-    """Broker counts offsets in a channel with history size 0, but recovers only the latest
-    position.
+async def test_channel_with_history_size_0_counts_offsets_but_cannot_recover(
+    broker: Broker,
+) -> None:
+    """Broker counts offsets in a channel with history size 0, and reports ``recovered=False``
+    unless the position is the latest one.
     """
     receipt = await broker.publish("a", draft(0), size=0, age=60.0)
     assert receipt.offset == 1
@@ -193,8 +195,8 @@ async def test_broker_keeps_history_of_subscribed_channels_and_evicts_idle_ones(
 async def test_broker_publishes_a_message_id_once_per_sender_within_five_minutes(
     broker: Broker, clock: Clock
 ) -> None:
-    """Broker publishes a message id once per sender within five minutes; a later repetition, or
-    the same id of another sender, is published again.
+    """Broker publishes a message id once per sender within five minutes, but publishes the id again
+    after that time or for another sender.
     """
     delivered: list[str] = []
     broker.attach(lambda key, published: delivered.append(key))

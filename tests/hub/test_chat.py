@@ -37,8 +37,8 @@ async def test_hub_delivers_message_that_arrives_together_with_the_close_frame(
 
 
 async def test_publisher_receives_its_own_message_when_it_requests_echo(start: Any) -> None:
-    """Publisher on a hub with ``echo=False`` receives only the messages that it sends with
-    ``echo`` true.
+    """Publisher on a hub with ``echo=False`` receives only those of its own messages that it sends
+    with ``echo`` true.
     """
     place = await start(echo=False)
     ada = await place.connect("ada")
@@ -164,8 +164,8 @@ async def test_clients_that_join_in_one_interval_are_announced_in_one_message(st
 
 
 async def test_thousand_joins_cost_each_client_one_message(start: Any) -> None:
-    """Hub sends each client one message when a thousand clients join in one interval, and fewer
-    than 30 when they leave.
+    """Hub sends each client one message when 1,000 clients join in one interval, and fewer than 30
+    messages when these clients leave.
     """
     place = await start(history=0, announce=60.0)
     tell_all = place.hub._parts.join_leave.flush
@@ -204,8 +204,8 @@ async def test_chat_message_does_not_announce_other_clients_early(start: Any) ->
 
 
 async def test_client_changes_name_and_info_when_it_sends_connect(place: Place) -> None:
-    """Client changes its name or info with a ``connect`` message, which keeps the fields that it
-    omits.
+    """Client changes its name or info with a ``connect`` message, and keeps the fields that the
+    message omits.
     """
     ada = await place.connect("ada")
     answer = await ada.ask("connect", {"info": {"mood": "fine"}})

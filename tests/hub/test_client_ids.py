@@ -40,8 +40,8 @@ async def arrive(place: Any, path: str, *, asgi: bool = False, token: str | None
 async def test_client_gets_the_id_in_its_url_when_client_ids_is_true(
     start: Any, path: str, *, asgi: bool
 ) -> None:
-    """Client gets the id in its URL with ``client_ids=True``, and other clients and the
-    application see it under this id.
+    """Client gets the id in its URL with ``client_ids=True``, and other clients and the application
+    see the client under this id.
     """
     place = await start(client_ids=True)
     bo = await place.connect("bo")
@@ -146,8 +146,8 @@ async def test_hub_refuses_client_whose_id_is_in_use_on_another_node(
 async def test_stale_client_object_does_not_act_on_a_new_client_with_the_same_id(
     redis: RedisServer, nodes: Nodes, back: str
 ) -> None:
-    """Client object found on another node raises ``unknown_client`` after its client has
-    disconnected, even when a new client has the same id.
+    """Client object returned by ``find()`` on another node raises ``unknown_client`` after the
+    client has disconnected, even when a new client has the same id.
     """
     one, two = [await nodes.open(redis.url, client_ids=True) for _ in range(2)]
     ada = await arrive(two, "/ws/ada")

@@ -24,7 +24,7 @@ async def test_hub_accepts_both_spellings_of_a_private_message_recipient(
 
 
 async def test_hub_accepts_room_id_as_the_name_of_a_room(place: Place) -> None:
-    """Hub accepts ``roomId`` as the room's name, and publishes a chat message that has it in
+    """Hub accepts ``roomId`` as the room's name, and publishes a chat message with ``roomId`` in
     that room.
     """
     ada = await place.connect("ada")
@@ -66,8 +66,8 @@ async def test_hub_answers_pings_with_or_without_a_timestamp(place: Place) -> No
 
 
 async def test_hub_publishes_pubsub_message_with_channel_beside_the_payload(place: Place) -> None:
-    """Hub publishes the payload of a ``pubsub`` message in the channel beside it, and answers
-    with an error when the channel is missing.
+    """Hub publishes the payload of a ``pubsub`` message in the channel named by its ``channel``
+    field, and answers with an error when this field is missing.
     """
     ada = await place.connect("ada")
     await ada.raw('{"type":"subscribe","payload":{"channel":"news"}}')

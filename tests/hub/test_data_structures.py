@@ -55,8 +55,8 @@ def matches_pattern(name: str, channel: str) -> bool:
 
 
 def test_seen_ids_evict_ids_of_the_sender_with_the_most_ids() -> None:
-    """Table of seen message ids evicts the oldest ids of the sender with the most when full, and
-    all ids after their lifetime.
+    """Table of seen message ids, when full, evicts the oldest ids of the sender that has most ids,
+    and deletes every id after its lifetime.
     """
     seen: SeenIds[int] = SeenIds(seconds=300, capacity=100)
     seen.add("modest", "m", 1, now=0)
@@ -139,8 +139,8 @@ def test_join_leave_batch_groups_a_thousand_joins_in_one_announcement() -> None:
 
 
 def test_typing_state_expires_and_is_bounded() -> None:
-    """Typing state of a client ends 5 s after its last repetition, and starting a third ends the
-    oldest when two are allowed.
+    """Typing state of a client ends 5 s after its last repetition, and a client limited to two
+    rooms ends the oldest when it starts a third.
     """
     typists: TypingState[str] = TypingState(timeout=5.0, places=2)
     assert typists.start("ada", "x", now=0) == (True, [])

@@ -94,8 +94,8 @@ async def test_hub_closes_client_when_its_refreshed_token_has_fewer_permissions(
     assert await ada.close_code() == 4001
 
 
-async def test_hub_closes_client_when_its_user_expires_by_the_real_clock(start: Start) -> None:
-    """Hub closes a client with 4001 at the expiry of its user, measured by the system clock."""
+async def test_hub_closes_client_when_its_login_expires_by_the_real_clock(start: Start) -> None:
+    """Hub closes a client with 4001 at the time in ``User.expires`` by the system clock."""
     place = await start(auth=lambda _: User(id="ada", expires=time.time() + 0.2))
     ada = await place.connect()
     (session,) = place.hub._parts.connection_limits.connections
@@ -138,9 +138,9 @@ async def test_changed_idle_timeout_applies_to_connected_clients(start: Start, o
     assert (await bo.ask("ping"))["type"] == "pong"
 
 
-async def test_idle_timeout_set_later_closes_a_connected_client(start: Start) -> None:
-    """Hub closes a connected client with 4502 when an idle timeout set later has passed by the
-    system clock.
+async def test_idle_timeout_set_at_run_time_closes_a_connected_client(start: Start) -> None:
+    """Hub closes a connected client with 4502 after an ``idle_timeout`` that ``change()`` has set,
+    measured by the real clock.
     """
     place = await start()
     ada = await place.connect()

@@ -131,8 +131,8 @@ async def test_user_cannot_exceed_half_of_the_file_quota_over_all_connections(
 async def test_hub_refuses_files_above_file_count_even_when_empty(
     start: Any, tmp_path: Path
 ) -> None:
-    """Hub refuses a file above ``file_count``, which counts earlier, stored and unfinished
-    files, even empty ones.
+    """Hub refuses an upload above ``file_count``, and counts empty files, unfinished uploads and
+    files stored before the hub started.
     """
     (tmp_path / "was here").write_bytes(b"")
     place = await start(files=tmp_path, file_count=4)
@@ -190,7 +190,7 @@ def test_file_store_takes_no_longer_for_the_three_thousandth_file_of_one_name(
 
 
 def test_file_store_raises_file_quota_error_when_the_disk_is_full(tmp_path: Path) -> None:
-    """File store raises ProtocolError with ``file_quota`` when a file cannot be written, and an
+    """File store raises ProtocolError with ``file_quota`` when a file cannot be written, and the
     aborted upload leaves no file.
     """
     store = FileStore(tmp_path, size=8_000, quota=8_000)

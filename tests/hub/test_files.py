@@ -190,7 +190,7 @@ async def test_aborted_upload_frees_its_quota_and_its_partial_file(
 
 async def test_hub_refuses_file_offers_above_size_quota_or_number(start: Any, folder: Path) -> None:
     """Hub refuses a file offer above the file size, the quota or the number of transfers, and
-    any offer without a folder.
+    refuses every offer when the hub has no folder for files.
     """
     place = await start(files=folder, file_size=50, file_quota=100)
     ada, bo = await place.connect("ada"), await place.connect("bo")
@@ -210,8 +210,8 @@ async def test_hub_refuses_file_offers_above_size_quota_or_number(start: Any, fo
 
 
 async def test_hub_limits_unfinished_uploads_over_all_sessions(start: Any, folder: Path) -> None:
-    """Hub refuses an upload when too many uploads are unfinished over all sessions, and accepts
-    it after one of them is aborted.
+    """Hub refuses an upload when too many uploads of all sessions together are unfinished, and
+    accepts an upload after one of them is aborted.
     """
     place = await start(files=folder, rate=1e6, burst=10_000)
     ada = await place.connect("ada")
@@ -285,7 +285,7 @@ async def test_hub_stores_file_sent_as_base64_chunks(start: Any, folder: Path) -
 
 
 async def test_files_of_the_same_name_get_numbers(start: Any, folder: Path) -> None:
-    """Hub stores three files of the same name that finish at once under different, numbered
+    """Hub stores three files of one name, uploaded at the same time, under different, numbered
     names.
     """
     place = await start(files=folder)

@@ -253,7 +253,7 @@ async def test_welcome_arrives_before_messages_that_on_connect_sends(
 
 @pytest.mark.parametrize("code", [1000, 4321])
 async def test_client_is_closed_with_the_code_that_on_connect_uses(place: Place, code: int) -> None:
-    """Client that ``on_connect`` closes gets that close code and reason."""
+    """Client that the ``on_connect`` hook closes gets the hook's close code and reason."""
 
     @place.hub.on_connect
     async def close(client: Any) -> None:

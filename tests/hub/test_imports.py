@@ -19,8 +19,8 @@ def loaded(code: str) -> set[str]:
 
 
 def test_importing_the_hub_loads_no_server_probe_monitor_feed_or_dashboard() -> None:
-    """Import of ``rtmon.hub`` and its transports loads no servers, probes, monitor, feeds or
-    dashboard package; creating a WebSocket handler loads servers.
+    """Import of ``rtmon.hub`` and its transports loads none of the packages servers, probes,
+    monitor, feeds and dashboard, but ``websocket.handler(hub)`` loads servers.
     """
     above = {"servers", "probes", "monitor", "feeds", "dashboard"}
     everything = "import rtmon.hub.transports.asgi, rtmon.hub.transports.websocket as w"

@@ -155,8 +155,8 @@ def test_jwt_accepts_only_its_audience_and_issuer() -> None:
 
 
 def test_jwt_accepts_expired_token_within_the_leeway() -> None:
-    """JWT authentication accepts a token that expired 10 s ago when ``leeway`` is an hour, and
-    the user expires after the leeway.
+    """JWT authentication accepts a token that expired 10 s ago when ``leeway`` is 3,600 s, and sets
+    the user's expiry to the token's expiry plus the leeway.
     """
     auth = JWT(KEY, algorithms=["HS256"], leeway=3_600)
     now = int(time.time())
@@ -240,9 +240,9 @@ def test_user_raises_option_error_for_permissions_or_expiry_of_the_wrong_type(wr
         User(id="ada", **wrong)
 
 
-def test_user_that_expires_at_infinity_never_expires() -> None:
-    """User with an expiry of infinity or 1e306 never expires, and permissions may be given as a
-    list.
+def test_user_with_expires_infinity_never_expires() -> None:
+    """User with ``expires`` infinity or 1e306 never expires, one with minus infinity has expired,
+    and ``permissions`` may be a list.
     """
     for expires in (float("inf"), 1e306):
         assert seconds_left(User(id="ada", expires=expires), 0.0) is None

@@ -194,8 +194,8 @@ async def test_hub_refuses_connections_above_address_rate_without_calling_auth(
 
 
 async def test_client_closed_during_authentication_is_never_welcomed(start: Start) -> None:
-    """Client that is closed to make room while ``auth`` still runs gets no welcome and is not
-    announced.
+    """Client that ``close_oldest`` closes while ``auth`` still runs for it gets no welcome and is
+    not announced.
     """
     known = asyncio.Event()
 
@@ -217,8 +217,8 @@ async def test_client_closed_during_authentication_is_never_welcomed(start: Star
 
 
 async def test_hub_ignores_messages_after_the_one_that_closed_the_client(start: Start) -> None:
-    """Hub ignores messages after the one for which it closed the client, and a message whose
-    ``allow`` check still ran at that time.
+    """Hub that closes a client ignores the client's later messages, and a message whose ``allow``
+    check has not returned yet.
     """
     asked, answer = asyncio.Event(), asyncio.Event()
 
@@ -289,17 +289,17 @@ async def check_byte_rate(start: Start, over: str) -> None:
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_hub_delays_messages_above_the_byte_rate(start: Start, over: str) -> None:
-    """Hub reads messages above ``byte_rate`` later and in order, and refuses none."""
+    """Hub delays reading messages above ``byte_rate``, keeps their order, and refuses none."""
     await check_byte_rate(start, over)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("over", sorted(set(TRANSPORTS) - set(ONE_EACH)))
-async def test_hub_delays_messages_above_the_byte_rate_over_the_other_transports(
+async def test_hub_delays_messages_above_the_byte_rate_over_each_further_transport(
     start: Start, over: str
 ) -> None:
-    """Hub reads messages above ``byte_rate`` later and in order over the remaining transports
-    and codecs.
+    """Hub delays reading messages above ``byte_rate`` and keeps their order, over each further
+    transport and codec.
     """
     await check_byte_rate(start, over)
 
@@ -307,7 +307,9 @@ async def test_hub_delays_messages_above_the_byte_rate_over_the_other_transports
 async def test_hub_closes_without_waiting_for_a_connection_above_its_byte_rate(
     start: Start,
 ) -> None:
-    """Hub closes within 30 s although a client has sent two minutes' worth of its byte rate."""
+    """Hub closes within 30 s although a client has sent more than two minutes' worth of its allowed
+    ``byte_rate``.
+    """
     place = await start(byte_rate=1_024.0)
     client = await place.connect()
     await client.ask("publish", {"channel": "c", "data": "x" * 130_000, "ack": True})

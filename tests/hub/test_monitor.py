@@ -89,8 +89,8 @@ async def test_monitor_measures_round_trips_by_hub_pings_under_an_asgi_server() 
 
 
 async def test_client_id_is_the_same_in_welcome_hub_events_and_connections_table() -> None:
-    """Client id of the welcome message finds the client in the hub, in the Events and in the
-    connections table.
+    """Client id in the welcome message identifies the client in the hub, in the Monitor's Events
+    and in its connections table.
     """
     monitor = rtmon.Monitor(interval=1000)
     hub = Hub()

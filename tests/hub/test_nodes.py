@@ -237,7 +237,9 @@ async def test_client_recovers_missed_publications_on_another_node(
 async def test_subscriber_misses_nothing_while_another_node_publishes(
     two: tuple[Place, Place],
 ) -> None:
-    """Client that subscribes while another node publishes receives every later publication once."""
+    """Client that subscribes while another node publishes receives each publication after its
+    subscription once and without gaps.
+    """
     writer = asyncio.create_task(publishing(two[0], 200))
     readers = [await subscribed(two[1], "news") for _ in range(5)]
     await writer
@@ -255,11 +257,11 @@ async def publishing(place: Place, count: int) -> None:
         await place.hub.publish("news", number)
 
 
-async def test_clients_of_an_expired_node_are_announced_as_left_and_rejoin_later(
+async def test_clients_of_an_expired_node_are_announced_as_left_and_rejoin_at_its_heartbeat(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Clients of a node that expired in Redis are announced as left, and as joined again when
-    the node is still alive.
+    """Clients of a node whose heartbeat in Redis expired are announced as left, and as joined again
+    after the node's next heartbeat.
     """
     alive = await nodes.open(redis.url)
     dead = await nodes.open(redis.url)

@@ -120,11 +120,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }  # fmt: skip
 
 
-async def test_allow_function_is_called_with_user_action_and_place_of_every_action(
+async def test_allow_function_is_called_with_client_action_and_place(
     start: Start, tmp_path: Any
 ) -> None:
-    """Hub calls the ``allow`` function with client, action and place for every action, and
-    answers ``forbidden`` when it returns False.
+    """Hub calls the ``allow`` function with the client, an action such as ``join`` and a place such
+    as ``room:cellar``, and answers ``forbidden`` when the function returns False.
     """
     allowing, asked = True, []
 
@@ -149,8 +149,8 @@ async def test_allow_function_is_called_with_user_action_and_place_of_every_acti
 
 @pytest.mark.parametrize("how", ["none", "truthy", "raises", "own words"])
 async def test_hub_refuses_an_action_unless_allow_returns_true(start: Start, how: str) -> None:
-    """Hub answers ``forbidden`` when ``allow`` raises or returns anything but True, with the
-    message of a ProtocolError that it raises.
+    """Hub answers ``forbidden`` when ``allow`` raises or returns anything but True; if ``allow``
+    raises ProtocolError, the answer has the exception's message.
     """
 
     async def allow(*_: Any) -> Any:
@@ -170,10 +170,10 @@ async def test_hub_refuses_an_action_unless_allow_returns_true(start: Start, how
     assert (answer["payload"]["message"] == "Members only.") == (how == "own words")
 
 
-async def test_reconnecting_event_stream_is_refused_channels_its_new_token_forbids(
+async def test_event_stream_gets_forbidden_for_a_channel_when_its_new_token_lacks_permission(
     start: Start,
 ) -> None:
-    """Event stream that reconnects with a token without a channel's permission gets
+    """Event stream that reconnects with a token without the permission of a channel gets
     ``forbidden`` for this channel.
     """
     place = await start(auth=login(), channels=RULES)

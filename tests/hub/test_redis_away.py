@@ -182,8 +182,8 @@ async def test_subscription_is_answered_after_publications_still_on_their_way(cu
 
 
 async def test_client_repeats_a_publication_refused_while_redis_is_unreachable(cut: Cut) -> None:
-    """Hub answers ``unavailable`` while Redis is unreachable, and the Python client's
-    publication is delivered once afterwards.
+    """Hub answers ``unavailable`` while Redis is unreachable, and the Python client's publication
+    is delivered once when Redis is reachable again.
     """
     bo = await joined(cut.there)
     watcher = await joined(cut.here)

@@ -77,7 +77,9 @@ async def test_full_redis_refuses_publications_but_keeps_clients_and_nodes(
 async def test_name_changed_during_a_redis_outage_appears_in_presence_afterwards(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Name that a client sets while Redis is unreachable appears in presence afterwards."""
+    """Name that a client sets while Redis is unreachable appears in presence when Redis is
+    reachable again.
+    """
     here = await nodes.open(redis.url)
     async with FaultProxy(f"ws://127.0.0.1:{redis.port}") as proxy:
         there = await nodes.open(f"redis://127.0.0.1:{proxy.port}/0")
@@ -120,8 +122,8 @@ async def test_client_that_leaves_while_presence_is_restored_is_not_present(
 async def test_overload_refuses_publications_but_not_presence_changes(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Node whose queue to Redis is full refuses publications with ``overloaded``, but still
-    sends heartbeats and departures.
+    """Node whose queue to Redis is full refuses publications with ``overloaded``, but still sends
+    its heartbeat and the departures of its clients.
     """
     place = await nodes.open(redis.url)
     broker = broker_of(place)

@@ -100,8 +100,8 @@ async def test_hub_never_drops_replies_to_a_slow_consumer() -> None:
 
 
 async def test_slow_policy_is_read_from_call_channel_and_hub_for_each_publication() -> None:
-    """Hub applies the slow-consumer policy of the call, else of the channel, else of the hub,
-    also after ``change()``.
+    """Hub applies to each publication the ``slow`` policy of the ``publish()`` call, else of the
+    channel, else of the hub, even after ``change()`` has replaced a policy.
     """
     hub = Hub(max_waiting_messages=5, slow="drop_newest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -195,8 +195,8 @@ async def test_slow_consumer_is_closed_with_1013_when_a_message_is_too_old() -> 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest"])
 async def test_stalled_client_is_disconnected_without_another_message(policy: Any) -> None:
-    """Client that reads nothing for the time in ``stalled`` is disconnected with either ``slow``
-    policy, although no further message is sent.
+    """Hub with ``slow`` policy ``disconnect`` or ``drop_oldest`` disconnects a client that reads
+    nothing for ``stalled`` seconds, even when no further message is sent.
     """
     hub = Hub(stalled=0.2, max_waiting_age=3_600.0, slow=policy)
     async with serving(hub, ping_interval=None) as server, await come(server.url) as client:

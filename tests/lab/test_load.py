@@ -260,8 +260,8 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
 def test_due_times_of_messages_match_a_rising_falling_or_steady_rate(
     rate: float, rate_to: float, time: float, gap: float
 ) -> None:
-    """Function ``due()`` returns the time at which the rate since the last message adds up to
-    the gap, for rising, falling and steady rates.
+    """Load generator's ``due()`` returns the time by which the rate has produced ``gap`` further
+    messages since the last one, for rising, falling and steady rates.
     """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)
@@ -310,7 +310,9 @@ async def test_load_generator_closes_while_the_server_is_frozen(echo: str) -> No
 async def test_load_report_counts_connections_that_the_server_closed_as_lost(
     server: rtmon.Server,
 ) -> None:
-    """Load report counts connections that the server closed as lost, with their close code."""
+    """Load report counts connections closed by the server in ``lost``, and their close codes in
+    ``close_codes``.
+    """
     async with Load(server.url, LoadOptions(users=4, ramp=0.0, churn=0.0)) as load:
         await until(lambda: load.report().open == 4)
         server.close()

@@ -250,7 +250,9 @@ LIBRARIES = {
 async def test_probe_reports_what_the_contract_requires(
     library: Library, conversation: Callable[[Library], Awaitable[None]]
 ) -> None:
-    """Probe of each library reports what the contract requires in each conversation."""
+    """Probe of each library meets the contract that all probes share, in each of the contract's
+    conversations.
+    """
     await conversation(library)
 
 

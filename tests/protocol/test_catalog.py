@@ -48,14 +48,16 @@ def test_message_types_are_constants_of_the_package() -> None:
 
 
 def test_each_message_type_has_one_row_in_the_catalog() -> None:
-    """Each message type has only one row, in the catalog and the compatible types together."""
+    """Each message type has only one row among the catalog and the alternative spellings of
+    ``rtmon.protocol``.
+    """
     every = [each.name for each in (*catalog.MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES)]
     assert len(every) == len(set(every))
 
 
 def test_hub_has_a_handler_for_each_message_type_of_clients() -> None:
-    """Hub has handlers for exactly the message types that clients can send, the compatible types
-    included.
+    """Hub has handlers for exactly the message types that clients can send, alternative spellings
+    such as ``pubsub`` included.
     """
     handled = set(Hub()._dispatcher.protocol_types)
     assert handled == set(catalog.INCOMING) | {

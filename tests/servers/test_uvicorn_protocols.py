@@ -225,16 +225,18 @@ async def test_guarded_uvicorn_answers_408_when_the_request_body_does_not_arrive
             await application.left.wait()
 
 
-async def test_guarded_uvicorn_closes_connection_when_an_answered_request_has_no_body() -> None:
-    """Guarded uvicorn closes a connection whose request was answered before its body arrived."""
+async def test_guarded_uvicorn_closes_connection_answered_before_the_request_body_arrived() -> None:
+    """Guarded uvicorn closes a connection when the application has answered a request whose body
+    has not arrived.
+    """
     said = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     async with served() as (_, port), Wire.to(port, said) as wire:
         assert await wire.status() == 200
 
 
 async def test_guarded_uvicorn_keeps_the_connection_and_answers_half_a_request_with_408() -> None:
-    """Guarded uvicorn answers several requests on one connection, and an incomplete one with
-    408.
+    """Guarded uvicorn answers several requests on one connection, and answers an incomplete request
+    with 408.
     """
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
     async with served(**guarded(header_timeout=0.3)) as (_, port), Wire.to(port) as wire:

@@ -44,8 +44,8 @@ async def test_serve_counts_a_handlers_messages_and_closes_its_own_monitor() -> 
 
 
 async def test_compression_has_no_context_takeover_by_default() -> None:
-    """Server compresses without context takeover by default, and as given by ``compression`` or
-    ``extensions``.
+    """Server compresses without context takeover by default, not at all with ``compression=None``,
+    and as given in ``extensions``.
     """
     own = ServerPerMessageDeflateFactory()
     cases: list[tuple[dict[str, Any], bool | None]] = [

@@ -193,9 +193,9 @@ async def _check_stopped(door: Any, codec: str) -> None:
         await until(lambda: peer._over, timeout=STOPPED)  # The connection itself has ended too.
 
 
-async def test_stopped_client_with_a_full_queue_leaves_at_the_keepalive_timeout() -> None:
-    """Client process that is stopped leaves the hub at the keepalive timeout, although its ping
-    is queued behind unsent messages.
+async def test_suspended_client_with_a_full_queue_leaves_at_the_keepalive_timeout() -> None:
+    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout, although the
+    ping to it is queued behind unsent messages.
     """
     await _check_stopped(_native, "rtmon.v1.json")
 
@@ -203,17 +203,19 @@ async def test_stopped_client_with_a_full_queue_leaves_at_the_keepalive_timeout(
 @pytest.mark.matrix
 @pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
 @pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
-async def test_stopped_client_leaves_at_the_keepalive_timeout_on_each_server_and_codec(
+async def test_suspended_client_leaves_at_the_keepalive_timeout_on_each_server_and_codec(
     door: Any, codec: str
 ) -> None:
-    """Client process that is stopped leaves the hub at the keepalive timeout on each server and
-    with each codec.
+    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout on each server
+    and with each codec.
     """
     await _check_stopped(door, codec)
 
 
-async def test_send_raises_connection_closed_when_a_stopped_client_times_out() -> None:
-    """Handler's ``send()`` to a stopped client raises ConnectionClosed at the keepalive timeout."""
+async def test_send_raises_connection_closed_when_a_suspended_client_times_out() -> None:
+    """Handler's ``send()`` to a client process suspended by SIGSTOP raises ConnectionClosed at the
+    keepalive timeout.
+    """
     stopped = asyncio.Event()
     told: asyncio.Future[Close | None] = asyncio.get_running_loop().create_future()
 

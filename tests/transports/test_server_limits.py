@@ -169,8 +169,8 @@ def _name(packets: str) -> str:
 async def test_auth_gets_the_longest_allowed_token_by_every_documented_way(
     kind: str, how: str
 ) -> None:
-    """Hub's ``auth`` function gets a token of the maximum length by each documented way, and the
-    hub refuses one that is a character longer.
+    """Hub's ``auth`` function gets a token of the maximum length in each documented way, and the
+    hub refuses a token that is one character longer.
     """
     shown: list[str] = []
 

@@ -60,8 +60,8 @@ async def test_authentication_refuses_with_a_code_for_each_reason(
 
 
 async def test_authentication_refreshes_only_the_same_user() -> None:
-    """Authentication refreshes permissions of the same user, keeps its name, and refuses a token
-    of another user.
+    """Authentication refreshes a user's permissions, keeps the user's name, and refuses a token of
+    another user.
     """
     context = make_context()
     authentication = Authentication(

@@ -98,9 +98,9 @@ def test_broadcast_skips_the_publisher_when_echo_is_off() -> None:
     assert broadcast.stats["channel:news"].published == 1
 
 
-def test_broadcast_calls_subscribe_callbacks_until_they_are_canceled() -> None:
-    """Broadcast calls a subscribe callback until it is canceled, even when another callback
-    raises.
+def test_broadcast_calls_a_subscribe_callback_until_its_subscription_is_canceled() -> None:
+    """Broadcast calls a subscribe callback until its subscription is canceled, even when another
+    callback raises.
     """
     context = make_context()
     broadcast = Broadcast(context, ConnectionRegistry())
@@ -118,8 +118,8 @@ def test_broadcast_calls_subscribe_callbacks_until_they_are_canceled() -> None:
 
 
 async def test_broadcast_batches_publications_by_the_channel_options() -> None:
-    """Broadcast sends two publications in one batch by the channel's options, and sends the rest
-    when the options change.
+    """Broadcast sends two publications in one batch in a channel with ``batch`` size 2, and sends a
+    third alone after batching is turned off.
     """
     context = make_context(channels={"news": ChannelOptions(batch=Batch(size=2, delay=5))})
     registry = ConnectionRegistry()
@@ -136,7 +136,9 @@ async def test_broadcast_batches_publications_by_the_channel_options() -> None:
 
 
 def test_broadcast_buffers_publications_while_a_client_recovers() -> None:
-    """Broadcast buffers publications after a client's position until the client has recovered."""
+    """Broadcast buffers a channel's publications while a client recovers, and returns those after
+    the client's position.
+    """
     context = make_context()
     broadcast = Broadcast(context, ConnectionRegistry())
     held = broadcast.begin_catch_up("channel:news")

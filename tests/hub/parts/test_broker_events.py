@@ -28,7 +28,7 @@ class FailingBroker(MemoryBroker):
 
 def test_hub_reports_when_the_broker_becomes_unreachable_and_reachable() -> None:
     """Hub calls the latest ``report_to`` function when the broker becomes unreachable and
-    reachable, and its health is 503 meanwhile.
+    reachable, and the hub's health is 503 in between.
     """
     broker, reports = FailingBroker(), list[tuple[str, str]]()
     hub = Hub(broker=broker)

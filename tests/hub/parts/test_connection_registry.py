@@ -7,8 +7,8 @@ from tests.hub.parts.building import make_connection, make_context
 
 
 def test_registry_returns_the_receivers_of_chat_room_and_channel() -> None:
-    """Registry returns all connections for the chat, members for a room, and each subscriber
-    once for a channel.
+    """Registry returns all connections as receivers of the chat, the members for a room, and each
+    subscriber once for a channel.
     """
     context, registry = make_context(), ConnectionRegistry()
     ada, bo = (make_connection(context, registry) for _ in range(2))
@@ -24,7 +24,7 @@ def test_registry_returns_the_receivers_of_chat_room_and_channel() -> None:
 
 
 def test_registry_returns_the_connections_of_a_user() -> None:
-    """Registry returns the connections of a user id, without those that have left."""
+    """Registry returns all connections of a user id, and omits one that has been removed."""
     context, registry = make_context(), ConnectionRegistry()
     one, two = (make_connection(context, registry) for _ in range(2))
     for connection in (one, two):

@@ -81,8 +81,8 @@ async def test_replay_reports_not_recovered_when_history_is_incomplete() -> None
 
 
 async def test_replay_sends_a_publication_that_arrives_during_the_reply_once() -> None:
-    """Replay sends a publication that arrives while the client is answered after the missed
-    ones, and once.
+    """Replay sends the missed publication first, then, once only, a publication that arrives while
+    the client is being answered.
     """
     rig = Rig()
     since = await rig.publish(0)

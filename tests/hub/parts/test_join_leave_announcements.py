@@ -14,8 +14,8 @@ def member(name: str) -> Member:
 
 
 async def test_join_leave_collects_changes_into_one_message_for_each_kind() -> None:
-    """Joins of one interval are announced in one message without the members' info, and leaves
-    in another.
+    """Joins of one interval are announced in one message, without the members' info, and leaves in
+    another message.
     """
     context, notes = make_context(announce=0.01), Notes()
     context.broker.attach(lambda *_: None, events=notes)

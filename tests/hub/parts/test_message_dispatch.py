@@ -141,8 +141,8 @@ async def test_dispatcher_handles_the_messages_of_a_batch_one_by_one() -> None:
 
 
 async def test_dispatcher_passes_messages_to_the_connections_intercept_function() -> None:
-    """Dispatcher passes messages to a connection's ``intercept`` function instead of the
-    handlers when it is set.
+    """Dispatcher passes messages to a connection's ``intercept`` function, when it has one, instead
+    of to the handlers.
     """
     context, calls = make_context(), []
     connection, seen = make_connection(context), []

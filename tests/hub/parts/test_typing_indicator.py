@@ -9,8 +9,8 @@ from tests.hub.parts.building import Notes, make_connection, make_context
 
 
 async def test_typing_is_announced_once_until_it_ends() -> None:
-    """Typing indicator announces repeated starts once, and its end when the client stops or
-    disconnects.
+    """Typing indicator that is started twice is announced once, and its end is announced when the
+    client stops or disconnects.
     """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)
@@ -44,9 +44,9 @@ async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
     assert notes.take() == [("chat", "typing_end")]
 
 
-async def test_typing_ends_in_the_oldest_place_when_a_client_types_in_too_many() -> None:
-    """Typing indicator ends in the room where the client started first when it types in too many
-    rooms.
+async def test_typing_ends_in_the_earliest_room_when_a_client_types_in_too_many() -> None:
+    """Client that starts typing in one room too many ends its typing indicator in the room where it
+    started first.
     """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)

@@ -67,8 +67,8 @@ def test_connection_limits_count_connections_being_authenticated() -> None:
 
 
 def test_rate_limits_count_all_connections_of_a_user_together() -> None:
-    """Rate limits count the connections of one user together and other users separately, and a
-    refunded message can be sent again.
+    """Rate limits count the messages of all connections of one user together, count other users
+    separately, and allow one more message after a refund.
     """
     clock = FakeClock()
     context = make_context(clock, user_rate=1, user_burst=2)

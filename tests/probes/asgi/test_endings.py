@@ -205,8 +205,8 @@ async def test_servers_exception_for_a_lost_client_counts_as_no_handler_error() 
 
 
 async def test_rejected_handshake_is_recorded_with_its_http_status() -> None:
-    """Handshake that the application closes, denies, fails or ignores is recorded as rejected
-    with its HTTP status, and has no row.
+    """Handshake that the application closes, denies, ignores or answers with an exception is
+    recorded as rejected with its HTTP status, and has no row.
     """
 
     async def close(websocket: WebSocket) -> None:

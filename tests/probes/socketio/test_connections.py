@@ -239,7 +239,9 @@ async def test_socketio_connection_is_counted_once_when_an_asgi_probe_wraps_it()
 
 
 async def test_socketio_probe_counts_connections_on_aiohttp() -> None:
-    """Probe for Socket.IO counts connections and has the client's address on aiohttp."""
+    """Probe for Socket.IO on an aiohttp server counts the connection and its message, and records
+    the client's address.
+    """
     monitor = Monitor(interval=1000)
     sio = socketio.AsyncServer(async_mode="aiohttp")
     app = web.Application()

@@ -97,8 +97,8 @@ async def test_socketio_handler_exception_is_counted_and_raised_unchanged() -> N
 
 
 async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_error() -> None:
-    """Socket.IO connect handler without ``auth`` and disconnect handler without a reason, which
-    python-socketio calls again, count no error.
+    """Probe for Socket.IO counts no error for a connect handler without ``auth`` or a disconnect
+    handler without ``reason``, which python-socketio first calls with this argument.
     """
     sio = chat()
     left = []

@@ -44,11 +44,11 @@ def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("untested")
-def test_group_uses_websockets_own_broadcast_when_its_version_is_untested(
+def test_group_shares_no_frames_with_an_untested_version_of_websockets(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Group shares no frames with an untested version of ``websockets``, delivers the same, and
-    logs why once.
+    """Group with an untested version of ``websockets`` shares no frames, still delivers each
+    message, and logs the reason once.
     """
 
     @settings(max_examples=40, database=None)

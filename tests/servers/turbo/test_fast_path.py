@@ -128,8 +128,8 @@ _CORNERS: dict[str, list[Any]] = {
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
 async def test_fast_path_acts_the_same_as_websockets_in_corner_cases(corner: str) -> None:
-    """Fast path acts the same as ``websockets`` itself in corner cases that it hands over to the
-    library, or almost does.
+    """Fast path for messages acts the same as ``websockets`` in corner cases, such as frames in
+    pieces, paused writing and invalid UTF-8.
     """
     for compressed in (False, True):
         for max_size in ((400, 320), (320, 400)):
