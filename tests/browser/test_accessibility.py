@@ -189,8 +189,8 @@ async def test_focus_stays_on_a_table_link_when_its_rows_change(live: str, open_
 
 
 async def test_chart_gives_screen_readers_its_values_as_text(live: str, open_tab: Open) -> None:
-    """A chart's label gives the last, lowest and highest values as text, and an arrow key announces
-    the time of a point.
+    """A chart's label for screen readers gives the last, lowest and highest values as text, and the
+    page announces the time of a chart point when the user presses an arrow key.
     """
     tab = await open_tab(live)
     await _drawn(tab)

@@ -121,8 +121,8 @@ async def test_latency_page_of_a_recording_counts_values_up_to_the_shown_moment(
 async def test_chart_has_a_band_of_extremes_when_a_point_covers_ten_seconds(
     tmp_path: Path, open_tab: Open
 ) -> None:
-    """Chart over one hour shows a band from lowest to highest second around its line, and a chart
-    over five minutes shows none.
+    """Chart over one hour shows, around its line, a band from the lowest to the highest value
+    within each point; a chart over five minutes shows no band.
     """
     path = tmp_path / "long.rtmon"
     # This length puts the begin and end of the second connection inside chart points.
@@ -140,8 +140,8 @@ async def test_chart_has_a_band_of_extremes_when_a_point_covers_ten_seconds(
 async def test_chart_line_is_interrupted_at_a_server_restart(
     tmp_path: Path, open_tab: Open
 ) -> None:
-    """Chart line of a recording is interrupted at a server restart, and a mark links to that
-    moment.
+    """Chart line of a recording is interrupted at a server restart, and a mark at the chart links
+    to the moment of the restart.
     """
     path = tmp_path / "restarted.rtmon"
     await record(path, ticks=30)

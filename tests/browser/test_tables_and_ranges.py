@@ -230,8 +230,8 @@ async def test_saved_file_of_a_paused_table_has_the_shown_columns_and_rows(
 
 
 async def test_time_range_can_be_chosen_on_a_chart_by_keyboard(page: str, open_tab: Open) -> None:
-    """User chooses a time range on a chart with Shift and arrow keys, shows it with Enter, and
-    leaves it with Escape.
+    """User selects a time range on a chart with Shift and arrow keys, limits the page to this range
+    with Enter, and returns to the earlier range with Escape.
     """
     tab = await open_tab(f"{page}?range=3600")
     await tab.live()

@@ -29,8 +29,8 @@ LOAD = ["load", "ws://127.0.0.1:9"]
 def test_command_refuses_an_option_that_has_no_effect(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon` command exits with code 2 and names the option and the reason when an option has
-    no effect beside the others.
+    """`rtmon` command exits with code 2, and names the option and the reason, when another given
+    option leaves it without effect.
     """
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -43,8 +43,8 @@ def test_command_refuses_an_option_that_has_no_effect(
 def test_echo_option_overrides_hub_options_of_the_environment(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve --echo` ignores hub options from the environment, but refuses hub options that
-    conflict within the environment or the command line.
+    """`rtmon serve` with --echo on the command line ignores hub options from the environment; with
+    RTMON_ECHO in the environment it exits with code 2 when a hub option is given.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]

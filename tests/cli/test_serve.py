@@ -180,8 +180,8 @@ def hello(url: str) -> dict[str, Any]:
 
 
 def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None:
-    """Hub of `rtmon serve` announces by default the message size limit that
-    docs/protocol.md gives.
+    """Hub of `rtmon serve` announces by default the limit on message size that docs/protocol.md
+    gives.
     """
     _, url, _ = serving(command, *FREE)
     assert hello(url)["limits"]["message_size"] == limits.MESSAGE_SIZE
@@ -190,8 +190,8 @@ def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None
 def test_serve_options_set_the_message_limit_and_the_file_folder(
     command: Start, tmp_path: Path
 ) -> None:
-    """Hub of `rtmon serve` announces the limit given by --max-size, and stores a file in the folder
-    given by RTMON_FILES.
+    """Hub of `rtmon serve` announces the limit on message size given by --max-size, and stores an
+    uploaded file in the folder given by RTMON_FILES.
     """
     size = 2 * limits.WAITING_BYTES
     _, url, _ = serving(

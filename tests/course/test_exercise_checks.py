@@ -84,8 +84,8 @@ async def test_check_prints_values_rounded_shortened_and_on_one_line(
 async def test_check_passes_when_its_function_returns_the_expected_value_in_time(
     capsys: Said,
 ) -> None:
-    """Exercise check calls its function or coroutine function repeatedly, and passes when the
-    expected value comes within the time limit.
+    """Exercise check calls the function or coroutine function given to it repeatedly, and passes
+    when the function returns the expected value within the time limit.
     """
     looks: list[int] = []
 
@@ -100,8 +100,8 @@ async def test_check_passes_when_its_function_returns_the_expected_value_in_time
 
 
 async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> None:
-    """Exercise check prints "Not yet" with the exception's text and no traceback when its
-    functions raise an exception.
+    """Exercise check prints "Not yet" with the exception's text and no traceback when a function
+    given to the check raises an exception.
     """
     assert await said(capsys, "broken", lambda: 1 / 0, hint=str) == [
         "○ Not yet: broken",
@@ -116,9 +116,9 @@ async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> No
     assert lines == ["○ Not yet: odd", "  found 1, this asks for 2"]
 
 
-async def test_since_counts_only_what_happens_after_its_creation(capsys: Said) -> None:
-    """Function since(), for exercise checks, returns how far each count has grown since since()
-    was called.
+async def test_since_returns_how_far_counts_have_grown_since_its_call(capsys: Said) -> None:
+    """A call of since(), a helper for exercise checks, returns a function that gives how far each
+    count has grown since the call.
     """
     counts = {"published": 7}
     grown = since(lambda: counts)

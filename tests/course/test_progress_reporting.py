@@ -154,11 +154,11 @@ async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed
         reporter.close()
 
 
-async def test_check_works_and_reports_later_when_the_class_server_is_away(
+async def test_check_works_without_the_class_server_and_reports_once_it_runs(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Exercise check in a notebook works without the class server, prints the problem, and
-    sends all results once the server runs.
+    """Exercise check in a notebook works while the class server does not run, prints why the result
+    was not sent, and sends all results once the class server runs.
     """
     port = reserve_port()
     heard = Heard()
@@ -190,8 +190,8 @@ async def test_check_works_and_reports_later_when_the_class_server_is_away(
 
 
 async def test_progress_wall_page_receives_the_whole_state_at_each_change() -> None:
-    """Page of the progress wall receives the whole state when it connects, and again after
-    changes.
+    """Page of the progress wall receives the wall's whole state when the page connects, and the
+    whole new state after a change.
     """
     state = {"learners": 1}
     async with (
