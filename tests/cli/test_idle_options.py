@@ -43,8 +43,9 @@ def test_command_refuses_an_option_that_has_no_effect(
 def test_echo_option_overrides_hub_options_of_the_environment(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve` with --echo on the command line ignores hub options from the environment; with
-    RTMON_ECHO in the environment it exits with code 2 when a hub option is given.
+    """`rtmon serve --echo` ignores hub options from the environment; with RTMON_ECHO in the
+    environment, `rtmon serve` exits with code 2 for a hub option in the environment or on the
+    command line.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]

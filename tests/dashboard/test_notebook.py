@@ -81,8 +81,8 @@ async def test_stop_does_not_close_a_monitor_that_the_user_made(shell: Interacti
 async def test_start_enters_any_async_context_manager_and_stop_leaves_it(
     shell: InteractiveShell,
 ) -> None:
-    """Function start() enters any async context manager, which is left once when it is replaced or
-    stopped.
+    """Function start() enters any async context manager, and exits it exactly once when the next
+    start() under the same name replaces it.
     """
     crowd = Crowd()
     assert await start(crowd, name="crowd") is crowd.story

@@ -85,9 +85,11 @@ async def test_page_updater_sends_all_points_when_a_slow_viewer_is_ready_again(
     assert viewer.all_of("frame")[held]["anew"]
 
 
-async def test_page_updater_runs_a_query_once_for_several_viewers(updater: PageUpdater) -> None:
-    """Dashboard page updater runs a query that five viewers show fewer than five times, and
-    sends the rows with the frame.
+async def test_page_updater_shares_the_result_of_a_query_among_viewers(
+    updater: PageUpdater,
+) -> None:
+    """Dashboard page updater runs the same query of five viewers fewer than five times, and sends
+    the resulting rows together with the frame.
     """
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:

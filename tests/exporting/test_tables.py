@@ -185,11 +185,11 @@ async def test_export_of_a_time_range_has_only_rows_within_it(
 
 
 @pytest.mark.parametrize(("every", "ticks"), [(1, 2 * 71), (10, 2 * 8), (60, 2 * 2), (None, 142)])
-async def test_export_with_every_merges_that_many_ticks_and_keeps_the_sums(
+async def test_export_option_every_merges_ticks_and_keeps_the_sums(
     recording: Path, tmp_path: Path, every: Any, ticks: int
 ) -> None:
-    """Data export option ``every`` merges that many ticks into one row, and the sums of
-    counters stay the same.
+    """Data export with ``every=n`` merges n ticks into one row, and the sums of counters stay the
+    same.
     """
     await rtmon.export(recording, tmp_path, tables=("samples",), every=every)
     samples = _csv(tmp_path, "samples")

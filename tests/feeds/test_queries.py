@@ -185,8 +185,8 @@ async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Ri
 
 
 async def test_rows_query_says_how_many_rows_were_discarded(rig: Rig) -> None:
-    """Feed query for rows's answer says how many closed connections the bounded table has
-    discarded.
+    """Answer to a rows query gives the number of kept rows and the number of closed connections
+    that the server's bounded table has discarded.
     """
     rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
     for number in range(5):

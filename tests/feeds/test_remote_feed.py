@@ -85,8 +85,8 @@ async def test_remote_feed_drops_samples_and_rows_when_the_server_restarts(
 
 
 async def test_admin_listener_sends_history_in_pieces_and_each_tick_once() -> None:
-    """Admin listener sends its history in pieces of limited size, and ticks meanwhile arrive once
-    and in order.
+    """Admin listener sends a new reader its history in pieces of limited size, and sends ticks that
+    occur meanwhile once and in order.
     """
     monitor = Monitor(interval=1000)
     for _ in range(3000):

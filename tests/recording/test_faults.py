@@ -189,7 +189,7 @@ def test_reading_a_file_that_is_no_recording_raises(tmp_path: Path, content: byt
 
 async def test_recording_keeps_all_ticks_while_its_file_is_locked(tmp_path: Path) -> None:
     """Recording keeps its ticks while another process locks the file, writes all of them
-    afterwards, and records an event at begin and end.
+    afterwards, and records one event when writing fails and one when it works again.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))

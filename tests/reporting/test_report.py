@@ -70,8 +70,8 @@ async def talk(url: str, messages: int) -> None:
 
 
 async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) -> None:
-    """HTML report counts only the messages inside its block, and shows hostile names and titles
-    as text.
+    """HTML report counts only the messages inside its ``with`` block, and shows hostile names and
+    titles as text.
     """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:

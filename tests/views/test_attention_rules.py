@@ -125,9 +125,9 @@ def test_growing_queue_or_memory_is_an_alert_and_a_constant_one_is_not(
     assert server.run(3, **{gauge: first + 200 * step}) == []
 
 
-def test_alert_begins_when_most_clients_leave_at_once() -> None:
-    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, not when
-    they leave slowly or are few.
+def test_alert_begins_when_half_of_the_clients_disconnect_in_ten_seconds() -> None:
+    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, but not when
+    the clients disconnect slowly or are only four.
     """
     server = _Server()
     server.run(20, open=40)

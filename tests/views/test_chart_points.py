@@ -95,8 +95,8 @@ def test_timeline_drops_all_points_when_the_server_restarts() -> None:
 
 
 def test_merged_total_ignores_unknown_values() -> None:
-    """Samples merged into one chart point total a column over the samples that know it, and
-    give None when none knows it.
+    """Samples merged into one chart point sum a column over those samples in which it is known, and
+    give None when no sample knows it.
     """
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
     assert MergedSamples(rows).total("wire_in") == (7, 2.0)

@@ -75,8 +75,8 @@ def test_frame_with_a_semicolon_in_its_payload_is_not_split() -> None:
 
 
 def test_connection_charts_divide_by_the_duration_of_each_tick() -> None:
-    """Charts of a connection divide messages by the duration of each tick, and draw handler time in
-    ticks without messages.
+    """Charts of a connection divide the number of messages by the duration of each tick, and show
+    the handler time of a tick in which a handler ended but no message arrived.
     """
     drawn = moments_of(SERIES)
     assert drawn["time"] == [101_000, 102_000, 103_000]
