@@ -316,8 +316,8 @@ def test_import_check_finds_a_circular_import() -> None:
 
 
 def test_pure_packages_import_no_module_for_input_or_output() -> None:
-    """Packages without input and output import no module that waits, reads or writes, and metrics
-    imports only the standard library.
+    """Packages that the import rules declare free of input and output import no module that waits,
+    reads or writes, and metrics imports only the standard library.
     """
     wrong = [
         one

@@ -261,8 +261,8 @@ async def test_chat_page_shows_hostile_texts_as_text(
 
 
 async def test_chat_page_shows_a_hostile_close_reason_as_text(open_tab: Open) -> None:
-    """Chat page shows markup in a close reason as plain text, and asks the user to connect
-    again.
+    """Chat page shows markup as plain text when the server closes the connection with markup in the
+    close reason, and tells the user to connect again.
     """
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:

@@ -191,8 +191,8 @@ async def elsewhere(url: str) -> AsyncIterator[str]:
 async def test_connection_count_equals_the_table_heading_at_each_tick(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The navigation's count of connections and the table heading's count change together while
-    clients connect and disconnect.
+    """Connections page shows the same number of connections in its navigation and in its table
+    heading at each tick while clients connect and disconnect.
     """
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()

@@ -150,8 +150,8 @@ async def test_strict_check_raises_when_the_answer_is_wrong(
 async def test_check_waits_as_long_as_the_patience_variable_says(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exercise check waits at least as many seconds as RTMON_COURSE_PATIENCE says, and raises
-    when the variable is not a number.
+    """Exercise check waits for a right answer at least as many seconds as RTMON_COURSE_PATIENCE
+    says, and raises OptionError when the variable is not a number.
     """
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")

@@ -137,7 +137,9 @@ async def test_reporter_names_the_problem_when_the_class_server_requires_a_token
 
 
 async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed_one() -> None:
-    """Progress wall shows the name of the learner's token when the learner claims another name."""
+    """Progress wall shows the name of the authenticated user when a learner reports under another
+    name.
+    """
 
     async def known(shown: Credentials) -> User | None:
         return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105

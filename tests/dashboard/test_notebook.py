@@ -70,7 +70,9 @@ async def test_stop_with_a_name_closes_only_that_server(shell: InteractiveShell)
 
 
 async def test_stop_does_not_close_a_monitor_that_the_user_made(shell: InteractiveShell) -> None:
-    """Function stop() closes servers but not a Monitor that the user made and passed to them."""
+    """Function stop() closes the started servers, but not the Monitor that the user made and passed
+    to these servers.
+    """
     with rtmon.Monitor() as monitor:
         await start(echo, monitor=monitor)
         await start(echo, monitor=monitor)

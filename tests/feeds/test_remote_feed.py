@@ -345,8 +345,8 @@ async def test_remote_feed_is_disconnected_when_ticks_stop() -> None:
 
 
 async def test_changed_rows_above_the_limit_arrive_with_the_next_ticks() -> None:
-    """Admin listener sends a limited number of changed rows per tick, and the rest with the
-    following ticks.
+    """Admin listener sends a limited number of changed connection rows per tick, and sends the
+    remaining rows with the following ticks.
     """
     monitor = Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(3 * ROWS)]

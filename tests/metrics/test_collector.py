@@ -289,8 +289,8 @@ def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
 
 
 def test_window_has_connects_disconnects_and_net_change() -> None:
-    """Time window of any length counts the connections opened and closed within it, and their
-    difference.
+    """Time window of any length counts the connections opened and the connections closed within it,
+    and gives the difference of both counts.
     """
     history = History(seconds=10, every=2)
     assert history.window(60) is None
@@ -361,8 +361,8 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
 def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Monitor's sample before the first connection has null in the columns that the announced
-    probe does not measure.
+    """Monitor to which a probe is announced has null, before the first connection, in the columns
+    that this probe does not measure, and numbers in the others.
     """
     c = _collector()
     c.expect(ready)

@@ -78,7 +78,7 @@ def test_monitor_names_the_option_when_its_value_is_wrong(options: dict[str, Any
 
 
 async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> None:
-    """Monitor ticks by itself once it is armed on an event loop, and no longer after close()."""
+    """Monitor ticks by itself after arm() was called on an event loop, and no longer after close()."""
     monitor = Monitor(interval=FAST)
     assert monitor.arm("display")
     assert monitor.arm("probe"), "arming again on the same loop changes nothing"
@@ -89,8 +89,8 @@ async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> 
     assert _ticks(monitor) == seen, "a closed Monitor does not tick"
 
 
-async def test_monitor_ticks_once_per_interval_when_it_is_armed_often() -> None:
-    """Monitor runs only one ticker when it is armed 200 times on the same event loop."""
+async def test_monitor_ticks_once_per_interval_when_arm_is_called_often() -> None:
+    """Monitor ticks only once per interval when arm() is called 200 times on the same event loop."""
     monitor = Monitor(interval=0.05)
     for _ in range(100):
         monitor.arm("display")
@@ -101,8 +101,8 @@ async def test_monitor_ticks_once_per_interval_when_it_is_armed_often() -> None:
 
 
 def test_monitor_continues_its_numbering_on_the_next_event_loop() -> None:
-    """Monitor that is armed again in a second asyncio.run() continues the numbers of its samples
-    without a gap.
+    """Monitor continues the numbers of its samples without a gap when arm() is called on the event
+    loop of a second asyncio.run().
     """
     monitor = Monitor(interval=FAST)
 
@@ -157,8 +157,8 @@ asyncio.run(parent())
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forked_process_counts_its_own_connections() -> None:
-    """Process forked from one with a Monitor counts only its own connections under its own epoch,
-    and the parent process keeps its counts.
+    """Child process that is forked from a process with a Monitor counts only the child's own
+    connections under a new epoch, and the parent's counts stay the same.
     """
     ran = subprocess.run(
         [sys.executable, "-u", "-c", FORKING],
@@ -178,8 +178,8 @@ def test_forked_process_counts_its_own_connections() -> None:
 
 
 def test_monitor_refuses_to_serve_on_a_second_running_event_loop() -> None:
-    """Monitor raises MonitorError when a server on a second running event loop uses it, and reports
-    connections there as not counted.
+    """Monitor that ticks on one event loop raises MonitorError when a server on a second running
+    event loop uses it, and reports the connections of that loop as not counted.
     """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []

@@ -214,11 +214,11 @@ async def test_recording_keeps_all_ticks_while_its_file_is_locked(tmp_path: Path
         assert list(run.samples().seq) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_recording_pauses_when_a_reader_lets_its_log_grow(
+async def test_recording_pauses_when_a_reader_keeps_the_sqlite_log_growing(
     tmp_path: Path,
 ) -> None:
-    """Recording stops writing when a reader's open transaction lets SQLite's log grow to its limit,
-    and continues when the reader has finished.
+    """Recording stops writing when a reader's open transaction makes SQLite's write-ahead log reach
+    the size limit, and continues when the reader has finished.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     limits = RecordingLimits(log=1024 * 1024)
@@ -257,8 +257,8 @@ def test_recording_writes_every_tick_once_when_the_disk_is_full_three_times(tmp_
 
 
 def test_network_file_system_is_found_by_the_longest_mount_point() -> None:
-    """Network file system of a path is that of the longest mount point above the path, and None on
-    a local disk.
+    """Check for a network file system uses the longest mount point that contains the path, and
+    finds none when this mount point is a local disk.
     """
     mounts = (
         "/dev/vda / ext4 rw 0 0\n"

@@ -74,9 +74,9 @@ def test_rolled_csv_files_hold_every_line_in_order(
             assert lines or len(parts) == 1
 
 
-def test_oldest_rolled_csv_file_is_deleted_above_the_kept_number(tmp_path: Path) -> None:
-    """Oldest rolled CSV file is deleted above the number of files to keep, and no other file in the
-    folder is changed.
+def test_oldest_rolled_csv_file_is_deleted_when_there_are_too_many(tmp_path: Path) -> None:
+    """Oldest rolled CSV file is deleted when there are more rolled files than the number to keep,
+    and no other file in the folder is changed.
     """
     others = [
         tmp_path / name for name in ("events.000000.csv.gz", "events.mine.csv", "events.1.csv")

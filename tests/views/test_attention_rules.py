@@ -84,8 +84,8 @@ def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
 
 @pytest.mark.parametrize("key", HURT)
 def test_alert_ends_when_its_condition_is_false_for_the_clearing_time(key: str) -> None:
-    """Dashboard alert continues over a pause shorter than its clearing time, and ends when its
-    condition is false for longer.
+    """Dashboard alert stays while its condition is false for less than the alert's clearing time,
+    and ends when the condition is false for longer.
     """
     values, ticks, _ = HURT[key]
     server = _Server()

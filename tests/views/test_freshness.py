@@ -15,8 +15,8 @@ def feed(**options: Any) -> SyntheticFeed:
 
 
 def test_view_says_connecting_before_the_first_sample() -> None:
-    """Dashboard view before the first sample says "connecting" with the server's address and
-    the reason of the delay.
+    """Dashboard view before the first sample says "connecting", with the server's address and the
+    reason why no connection is open yet.
     """
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
