@@ -47,7 +47,9 @@ async def at(tab: Tab, seconds: float | None) -> None:
 async def test_recording_page_opens_a_moment_and_moves_by_keys_and_buttons(
     recorded: str, open_tab: Open
 ) -> None:
-    """Page of a recording opens at the moment in its URL, and keys and buttons move that moment."""
+    """Page of a recording opens at the moment that its URL gives, and keys and buttons take the
+    page to earlier and later moments.
+    """
     tab = await open_tab(f"{recorded}?page=connections&at={BEGIN + 100:.0f}")
     page = tab.page
     await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)

@@ -41,8 +41,8 @@ def test_serve_warns_when_it_listens_on_all_addresses_without_authentication(
 def test_serve_warning_names_the_file_folder_and_any_origin(
     command: Callable[..., Command], tmp_path: Path
 ) -> None:
-    """Warning of `rtmon serve` names the folder for uploaded files and says that any origin is
-    allowed when these options are given.
+    """Warning of `rtmon serve` on all addresses names the folder for uploaded files when --files is
+    given, and says that any origin is allowed when --origin=* is given.
     """
     server = command(
         "serve", "--port=0", "--admin-port=off", "--host=::", f"--files={tmp_path}", "--origin=*"

@@ -133,8 +133,8 @@ def is_no_coroutine_function(websocket: ServerConnection) -> int:
 async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_async(
     handler: Any, story: str
 ) -> None:
-    """Exercise judge names the fault and leaves no task when a solution blocks, raises, hangs
-    or is not a coroutine function.
+    """Exercise judge names the fault and leaves no asyncio task when a solution blocks the event
+    loop, raises, hangs or is not a coroutine function.
     """
     before = asyncio.all_tasks()
     began = time.monotonic()

@@ -33,8 +33,8 @@ def test_dashboard_view_shows_the_chosen_charts_in_their_order() -> None:
 
 
 def test_dashboard_update_contains_only_new_points() -> None:
-    """Dashboard view's update contains each point once, and its full state contains all points of
-    the window.
+    """Each update of a dashboard view contains only the points since the update before, and the
+    view's full state contains all points of the requested seconds.
     """
     feed = SyntheticFeed(ago=100)
     picture = FeedPicture(feed)

@@ -172,8 +172,8 @@ async def test_duckdb_reads_exported_parquet_with_equal_values_and_types(
 async def test_export_of_a_time_range_has_only_rows_within_it(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Data export of a time range has the ticks from its first to its last second, and only
-    connections open within it.
+    """Data export of a time range has the ticks from the first to the last second of the range, and
+    only the connections that were open within it.
     """
     since, until = BEGIN + 60, BEGIN + 64
     await rtmon.export(recording, tmp_path, since=since, until=until)

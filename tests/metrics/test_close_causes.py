@@ -59,8 +59,8 @@ PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
 def test_cause_of_a_closed_connection_follows_from_codes_and_exceptions(
     facts: dict[str, Any], expected: str
 ) -> None:
-    """Cause of a closed connection follows from its close codes, its exception, and which side
-    closed first.
+    """Cause of a closed connection is derived from its close codes, from the exception that ended
+    it, and from which side closed first.
     """
     assert cause(**{**NOTHING, **facts}) == expected
 
@@ -112,8 +112,8 @@ def _meter(queue: list[int]) -> Meter:
 
 
 def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> None:
-    """Connection is slow when one byte waits in its send queue for more than a second, not when new
-    bytes pass through it.
+    """Connection is slow when a byte waits in its send queue for more than a second, and is not
+    slow when the queue holds only newer bytes at each tick.
     """
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)

@@ -361,8 +361,8 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
 def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Monitor to which a probe is announced has null, before the first connection, in the columns
-    that this probe does not measure, and numbers in the others.
+    """Monitor to which a probe is announced has null in a column before the first connection if
+    this probe does not measure the column, and a number if it does.
     """
     c = _collector()
     c.expect(ready)

@@ -43,7 +43,9 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """Fields of a Monitor's record are the columns of its table, in the same order."""
+    """Each metrics record class has one field per stored column of the table that it is a row of,
+    in the order of the columns.
+    """
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 

@@ -78,7 +78,9 @@ def test_monitor_names_the_option_when_its_value_is_wrong(options: dict[str, Any
 
 
 async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> None:
-    """Monitor ticks by itself after arm() was called on an event loop, and no longer after close()."""
+    """Monitor ticks by itself once arm() has been called on an event loop, and no longer ticks
+    after close().
+    """
     monitor = Monitor(interval=FAST)
     assert monitor.arm("display")
     assert monitor.arm("probe"), "arming again on the same loop changes nothing"
@@ -90,7 +92,9 @@ async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> 
 
 
 async def test_monitor_ticks_once_per_interval_when_arm_is_called_often() -> None:
-    """Monitor ticks only once per interval when arm() is called 200 times on the same event loop."""
+    """Monitor ticks only once per interval although arm() is called 200 times on the same event
+    loop.
+    """
     monitor = Monitor(interval=0.05)
     for _ in range(100):
         monitor.arm("display")

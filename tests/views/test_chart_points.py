@@ -118,8 +118,8 @@ def test_merged_samples_have_the_highest_gauge_and_common_quantiles() -> None:
 
 
 def test_latest_samples_are_chosen_by_elapsed_time() -> None:
-    """Latest samples of a time span are chosen by the samples' elapsed time, not by their
-    number.
+    """Latest samples of a time span are chosen by the seconds that each sample covers, not by a
+    number of samples.
     """
     rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]
     assert [row.seq for row in latest(rows, 1.0)] == [9, 10]
