@@ -128,8 +128,8 @@ async def test_benchmark_fails_when_a_message_arrives_twice(harness: Any) -> Non
 
 
 async def test_waiting_benchmark_clients_continue_to_poll(harness: Any) -> None:
-    """Benchmark's polling clients continue to poll before their measurement starts, so that no
-    message waits in the hub.
+    """Polling clients of a benchmark continue to poll while they wait for the measurement to start,
+    so that no message waits in the hub.
     """
     ours, theirs = multiprocessing.Pipe()
     hub = rtmon.Hub(announce=60.0)

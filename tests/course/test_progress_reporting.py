@@ -85,8 +85,8 @@ async def test_progress_wall_shows_reports_sent_before_and_after_it_connects() -
 async def test_learner_results_are_sent_in_one_report_when_the_class_server_starts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Learner's results from before the class server starts arrive in one report once the server
-    runs.
+    """Learner's results from the time before the class server runs arrive in one report, which has
+    the newest results, once the server runs.
     """
     port = reserve_port()
     heard = Heard()

@@ -135,8 +135,8 @@ async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
 
 
 async def test_page_updaters_refuse_a_page_above_the_limit() -> None:
-    """Dashboard process raises FeedError that asks the user to close pages when its number of pages
-    is at the limit.
+    """Dashboard process that already has the greatest number of pages allowed raises FeedError that
+    asks the user to close pages when one more is opened.
     """
     monitor = Monitor(interval=3600, clock=FakeClock())
     updaters = PageUpdaters(lambda: LocalFeed(monitor))

@@ -134,8 +134,8 @@ def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> N
 
 
 def test_detector_drops_a_slow_connection_when_it_has_closed() -> None:
-    """Detector of slow connections drops a slow connection with its waiting bytes when the
-    connection has closed.
+    """Detector of slow connections no longer counts a slow connection and its waiting bytes once
+    the connection has closed.
     """
     backlogs, queue = Backlogs(), [10]
     meter = _meter(queue)

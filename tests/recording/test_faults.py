@@ -127,8 +127,8 @@ def _fill(monitor: Monitor, ticks: int) -> None:
 
 
 async def test_recording_renames_its_file_when_it_becomes_corrupt(tmp_path: Path) -> None:
-    """Recording whose file becomes corrupt during writing reports a failure and renames the file,
-    which keeps its content.
+    """Recording whose file becomes corrupt during writing reports a failure and renames the file
+    instead of deleting it.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))

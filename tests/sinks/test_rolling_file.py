@@ -96,8 +96,8 @@ def test_oldest_rolled_csv_file_is_deleted_when_there_are_too_many(tmp_path: Pat
 
 
 def test_next_run_keeps_csv_files_of_earlier_runs(tmp_path: Path) -> None:
-    """Next run of a CSV sink renames the CSV file of an earlier run with a continued number,
-    and replaces an empty file.
+    """CSV sink renames the CSV file that an earlier run of the program left, giving it the next
+    number, but replaces this file when it has no rows.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")

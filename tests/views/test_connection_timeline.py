@@ -47,8 +47,8 @@ FOUND = DetailAnswer(source=SOURCE, info=INFO, events=EVENTS, series=SERIES, hea
 
 
 def test_connection_timeline_lists_frames_events_pings_and_waits() -> None:
-    """Timeline of a connection lists its end, frames, events, pings and waits with their times,
-    newest first.
+    """Timeline of a connection lists the end of the connection, its frames, events, pings and the
+    waits of its send queue with their times, newest first.
     """
     told = [(entry.time, entry.kind) for entry in story(INFO, FOUND, now=200.0, end="the end")]
     assert told == [
