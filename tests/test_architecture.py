@@ -269,8 +269,8 @@ def test_every_package_has_an_import_rule() -> None:
 
 
 def test_packages_import_only_allowed_packages() -> None:
-    """No module of rtmon imports, directly or through others, a package that its own package may
-    not import.
+    """No module of rtmon imports, directly or through other modules, a package that the module's
+    own package may not import.
     """
     assert not out_of_bounds(sources())
 

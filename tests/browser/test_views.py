@@ -126,8 +126,8 @@ async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenV
 async def test_view_says_that_it_is_not_live_while_its_kernel_is_blocked(
     open_views: OpenViews,
 ) -> None:
-    """Dashboard view in a notebook turns grey and says that the kernel does not answer while
-    the kernel is blocked, and is live afterwards.
+    """Dashboard view in a notebook turns grey and says that the kernel does not answer while the
+    kernel is blocked, and is live again when the kernel answers.
     """
     notebook = await open_views("blocked", 'server.monitor.view("connections")')
     page = notebook.tab.page

@@ -71,8 +71,8 @@ def test_demo_leaves_no_process_and_no_open_port_on_a_signal(
 
 
 def test_demo_leaves_no_process_when_it_is_ended_while_starting(command: Start) -> None:
-    """`rtmon demo` exits with code 0, prints nothing and leaves no child process when SIGTERM
-    arrives before it is ready.
+    """`rtmon demo` that receives SIGTERM before it is ready exits with code 0, prints nothing and
+    leaves no child process.
     """
     demo = command("demo", *FREE)
     wait_until(

@@ -20,8 +20,8 @@ FREE = ("--port=0", "--admin-port=0")
 def test_serve_warns_when_it_listens_on_all_addresses_without_authentication(
     command: Callable[..., Command], kind: tuple[str, ...]
 ) -> None:
-    """`rtmon serve` prints a warning that any program can connect when it listens on all addresses
-    without authentication.
+    """`rtmon serve` that listens on all addresses without authentication prints a warning that any
+    program can connect.
     """
     server = command("serve", *FREE, *kind, "--host=0.0.0.0")
     server.read_until("Ctrl-C")
@@ -86,8 +86,8 @@ def test_dashboard_warns_when_it_listens_on_all_addresses(
     arguments: list[str],
     warns: bool,  # noqa: FBT001 - a parametrized value
 ) -> None:
-    """`rtmon dashboard` warns that it has no authentication when it listens on all addresses, and
-    prints no warning on loopback.
+    """`rtmon dashboard` that listens on all addresses prints a warning that it has no
+    authentication; on loopback the command prints none.
     """
     page = command("dashboard", "--port=0", "--no-browser", *arguments)
     page.read_until("Ctrl-C")

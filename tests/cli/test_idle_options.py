@@ -61,8 +61,8 @@ def test_echo_option_overrides_hub_options_of_the_environment(
 def test_serve_refuses_a_malformed_origin_before_it_listens(
     extra: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve` exits with code 2 and names the origin before it listens when an allowed origin
-    is malformed.
+    """`rtmon serve` with a malformed allowed origin exits with code 2 before it listens, and names
+    the origin.
     """
     assert main(["serve", "--port=0", "--origin=chat.example", *extra]) == 2
     said = capsys.readouterr()

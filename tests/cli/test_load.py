@@ -35,8 +35,8 @@ def place() -> Iterator[tuple[str, str]]:
 def test_load_table_report_and_csv_files_agree_with_the_server(
     place: tuple[str, str], tmp_path: Path
 ) -> None:
-    """`rtmon load` prints a table and writes an HTML report and CSV files whose message counts
-    equal those of the server.
+    """`rtmon load` prints a table and writes an HTML report and CSV files, all with the message
+    counts of the server.
     """
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"

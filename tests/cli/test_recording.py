@@ -147,8 +147,8 @@ assert [each.name for each in folder.iterdir()] == ["run.rtmon"]
 def test_record_command_loses_no_tick_when_the_disk_is_full_for_a_while(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """`rtmon record` reports that the disk is full, and writes every missed tick once there is
-    space again.
+    """`rtmon record` reports that the disk is full, and writes every missed tick once when the disk
+    has space again.
     """
     port = reserve_port()
     server = command("serve", "--port=0", f"--admin-port={port}")

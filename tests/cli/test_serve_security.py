@@ -87,7 +87,7 @@ def test_serve_refuses_short_double_and_binary_keys_without_printing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`rtmon serve` refuses a JWT key that is too short, not text, or given twice, and does not
-    print it.
+    print the key.
     """
     file = tmp_path / "key"
     file.write_text("short secret")

@@ -41,7 +41,7 @@ async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wro
 
 
 async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
-    """Exercise check of several values prints only those that differ from the expected ones."""
+    """Exercise check of several values prints only the values that differ from the expected ones."""
     lines = await said(
         capsys,
         "several",
@@ -178,8 +178,8 @@ async def test_check_waits_as_long_as_the_patience_variable_says(
     ],
 )
 async def test_check_refuses_wrong_arguments(options: dict[str, Any], complaint: str) -> None:
-    """Exercise check raises OptionError that names the mistake when a notebook's author calls
-    it with wrong arguments.
+    """Exercise check that a notebook's author calls with wrong arguments raises OptionError that
+    names the mistake.
     """
     with pytest.raises(OptionError, match=complaint):
         await check("it holds", **options)

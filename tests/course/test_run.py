@@ -77,8 +77,8 @@ async def test_notebook_checks_fail_wrong_answers_and_pass_solutions(
 async def test_notebook_cells_work_when_each_is_run_twice_in_a_row(
     notebook: Notebook, kernel: Kernel
 ) -> None:
-    """Every cell of a course notebook works when it is run twice in a row, and no task or socket
-    remains.
+    """Every cell of a course notebook works when each cell is run twice in a row, and no asyncio
+    task or socket remains.
     """
     exercises = dict(notebook.exercises())
     said = await kernel.run_all(notebook, Run(answers=exercises, times=2))

@@ -61,7 +61,9 @@ async def test_start_closes_the_earlier_server_of_the_same_name(shell: Interacti
 
 
 async def test_stop_with_a_name_closes_only_that_server(shell: InteractiveShell) -> None:
-    """Function stop() with a name closes only that server, and without a name it closes all."""
+    """Function stop() with a name closes only the server of that name, and without a name closes
+    all started servers.
+    """
     one, two = await start(echo, name="one"), await start(echo, name="two")
     await stop("one")
     assert (one.monitor.closed, two.monitor.closed) == (True, False)

@@ -104,8 +104,8 @@ async def test_exported_monitor_reads_back_with_equal_values(tmp_path: Path, for
 
 
 async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Path) -> None:
-    """Exported connections are in the Monitor's order: open ones first, then closed ones in the
-    order of their ends.
+    """Exported connections are in the Monitor's order: open connections first, then closed
+    connections in the order in which they ended.
     """
     monitor = rtmon.Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(4)]
@@ -202,7 +202,9 @@ async def test_export_option_every_merges_ticks_and_keeps_the_sums(
 async def test_export_reports_the_number_of_rows_written_per_table(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Data export reports to its progress callback how many rows of each table it has written."""
+    """Data export reports the number of rows written so far of each table to the caller's progress
+    callback.
+    """
     told: dict[str, int] = {}
     await rtmon.export(recording, tmp_path, progress=lambda table, rows: told.update({table: rows}))
     assert told == {table: len(_csv(tmp_path, table)) for table in TABLES_EXPORTED}

@@ -170,8 +170,8 @@ async def test_rows_query_filters_sorts_and_pages_connections(
 
 
 async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Rig) -> None:
-    """Feed query for rows with a time range leaves out connections that ended before it or were
-    opened after it.
+    """Feed query for connection rows with a time range omits connections that ended before the
+    range or were opened after the range.
     """
     await _people(rig)
     closed = rig.clock.time()

@@ -67,8 +67,8 @@ def test_snapshot_has_a_total_for_every_counter_of_a_sample() -> None:
 
 
 def test_every_column_has_a_definition_and_numbers_have_a_unit() -> None:
-    """Every column of the metrics tables has a definition that is a sentence, and a unit if it
-    is a number other than a code.
+    """Every column of the metrics tables is defined by a sentence, and every numeric column except
+    a code has a unit.
     """
     for column in (column for table in TABLES.values() for column in table):
         assert column.definition.endswith("."), column.name

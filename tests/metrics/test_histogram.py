@@ -105,7 +105,7 @@ def test_histogram_recorder_holds_a_limited_number_of_values_without_loss(
 
 
 def test_stopped_histogram_recorder_drops_new_values() -> None:
-    """Stopped histogram recorder drops every value added to it afterwards."""
+    """Histogram recorder that was stopped drops every value added after the stop."""
     recorder = HistogramRecorder()
     recorder.record(1.0)
     recorder.stop()

@@ -246,8 +246,8 @@ def test_monitor_ticks_on_the_loop_of_its_server_instead_of_a_display() -> None:
 
 
 def test_monitor_gives_the_last_tick_to_another_thread() -> None:
-    """Monitor read from another thread gives the values of the last tick, and tick() raises
-    MonitorError there.
+    """Monitor that is read from another thread gives the values of the last tick, and tick() called
+    on that thread raises MonitorError.
     """
     monitor = Monitor(interval=1000)
     seen: list[Any] = []
@@ -286,8 +286,8 @@ def test_monitor_closes_on_its_loop_when_another_thread_calls_close() -> None:
 
 
 async def test_monitor_without_references_is_collected_and_closes_its_sinks() -> None:
-    """Monitor without references is garbage-collected although it ticks, and its attached sinks are
-    closed.
+    """Monitor to which no reference is left is garbage-collected although it ticks by itself, and
+    its attached sinks are closed.
     """
     monitor = Monitor(interval=FAST)
     sink = KeepingSink()

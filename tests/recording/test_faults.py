@@ -72,8 +72,8 @@ def test_second_recording_of_the_same_file_is_refused_until_the_first_closes(
 
 
 def test_forked_process_does_not_write_or_close_its_parents_recording(tmp_path: Path) -> None:
-    """Forked process that ticks and closes does not change its parent's recording, which has only
-    the parent's ticks.
+    """Forked child process that ticks and closes the inherited Monitor and recording does not
+    change the parent's recording, which has only the parent's ticks.
     """
     path = tmp_path / "run.rtmon"
     program = (
@@ -151,8 +151,8 @@ def _zero(path: Path) -> None:
 
 
 def test_recording_refuses_files_of_a_newer_rtmon_or_another_program(tmp_path: Path) -> None:
-    """Recording and reading raise FileFormatError for a file of a newer rtmon or of another
-    program, and leave it unchanged.
+    """Writing to or reading from a file of a newer rtmon or of another program raises
+    FileFormatError and leaves the file unchanged.
     """
     newer, foreign = tmp_path / "newer.rtmon", tmp_path / "foreign.rtmon"
     _recorded(newer)
@@ -284,8 +284,8 @@ def test_attaching_a_recording_raises_when_its_folder_is_missing(tmp_path: Path)
 
 
 def test_recording_of_an_older_release_can_be_read_and_continued(tmp_path: Path) -> None:
-    """Recording of an older release can be read without its missing tables, and has them once a new
-    recording continues it.
+    """Recording of an older release can be read although it lacks newer tables, and has these
+    tables once the current release continues the file.
     """
     path = tmp_path / "run.rtmon"
     before = _recorded(path)

@@ -74,8 +74,8 @@ def test_chart_percentiles_ignore_round_trips_older_than_the_window() -> None:
     assert math.isnan(points[int(RTT_WINDOW) - 1]["rtt_p99"])
 
 
-def test_timeline_ignores_samples_that_it_already_has() -> None:
-    """Chart timeline ignores samples that it already has."""
+def test_timeline_ignores_samples_that_it_has_already_added() -> None:
+    """Chart timeline that is given the same samples twice has one point for each sample."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
