@@ -41,7 +41,9 @@ async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wro
 
 
 async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
-    """Exercise check of several values prints only the values that differ from the expected ones."""
+    """Exercise check of several values prints only the values that differ from what the check
+    expects.
+    """
     lines = await said(
         capsys,
         "several",

@@ -75,7 +75,7 @@ def test_chart_percentiles_ignore_round_trips_older_than_the_window() -> None:
 
 
 def test_timeline_ignores_samples_that_it_has_already_added() -> None:
-    """Chart timeline that is given the same samples twice has one point for each sample."""
+    """Chart timeline that is given a sample a second time keeps one point for this sample."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]

@@ -67,7 +67,9 @@ def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
 
 
 def test_verdict_says_that_no_close_frame_came_when_the_code_is_1006() -> None:
-    """Verdict on a connection with close code 1006 says that it ended without a close frame."""
+    """Verdict on a connection with close code 1006 says that the connection ended without a close
+    frame.
+    """
     told = verdict(CLOSED, now=200.0, hub=False)
     assert told.title == "Ended without a close frame: peer vanished"
     assert "counts as 1006 abnormal" in told.sentences[0]
