@@ -269,8 +269,8 @@ def test_every_package_has_an_import_rule() -> None:
 
 
 def test_packages_import_only_allowed_packages() -> None:
-    """No module of rtmon imports, directly or through others, a package that its own package may
-    not import.
+    """No module of rtmon imports, directly or through other modules, a package that the module's
+    own package may not import.
     """
     assert not out_of_bounds(sources())
 
@@ -316,8 +316,8 @@ def test_import_check_finds_a_circular_import() -> None:
 
 
 def test_pure_packages_import_no_module_for_input_or_output() -> None:
-    """Packages without input and output import no module that waits, reads or writes, and metrics
-    imports only the standard library.
+    """Packages that the import rules declare free of input and output import no module that waits,
+    reads or writes, and metrics imports only the standard library.
     """
     wrong = [
         one

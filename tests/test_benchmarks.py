@@ -79,8 +79,8 @@ def test_transport_benchmark_counts_every_message_over_sse_and_polling(tmp_path:
 
 
 def test_connection_benchmark_connects_all_clients_and_measures_memory(tmp_path: Path) -> None:
-    """Connection benchmark connects all clients of a storm twice, and measures CPU, memory and idle
-    CPU.
+    """Connection benchmark connects 100 and 200 clients at once, each number twice without a
+    failure, and measures CPU use, memory, and CPU use while idle.
     """
     results = run("connections.py", tmp_path / "results.json", "rtmon")
     for section in ("storm 100", "storm 200"):
@@ -128,8 +128,8 @@ async def test_benchmark_fails_when_a_message_arrives_twice(harness: Any) -> Non
 
 
 async def test_waiting_benchmark_clients_continue_to_poll(harness: Any) -> None:
-    """Benchmark's polling clients continue to poll before their measurement starts, so that no
-    message waits in the hub.
+    """Polling clients of a benchmark continue to poll while they wait for the measurement to start,
+    so that no message waits in the hub.
     """
     ours, theirs = multiprocessing.Pipe()
     hub = rtmon.Hub(announce=60.0)

@@ -171,9 +171,11 @@ async def test_axe_finds_nothing_serious_while_the_server_is_away(open_tab: Open
             await tab.page.close()
 
 
-async def test_focus_stays_on_a_table_link_when_its_rows_change(live: str, open_tab: Open) -> None:
-    """Keyboard focus stays on a column's link when the user sorts by it, and on a group's link when
-    the group's numbers change.
+async def test_focus_stays_on_a_table_link_when_the_table_changes(
+    live: str, open_tab: Open
+) -> None:
+    """Keyboard focus stays on a column's link when the user sorts the table by this column, and on
+    a group's link when the numbers of the group change.
     """
     tab = await open_tab(f"{live}?page=connections")
     header = tab.page.get_by_role("link", name="Msgs in")
@@ -189,8 +191,8 @@ async def test_focus_stays_on_a_table_link_when_its_rows_change(live: str, open_
 
 
 async def test_chart_gives_screen_readers_its_values_as_text(live: str, open_tab: Open) -> None:
-    """A chart's label gives the last, lowest and highest values as text, and an arrow key announces
-    the time of a point.
+    """A chart's label for screen readers gives the last, lowest and highest values as text, and the
+    page announces the time of a chart point when the user presses an arrow key.
     """
     tab = await open_tab(live)
     await _drawn(tab)

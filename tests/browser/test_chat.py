@@ -44,8 +44,8 @@ async def friend(served: dict[str, Any]) -> AsyncIterator[Client]:
 async def test_chat_page_lets_two_users_chat_in_a_room_and_in_private(
     open_tab: Open, served: dict[str, Any]
 ) -> None:
-    """Two users of the chat page see room history, typing notices, links, unread counts and private
-    messages, and can do it by keyboard.
+    """Two users of the chat page exchange room and private messages, and see the room's history,
+    typing notices, links and unread counts; one user works by keyboard alone.
     """
     ada = await Visitor(await open_tab(served["page"])).enters("ada", "tea")
     await ada.says("first things\nfirst")
@@ -261,8 +261,8 @@ async def test_chat_page_shows_hostile_texts_as_text(
 
 
 async def test_chat_page_shows_a_hostile_close_reason_as_text(open_tab: Open) -> None:
-    """Chat page shows markup in a close reason as plain text, and asks the user to connect
-    again.
+    """Chat page shows markup as plain text when the server closes the connection with markup in the
+    close reason, and tells the user to connect again.
     """
     hub = rtmon.Hub()
     async with rtmon.serve(hub, "127.0.0.1", 0, page=True) as server:

@@ -76,11 +76,11 @@ async def test_connection_page_opens_by_one_click_and_shows_how_it_closed(
     assert await tab.page.evaluate("document.images.length") == 0
 
 
-async def test_events_page_on_hold_keeps_its_rows_and_counts_new_events(
+async def test_held_events_page_keeps_its_rows_and_counts_new_events(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Events page on hold keeps its rows and an expanded row, counts new events, and shows them
-    when the user ends the hold.
+    """Events page on which the user pressed Hold keeps its rows and an expanded row, counts new
+    events, and shows the new events when the user ends the hold.
     """
     async with connect(server["url"]) as connection:
         await connection.recv()
@@ -112,8 +112,12 @@ async def test_events_page_on_hold_keeps_its_rows_and_counts_new_events(
     await until(resumed, "both events are shown")
 
 
-async def test_page_explains_an_unknown_connection_or_channel(page: str, open_tab: Open) -> None:
-    """Page of a connection or channel shows an alert when its id or name is unknown."""
+async def test_page_shows_an_alert_when_its_connection_or_channel_is_unknown(
+    page: str, open_tab: Open
+) -> None:
+    """Page of a connection shows an alert when no connection has the id in the URL, and the page of
+    a channel does so when no channel has the name in the URL.
+    """
     tab = await open_tab(f"{page}?page=connection&id=c999999")
     assert "not known" in await tab.text(".identity [role=alert]")
     await tab.page.goto(f"{page}?page=channel&channel=room%3Anone")

@@ -131,7 +131,9 @@ async def test_page_is_live_within_30_seconds_when_its_frozen_link_recovers(
 async def test_page_shows_no_number_when_it_never_reached_its_server(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """Dashboard page shows "Connecting" and no numbers when its server was never reached."""
+    """Dashboard page shows "Connecting" and no numbers as long as the dashboard has never reached
+    its server.
+    """
     admin = f"ws://127.0.0.1:{reserve_port()}"
     with serving("dashboard", admin, "--port=0", "--no-browser") as (_, shown):
         tab = await open_tab(shown["url"])
@@ -148,8 +150,8 @@ async def test_page_shows_no_number_when_it_never_reached_its_server(
 async def test_page_names_the_origin_option_when_its_address_is_not_allowed(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """Dashboard page names the command-line option --origin with the page's address when the page
-    is opened at an address that is not allowed.
+    """Dashboard page that is opened at an address that is not an allowed origin shows the
+    command-line option --origin with this address.
     """
     with serving("dashboard", server["admin"], "--port=0", "--no-browser") as (_, shown):
         async with elsewhere(shown["url"]) as url:
@@ -191,8 +193,8 @@ async def elsewhere(url: str) -> AsyncIterator[str]:
 async def test_connection_count_equals_the_table_heading_at_each_tick(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The navigation's count of connections and the table heading's count change together while
-    clients connect and disconnect.
+    """Connections page shows the same number of connections in its navigation and in its table
+    heading at each tick while clients connect and disconnect.
     """
     tab = await open_tab(f"{page}?page=connections")
     await tab.live()

@@ -79,8 +79,8 @@ def rows(seq: int, epoch: str = "e") -> dict[str, Any]:
 async def test_page_shows_a_frame_and_the_rows_of_the_same_tick_together(
     chromium: Browser, steps: list[Any], shown: list[str]
 ) -> None:
-    """Dashboard script shows a frame together with the table rows of the same tick, and shows one
-    alone once it has waited long enough.
+    """Dashboard script shows a tick's chart frame and table rows together, and shows the frame
+    without the rows, or the rows without the frame, when the other part does not come in time.
     """
     page = await chromium.new_page()
     script = f"(steps => {{ {asset('one_tick.js')}\nreturn {TAKE}(steps) }})"

@@ -71,11 +71,11 @@ async def test_page_turns_grey_when_its_server_is_killed_and_is_live_after_resta
         await tab.page.close()
 
 
-async def test_page_connects_when_its_server_starts_later(
+async def test_page_opened_before_its_server_connects_when_the_server_starts(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """Dashboard page opened before its server says that it is connecting, becomes live when the
-    server starts, and then explains empty tables.
+    """Dashboard page that is opened before its server runs says that it is connecting, becomes live
+    when the server starts, and then says why its tables are empty.
     """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:

@@ -50,8 +50,8 @@ async def returns(tab: Tab, load: Load, began: float, what: str) -> None:
 async def test_view_is_live_within_ten_seconds_after_a_frozen_link_recovers(
     open_tab: Open, server: dict[str, Any], link: str, seconds: int
 ) -> None:
-    """Dashboard view shows correct numbers within ten seconds after a link that was frozen for up
-    to three minutes works again.
+    """Dashboard page shows correct numbers within ten seconds after a network link that was frozen
+    for up to three minutes carries data again.
     """
     async with FaultProxy(server["admin"]) as behind:
         with serving("dashboard", behind.url, "--port=0", "--no-browser", "--origin=*") as (
@@ -81,8 +81,8 @@ async def test_view_is_live_within_ten_seconds_after_a_frozen_link_recovers(
 async def test_view_is_live_within_ten_seconds_after_killed_processes_restart(
     open_tab: Open, reserve_port: Callable[[], int], ending: str
 ) -> None:
-    """Dashboard view shows the new process's numbers within ten seconds after a server, or server
-    and dashboard, killed by SIGKILL have restarted.
+    """Dashboard page shows the numbers of the restarted server within ten seconds after the server,
+    or server and dashboard, were killed by SIGKILL and restarted.
     """
     port, admin, page = (reserve_port() for _ in range(3))
     serves = ("serve", f"--port={port}", f"--admin-port={admin}")
@@ -113,8 +113,8 @@ async def test_view_is_live_within_ten_seconds_after_killed_processes_restart(
 async def test_view_is_live_within_ten_seconds_after_stopped_processes_continue(
     open_tab: Open, reserve_port: Callable[[], int], halted: str
 ) -> None:
-    """Dashboard view shows the same connections within ten seconds after a server, or server and
-    dashboard, stopped by SIGSTOP continue.
+    """Dashboard page shows the same connections within ten seconds after a server, or server and
+    dashboard, that were stopped by SIGSTOP continue.
     """
     page = reserve_port()
     with (

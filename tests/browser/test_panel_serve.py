@@ -123,8 +123,8 @@ async def works(tab: Tab) -> None:
 async def test_page_works_with_login_and_prefix_in_two_processes(
     open_tab: Open, server: dict[str, Any]
 ) -> None:
-    """Dashboard page in two processes with a URL prefix works after the login, and refuses
-    WebSocket and download without it.
+    """Dashboard page served by two processes below a URL prefix works after the user has logged in;
+    WebSocket and downloads are refused without a login.
     """
     async with panel_serve(server["admin"], *SEVERAL, "--prefix", "/ops", *LOGIN) as url:
         assert url.endswith("/ops/live")

@@ -182,11 +182,11 @@ async def test_notebook_view_is_live_when_its_notebook_is_reopened(live: Noteboo
     await live.moves()
 
 
-async def test_notebook_view_says_since_when_it_is_old_after_a_kernel_restart(
+async def test_notebook_view_says_since_when_it_is_not_live_after_a_kernel_restart(
     open_picture: OpenPicture,
 ) -> None:
-    """Dashboard view keeps its last numbers and says since when they are old after a kernel restart
-    and after a page reload.
+    """Dashboard view in a notebook keeps its last numbers and says since when it is not live after
+    a kernel restart, also when the page is reloaded.
     """
     notebook = await open_picture("restart")
     await notebook.restart_kernel()
@@ -312,8 +312,8 @@ async def test_axis_labels_stay_inside_their_chart_when_numbers_are_large(
 
 @pytest.mark.matrix
 async def test_scenario_sliders_work_after_a_page_reload(open_picture: OpenPicture) -> None:
-    """Slider of a lab scenario sets the scenario's value and follows it after a page reload, and is
-    disabled once the scenario has stopped.
+    """Slider of a lab scenario still sets a value of the scenario and shows changes of this value
+    after a page reload, and is disabled once the scenario has stopped.
     """
     notebook = await open_picture("lab", LAB)
     await notebook.reload()

@@ -47,7 +47,9 @@ async def at(tab: Tab, seconds: float | None) -> None:
 async def test_recording_page_opens_a_moment_and_moves_by_keys_and_buttons(
     recorded: str, open_tab: Open
 ) -> None:
-    """Page of a recording opens at the moment in its URL, and keys and buttons move that moment."""
+    """Page of a recording opens at the moment that its URL gives, and keys and buttons take the
+    page to earlier and later moments.
+    """
     tab = await open_tab(f"{recorded}?page=connections&at={BEGIN + 100:.0f}")
     page = tab.page
     await expect(page.locator('table[aria-label="Connections"] tbody tr')).to_have_count(2)
@@ -121,8 +123,8 @@ async def test_latency_page_of_a_recording_counts_values_up_to_the_shown_moment(
 async def test_chart_has_a_band_of_extremes_when_a_point_covers_ten_seconds(
     tmp_path: Path, open_tab: Open
 ) -> None:
-    """Chart over one hour shows a band from lowest to highest second around its line, and a chart
-    over five minutes shows none.
+    """Chart over one hour shows, around its line, a band from the lowest to the highest value
+    within each point; a chart over five minutes shows no band.
     """
     path = tmp_path / "long.rtmon"
     # This length puts the begin and end of the second connection inside chart points.
@@ -140,8 +142,8 @@ async def test_chart_has_a_band_of_extremes_when_a_point_covers_ten_seconds(
 async def test_chart_line_is_interrupted_at_a_server_restart(
     tmp_path: Path, open_tab: Open
 ) -> None:
-    """Chart line of a recording is interrupted at a server restart, and a mark links to that
-    moment.
+    """Chart line of a recording is interrupted at a server restart, and a mark at the chart links
+    to the moment of the restart.
     """
     path = tmp_path / "restarted.rtmon"
     await record(path, ticks=30)

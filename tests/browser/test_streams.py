@@ -43,8 +43,8 @@ def forgive(tab: Tab) -> None:
 async def test_event_source_gets_each_message_once_when_its_connection_is_cut(
     open_tab: Open,
 ) -> None:
-    """EventSource receives each message once and in order when its connection is cut and it
-    reconnects with its last event id.
+    """EventSource in a browser receives each message once and in order when its connection is cut
+    and the browser reconnects with the last event id.
     """
     async with reached() as (server, proxy, url):
         tab = await open_tab(f"{url}/healthz")

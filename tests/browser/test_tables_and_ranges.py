@@ -230,8 +230,8 @@ async def test_saved_file_of_a_paused_table_has_the_shown_columns_and_rows(
 
 
 async def test_time_range_can_be_chosen_on_a_chart_by_keyboard(page: str, open_tab: Open) -> None:
-    """User chooses a time range on a chart with Shift and arrow keys, shows it with Enter, and
-    leaves it with Escape.
+    """User selects a time range on a chart with Shift and arrow keys, limits the page to this range
+    with Enter, and returns to the earlier range with Escape.
     """
     tab = await open_tab(f"{page}?range=3600")
     await tab.live()
@@ -321,8 +321,8 @@ async def test_attention_line_names_a_warning_tile_when_one_handshake_is_refused
 async def test_mark_on_a_chart_opens_the_events_around_its_time(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Click on a chart's mark opens the events page limited to the time of the mark, and a link
-    there removes the limit.
+    """Click on an event mark in a chart opens the events page with events from the time of the mark
+    only, and a link on that page removes this filter.
     """
     tab = await open_tab(page)
     await tab.live()

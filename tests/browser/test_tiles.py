@@ -63,8 +63,8 @@ async def drawn(page: Page, rows: list[list[Tile]], ask: str) -> object:
 async def test_tile_texts_are_not_cut_off_at_any_notebook_width(
     chromium: Browser, width: int
 ) -> None:
-    """Tile texts are not cut off in a notebook cell 560 to 977 pixels wide, with any change or
-    alert.
+    """Tile texts are not cut off in a notebook cell 560 to 977 pixels wide, whatever change or
+    alert the tile shows.
     """
     page = await chromium.new_page(viewport={"width": width, "height": 400})
     assert await drawn(page, [[tile] * 7 for tile in (*CHANGES, *ALERTS)], CUT) == []

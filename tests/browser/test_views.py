@@ -63,11 +63,11 @@ def open_views(open_notebook: OpenNotebook) -> OpenViews:
     return open_
 
 
-async def test_view_is_live_after_a_reload_in_a_reopened_tab_and_run_again(
+async def test_notebook_view_is_live_again_after_reload_reopening_and_rerun(
     open_views: OpenViews,
 ) -> None:
-    """Dashboard page in a notebook cell is live again after a page reload, in a reopened notebook,
-    and when its cell runs again.
+    """Dashboard page in a notebook cell is live again after the browser page was reloaded, after
+    the notebook was closed and reopened, and after the cell was run again.
     """
     notebook = await open_views("again", "server.monitor.view()")
     page = notebook.tab.page
@@ -126,8 +126,8 @@ async def test_latency_view_shows_distributions_after_a_reload(open_views: OpenV
 async def test_view_says_that_it_is_not_live_while_its_kernel_is_blocked(
     open_views: OpenViews,
 ) -> None:
-    """Dashboard view in a notebook turns grey and says that the kernel does not answer while
-    the kernel is blocked, and is live afterwards.
+    """Dashboard view in a notebook turns grey and says that the kernel does not answer while the
+    kernel is blocked, and is live again when the kernel answers.
     """
     notebook = await open_views("blocked", 'server.monitor.view("connections")')
     page = notebook.tab.page

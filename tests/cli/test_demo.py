@@ -71,8 +71,8 @@ def test_demo_leaves_no_process_and_no_open_port_on_a_signal(
 
 
 def test_demo_leaves_no_process_when_it_is_ended_while_starting(command: Start) -> None:
-    """`rtmon demo` exits with code 0, prints nothing and leaves no child process when SIGTERM
-    arrives before it is ready.
+    """`rtmon demo` that receives SIGTERM before it is ready exits with code 0, prints nothing and
+    leaves no child process.
     """
     demo = command("demo", *FREE)
     wait_until(
@@ -124,8 +124,8 @@ def test_demo_ends_by_itself_when_a_duration_is_given(command: Start) -> None:
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port", "--dashboard-port"])
 def test_demo_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
-    """`rtmon demo` prints one sentence that names the port and exits with code 2 when a port is in
-    use.
+    """`rtmon demo` prints one sentence that names the port and exits with code 2 when one of its
+    ports is in use.
     """
     done = run("demo", *FREE, f"{option}={taken}")
     assert done.returncode == 2

@@ -20,8 +20,8 @@ FREE = ("--port=0", "--admin-port=0")
 def test_serve_warns_when_it_listens_on_all_addresses_without_authentication(
     command: Callable[..., Command], kind: tuple[str, ...]
 ) -> None:
-    """`rtmon serve` prints a warning that any program can connect when it listens on all addresses
-    without authentication.
+    """`rtmon serve` that listens on all addresses without authentication prints a warning that any
+    program can connect.
     """
     server = command("serve", *FREE, *kind, "--host=0.0.0.0")
     server.read_until("Ctrl-C")
@@ -41,8 +41,8 @@ def test_serve_warns_when_it_listens_on_all_addresses_without_authentication(
 def test_serve_warning_names_the_file_folder_and_any_origin(
     command: Callable[..., Command], tmp_path: Path
 ) -> None:
-    """Warning of `rtmon serve` names the folder for uploaded files and says that any origin is
-    allowed when these options are given.
+    """Warning of `rtmon serve` on all addresses names the folder for uploaded files when --files is
+    given, and says that any origin is allowed when --origin=* is given.
     """
     server = command(
         "serve", "--port=0", "--admin-port=off", "--host=::", f"--files={tmp_path}", "--origin=*"
@@ -86,8 +86,8 @@ def test_dashboard_warns_when_it_listens_on_all_addresses(
     arguments: list[str],
     warns: bool,  # noqa: FBT001 - a parametrized value
 ) -> None:
-    """`rtmon dashboard` warns that it has no authentication when it listens on all addresses, and
-    prints no warning on loopback.
+    """`rtmon dashboard` that listens on all addresses prints a warning that it has no
+    authentication; on loopback the command prints none.
     """
     page = command("dashboard", "--port=0", "--no-browser", *arguments)
     page.read_until("Ctrl-C")

@@ -29,8 +29,8 @@ LOAD = ["load", "ws://127.0.0.1:9"]
 def test_command_refuses_an_option_that_has_no_effect(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon` command exits with code 2 and names the option and the reason when an option has
-    no effect beside the others.
+    """`rtmon` command exits with code 2, and names the option and the reason, when another given
+    option leaves it without effect.
     """
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -43,8 +43,9 @@ def test_command_refuses_an_option_that_has_no_effect(
 def test_echo_option_overrides_hub_options_of_the_environment(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve --echo` ignores hub options from the environment, but refuses hub options that
-    conflict within the environment or the command line.
+    """`rtmon serve --echo` ignores hub options from the environment; with RTMON_ECHO in the
+    environment, `rtmon serve` exits with code 2 for a hub option in the environment or on the
+    command line.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]
@@ -60,8 +61,8 @@ def test_echo_option_overrides_hub_options_of_the_environment(
 def test_serve_refuses_a_malformed_origin_before_it_listens(
     extra: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve` exits with code 2 and names the origin before it listens when an allowed origin
-    is malformed.
+    """`rtmon serve` with a malformed allowed origin exits with code 2 before it listens, and names
+    the origin.
     """
     assert main(["serve", "--port=0", "--origin=chat.example", *extra]) == 2
     said = capsys.readouterr()

@@ -35,8 +35,8 @@ def place() -> Iterator[tuple[str, str]]:
 def test_load_table_report_and_csv_files_agree_with_the_server(
     place: tuple[str, str], tmp_path: Path
 ) -> None:
-    """`rtmon load` prints a table and writes an HTML report and CSV files whose message counts
-    equal those of the server.
+    """`rtmon load` prints a table and writes an HTML report and CSV files, all with the message
+    counts of the server.
     """
     url, admin = place
     page, folder = tmp_path / "run.html", tmp_path / "csv"
@@ -136,8 +136,8 @@ def test_load_says_why_when_no_user_can_connect(
 
 
 def test_planned_load_grows_with_users_and_rate() -> None:
-    """Planned message rate in the load report grows with the number of users and with each
-    user's rate.
+    """Planned message rate in the load report follows the number of users during the ramp and the
+    rising rate per user, and is None after the load's end.
     """
     options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
     planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]

@@ -120,9 +120,9 @@ def test_command_says_how_to_install_a_missing_extra(
     assert len(printed.err.splitlines()) == 1
 
 
-def test_export_fails_when_there_is_no_server() -> None:
-    """`rtmon export` prints one sentence, exits with code 1 and creates no folder when there is no
-    server.
+def test_export_fails_when_no_server_listens() -> None:
+    """`rtmon export` prints one sentence, exits with code 1 and creates no folder when no server
+    listens at the given address.
     """
     done = run("export", "ws://127.0.0.1:1", "--to=never-made", "--timeout=0.5")
     assert done.returncode == 1

@@ -88,11 +88,11 @@ def test_record_command_continues_when_the_server_restarts(
     assert epochs() == 2
 
 
-def test_record_command_fails_when_there_is_no_server(
+def test_record_command_fails_when_no_server_listens(
     reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """`rtmon record` prints one sentence, exits with code 1 and leaves no file when there is no
-    server.
+    """`rtmon record` prints one sentence, exits with code 1 and leaves no file when no server
+    listens at the given address.
     """
     path = tmp_path / "run.rtmon"
     done = run("record", f"ws://127.0.0.1:{reserve_port()}", str(path), "--timeout=0.5")
@@ -147,8 +147,8 @@ assert [each.name for each in folder.iterdir()] == ["run.rtmon"]
 def test_record_command_loses_no_tick_when_the_disk_is_full_for_a_while(
     command: Start, reserve_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """`rtmon record` reports that the disk is full, and writes every missed tick once there is
-    space again.
+    """`rtmon record` reports that the disk is full, and writes every missed tick once when the disk
+    has space again.
     """
     port = reserve_port()
     server = command("serve", "--port=0", f"--admin-port={port}")
@@ -181,8 +181,8 @@ def _recording(path: Path, errors: int) -> Path:
 
 
 def test_diff_exits_with_code_3_when_a_number_is_worse(tmp_path: Path) -> None:
-    """`rtmon diff` exits with code 3 when a number is worse in the second recording, and with 0
-    when none is worse.
+    """`rtmon diff` exits with code 3 when a rate or percentile is worse in the second recording
+    than in the first, and with code 0 when none is worse.
     """
     good, bad = _recording(tmp_path / "good.rtmon", 1), _recording(tmp_path / "bad.rtmon", 9)
     worse = run("diff", str(good), str(bad))
@@ -200,8 +200,8 @@ def test_diff_exits_with_code_3_when_a_number_is_worse(tmp_path: Path) -> None:
 
 
 def test_export_writes_only_the_chosen_table_and_time_range(tmp_path: Path) -> None:
-    """`rtmon export` writes only the chosen table and time range of a recording, and with
-    --format=rtmon a complete copy.
+    """`rtmon export` writes only the chosen table and time range of a recording; with
+    --format=rtmon the command writes a complete copy of the recording.
     """
     path, out = _recording(tmp_path / "run.rtmon", 1), tmp_path / "out"
     chosen = ("--table=samples", "--since=2023-11-14T22:13:30", "--until=2023-11-14T22:13:39")

@@ -110,7 +110,9 @@ def test_serve_ends_within_seconds_when_clients_stall(command: Start) -> None:
 
 
 def test_serve_option_overrides_the_environment_and_the_default(command: Start) -> None:
-    """Option of `rtmon serve` overrides the environment variable, which overrides the default."""
+    """Option of `rtmon serve` on the command line overrides the environment variable of the option,
+    and the variable overrides the default value.
+    """
     _, url, _ = serving(
         command, *FREE, "--echo", RTMON_PORT="1", RTMON_MAX_SIZE="2000", RTMON_ECHO="0"
     )
@@ -180,8 +182,8 @@ def hello(url: str) -> dict[str, Any]:
 
 
 def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None:
-    """Hub of `rtmon serve` announces by default the message size limit that
-    docs/protocol.md gives.
+    """Hub of `rtmon serve` announces by default the limit on message size that docs/protocol.md
+    gives.
     """
     _, url, _ = serving(command, *FREE)
     assert hello(url)["limits"]["message_size"] == limits.MESSAGE_SIZE
@@ -190,8 +192,8 @@ def test_hub_has_the_documented_message_limit_by_default(command: Start) -> None
 def test_serve_options_set_the_message_limit_and_the_file_folder(
     command: Start, tmp_path: Path
 ) -> None:
-    """Hub of `rtmon serve` announces the limit given by --max-size, and stores a file in the folder
-    given by RTMON_FILES.
+    """Hub of `rtmon serve` announces the limit on message size given by --max-size, and stores an
+    uploaded file in the folder given by RTMON_FILES.
     """
     size = 2 * limits.WAITING_BYTES
     _, url, _ = serving(
@@ -235,8 +237,8 @@ def test_serve_prints_the_address_of_its_chat_page_unless_it_is_off(command: Sta
 
 @pytest.mark.parametrize("option", ["--port", "--admin-port"])
 def test_serve_names_the_port_when_it_is_in_use(taken: int, option: str) -> None:
-    """`rtmon serve` prints one sentence that names the port and exits with code 2 when a port is in
-    use.
+    """`rtmon serve` prints one sentence that names the port and exits with code 2 when its port is
+    in use.
     """
     done = run("serve", *FREE, f"{option}={taken}")
     assert done.returncode == 2

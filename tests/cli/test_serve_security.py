@@ -87,7 +87,7 @@ def test_serve_refuses_short_double_and_binary_keys_without_printing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`rtmon serve` refuses a JWT key that is too short, not text, or given twice, and does not
-    print it.
+    print the key.
     """
     file = tmp_path / "key"
     file.write_text("short secret")
@@ -111,7 +111,7 @@ def test_serve_refuses_short_double_and_binary_keys_without_printing_them(
 def test_serve_refuses_an_empty_key(
     variable: str, empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve` refuses to start, with one line of error, when the JWT key in the environment
+    """`rtmon serve` prints one line of error and does not start when the JWT key in the environment
     is empty.
     """
     monkeypatch.setenv(variable, empty)

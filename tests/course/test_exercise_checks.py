@@ -41,7 +41,9 @@ async def test_check_prints_found_and_expected_value_and_hint_when_answer_is_wro
 
 
 async def test_check_prints_only_the_values_that_differ(capsys: Said) -> None:
-    """Exercise check of several values prints only those that differ from the expected ones."""
+    """Exercise check of several values prints only the values that differ from what the check
+    expects.
+    """
     lines = await said(
         capsys,
         "several",
@@ -84,8 +86,8 @@ async def test_check_prints_values_rounded_shortened_and_on_one_line(
 async def test_check_passes_when_its_function_returns_the_expected_value_in_time(
     capsys: Said,
 ) -> None:
-    """Exercise check calls its function or coroutine function repeatedly, and passes when the
-    expected value comes within the time limit.
+    """Exercise check calls the function or coroutine function given to it repeatedly, and passes
+    when the function returns the expected value within the time limit.
     """
     looks: list[int] = []
 
@@ -100,8 +102,8 @@ async def test_check_passes_when_its_function_returns_the_expected_value_in_time
 
 
 async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> None:
-    """Exercise check prints "Not yet" with the exception's text and no traceback when its
-    functions raise an exception.
+    """Exercise check prints "Not yet" with the exception's text and no traceback when a function
+    given to the check raises an exception.
     """
     assert await said(capsys, "broken", lambda: 1 / 0, hint=str) == [
         "○ Not yet: broken",
@@ -116,9 +118,9 @@ async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> No
     assert lines == ["○ Not yet: odd", "  found 1, this asks for 2"]
 
 
-async def test_since_counts_only_what_happens_after_its_creation(capsys: Said) -> None:
-    """Function since(), for exercise checks, returns how far each count has grown since since()
-    was called.
+async def test_since_returns_how_far_counts_have_grown_since_its_call(capsys: Said) -> None:
+    """A call of since(), a helper for exercise checks, returns a function that gives how far each
+    count has grown since the call.
     """
     counts = {"published": 7}
     grown = since(lambda: counts)
@@ -150,8 +152,8 @@ async def test_strict_check_raises_when_the_answer_is_wrong(
 async def test_check_waits_as_long_as_the_patience_variable_says(
     capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exercise check waits at least as many seconds as RTMON_COURSE_PATIENCE says, and raises
-    when the variable is not a number.
+    """Exercise check waits for a right answer at least as many seconds as RTMON_COURSE_PATIENCE
+    says, and raises OptionError when the variable is not a number.
     """
     looks: list[int] = []
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "60")
@@ -178,8 +180,8 @@ async def test_check_waits_as_long_as_the_patience_variable_says(
     ],
 )
 async def test_check_refuses_wrong_arguments(options: dict[str, Any], complaint: str) -> None:
-    """Exercise check raises OptionError that names the mistake when a notebook's author calls
-    it with wrong arguments.
+    """Exercise check that a notebook's author calls with wrong arguments raises OptionError that
+    names the mistake.
     """
     with pytest.raises(OptionError, match=complaint):
         await check("it holds", **options)

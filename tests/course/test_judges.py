@@ -56,8 +56,8 @@ def open_sockets() -> int:
 
 @pytest.mark.parametrize("name", BUILDS)
 async def test_judge_passes_a_right_solution_and_leaves_no_task_or_socket(name: str) -> None:
-    """Exercise judge passes a right solution in all its tests, and leaves neither task nor
-    socket open.
+    """Exercise judge passes a right solution in every test of the judge, and leaves no asyncio task
+    and no socket open.
     """
     module = BUILDS[name]
     before, sockets = asyncio.all_tasks(), open_sockets()
@@ -133,8 +133,8 @@ def is_no_coroutine_function(websocket: ServerConnection) -> int:
 async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_async(
     handler: Any, story: str
 ) -> None:
-    """Exercise judge names the fault and leaves no task when a solution blocks, raises, hangs
-    or is not a coroutine function.
+    """Exercise judge names the fault and leaves no asyncio task when a solution blocks the event
+    loop, raises, hangs or is not a coroutine function.
     """
     before = asyncio.all_tasks()
     began = time.monotonic()
@@ -149,17 +149,17 @@ async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_asy
 async def test_judge_names_the_unfinished_test_when_the_time_limit_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exercise judge ends a trial at its time limit and says that the running test was not done."""
+    """Exercise judge stops at its time limit and says which of its tests was not done by then."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
 
 
-async def test_judge_waits_as_long_as_the_patience_variable_says(
+async def test_judge_waits_longer_for_a_solution_when_the_patience_variable_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exercise judge waits at least as many seconds as RTMON_COURSE_PATIENCE says, and its
-    whole time limit grows accordingly.
+    """Exercise judge waits longer for a solution to return, and extends its own time limit, when
+    RTMON_COURSE_PATIENCE gives a larger number of seconds.
     """
     monkeypatch.setattr("rtmon.course.judges.trial.PATIENCE", 0.001)
     verdict = await judges.worker_pool(pool.right())
@@ -173,8 +173,8 @@ async def test_judge_waits_as_long_as_the_patience_variable_says(
 async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exercise judge fails an answer that is later than the exercise allows, although
-    RTMON_COURSE_PATIENCE is set.
+    """Exercise judge fails a solution that answers after the time limit that the exercise sets,
+    even when RTMON_COURSE_PATIENCE is longer.
     """
 
     async def late(urls: Sequence[str]) -> dict[str, str]:

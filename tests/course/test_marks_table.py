@@ -45,8 +45,8 @@ def progress(folder: Path, learner: str, *checks: tuple[str, bool], points: int 
 def test_grade_prints_a_table_of_learners_exercises_and_points(
     tmp_path: Path, course: Path, capsys: Said
 ) -> None:
-    """`rtmon course grade` prints a table with a row per learner, a column per exercise, and
-    the points of exercises once right.
+    """`rtmon course grade` prints a table with a row per learner, a column per exercise, and the
+    points of each exercise for which a check was right at least once.
     """
     files = [
         progress(tmp_path, "Ben", ("01-1", False), ("00-2", True)),

@@ -23,8 +23,8 @@ def result(*, right: bool = False, tries: int = 1, **more: Any) -> dict[str, Any
 
 
 def test_progress_board_has_rows_of_learners_and_columns_of_started_notebooks() -> None:
-    """Progress board has a row for each learner and columns for all exercises of started notebooks,
-    with the course's points.
+    """Progress board has a row for each learner and a column for each exercise of every notebook
+    that a learner has started, and counts the points that the course gives, not those reported.
     """
     board = ProgressBoard(COURSE)
     assert board.state()["learners"] == []
@@ -58,7 +58,7 @@ def test_progress_board_has_rows_of_learners_and_columns_of_started_notebooks() 
     ],
 )
 def test_progress_board_ignores_and_counts_malformed_reports(report: object) -> None:
-    """Progress board counts a malformed report as refused and shows nothing of it."""
+    """Progress board counts a malformed report as refused and shows nothing from this report."""
     board = ProgressBoard(COURSE)
     assert not board.report("eve", report, 1.0)
     assert (board.refused, board.state()["learners"]) == (1, [])

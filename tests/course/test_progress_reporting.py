@@ -85,8 +85,8 @@ async def test_progress_wall_shows_reports_sent_before_and_after_it_connects() -
 async def test_learner_results_are_sent_in_one_report_when_the_class_server_starts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Learner's results from before the class server starts arrive in one report once the server
-    runs.
+    """Learner's results from the time before the class server runs arrive in one report, which has
+    the newest results, once the server runs.
     """
     port = reserve_port()
     heard = Heard()
@@ -137,7 +137,9 @@ async def test_reporter_names_the_problem_when_the_class_server_requires_a_token
 
 
 async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed_one() -> None:
-    """Progress wall shows the name of the learner's token when the learner claims another name."""
+    """Progress wall shows the name of the authenticated user when a learner reports under another
+    name.
+    """
 
     async def known(shown: Credentials) -> User | None:
         return User(id="7", name="ben") if shown.token == "of-ben" else None  # noqa: S105
@@ -154,11 +156,11 @@ async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed
         reporter.close()
 
 
-async def test_check_works_and_reports_later_when_the_class_server_is_away(
+async def test_check_works_without_the_class_server_and_reports_once_it_runs(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Exercise check in a notebook works without the class server, prints the problem, and
-    sends all results once the server runs.
+    """Exercise check in a notebook works while the class server does not run, prints why the result
+    was not sent, and sends all results once the class server runs.
     """
     port = reserve_port()
     heard = Heard()
@@ -190,8 +192,8 @@ async def test_check_works_and_reports_later_when_the_class_server_is_away(
 
 
 async def test_progress_wall_page_receives_the_whole_state_at_each_change() -> None:
-    """Page of the progress wall receives the whole state when it connects, and again after
-    changes.
+    """Page of the progress wall receives the wall's whole state when the page connects, and the
+    whole new state after a change.
     """
     state = {"learners": 1}
     async with (

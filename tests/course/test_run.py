@@ -77,8 +77,8 @@ async def test_notebook_checks_fail_wrong_answers_and_pass_solutions(
 async def test_notebook_cells_work_when_each_is_run_twice_in_a_row(
     notebook: Notebook, kernel: Kernel
 ) -> None:
-    """Every cell of a course notebook works when it is run twice in a row, and no task or socket
-    remains.
+    """Every cell of a course notebook works when each cell is run twice in a row, and no asyncio
+    task or socket remains.
     """
     exercises = dict(notebook.exercises())
     said = await kernel.run_all(notebook, Run(answers=exercises, times=2))
@@ -90,8 +90,8 @@ async def test_notebook_cells_work_when_each_is_run_twice_in_a_row(
 async def test_notebook_works_when_the_learner_pauses_for_an_hour(
     notebook: Notebook, kernel: Kernel
 ) -> None:
-    """Course notebook works when timeouts of an hour pass before each cell that follows text, and
-    no task or socket remains.
+    """Course notebook works when the learner pauses for a simulated hour before each code cell that
+    follows text, and no asyncio task or socket remains.
     """
     exercises = dict(notebook.exercises())
     await kernel.run(SHORT_HOUR)
@@ -100,9 +100,11 @@ async def test_notebook_works_when_the_learner_pauses_for_an_hour(
     assert await kernel.left() == ""
 
 
-async def test_stop_button_waits_for_a_user_and_stops_at_once_without_one(tmp_path: Path) -> None:
-    """Stop button is shown and the servers keep running when a user can press it; without a user
-    the servers stop at once.
+async def test_stop_button_keeps_servers_running_only_when_a_user_can_press_it(
+    tmp_path: Path,
+) -> None:
+    """Function stop_button() shows a button and leaves the servers running when a user can press
+    it; when the notebook runs without a user, the function stops the servers.
     """
     notebook = Notebook(tmp_path / "button.ipynb", [])
     async with Kernel.start(notebook) as kernel:

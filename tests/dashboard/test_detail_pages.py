@@ -49,7 +49,7 @@ async def test_connection_page_has_rooms_and_charts_while_open_and_the_cause_onc
     server: rtmon.Server, feed: Feed
 ) -> None:
     """Page of a connection has rooms, charts and frames while the connection is open, and says
-    which side closed it afterwards.
+    which side closed the connection once it is closed.
     """
     async with rtmon.connect(server.url, name="ada") as ada:
         await ada.join("garden")
@@ -128,8 +128,12 @@ async def test_events_page_shows_the_latest_name_and_explains_close_codes(
     assert (await _ask(feed, "events", cause="ping timeout"))["total"] == 0
 
 
-async def test_events_page_on_hold_counts_newer_events(server: rtmon.Server, feed: Feed) -> None:
-    """Events page that is held at a moment keeps its rows and counts the newer events."""
+async def test_held_events_page_keeps_its_rows_and_counts_newer_events(
+    server: rtmon.Server, feed: Feed
+) -> None:
+    """Events page that the user holds at a moment keeps the rows of that moment and counts the
+    events after it.
+    """
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
         held = {"until": str((await _ask(feed, "events"))["newest"]), "kind": "opened"}
@@ -184,11 +188,11 @@ async def test_latency_page_sorts_connections_by_their_p99_round_trip(
         assert worst["sort"] == "-rtt_p99"
 
 
-async def test_channel_history_has_the_totals_of_each_tick_with_publications(
+async def test_channel_history_has_the_totals_of_each_tick_once(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Channel history has the channel's totals at each tick with publications before the channel's
-    page is first opened.
+    """Channel history that has noted three ticks of a feed has the channel's totals at each of
+    these ticks once, although the last tick was noted twice.
     """
     past = ChannelHistory()
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):

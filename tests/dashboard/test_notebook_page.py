@@ -144,8 +144,8 @@ async def test_notebook_view_sends_no_frames_to_a_silent_page() -> None:
 
 
 async def test_notebook_view_closes_only_the_feed_that_it_opened() -> None:
-    """Notebook view that closes leaves a given feed open, and closes a feed that it opened
-    itself.
+    """Notebook view that is closed leaves a feed open that the caller passed in, and closes a feed
+    that the view opened itself.
     """
     feed = SyntheticFeed(ago=1)
     async with shown(feed):
@@ -193,8 +193,8 @@ async def test_saved_view_has_its_last_rows_in_less_than_300_kb() -> None:
 
 
 async def test_saved_view_shows_its_time_and_a_chart_without_scripts() -> None:
-    """Saved notebook view shows without scripts since when it is not live, and its chart as an
-    image.
+    """Saved notebook view that is displayed without scripts shows since when it is not live, and
+    shows its chart as an image.
     """
     async with shown(SyntheticFeed(ago=30), chart="rtt") as cell:
         html = cell.output(view="v1", kernel="k1")["text/html"]

@@ -61,7 +61,9 @@ async def test_start_closes_the_earlier_server_of_the_same_name(shell: Interacti
 
 
 async def test_stop_with_a_name_closes_only_that_server(shell: InteractiveShell) -> None:
-    """Function stop() with a name closes only that server, and without a name it closes all."""
+    """Function stop() with a name closes only the server of that name, and without a name closes
+    all started servers.
+    """
     one, two = await start(echo, name="one"), await start(echo, name="two")
     await stop("one")
     assert (one.monitor.closed, two.monitor.closed) == (True, False)
@@ -70,7 +72,9 @@ async def test_stop_with_a_name_closes_only_that_server(shell: InteractiveShell)
 
 
 async def test_stop_does_not_close_a_monitor_that_the_user_made(shell: InteractiveShell) -> None:
-    """Function stop() closes servers but not a Monitor that the user made and passed to them."""
+    """Function stop() closes the started servers, but not the Monitor that the user made and passed
+    to these servers.
+    """
     with rtmon.Monitor() as monitor:
         await start(echo, monitor=monitor)
         await start(echo, monitor=monitor)
@@ -81,8 +85,8 @@ async def test_stop_does_not_close_a_monitor_that_the_user_made(shell: Interacti
 async def test_start_enters_any_async_context_manager_and_stop_leaves_it(
     shell: InteractiveShell,
 ) -> None:
-    """Function start() enters any async context manager, which is left once when it is replaced or
-    stopped.
+    """Function start() enters any async context manager, and exits it exactly once when the next
+    start() under the same name replaces it.
     """
     crowd = Crowd()
     assert await start(crowd, name="crowd") is crowd.story

@@ -85,9 +85,11 @@ async def test_page_updater_sends_all_points_when_a_slow_viewer_is_ready_again(
     assert viewer.all_of("frame")[held]["anew"]
 
 
-async def test_page_updater_runs_a_query_once_for_several_viewers(updater: PageUpdater) -> None:
-    """Dashboard page updater runs a query that five viewers show fewer than five times, and
-    sends the rows with the frame.
+async def test_page_updater_shares_the_result_of_a_query_among_viewers(
+    updater: PageUpdater,
+) -> None:
+    """Dashboard page updater runs the same query of five viewers fewer than five times, and sends
+    the resulting rows together with the frame.
     """
     viewers = [KeptViewer() for _ in range(5)]
     for viewer in viewers:
@@ -122,8 +124,8 @@ async def test_page_updater_answers_a_wrong_query_with_the_position_of_its_error
 async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
     updater: PageUpdater, number: str
 ) -> None:
-    """Dashboard page updater ignores the bound or point count of a range request when it is not
-    a finite number.
+    """Dashboard page updater ignores a bound or point count of a range request that is not a finite
+    number.
     """
     viewer = KeptViewer()
     updater.join(viewer)
@@ -133,8 +135,8 @@ async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
 
 
 async def test_page_updaters_refuse_a_page_above_the_limit() -> None:
-    """Dashboard process raises FeedError that asks the user to close pages when its number of pages
-    is at the limit.
+    """Dashboard process that already has the greatest number of pages allowed raises FeedError that
+    asks the user to close pages when one more is opened.
     """
     monitor = Monitor(interval=3600, clock=FakeClock())
     updaters = PageUpdaters(lambda: LocalFeed(monitor))

@@ -77,7 +77,9 @@ def test_view_raises_when_its_query_is_wrong() -> None:
 
 
 async def test_recording_makes_views_and_refuses_an_unknown_page(tmp_path: Path) -> None:
-    """Recording makes notebook views of its pages, and raises OptionError for an unknown page."""
+    """Method view() of a recording makes a notebook view of a dashboard page, and raises
+    OptionError for an unknown page.
+    """
     await record(tmp_path / "run.rtmon", ticks=3)
     with rtmon.read(tmp_path / "run.rtmon") as run:
         assert re.search(

@@ -100,9 +100,9 @@ def test_live_output_sends_no_frames_to_a_silent_page() -> None:
     assert len(page.frames[-1]["columns"]["time"]) == 1
 
 
-def test_live_output_closes_the_page_silent_longest_above_the_limit() -> None:
-    """Dashboard view in a notebook closes the page that was silent longest when more pages than
-    the limit have connected.
+def test_live_output_closes_the_longest_silent_page_when_too_many_connect() -> None:
+    """Dashboard view in a notebook closes the page that has been silent longest when one page more
+    than the limit connects.
     """
     clock = Clock()
     view = shown(SyntheticFeed(ago=1), clock)

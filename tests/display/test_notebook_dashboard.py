@@ -23,8 +23,8 @@ def test_dashboard_raises_and_lists_the_charts_when_show_is_wrong(shown: list[st
 
 
 def test_dashboard_view_shows_the_chosen_charts_in_their_order() -> None:
-    """Dashboard view shows the chosen charts in the chosen order, and offers all others to be
-    opened.
+    """Dashboard view shows the chosen charts in the chosen order, and lets the user open all other
+    charts.
     """
     chosen = [chart for chart in CHARTS if chart.key in {"lag", "bandwidth"}][::-1]
     layout = FeedPicture(SyntheticFeed(ago=1), shown=chosen).layout
@@ -33,8 +33,8 @@ def test_dashboard_view_shows_the_chosen_charts_in_their_order() -> None:
 
 
 def test_dashboard_update_contains_only_new_points() -> None:
-    """Dashboard view's update contains each point once, and its full state contains all points of
-    the window.
+    """Each update of a dashboard view contains only the points since the update before, and the
+    view's full state contains all points of the requested seconds.
     """
     feed = SyntheticFeed(ago=100)
     picture = FeedPicture(feed)

@@ -56,8 +56,8 @@ def test_saved_output_is_smaller_than_300_kb_and_names_no_other_host(feed: Synth
 
 
 def test_saved_output_shows_its_time_and_four_charts_without_scripts(feed: SyntheticFeed) -> None:
-    """Saved notebook output of a dashboard view shows without scripts since when it is not
-    live, and four charts as SVG images with a text.
+    """Saved notebook output of a dashboard view, displayed without scripts, shows since when it is
+    not live, and shows four charts as SVG images with a text.
     """
     html = output(feed)["text/html"]
     assert re.search(r"Not live since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", html)

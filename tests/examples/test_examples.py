@@ -236,7 +236,7 @@ async def test_socketio_example_delivers_room_messages_to_members_only(
     server: str, examples: Path
 ) -> None:
     """Socket.IO example delivers a room's messages to members of the room only, and ignores
-    messages of other clients.
+    messages to the room from a client that has not joined it.
     """
     async with serving(examples / "servers" / server) as (port, admin):
         heard: dict[str, list[str]] = {"ada": [], "bo": [], "cy": []}

@@ -44,7 +44,9 @@ async def test_copy_is_complete_while_the_recording_is_written(tmp_path: Path) -
 
 
 async def test_copy_of_a_closed_recording_is_equal(recording: Path, tmp_path: Path) -> None:
-    """Copy of a closed recording has every row of every table, and replaces an earlier file."""
+    """Copy of a closed recording has every row of every table, and replaces the file that was at
+    the copy's path.
+    """
     copy = tmp_path / "copy.rtmon"
     copy.write_bytes(b"before")
     await rtmon.export(recording, copy, format="rtmon")

@@ -104,8 +104,8 @@ async def test_exported_monitor_reads_back_with_equal_values(tmp_path: Path, for
 
 
 async def test_exported_connections_are_in_the_order_of_the_monitor(tmp_path: Path) -> None:
-    """Exported connections are in the Monitor's order: open ones first, then closed ones in the
-    order of their ends.
+    """Exported connections are in the Monitor's order: open connections first, then closed
+    connections in the order in which they ended.
     """
     monitor = rtmon.Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(4)]
@@ -172,8 +172,8 @@ async def test_duckdb_reads_exported_parquet_with_equal_values_and_types(
 async def test_export_of_a_time_range_has_only_rows_within_it(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Data export of a time range has the ticks from its first to its last second, and only
-    connections open within it.
+    """Data export of a time range has the ticks from the first to the last second of the range, and
+    only the connections that were open within it.
     """
     since, until = BEGIN + 60, BEGIN + 64
     await rtmon.export(recording, tmp_path, since=since, until=until)
@@ -185,11 +185,11 @@ async def test_export_of_a_time_range_has_only_rows_within_it(
 
 
 @pytest.mark.parametrize(("every", "ticks"), [(1, 2 * 71), (10, 2 * 8), (60, 2 * 2), (None, 142)])
-async def test_export_with_every_merges_that_many_ticks_and_keeps_the_sums(
+async def test_export_option_every_merges_ticks_and_keeps_the_sums(
     recording: Path, tmp_path: Path, every: Any, ticks: int
 ) -> None:
-    """Data export option ``every`` merges that many ticks into one row, and the sums of
-    counters stay the same.
+    """Data export with ``every=n`` merges n ticks into one row, and the sums of counters stay the
+    same.
     """
     await rtmon.export(recording, tmp_path, tables=("samples",), every=every)
     samples = _csv(tmp_path, "samples")
@@ -202,7 +202,9 @@ async def test_export_with_every_merges_that_many_ticks_and_keeps_the_sums(
 async def test_export_reports_the_number_of_rows_written_per_table(
     recording: Path, tmp_path: Path
 ) -> None:
-    """Data export reports to its progress callback how many rows of each table it has written."""
+    """Data export reports the number of rows written so far of each table to the caller's progress
+    callback.
+    """
     told: dict[str, int] = {}
     await rtmon.export(recording, tmp_path, progress=lambda table, rows: told.update({table: rows}))
     assert told == {table: len(_csv(tmp_path, table)) for table in TABLES_EXPORTED}

@@ -19,8 +19,8 @@ async def _rows(rig: Rig, table: str, where: str = "") -> list[object]:
 
 
 async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> None:
-    """Monitor feed gives percentiles of the last minute by path, room and message type, and the
-    sample counts all measurements together.
+    """Monitor feed gives latency percentiles of the last minute by path, room and message type, and
+    its latest sample counts the measurements of all groups.
     """
     hub = Hub()
     rig.monitor.measure(hub)

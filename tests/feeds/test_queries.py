@@ -101,7 +101,7 @@ async def test_series_query_uses_the_finest_resolution_within_the_requested_poin
     rig: Rig, points: int, level: int
 ) -> None:
     """Feed query for chart points uses the finest resolution that needs no more points than
-    requested, and otherwise the coarsest.
+    requested, or the coarsest resolution when every one needs more.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -170,8 +170,8 @@ async def test_rows_query_filters_sorts_and_pages_connections(
 
 
 async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Rig) -> None:
-    """Feed query for rows with a time range leaves out connections that ended before it or were
-    opened after it.
+    """Feed query for connection rows with a time range omits connections that ended before the
+    range or were opened after the range.
     """
     await _people(rig)
     closed = rig.clock.time()
@@ -185,8 +185,8 @@ async def test_rows_query_of_a_time_range_returns_connections_open_in_it(rig: Ri
 
 
 async def test_rows_query_says_how_many_rows_were_discarded(rig: Rig) -> None:
-    """Feed query for rows's answer says how many closed connections the bounded table has
-    discarded.
+    """Answer to a rows query gives the number of kept rows and the number of closed connections
+    that the server's bounded table has discarded.
     """
     rig.monitor.collector._closed = type(rig.monitor.collector._closed)(maxlen=3)
     for number in range(5):

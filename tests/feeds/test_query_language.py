@@ -67,7 +67,7 @@ ADA = ConnectionInfo(
     ],
 )
 def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: bool) -> None:
-    """Table query text selects a row that meets all its terms, and a null column meets no
+    """Table query selects a row that meets all terms of the query text, and a null column meets no
     comparison.
     """
     assert parse(text)(ADA) is holds

@@ -37,8 +37,8 @@ def test_open_feed_raises_when_its_source_has_a_wrong_type(source: Any) -> None:
 async def test_remote_feed_has_every_sample_after_the_listener_was_away(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Remote feed says that it is disconnected while the admin listener is away, and afterwards has
-    each sample once.
+    """Remote feed says that it is disconnected while the admin listener is away, and has each
+    sample once after the listener has returned.
     """
     monitor, port = Monitor(interval=1000), reserve_port()
     async with serve_admin(monitor, port=port) as admin:
@@ -85,8 +85,8 @@ async def test_remote_feed_drops_samples_and_rows_when_the_server_restarts(
 
 
 async def test_admin_listener_sends_history_in_pieces_and_each_tick_once() -> None:
-    """Admin listener sends its history in pieces of limited size, and ticks meanwhile arrive once
-    and in order.
+    """Admin listener sends its history to a new reader in pieces of limited size, and sends ticks
+    that occur during this transfer once and in order.
     """
     monitor = Monitor(interval=1000)
     for _ in range(3000):
@@ -239,8 +239,8 @@ async def test_remote_feed_says_what_to_check_when_nothing_listens(
 async def test_remote_feed_gives_a_reason_and_retries_when_messages_are_wrong(
     message: bytes, complaint: str
 ) -> None:
-    """Remote feed gives the reason in its status and reconnects when the server's messages are not
-    those of a feed.
+    """Remote feed gives the reason in its status and reconnects when the server sends messages that
+    are not messages of a feed.
     """
     greeted: list[int] = []
 
@@ -300,8 +300,8 @@ async def _resumed(admin: Admin, epoch: str, seq: int) -> tuple[list[int], list[
 async def test_reconnected_reader_gets_the_missed_ticks_when_the_wall_clock_jumped(
     jump: float,
 ) -> None:
-    """Reader that reconnects gets exactly the samples and events it missed, even when the server's
-    wall clock was set meanwhile.
+    """Reader that reconnects gets exactly the samples and events of the time without connection,
+    even when the server's wall clock was set in that time.
     """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)
@@ -345,8 +345,8 @@ async def test_remote_feed_is_disconnected_when_ticks_stop() -> None:
 
 
 async def test_changed_rows_above_the_limit_arrive_with_the_next_ticks() -> None:
-    """Admin listener sends a limited number of changed rows per tick, and the rest with the
-    following ticks.
+    """Admin listener sends a limited number of changed connection rows per tick, and sends the
+    remaining rows with the following ticks.
     """
     monitor = Monitor(interval=1000)
     meters = [monitor.collector.meter() for _ in range(3 * ROWS)]

@@ -106,8 +106,8 @@ async def test_remote_feed_keeps_old_chart_points_when_the_server_restarts(
 
 
 async def test_connection_details_say_that_the_server_is_away() -> None:
-    """Remote feed without its server gives a connection's row, and says for all other details that
-    the server is away.
+    """Remote feed whose server has ended still gives a connection's row, and says for all other
+    details that the server is away.
     """
     monitor = _ticked(2)
     async with serve_admin(monitor, port=0) as admin:

@@ -59,8 +59,8 @@ PING = {**LOCAL, "code_sent": 1011, "reason_sent": "keepalive ping timeout"}
 def test_cause_of_a_closed_connection_follows_from_codes_and_exceptions(
     facts: dict[str, Any], expected: str
 ) -> None:
-    """Cause of a closed connection follows from its close codes, its exception, and which side
-    closed first.
+    """Cause of a closed connection is derived from its close codes, from the exception that ended
+    it, and from which side closed first.
     """
     assert cause(**{**NOTHING, **facts}) == expected
 
@@ -112,8 +112,8 @@ def _meter(queue: list[int]) -> Meter:
 
 
 def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> None:
-    """Connection is slow when one byte waits in its send queue for more than a second, not when new
-    bytes pass through it.
+    """Connection is slow when a byte waits in its send queue for more than a second, and is not
+    slow when the queue holds only newer bytes at each tick.
     """
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)
@@ -134,8 +134,8 @@ def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> N
 
 
 def test_detector_drops_a_slow_connection_when_it_has_closed() -> None:
-    """Detector of slow connections drops a slow connection with its waiting bytes when the
-    connection has closed.
+    """Detector of slow connections no longer counts a slow connection and its waiting bytes once
+    the connection has closed.
     """
     backlogs, queue = Backlogs(), [10]
     meter = _meter(queue)

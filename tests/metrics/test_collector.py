@@ -120,8 +120,8 @@ def _agree(samples: list[Sample], published: Snapshot, live: Snapshot) -> None:
 
 
 def test_tick_lists_new_and_closed_connections_in_the_tables() -> None:
-    """Connections table lists a new connection only after a tick, and shows it as closed with its
-    last values after a later tick.
+    """Connections table does not list a new connection before a tick, and shows a closed one with
+    its last values at the tick after its close.
     """
     c = _collector()
     meter = _connection(c)
@@ -136,8 +136,8 @@ def test_tick_lists_new_and_closed_connections_in_the_tables() -> None:
 
 
 def test_tick_reads_only_connections_that_changed() -> None:
-    """Monitor tick lists only connections with changes since the last tick, so an idle
-    connection costs nothing.
+    """Monitor tick reads only the connections that changed since the tick before, and skips an idle
+    connection.
     """
     c = _collector()
     idle, busy = _connection(c), _connection(c)
@@ -276,8 +276,8 @@ def _sample(seq: int) -> Sample:
 
 
 def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
-    """Sample history keeps a limited number of the newest samples and events, returns those
-    after ``since``, and keeps merged samples for longer.
+    """Sample history keeps a limited number of the newest samples and events, returns the ones
+    whose number is above ``since``, and keeps merged samples for longer.
     """
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
@@ -289,8 +289,8 @@ def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
 
 
 def test_window_has_connects_disconnects_and_net_change() -> None:
-    """Time window of any length counts the connections opened and closed within it, and their
-    difference.
+    """Time window of any length counts the connections opened and the connections closed within it,
+    and gives the difference of both counts.
     """
     history = History(seconds=10, every=2)
     assert history.window(60) is None
@@ -361,8 +361,8 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
 def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Monitor's sample before the first connection has null in the columns that the announced
-    probe does not measure.
+    """Monitor to which a probe is announced has null in a column before the first connection if
+    this probe does not measure the column, and a number if it does.
     """
     c = _collector()
     c.expect(ready)

@@ -43,7 +43,9 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """Fields of a Monitor's record are the columns of its table, in the same order."""
+    """Each metrics record class has one field per stored column of the table that it is a row of,
+    in the order of the columns.
+    """
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
 
@@ -65,8 +67,8 @@ def test_snapshot_has_a_total_for_every_counter_of_a_sample() -> None:
 
 
 def test_every_column_has_a_definition_and_numbers_have_a_unit() -> None:
-    """Every column of the metrics tables has a definition that is a sentence, and a unit if it
-    is a number other than a code.
+    """Every column of the metrics tables is defined by a sentence, and every numeric column except
+    a code has a unit.
     """
     for column in (column for table in TABLES.values() for column in table):
         assert column.definition.endswith("."), column.name

@@ -36,8 +36,8 @@ def test_histogram_bucket_contains_its_value_and_is_narrow(steps: int) -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-def test_larger_value_is_in_the_same_or_the_next_histogram_bucket(steps: int) -> None:
-    """Next larger integer is in the same histogram bucket or in the one after it."""
+def test_next_larger_integer_is_in_the_same_or_the_next_histogram_bucket(steps: int) -> None:
+    """Integer n + 1 is in the same histogram bucket as the integer n, or in the bucket after it."""
     assert bucket(steps) <= bucket(steps + 1) <= bucket(steps) + 1
 
 
@@ -105,7 +105,7 @@ def test_histogram_recorder_holds_a_limited_number_of_values_without_loss(
 
 
 def test_stopped_histogram_recorder_drops_new_values() -> None:
-    """Stopped histogram recorder drops every value added to it afterwards."""
+    """Histogram recorder that was stopped drops every value added after the stop."""
     recorder = HistogramRecorder()
     recorder.record(1.0)
     recorder.stop()

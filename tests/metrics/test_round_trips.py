@@ -19,7 +19,7 @@ from rtmon.metrics.histogram import HistogramRecorder
 def test_connection_quantile_is_computed_from_the_latest_100_round_trips(
     seconds: list[float], q: float
 ) -> None:
-    """Quantile of a connection's round trips is computed from the latest 100 only."""
+    """Quantile of a connection's round trips is computed from the latest 100 round trips only."""
     kept = b""
     recorder = HistogramRecorder()
     for each in seconds:
@@ -30,8 +30,8 @@ def test_connection_quantile_is_computed_from_the_latest_100_round_trips(
 
 
 def test_connection_keeps_its_round_trips_in_less_than_300_bytes() -> None:
-    """Connection keeps its round trips in less than 300 bytes after 1,000 pings, and in an empty
-    value before the first.
+    """Connection stores its round trips in less than 300 bytes after 1,000 pings, and stores an
+    empty value before the first ping.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()

@@ -64,9 +64,9 @@ def test_row_and_events_count_bytes_in_the_queue_and_in_the_transport() -> None:
     assert reader.tick() == [("recovered", "0 bytes wait, 3 messages were dropped in all")]
 
 
-def test_drop_events_are_rate_limited_and_count_every_dropped_message() -> None:
-    """Connection that drops messages continuously has few "dropped" events, which together count
-    every dropped message.
+def test_dropped_events_are_ten_seconds_apart_and_miss_no_message() -> None:
+    """Connection that drops messages continuously has a "dropped" event every ten seconds, which
+    counts all messages dropped since the event before.
     """
     reader = Reader()
     said = []
@@ -81,9 +81,9 @@ def test_drop_events_are_rate_limited_and_count_every_dropped_message() -> None:
     ]
 
 
-def test_drops_during_the_cool_down_are_reported_once_when_it_ends() -> None:
-    """Messages dropped during the cool-down are reported once when it ends, even if no further
-    message is dropped.
+def test_drops_soon_after_a_dropped_event_are_reported_after_ten_seconds() -> None:
+    """Messages dropped less than ten seconds after a connection's "dropped" event are reported in
+    one event after these ten seconds, even if no further message is dropped.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)
@@ -95,8 +95,8 @@ def test_drops_during_the_cool_down_are_reported_once_when_it_ends() -> None:
 
 
 def test_dropped_messages_are_reported_once_when_the_connection_closes() -> None:
-    """Dropped messages not yet reported are reported once when the connection closes, and so are
-    those dropped after it.
+    """Dropped messages that are not yet reported are reported in one event when the connection
+    closes, and messages dropped after the close are reported at the next tick.
     """
     reader = Reader()
     reader.meter.bump("dropped", 2)

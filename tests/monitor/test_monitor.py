@@ -78,7 +78,9 @@ def test_monitor_names_the_option_when_its_value_is_wrong(options: dict[str, Any
 
 
 async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> None:
-    """Monitor ticks by itself once it is armed on an event loop, and no longer after close()."""
+    """Monitor ticks by itself once arm() has been called on an event loop, and no longer ticks
+    after close().
+    """
     monitor = Monitor(interval=FAST)
     assert monitor.arm("display")
     assert monitor.arm("probe"), "arming again on the same loop changes nothing"
@@ -89,8 +91,10 @@ async def test_monitor_ticks_by_itself_on_an_event_loop_until_it_is_closed() -> 
     assert _ticks(monitor) == seen, "a closed Monitor does not tick"
 
 
-async def test_monitor_ticks_once_per_interval_when_it_is_armed_often() -> None:
-    """Monitor runs only one ticker when it is armed 200 times on the same event loop."""
+async def test_monitor_ticks_once_per_interval_when_arm_is_called_often() -> None:
+    """Monitor ticks only once per interval although arm() is called 200 times on the same event
+    loop.
+    """
     monitor = Monitor(interval=0.05)
     for _ in range(100):
         monitor.arm("display")
@@ -101,8 +105,8 @@ async def test_monitor_ticks_once_per_interval_when_it_is_armed_often() -> None:
 
 
 def test_monitor_continues_its_numbering_on_the_next_event_loop() -> None:
-    """Monitor that is armed again in a second asyncio.run() continues the numbers of its samples
-    without a gap.
+    """Monitor continues the numbers of its samples without a gap when arm() is called on the event
+    loop of a second asyncio.run().
     """
     monitor = Monitor(interval=FAST)
 
@@ -157,8 +161,8 @@ asyncio.run(parent())
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forked_process_counts_its_own_connections() -> None:
-    """Process forked from one with a Monitor counts only its own connections under its own epoch,
-    and the parent process keeps its counts.
+    """Child process that is forked from a process with a Monitor counts only the child's own
+    connections under a new epoch, and the parent's counts stay the same.
     """
     ran = subprocess.run(
         [sys.executable, "-u", "-c", FORKING],
@@ -178,8 +182,8 @@ def test_forked_process_counts_its_own_connections() -> None:
 
 
 def test_monitor_refuses_to_serve_on_a_second_running_event_loop() -> None:
-    """Monitor raises MonitorError when a server on a second running event loop uses it, and reports
-    connections there as not counted.
+    """Monitor that ticks on one event loop raises MonitorError when a server on a second running
+    event loop uses it, and reports the connections of that loop as not counted.
     """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []
@@ -242,8 +246,8 @@ def test_monitor_ticks_on_the_loop_of_its_server_instead_of_a_display() -> None:
 
 
 def test_monitor_gives_the_last_tick_to_another_thread() -> None:
-    """Monitor read from another thread gives the values of the last tick, and tick() raises
-    MonitorError there.
+    """Monitor that is read from another thread gives the values of the last tick, and tick() called
+    on that thread raises MonitorError.
     """
     monitor = Monitor(interval=1000)
     seen: list[Any] = []
@@ -282,8 +286,8 @@ def test_monitor_closes_on_its_loop_when_another_thread_calls_close() -> None:
 
 
 async def test_monitor_without_references_is_collected_and_closes_its_sinks() -> None:
-    """Monitor without references is garbage-collected although it ticks, and its attached sinks are
-    closed.
+    """Monitor to which no reference is left is garbage-collected although it ticks by itself, and
+    its attached sinks are closed.
     """
     monitor = Monitor(interval=FAST)
     sink = KeepingSink()

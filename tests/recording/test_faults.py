@@ -72,8 +72,8 @@ def test_second_recording_of_the_same_file_is_refused_until_the_first_closes(
 
 
 def test_forked_process_does_not_write_or_close_its_parents_recording(tmp_path: Path) -> None:
-    """Forked process that ticks and closes does not change its parent's recording, which has only
-    the parent's ticks.
+    """Forked child process that ticks and closes the inherited Monitor and recording does not
+    change the parent's recording, which has only the parent's ticks.
     """
     path = tmp_path / "run.rtmon"
     program = (
@@ -127,8 +127,8 @@ def _fill(monitor: Monitor, ticks: int) -> None:
 
 
 async def test_recording_renames_its_file_when_it_becomes_corrupt(tmp_path: Path) -> None:
-    """Recording whose file becomes corrupt while it is written reports a failure and keeps the file
-    under another name.
+    """Recording whose file becomes corrupt during writing reports a failure and renames the file
+    instead of deleting it.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
@@ -151,8 +151,8 @@ def _zero(path: Path) -> None:
 
 
 def test_recording_refuses_files_of_a_newer_rtmon_or_another_program(tmp_path: Path) -> None:
-    """Recording and reading raise FileFormatError for a file of a newer rtmon or of another
-    program, and leave it unchanged.
+    """Writing to or reading from a file of a newer rtmon or of another program raises
+    FileFormatError and leaves the file unchanged.
     """
     newer, foreign = tmp_path / "newer.rtmon", tmp_path / "foreign.rtmon"
     _recorded(newer)
@@ -189,7 +189,7 @@ def test_reading_a_file_that_is_no_recording_raises(tmp_path: Path, content: byt
 
 async def test_recording_keeps_all_ticks_while_its_file_is_locked(tmp_path: Path) -> None:
     """Recording keeps its ticks while another process locks the file, writes all of them
-    afterwards, and records an event at begin and end.
+    afterwards, and records one event when writing fails and one when it works again.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     attached = monitor.attach(Recording(path))
@@ -214,11 +214,11 @@ async def test_recording_keeps_all_ticks_while_its_file_is_locked(tmp_path: Path
         assert list(run.samples().seq) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_recording_pauses_when_a_reader_lets_its_log_grow(
+async def test_recording_pauses_when_a_reader_keeps_the_sqlite_log_growing(
     tmp_path: Path,
 ) -> None:
-    """Recording stops writing when a reader's open transaction lets SQLite's log grow to its limit,
-    and continues when the reader has finished.
+    """Recording stops writing when a reader's open transaction makes SQLite's write-ahead log reach
+    the size limit, and continues when the reader has finished.
     """
     path, monitor = tmp_path / "run.rtmon", Monitor(interval=3600, node="n")
     limits = RecordingLimits(log=1024 * 1024)
@@ -257,8 +257,8 @@ def test_recording_writes_every_tick_once_when_the_disk_is_full_three_times(tmp_
 
 
 def test_network_file_system_is_found_by_the_longest_mount_point() -> None:
-    """Network file system of a path is that of the longest mount point above the path, and None on
-    a local disk.
+    """Check for a network file system uses the longest mount point that contains the path, and
+    finds none when this mount point is a local disk.
     """
     mounts = (
         "/dev/vda / ext4 rw 0 0\n"
@@ -284,8 +284,8 @@ def test_attaching_a_recording_raises_when_its_folder_is_missing(tmp_path: Path)
 
 
 def test_recording_of_an_older_release_can_be_read_and_continued(tmp_path: Path) -> None:
-    """Recording of an older release can be read without its missing tables, and has them once a new
-    recording continues it.
+    """Recording of an older release can be read although it lacks newer tables, and has these
+    tables once the current release continues the file.
     """
     path = tmp_path / "run.rtmon"
     before = _recorded(path)

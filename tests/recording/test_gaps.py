@@ -51,15 +51,17 @@ def reader(tmp_path: Path) -> Any:
 def test_series_of_a_recording_lists_each_gap_once_at_every_resolution(
     reader: QueryReader, level: int
 ) -> None:
-    """Series of a recording lists dropped ticks and a restart once each with the reason, at every
-    resolution.
+    """Answer to a series query of a recording lists each gap (dropped ticks, a restart) once with
+    its reason, at every resolution.
     """
     answer: Any = reader.answer(SeriesQuery(level=level))
     assert list(answer.gaps) == [DROPPED, RESTART]
 
 
 def test_merged_point_of_a_recording_lists_the_gaps_in_its_range(reader: QueryReader) -> None:
-    """Merged point of a recording lists only the gaps within its time range."""
+    """Answer to a series query of a recording that merges a time range into one point lists only
+    the gaps within this range.
+    """
     answer: Any = reader.answer(SeriesQuery(merge=True, since=BEGIN + 10, until=BEGIN + 90))
     assert list(answer.gaps) == [DROPPED]
     assert answer.ticks == [11 + 50]
@@ -67,7 +69,9 @@ def test_merged_point_of_a_recording_lists_the_gaps_in_its_range(reader: QueryRe
 
 @pytest.mark.parametrize("table", ["events", "connections"])
 def test_rows_of_a_recording_list_the_gaps_in_their_range(reader: QueryReader, table: Any) -> None:
-    """Rows query of a recording lists the gaps within its time range, and none for another node."""
+    """Answer to a rows query of a recording lists the gaps within the query's time range, and no
+    gap when the query is about another node.
+    """
     whole: Any = reader.answer(RowsQuery(table=table))
     assert list(whole.gaps) == [DROPPED, RESTART]
     part: Any = reader.answer(RowsQuery(table=table, since=BEGIN + 50))
@@ -76,11 +80,11 @@ def test_rows_of_a_recording_list_the_gaps_in_their_range(reader: QueryReader, t
     assert list(other.gaps) == []
 
 
-def test_moment_before_the_first_tick_of_a_restart_shows_the_last_tick_before(
+def test_recording_gives_the_last_tick_of_the_old_run_until_the_new_run_ticks(
     reader: QueryReader,
 ) -> None:
-    """Moment between a restart and the first tick after it shows the last tick before the
-    restart.
+    """Recording that is read at a moment after a server restart gives the last tick of the old
+    server run until the new run has made its first tick.
     """
     restart = reader.epochs()[-1].wall
     assert [reader.source(at).epoch for at in (restart + 0.5, restart + 1)] == ["e1", "e2"]

@@ -93,7 +93,7 @@ def test_recording_killed_twice_has_only_complete_rows(tmp_path: Path) -> None:
 @pytest.mark.matrix
 def test_recording_is_intact_after_fifty_kills(tmp_path: Path) -> None:
     """Recording is intact after its process was killed at 50 random moments, while every third tick
-    ran a checkpoint.
+    ran an SQLite checkpoint.
     """
     moments = random.Random(7)
     for number in range(50):

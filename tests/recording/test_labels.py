@@ -43,8 +43,8 @@ def _count(reader: QueryReader, at: float | None) -> int:
 
 
 def test_old_percentiles_of_a_recording_cover_a_whole_minute_once(tmp_path: Path) -> None:
-    """Percentiles of an old moment in a recording cover a whole minute and count each tick once,
-    although two recorders wrote that minute.
+    """Percentiles that a recording gives for an old moment cover a whole minute and count each tick
+    once, although two recorders wrote that minute one after the other.
     """
     path = tmp_path / "run.rtmon"
     _record(path, range(1, 91))

@@ -115,8 +115,8 @@ def test_row_counts_of_a_recording_are_right_after_repeated_and_failed_writes(
 
 
 def test_recording_limits_connections_left_open_by_killed_servers(tmp_path: Path) -> None:
-    """Recording limits the rows of connections that were open when a server was killed, after five
-    such server runs.
+    """Recording keeps a limited number of rows of open connections when five server runs in a row
+    are killed with 30 open connections each.
     """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     for number in range(5):

@@ -9,8 +9,10 @@ from rtmon.feeds.queries import RowsQuery
 from rtmon.recording.query_reader import QueryReader
 
 
-def test_recording_keeps_the_addresses_when_it_is_detached(tmp_path: Path) -> None:
-    """A recording has the addresses of its last tick when it is detached from its Monitor."""
+def test_recording_has_the_addresses_of_the_last_tick_when_it_is_detached(tmp_path: Path) -> None:
+    """Recording that is detached from its Monitor has the rows of the addresses table as of the
+    last tick.
+    """
     monitor = rtmon.Monitor(interval=3600)
     recording = rtmon.Recording(tmp_path / "run.rtmon")
     monitor.attach(recording)

@@ -70,8 +70,8 @@ async def talk(url: str, messages: int) -> None:
 
 
 async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) -> None:
-    """HTML report counts only the messages inside its block, and shows hostile names and titles
-    as text.
+    """HTML report counts only the messages inside its ``with`` block, and shows hostile names and
+    titles as text.
     """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0) as server:
@@ -91,8 +91,8 @@ async def test_report_counts_only_what_happens_inside_its_block(tmp_path: Path) 
 
 
 async def test_report_of_an_admin_address_measures_a_remote_server(tmp_path: Path) -> None:
-    """HTML report with an admin address and ``async with`` counts the messages of a remote
-    server, and raises FeedError when there is none.
+    """HTML report with an admin address and ``async with`` counts the messages of a remote server,
+    and raises FeedError when no server listens at the address.
     """
     path = tmp_path / "run.html"
     async with rtmon.serve(rtmon.Hub(), "127.0.0.1", 0, admin=0) as server:

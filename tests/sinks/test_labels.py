@@ -15,8 +15,8 @@ from tests.sinks.scraping import Labels, echoing, get, label, scrape
 
 
 async def test_metrics_have_series_for_a_limited_number_of_channels() -> None:
-    """Exported metrics have series for a limited number of channels, count all others as
-    "other", and lose no publication.
+    """Exported metrics have series for a limited number of channels, and count every publication of
+    all other channels in the series "other".
     """
     monitor = Monitor(interval=1000)
     hub = Hub()
@@ -45,8 +45,8 @@ def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
 
 
 async def test_metrics_have_series_for_a_limited_number_of_close_codes() -> None:
-    """Exported metrics have series for the protocol's close codes from the start, for a limited
-    number of others, and count the rest as "other".
+    """Exported metrics have series for the protocol's close codes from the start and for a limited
+    number of other codes, and count all further codes as "other".
     """
     monitor = Monitor(interval=1000)
     before: dict[Labels, float] = {}
@@ -85,9 +85,9 @@ async def test_metrics_have_a_series_for_each_close_cause_from_the_start() -> No
     assert after.keys() == before.keys()
 
 
-async def test_metrics_contain_no_ids_names_addresses_or_paths_of_connections() -> None:
-    """Exported metrics contain no address, path or user agent of a connection, neither as
-    labels nor elsewhere.
+async def test_metrics_contain_no_addresses_paths_or_user_agents_of_connections() -> None:
+    """Exported metrics contain no address, path or user agent of a connection, neither in a label
+    nor elsewhere.
     """
     monitor = Monitor(interval=1000, node='a "node"\nwith\\lines\ud800')
     async with (

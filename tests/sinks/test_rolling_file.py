@@ -74,9 +74,9 @@ def test_rolled_csv_files_hold_every_line_in_order(
             assert lines or len(parts) == 1
 
 
-def test_oldest_rolled_csv_file_is_deleted_above_the_kept_number(tmp_path: Path) -> None:
-    """Oldest rolled CSV file is deleted above the number of files to keep, and no other file in the
-    folder is changed.
+def test_oldest_rolled_csv_file_is_deleted_when_there_are_too_many(tmp_path: Path) -> None:
+    """Oldest rolled CSV file is deleted when there are more rolled files than the number to keep,
+    and no other file in the folder is changed.
     """
     others = [
         tmp_path / name for name in ("events.000000.csv.gz", "events.mine.csv", "events.1.csv")
@@ -96,8 +96,8 @@ def test_oldest_rolled_csv_file_is_deleted_above_the_kept_number(tmp_path: Path)
 
 
 def test_next_run_keeps_csv_files_of_earlier_runs(tmp_path: Path) -> None:
-    """Next run of a CSV sink renames the CSV file of an earlier run with a continued number,
-    and replaces an empty file.
+    """CSV sink renames the CSV file that an earlier run of the program left, giving it the next
+    number, but replaces this file when it has no rows.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")

@@ -67,8 +67,8 @@ async def test_scrape_has_exactly_the_counts_of_a_client() -> None:
 
 
 async def test_every_column_of_a_sample_is_a_metric_with_type_unit_and_help_text() -> None:
-    """Every counter, gauge, histogram and tally of a sample is a metric with its type, unit and
-    help text, and has the Monitor's value.
+    """Every counter, gauge, histogram and count by label of a Monitor's sample is a metric with its
+    type, unit and help text, and has the Monitor's value.
     """
     monitor = Monitor(interval=1000)
     hub = Hub()

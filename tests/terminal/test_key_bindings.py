@@ -36,9 +36,11 @@ def pressed(text: str, choices: KeyChoices | None = None) -> KeyChoices:
         ("\x1b[B/", "offset", 0),
     ],
 )
-def test_key_of_rtmon_top_changes_one_choice(typed: str, field: str, value: object) -> None:
-    """Key of `rtmon top` changes one choice, such as sort column or state, and scrolling never goes
-    above the first row.
+def test_key_of_rtmon_top_changes_one_setting_of_the_screen(
+    typed: str, field: str, value: object
+) -> None:
+    """Key of `rtmon top` changes one setting of the screen, such as sort column or connection
+    state, and scrolling never goes above the first row.
     """
     assert getattr(pressed(typed), field) == value
 

@@ -62,8 +62,8 @@ def test_screen_of_rtmon_top_shows_a_sparkline_for_every_series(width: int, heig
 
 
 def test_screen_of_rtmon_top_shows_rows_in_the_chosen_order() -> None:
-    """Screen of `rtmon top` shows the connections in the chosen order from the chosen row on, with
-    their number.
+    """Screen of `rtmon top` shows the connections in the chosen order, starting at the row to which
+    the user has scrolled, and gives the number of all open connections.
     """
     feed = SyntheticFeed(ago=5, users=0)
     for number in range(30):

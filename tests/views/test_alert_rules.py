@@ -84,8 +84,8 @@ def test_alert_begins_at_the_tick_that_its_rule_defines(key: str) -> None:
 
 @pytest.mark.parametrize("key", HURT)
 def test_alert_ends_when_its_condition_is_false_for_the_clearing_time(key: str) -> None:
-    """Dashboard alert continues over a pause shorter than its clearing time, and ends when its
-    condition is false for longer.
+    """Dashboard alert stays while its condition is false for less than the alert's clearing time,
+    and ends when the condition is false for longer.
     """
     values, ticks, _ = HURT[key]
     server = _Server()
@@ -125,9 +125,9 @@ def test_growing_queue_or_memory_is_an_alert_and_a_constant_one_is_not(
     assert server.run(3, **{gauge: first + 200 * step}) == []
 
 
-def test_alert_begins_when_most_clients_leave_at_once() -> None:
-    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, not when
-    they leave slowly or are few.
+def test_alert_begins_when_half_of_the_clients_disconnect_in_ten_seconds() -> None:
+    """Dashboard alert begins when half of 40 clients disconnect within ten seconds, but not when
+    the clients disconnect slowly or are only four.
     """
     server = _Server()
     server.run(20, open=40)
@@ -154,8 +154,8 @@ def test_error_alert_compares_with_the_usual_error_rate() -> None:
 
 
 def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
-    """Dashboard's time without alerts begins at the first tick, or at the end of the last
-    alert, and is unknown during an alert.
+    """Time since which the dashboard has had no alert is that of the first tick or of the last
+    alert's end, and is None during an alert.
     """
     server = _Server()
     server.run(5)

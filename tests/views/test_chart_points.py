@@ -74,8 +74,8 @@ def test_chart_percentiles_ignore_round_trips_older_than_the_window() -> None:
     assert math.isnan(points[int(RTT_WINDOW) - 1]["rtt_p99"])
 
 
-def test_timeline_ignores_samples_that_it_already_has() -> None:
-    """Chart timeline ignores samples that it already has."""
+def test_timeline_ignores_samples_that_it_has_already_added() -> None:
+    """Chart timeline that is given a sample a second time keeps one point for this sample."""
     timeline = Timeline()
     timeline.extend([sample(1), sample(2)])
     assert [point.seq for point in timeline.extend([sample(2), sample(3)])] == [3]
@@ -95,8 +95,8 @@ def test_timeline_drops_all_points_when_the_server_restarts() -> None:
 
 
 def test_merged_total_ignores_unknown_values() -> None:
-    """Samples merged into one chart point total a column over the samples that know it, and
-    give None when none knows it.
+    """Samples merged into one chart point sum a column over those samples in which it is known, and
+    give None when no sample knows it.
     """
     rows = [sample(1, wire_in=3), sample(2, wire_in=None), sample(3, wire_in=4)]
     assert MergedSamples(rows).total("wire_in") == (7, 2.0)
@@ -118,8 +118,8 @@ def test_merged_samples_have_the_highest_gauge_and_common_quantiles() -> None:
 
 
 def test_latest_samples_are_chosen_by_elapsed_time() -> None:
-    """Latest samples of a time span are chosen by the samples' elapsed time, not by their
-    number.
+    """Latest samples of a time span are chosen by the seconds that each sample covers, not by a
+    number of samples.
     """
     rows = [sample(seq, elapsed=0.5) for seq in range(1, 11)]
     assert [row.seq for row in latest(rows, 1.0)] == [9, 10]

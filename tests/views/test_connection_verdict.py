@@ -14,13 +14,15 @@ CLOSED = replace(OPEN, state="closed", closed=160.0, close_code=1006, cause="pee
 
 
 def test_every_close_cause_has_an_explanation() -> None:
-    """Every close cause of the table has a sentence that explains it."""
+    """Every close cause that rtmon distinguishes has a sentence that explains it, and no other
+    cause has one.
+    """
     assert set(CAUSE_WORDS) == set(CAUSES)
 
 
 def test_verdict_names_waiting_bytes_drops_silence_and_slow_pings() -> None:
-    """Verdict on an open connection is good, or names its waiting bytes, dropped messages, silence
-    and slow pings with numbers.
+    """Verdict on an open connection is good, or names the connection's waiting bytes, dropped
+    messages, silence and slow pings with numbers.
     """
     well = verdict(OPEN, now=165.0, hub=False)
     assert (well.mood, well.title) == ("good", "Open for 1 min 05 s")
@@ -42,8 +44,8 @@ def test_verdict_is_good_when_the_send_queue_is_unknown() -> None:
 
 
 def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
-    """Verdict on a closed connection names the first close frame with its reason, and whether an
-    answer came.
+    """Verdict on a closed connection says which side closed, names the first close frame with its
+    reason, and says when no close frame came in answer.
     """
     cut = replace(
         CLOSED,
@@ -65,7 +67,9 @@ def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
 
 
 def test_verdict_says_that_no_close_frame_came_when_the_code_is_1006() -> None:
-    """Verdict on a connection with close code 1006 says that it ended without a close frame."""
+    """Verdict on a connection with close code 1006 says that the connection ended without a close
+    frame.
+    """
     told = verdict(CLOSED, now=200.0, hub=False)
     assert told.title == "Ended without a close frame: peer vanished"
     assert "counts as 1006 abnormal" in told.sentences[0]

@@ -15,8 +15,8 @@ def feed(**options: Any) -> SyntheticFeed:
 
 
 def test_view_says_connecting_before_the_first_sample() -> None:
-    """Dashboard view before the first sample says "connecting" with the server's address and
-    the reason of the delay.
+    """Dashboard view before the first sample says "connecting", with the server's address and the
+    reason why no connection is open yet.
     """
     source = feed(ago=0)
     source.state = replace(source.state, state="connecting", detail="connection refused")
@@ -37,8 +37,8 @@ def test_view_is_empty_before_the_first_connection() -> None:
 
 
 def test_view_reports_disconnection_with_its_time_and_recovery() -> None:
-    """Dashboard view turns stale with time and reason when its server is disconnected, says
-    "connected again" afterwards, and then is live.
+    """Dashboard view becomes stale and gives time and reason when its server is disconnected, says
+    "connected again" after the reconnect, and is live a little later.
     """
     source, tracker = feed(), FreshnessTracker()
     tracker.assess(source)
@@ -92,7 +92,7 @@ def test_view_is_ended_when_its_feed_is_closed() -> None:
 
 def test_paused_view_shows_the_time_of_its_pause() -> None:
     """Paused dashboard view shows the time of its pause, also when its server is disconnected
-    meanwhile.
+    during the pause.
     """
     source = feed()
     tracker = FreshnessTracker()

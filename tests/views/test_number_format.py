@@ -121,7 +121,7 @@ def test_time_of_day_is_shown_in_utc() -> None:
 def test_change_text_is_a_percentage_or_factor_with_a_direction(
     now: float | None, before: float | None, expected: tuple[str, int]
 ) -> None:
-    """Text of a change is a percentage or factor with its direction, and empty when one of the
-    values is unknown.
+    """Text of a change between two values is "no change", or a percentage or factor with the
+    direction of the change, and is empty when one value is unknown.
     """
     assert change(now, before) == expected

@@ -79,8 +79,8 @@ def test_connections_table_shows_exact_numbers() -> None:
 def test_closed_connection_without_a_close_code_shows_its_cause(
     ended: dict[str, Any], shown: str
 ) -> None:
-    """Closed connection without a close code shows its cause, or "closed" when the cause is unknown
-    too.
+    """Table cell of a closed connection without a close code shows the connection's cause, or
+    "closed" when the cause is unknown.
     """
     feed = SyntheticFeed(ago=1, users=0)
     feed.add(ConnectionInfo(id="c1", state="closed", opened=feed.now() - 9, **ended))
@@ -135,8 +135,8 @@ def test_table_page_past_the_end_becomes_the_last_page() -> None:
 
 
 def test_empty_connections_table_says_why_it_is_empty() -> None:
-    """Empty connections table says that it waits for the server, that nothing has connected, or
-    that no row matches.
+    """Empty connections table says that the dashboard waits for the server, that nothing has
+    connected, or that no row matches the query.
     """
     everything = ConnectionQuery()
     assert "Waiting" in table_pages.connections_page(SyntheticFeed(ago=0), everything)["empty"]

@@ -96,8 +96,8 @@ def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
 
 
 def test_comparison_ignores_changes_below_the_chosen_size() -> None:
-    """Comparison of two time ranges ignores a certain change of 5 % by default, and reports it
-    when the caller sets a smaller limit.
+    """Comparison of two time ranges ignores a constant change of 5 % by default, and reports it
+    when the caller sets a limit of 2 %.
     """
 
     def more(values: dict[str, Any], rng: random.Random) -> None:
@@ -109,8 +109,8 @@ def test_comparison_ignores_changes_below_the_chosen_size() -> None:
 
 
 def test_compared_rates_divide_by_the_measured_time() -> None:
-    """In a comparison of two time ranges, compared rates divide counts by the measured duration
-    of each second.
+    """Comparison of two time ranges computes a rate as the count divided by the measured duration
+    of the ticks, not by whole seconds.
     """
     (rate,) = [d for d in compare(_stretch(1), _stretch(2)) if d.measure.key == "messages_in"]
     assert rate.before is not None
@@ -118,8 +118,8 @@ def test_compared_rates_divide_by_the_measured_time() -> None:
 
 
 def test_compared_quantiles_are_those_of_the_whole_range() -> None:
-    """In a comparison of two time ranges, compared quantiles are those of all values in a
-    range, not averages of the quantiles of single seconds.
+    """Comparison of two time ranges computes a quantile from all values in a range, not as the
+    average of the quantiles of single seconds.
     """
     before = _stretch(1)
     (p99,) = [d for d in compare(before, _stretch(2)) if d.measure.key == "rtt_p99"]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="no node on the PATH")
 
 @pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_browser_client_passes_its_tests_in_node(script: Path) -> None:
-    """Browser client passes each file of its own tests in Node."""
+    """Each file of JavaScript tests of the browser client passes in Node."""
     install()
     done = subprocess.run(
         [NODE or "node", "--test", "--test-reporter=spec", str(script)],
