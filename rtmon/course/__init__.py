@@ -7,8 +7,8 @@ found.
 
 from __future__ import annotations
 
-from .checks import check
-from .conditions import Condition, at_least, at_most, between, satisfying, since
+from .check_conditions import Condition, at_least, at_most, between, satisfying, since
+from .exercise_checks import check
 from .repeated_action import every
 from .time_limits import patience
 

@@ -11,8 +11,8 @@ from typing import TextIO
 from rich.cells import cell_len, set_cell_size
 
 from ..errors import FileFormatError
-from .exercises import Exercise
-from .progress import ProgressEntry, Result, one_line, read, report_of
+from .notebook_exercises import Exercise
+from .progress_files import ProgressEntry, Result, one_line, read, report_of
 from .syllabus import Notebook, columns, points
 
 __all__ = ["MarksTable"]

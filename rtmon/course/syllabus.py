@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileFormatError
-from .exercises import Exercise, exercises
-from .progress import Result
+from .notebook_exercises import Exercise, exercises
+from .progress_files import Result
 
 __all__ = ["Notebook", "columns", "points", "read_course"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http
 from typing import TYPE_CHECKING
 
-from ..web import pages
+from ..web import static_site
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -15,7 +15,7 @@ __all__ = ["page_response"]
 
 
 def page_response(
-    connection: ServerConnection, request: Request, page: pages.Site | None = None
+    connection: ServerConnection, request: Request, page: static_site.Site | None = None
 ) -> Response:
     """Return the HTTP response with a file of a web page.
 
@@ -26,13 +26,13 @@ def page_response(
     """
     method = getattr(request, "method", "GET")  # websockets up to 15 has no method: only GET
     asked = {name: request.headers.get_all(name) for name in ("Host", "If-None-Match")}
-    reply = pages.respond(
+    reply = static_site.respond(
         method,
         request.path,
         host=asked["Host"][0] if asked["Host"] else None,
         if_none_match=", ".join(asked["If-None-Match"]) or None,
         page=page,
-    ) or pages.not_found(method)
+    ) or static_site.not_found(method)
     response = connection.respond(http.HTTPStatus(reply.status), "")
     del response.headers["Content-Type"], response.headers["Content-Length"]
     for name, value in reply.headers:

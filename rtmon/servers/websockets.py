@@ -23,7 +23,7 @@ from ..hub.transports import websocket as hub_transport
 from ..monitor import Monitor
 from ..probes.websockets import probe
 from ..probes.websockets.counting_connection import CountingConnection
-from ..web import pages
+from ..web import static_site
 from . import server_base
 from .accept_pause import pause_when_exhausted
 from .admin_listener import Admin
@@ -91,7 +91,7 @@ class Server(DelegatingServer):
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
             if page:
-                pages.respond("GET", "/")  # reads the files now instead of at the first request
+                static_site.respond("GET", "/")  # reads the files now, not at the first request
         elif page:
             raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):

@@ -7,18 +7,18 @@ nonsense breaks a promise, and the verdict says what happened. Each ends within 
 
 from __future__ import annotations
 
-from .batcher import batcher
-from .chat import chat_server
-from .chunked_receiver import chunked_receiver
-from .event_streams import event_stream
-from .frame_reader import frame_reader
-from .health import health_check
-from .pool import worker_pool
-from .presence import presence
+from .chat_servers import chat_server
+from .chunked_file_receivers import chunked_receiver
+from .event_stream_servers import event_stream
+from .health_checks import health_check
+from .message_batchers import batcher
+from .presence_servers import presence
+from .publishers_with_slow_reader import backpressure
 from .reconnecting_clients import reconnecting_client
-from .slow_reader import backpressure
 from .verdict import Fact, Promise, Verdict
-from .votes import vote_server
+from .vote_servers import vote_server
+from .websocket_frame_readers import frame_reader
+from .worker_pools import worker_pool
 
 __all__ = [
     "Fact",

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.server import ServerConnection, broadcast
 
 from ...lab.faults import FaultProxy
-from .learner_code import describe_error
+from .learner_code_errors import describe_error
 from .simulated_users import first_fault
 from .trial import Broken, Trial
 from .trial_runner import judged

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from ...lab.faults import FaultProxy
 from ...testing import until
 from ..time_limits import patience
-from .learner_code import BlockedLoop, describe_error, is_learners_task
-from .tasks import CLEAN_UP, cancel
+from .learner_code_errors import BlockedLoop, describe_error, is_learners_task
+from .task_cancellation import CLEAN_UP, cancel
 from .verdict import Fact, Promise, Verdict
 
 __all__ = ["PATIENCE", "Broken", "Found", "Handler", "Trial"]

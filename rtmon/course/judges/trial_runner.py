@@ -10,7 +10,7 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from .learner_code import describe_error, interrupt_when_blocked
+from .learner_code_errors import describe_error, interrupt_when_blocked
 from .trial import PATIENCE, Broken, Trial
 from .verdict import Promise, Verdict
 

@@ -17,7 +17,7 @@ from ...metrics.close_endings import disconnect_ending, vague
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape
-from ...web import pages
+from ...web import static_site
 from ..admission.origins import REFUSAL, Origins, OriginsOption
 from ..outgoing_messages import size_of
 from .asgi_abort import find_abort
@@ -236,13 +236,13 @@ class App:
         if path == "/ws" or path.startswith("/ws/"):
             words = "This is a WebSocket: connect to it with ws:// or wss://.\n"
             return PlainTextResponse(words, 426, {"Upgrade": "websocket", "Connection": "Upgrade"})
-        reply = self._page and pages.respond(
+        reply = self._page and static_site.respond(
             request.method,
             path,
             host=request.headers.get("host"),
             if_none_match=request.headers.get("if-none-match"),
         )
-        status, headers, body = reply or pages.not_found(request.method)
+        status, headers, body = reply or static_site.not_found(request.method)
         return Response(body, status, dict(headers))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

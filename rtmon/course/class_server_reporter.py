@@ -18,7 +18,7 @@ import msgspec
 
 from ..client import Change, Client, ConnectionLost, MessageExpired, connect
 from ..errors import OptionError, ProtocolError, RtmonError
-from .progress import CHANNEL, Result
+from .progress_files import CHANNEL, Result
 
 __all__ = ["Reporter", "report"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .simulated_users import SimulatedUser, first_fault
-from .tasks import together
+from .task_cancellation import together
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..progress import Report, Result, merge, one_line
+from ..progress_files import Report, Result, merge, one_line
 from ..syllabus import Notebook, columns, points
 
 __all__ = ["ProgressBoard"]

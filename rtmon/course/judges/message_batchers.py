@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection
 
 from ...lab.faults import FaultProxy
 from .simulated_users import first_fault
-from .tasks import together
+from .task_cancellation import together
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -11,7 +11,7 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 
 from ...lab.faults import FaultProxy
-from .learner_code import describe_error
+from .learner_code_errors import describe_error
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -158,7 +158,7 @@ async def test_check_waits_as_long_as_the_patience_variable_says(
     assert await said(capsys, "20th", lambda: looks.append(1) or len(looks) > 19, within=0) == [
         "✓ Right: 20th"
     ]
-    monkeypatch.setattr("rtmon.course.checks._LONGEST_LOOK", 0.001)
+    monkeypatch.setattr("rtmon.course.exercise_checks._LONGEST_LOOK", 0.001)
     assert await said(capsys, "slept", lambda: asyncio.sleep(0.05, True)) == ["✓ Right: slept"]
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "long")
     with pytest.raises(OptionError, match="RTMON_COURSE_PATIENCE='long' is not a number"):

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from .simulated_users import SimulatedUser
-from .tasks import together
+from .task_cancellation import together
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .learner_reports import follow
 from .progress_board import ProgressBoard
-from .server import WallServer
+from .report_subscriber import follow
+from .wall_server import WallServer
 
 __all__ = ["ProgressBoard", "WallServer", "follow"]

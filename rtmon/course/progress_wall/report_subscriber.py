@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ...client import Client
-from ..progress import CHANNEL
+from ..progress_files import CHANNEL
 
 __all__ = ["follow"]
 

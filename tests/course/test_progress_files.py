@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtmon.course import check, progress
-from rtmon.course.progress import ProgressEntry, Result, merge, read, report_of
+from rtmon.course.progress_files import ProgressEntry, Result, merge, read, report_of
 from rtmon.errors import FileFormatError
 
 Environment = pytest.MonkeyPatch

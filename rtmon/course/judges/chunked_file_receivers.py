@@ -15,7 +15,7 @@ from pathlib import Path
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from .learner_code import describe_error
+from .learner_code_errors import describe_error
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

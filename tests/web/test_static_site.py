@@ -22,9 +22,9 @@ import rtmon
 from rtmon import Hub
 from rtmon.errors import OptionError
 from rtmon.testing import until
-from rtmon.web import pages
+from rtmon.web import static_site
 
-WEB = Path(pages.__file__).parent
+WEB = Path(static_site.__file__).parent
 KINDS = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -38,7 +38,7 @@ def shipped() -> Iterator[Path]:
     return (path for path in WEB.rglob("*.*") if path.suffix[1:] in KINDS)
 
 
-def header(reply: pages.Reply | None, name: str) -> str | None:
+def header(reply: static_site.Reply | None, name: str) -> str | None:
     """Return a header of a response, None if it is missing."""
     assert reply is not None
     return dict(reply.headers).get(name)
@@ -47,7 +47,7 @@ def header(reply: pages.Reply | None, name: str) -> str | None:
 def test_every_file_of_the_chat_page_is_served_with_security_headers() -> None:
     """Every file of the chat page is served whole with its content type and security headers."""
     for path in shipped():
-        reply = pages.respond("GET", f"/{path.relative_to(WEB).as_posix()}?some=query")
+        reply = static_site.respond("GET", f"/{path.relative_to(WEB).as_posix()}?some=query")
         assert reply is not None
         assert (reply.status, reply.body) == (200, path.read_bytes())
         assert header(reply, "Content-Type") == KINDS[path.suffix[1:]]
@@ -58,7 +58,7 @@ def test_every_file_of_the_chat_page_is_served_with_security_headers() -> None:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-    assert pages.respond("GET", "/") == pages.respond("GET", "/chat.html")
+    assert static_site.respond("GET", "/") == static_site.respond("GET", "/chat.html")
 
 
 def test_chat_page_has_no_inline_script_or_style() -> None:
@@ -73,25 +73,25 @@ def test_chat_page_answers_304_when_the_browser_has_its_version() -> None:
     """Chat page answers 304 without a body when If-None-Match contains its ETag, and 200
     otherwise.
     """
-    etag = header(pages.respond("GET", "/"), "ETag")
+    etag = header(static_site.respond("GET", "/"), "ETag")
     assert etag is not None
     for known in (etag, f"W/{etag}", f'"old", {etag}', "*"):
-        reply = pages.respond("GET", "/", if_none_match=known)
+        reply = static_site.respond("GET", "/", if_none_match=known)
         assert reply is not None
         assert (reply.status, reply.body) == (304, b"")
         assert header(reply, "ETag") == etag
-    fresh = pages.respond("GET", "/", if_none_match='"old"')
+    fresh = static_site.respond("GET", "/", if_none_match='"old"')
     assert fresh is not None
     assert fresh.status == 200
 
 
 def test_chat_page_answers_head_and_refuses_other_methods() -> None:
     """Chat page answers HEAD like GET without a body, and other methods with 405."""
-    get, head = pages.respond("GET", "/"), pages.respond("HEAD", "/")
+    get, head = static_site.respond("GET", "/"), static_site.respond("HEAD", "/")
     assert get is not None
     assert head == get._replace(body=b"")
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        reply = pages.respond(method, "/")
+        reply = static_site.respond(method, "/")
         assert reply is not None
         assert (reply.status, header(reply, "Allow")) == (405, "GET, HEAD")
 
@@ -124,20 +124,20 @@ def test_chat_page_server_serves_no_other_file(path: str) -> None:
     """Chat page's server serves no file for a path that leads out of its folder or is not for
     browsers.
     """
-    assert pages.respond("GET", path) is None
+    assert static_site.respond("GET", path) is None
 
 
 @given(st.text())
 def test_any_path_gives_a_file_of_the_chat_page_or_no_response(path: str) -> None:
     """Any path gives a file of the chat page or no response, and never raises."""
-    reply = pages.respond("GET", path)
+    reply = static_site.respond("GET", path)
     assert reply is None or reply.body in {file.read_bytes() for file in shipped()}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:80", "chat.example.org"])
 def test_security_policy_allows_websockets_to_the_pages_host(host: str) -> None:
     """Chat page's security policy allows WebSockets to the host that the browser requested."""
-    policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy")
+    policy = header(static_site.respond("GET", "/", host=host), "Content-Security-Policy")
     assert f"connect-src 'self' ws://{host} wss://{host};" in (policy or "")
 
 
@@ -146,8 +146,8 @@ def test_security_policy_is_not_extended_by_a_hostile_host_header(host: str) -> 
     """Chat page's security policy gets no further directive or wildcard from a hostile Host
     header.
     """
-    plain = header(pages.respond("GET", "/"), "Content-Security-Policy") or ""
-    policy = header(pages.respond("GET", "/", host=host), "Content-Security-Policy") or ""
+    plain = header(static_site.respond("GET", "/"), "Content-Security-Policy") or ""
+    policy = header(static_site.respond("GET", "/", host=host), "Content-Security-Policy") or ""
     assert policy.count(";") == plain.count(";")
     assert not set("*,\r\n") & set(policy)
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from websockets.asyncio.server import ServerConnection
 
-from .tasks import together
+from .task_cancellation import together
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict

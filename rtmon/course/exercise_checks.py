@@ -12,8 +12,8 @@ from typing import Any, overload
 
 from ..core.clock import SYSTEM_CLOCK
 from ..errors import OptionError, RtmonError, WrongAnswer
-from . import class_server, progress
-from .conditions import misses
+from . import class_server_reporter, progress_files
+from .check_conditions import misses
 from .time_limits import patience
 
 __all__ = ["check"]
@@ -202,26 +202,26 @@ def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
     """Add the outcome to the progress file and report it to the class server; return errors."""
     note = outcome.missing[0] if outcome.missing else ""
-    entry = progress.ProgressEntry(
+    entry = progress_files.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),
-        learner=progress.learner(),
+        learner=progress_files.learner(),
         exercise=exercise,
         claim=claim,
         right=outcome.right,
         points=points,
-        note=progress.one_line(note, 200),
+        note=progress_files.one_line(note, 200),
     )
-    path = progress.progress_file()
+    path = progress_files.progress_file()
     entries = [entry]
     problems = []
     try:
         if path is not None:
-            progress.append(path, entry)
-            entries = progress.entries_of(path, entry.learner)
+            progress_files.append(path, entry)
+            entries = progress_files.entries_of(path, entry.learner)
     except (OSError, RtmonError) as error:
         problems.append(f"This was not added to your progress file: {error}")
     try:
-        class_server.report(entry.learner, progress.report_of(entries))
+        class_server_reporter.report(entry.learner, progress_files.report_of(entries))
     except RtmonError as error:
         problems.append(f"The class server does not know of this yet: {error}")
     return "".join(f"\n  ({problem})" for problem in problems)
@@ -231,7 +231,7 @@ def _validate(exercise: str | None, points: int | None) -> None:
     if exercise is None:
         if points is not None:
             raise OptionError('points= are those of an exercise: name it, as exercise="01-2"')
-    elif not re.fullmatch(progress.EXERCISE, exercise):
+    elif not re.fullmatch(progress_files.EXERCISE, exercise):
         raise OptionError(f"exercise={exercise!r} is not a notebook and a number, such as '01-2'")
     elif points is not None and points < 1:
         raise OptionError(f"points={points!r} of exercise {exercise} is not 1 or more")

@@ -18,7 +18,7 @@ from ...hub.admission.origins import REFUSAL, Origins
 from ...servers import server_base
 from ...servers.page_response import page_response
 from ...views import palette
-from ...web import pages
+from ...web import static_site
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -129,7 +129,7 @@ class WallServer(server_base.BaseServer):
         return None
 
 
-def _page() -> pages.Site:
+def _page() -> static_site.Site:
     """Return the page's files, with the project's palette as a style sheet."""
     contents = {
         entry.name: entry.read_bytes()
@@ -143,4 +143,5 @@ def _page() -> pages.Site:
         f":root[data-theme=dark] {{ {dark} }}\n"
     )
     icon = (files("rtmon.web") / "icon.svg").read_bytes()
-    return pages.site({**contents, "palette.css": sheet.encode(), "icon.svg": icon}, "wall.html")
+    contents |= {"palette.css": sheet.encode(), "icon.svg": icon}
+    return static_site.site(contents, "wall.html")
