@@ -1,8 +1,8 @@
-"""The course: exercises that check themselves against live numbers, progress, and marks.
+"""Exercises for notebooks: check answers against live measurements, record progress, give marks.
 
-A notebook uses :func:`check`, :func:`since`, the conditions, :func:`every`, :func:`patience`.
-The commands ``rtmon course wall`` and ``rtmon course grade`` show what the checks of a class have
-found.
+A course notebook imports :func:`check`, :func:`since`, :func:`at_least` and the other conditions,
+:func:`every` and :func:`patience` from here. The command ``rtmon course wall`` shows the results
+of a class on a live page. The command ``rtmon course grade`` prints the marks of each learner.
 """
 
 from __future__ import annotations
