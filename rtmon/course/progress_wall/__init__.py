@@ -1,4 +1,7 @@
-"""The progress wall: a page with one row a learner and one column an exercise, live."""
+"""Progress wall of a class: a web page that shows the results of all learners as they arrive.
+
+The page has one row for each learner and one column for each exercise.
+"""
 
 from __future__ import annotations
 

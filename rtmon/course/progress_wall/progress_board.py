@@ -1,4 +1,7 @@
-"""The table of the progress wall: a row for each learner, a column for each exercise. Pure."""
+"""Collect the reports of learners in the table that the progress wall shows. No I/O.
+
+The table has one row for each learner and one column for each exercise.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,36 @@ from ..syllabus import Notebook, columns, points
 __all__ = ["ProgressBoard"]
 
 ROWS_MOST = 200
-"""Learners on the wall; the names of further ones are counted."""
+"""Maximum number of learners on the progress wall; additional learners are only counted."""
 
 EXERCISES_MOST = 200
-"""Exercises of one learner."""
+"""Maximum number of exercises in the row of one learner."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A learner: all results, and when the last report came, in Unix seconds."""
+    """The row of one learner.
+
+    Attributes:
+        results: the learner's results, by exercise name.
+        seen: time of the last report that changed a result, in Unix seconds.
+    """
 
     results: dict[str, Result] = field(default_factory=dict)
     seen: float = 0.0
 
 
 class ProgressBoard:
-    """Collects reports of learners.
+    """Collects the reports of learners, and returns the content of the progress wall.
 
-    Reports come from any client of the class server. A bad one is counted and changes nothing.
+    Any client of the class server can publish a report. An invalid report is counted and changes
+    nothing else.
 
     Attributes:
-        refused: how many reports were no reports.
+        refused: number of invalid reports.
 
     Args:
-        course: its exercises.
+        course: the notebooks of the course with their exercises.
     """
 
     def __init__(self, course: Sequence[Notebook]) -> None:
@@ -47,12 +56,12 @@ class ProgressBoard:
         self._left_out: set[str] = set()
 
     def report(self, learner: object, report: object, time: float) -> bool:
-        """Add a learner's report; returns True if the wall changes.
+        """Add a learner's report. Returns True if the content of the progress wall changes.
 
         Args:
-            learner: the publisher's name.
-            report: the published report.
-            time: when, in Unix seconds.
+            learner: name of the client that published the report.
+            report: payload of the publication. It is validated here.
+            time: when the report was published, in Unix seconds.
         """
         try:
             results = msgspec.convert(report, Report)
@@ -78,7 +87,7 @@ class ProgressBoard:
         return changed
 
     def state(self) -> dict[str, Any]:
-        """Return the whole wall as the page reads it."""
+        """Return the content of the progress wall, in the JSON form that wall.js reads."""
         shown = columns(self._course, {name for row in self._rows.values() for name in row.results})
         return {
             "notebooks": [
@@ -106,4 +115,5 @@ class ProgressBoard:
 
 
 def _cells(results: Mapping[str, Result]) -> dict[str, tuple[bool, int, str]]:
+    """Return ``(right, tries, note)`` for each exercise of one learner."""
     return {name: (one.right, one.tries, one.note) for name, one in results.items()}
