@@ -1,8 +1,12 @@
-"""Judges of what learners build: real sockets, a network that fails, and facts in plain words.
+"""Judges: functions that test a server or client written by a learner, over a failing network.
 
-A judge runs the learner's code, breaks the network around it, and returns a :class:`Verdict`. It
-never raises because of that code: code that hangs, raises, blocks the event loop or returns
-nonsense breaks a promise, and the verdict says what happened. Each ends within 20 s.
+A judge runs the learner's code with real sockets, delays and cuts its connections, and returns a
+:class:`Verdict`. A verdict contains one :class:`Fact` for each :class:`Promise`, which is a
+requirement for the learner's code.
+
+An error of the learner's code never becomes an exception of the judge. If the code hangs, raises,
+blocks the event loop or returns a wrong value, a promise is broken, and the verdict describes the
+error. Each judge ends within 20 s.
 """
 
 from __future__ import annotations

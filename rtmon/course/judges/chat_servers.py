@@ -1,4 +1,4 @@
-"""Judge a chat server: each user's messages reach all users, whatever happens to one connection."""
+"""Judge a learner's chat server: all users receive every message, even if one connection fails."""
 
 from __future__ import annotations
 
@@ -34,16 +34,20 @@ _FROZEN = Promise(
 )
 
 _LONG = 50_000
-"""Characters of a long message: sixty of them are more than all buffers on the way hold."""
+"""Characters of a long message.
+
+Sixty long messages exceed the total size of all buffers between the server and a client.
+"""
 
 
 async def chat_server(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that makes a chat.
+    """Judge a learner's ``websockets.serve`` handler that implements a chat server.
 
-    Each text that a client sends has to reach every connected client, its sender too, as it is.
+    The handler has to send each text message of a client, unchanged, to all connected clients.
+    This includes the client that sent the message.
 
     Args:
-        handler: ``async def chat(websocket)``.
+        handler: the learner's function, ``async def chat(websocket)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -81,21 +85,21 @@ async def _conversation(
     *,
     after: SimulatedUser | None = None,
 ) -> None:
-    """Let users send at the same time, and compare the messages that each user receives.
+    """Let users send messages at the same time, and check the messages that each user receives.
 
     Args:
-        trial: which the people are part of.
-        speakers: say all the words.
-        listeners: have to hear them.
-        words: the texts sent.
-        after: a person whose link was cut or frozen before.
+        trial: the trial that the users belong to.
+        speakers: users who send all ``words``, each with the user's name in front.
+        listeners: users who have to receive all messages of all speakers.
+        words: the texts to send.
+        after: a user whose connection was cut or frozen before; named in the error message.
 
     Raises:
-        Broken: a message was lost, heard twice, or out of order.
+        Broken: a listener missed a message, or received it twice or out of order.
     """
     said = {one.name: [f"{one.name}: {word}" for word in words] for one in speakers}
     before = {one: len(one.heard) for one in listeners}
-    # The last words: what comes twice has come before them.
+    # Each speaker's last message. Duplicates of earlier messages arrive before this message.
     ends = {f"{one.name}: over" for one in speakers}
     circumstance = ""
     if after is not None:
@@ -125,12 +129,16 @@ async def _conversation(
 
 
 async def _speak(speaker: SimulatedUser, *texts: str) -> None:
+    """Send the texts as messages of one user, in order."""
     for text in texts:
         await speaker.say(text)
 
 
 def _fault(heard: Sequence[str], said: Mapping[str, Sequence[str]], listener: str) -> str | None:
-    """Describe the first difference between the sent messages and those that a user received."""
+    """Compare the messages that a listener received with the sent messages of each speaker.
+
+    Returns a sentence about the first difference; None if there is none.
+    """
     speakers = tuple(f"{name}:" for name in said)
     for text in heard:
         if not text.startswith(speakers):
