@@ -53,7 +53,7 @@ class Log:
         self._grown = asyncio.Condition()
 
     async def add(self, text: str) -> None:
-        """Append an event. The events are numbered 1, 2, 3, …"""
+        """Append an event. Events are numbered from 1."""
         async with self._grown:
             self._texts.append(text)
             self._grown.notify_all()

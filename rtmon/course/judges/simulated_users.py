@@ -1,4 +1,4 @@
-"""Simulated users of a judged server, each with a connection that can be cut or frozen."""
+"""Simulated users of a learner's server, whose connections a judge can cut or freeze."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["SimulatedUser", "first_fault"]
 
 
 class SimulatedUser:
-    """A user: connects through a fault proxy of its own, and keeps every text that arrives.
+    """A simulated user, who connects through a fault proxy and stores every received message.
 
     Attributes:
-        name: what the facts call this user.
-        link: the proxy between this user and the server.
-        heard: the texts that have arrived, the oldest first.
+        name: the user's name in texts that the learner reads.
+        link: the fault proxy between this user and the server. No other user shares it.
+        heard: the received messages as text, the oldest first.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class SimulatedUser:
         first: str | None = None,
         keep: int | None = None,
     ) -> SimulatedUser:
-        """Connect a user; the end of the trial disconnects the user.
+        """Connect a new user to the learner's server. The user is disconnected after the trial.
 
         Args:
-            name: what the facts call this user.
-            trial: which this user is part of.
-            url: of the server.
-            first: sent as soon as the connection is open.
-            keep: characters of each text that are kept; None keeps it whole.
+            name: the user's name in texts that the learner reads.
+            trial: the trial that this user belongs to.
+            url: URL of the learner's server.
+            first: message to send as soon as the connection is open; None to send none.
+            keep: number of characters to store of each received message; None stores all.
 
         Raises:
-            Broken: the server does not let the user in.
+            Broken: the user could not connect to the server.
         """
         link = await trial.proxy(url)
         person = await trial.enter(cls._connected(name, link, keep, trial.patience))
@@ -88,6 +88,7 @@ class SimulatedUser:
             await asyncio.wait([listening])
 
     async def _listen(self) -> None:
+        """Store all received messages until the connection ends."""
         with contextlib.suppress(ConnectionClosed):
             async for message in self._connection:
                 text = message if isinstance(message, str) else repr(message)
@@ -95,14 +96,14 @@ class SimulatedUser:
 
     @property
     def is_connected(self) -> bool:
-        """True until the connection has ended."""
+        """True until the user's connection has ended."""
         return self._connection.close_code is None
 
     async def say(self, text: str | bytes) -> None:
-        """Send a message.
+        """Send a message to the learner's server.
 
         Raises:
-            Broken: the connection has ended.
+            Broken: the server has ended the connection.
         """
         try:
             await self._connection.send(text)
@@ -114,27 +115,27 @@ class SimulatedUser:
             ) from None
 
     async def leave(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection with the closing handshake."""
         await self._connection.close()
 
     def cut(self) -> None:
-        """Cut the link: the connection ends without a goodbye."""
+        """Cut the TCP connection; no close frame is sent."""
         self.link.cut()
 
 
 def first_fault(
     heard: Sequence[str], said: Sequence[str], listener: str, speaker: str
 ) -> str | None:
-    """Compare one user's sent messages with those that another received; describe a difference.
+    """Compare the messages that one user sent with those that another user received.
 
     Args:
-        heard: in the order of arrival.
-        said: in the order of sending; each text is different.
-        listener: the listener's name.
-        speaker: the speaker's name.
+        heard: the received messages, in order of arrival.
+        said: the sent messages, in order of sending. All texts are different.
+        listener: name of the user who received the messages.
+        speaker: name of the user who sent the messages.
 
     Returns:
-        A sentence about the first difference, or None if all arrived once and in order.
+        A sentence about the first difference; None if all messages arrived once and in order.
     """
     numbers = {text: number for number, text in enumerate(said, start=1)}
     last, lost = 0, f"never reached {listener}"
@@ -155,4 +156,5 @@ def first_fault(
 
 
 def _code(error: ConnectionClosed) -> str:
+    """Describe the close code that the server has sent, or that it sent no close frame."""
     return f"code {error.rcvd.code}" if error.rcvd is not None else "without a close frame"

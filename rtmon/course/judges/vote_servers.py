@@ -1,4 +1,7 @@
-"""Judge a vote: everybody sees the same counts, and nothing that comes in can break them."""
+"""Judge a learner's vote server, which counts votes and sends the counts to all clients.
+
+Invalid messages and lost connections must not change the counts.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +44,18 @@ _NONSENSE = Promise(
 )
 
 _LONGEST = 20
+"""Maximum number of characters of a vote."""
 
 
 async def vote_server(handler: Handler) -> Verdict:
-    """Judge a handler for ``websockets.serve`` that counts votes.
+    """Judge a learner's ``websockets.serve`` handler that counts votes.
 
-    A text of 1 to 20 characters is a vote for that word. Every client has to get all counts as a
-    JSON object, ``{"tea": 2}``: when it connects, and after each vote of any client.
+    A text message of 1 to 20 characters is a vote for this text. The handler has to send all
+    counts as a JSON object, such as ``{"tea": 2}``. It sends them to a client when the client
+    connects, and to all clients after each vote.
 
     Args:
-        handler: ``async def vote(websocket)``.
+        handler: the learner's function, ``async def vote(websocket)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -60,7 +65,7 @@ async def vote_server(handler: Handler) -> Verdict:
             await trial.until(lambda: ada.heard, f"nothing reached ada within {trial.patience:g} s")
             if not isinstance(_counts(ada), Counter):
                 raise Broken(f"ada got {_last(ada)}")
-        before = _counts(ada) or Counter()  # the learner may have tried it before
+        before = _counts(ada) or Counter()  # The learner may have sent votes before the trial.
         votes = Counter[str]()
 
         async def agree(*people: SimulatedUser) -> None:
@@ -99,10 +104,10 @@ async def vote_server(handler: Handler) -> Verdict:
 
 
 async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> None:
-    """Wait until the last counts that a person got are these.
+    """Wait until the last message that a user received contains exactly the given counts.
 
     Raises:
-        Broken: they do not come.
+        Broken: the user did not receive these counts in time.
     """
     await trial.until(
         lambda: _counts(person) == counts,
@@ -111,7 +116,7 @@ async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> No
 
 
 def _counts(person: SimulatedUser) -> Counter[str] | None:
-    """Return the counts that a person got last; None if it was something else."""
+    """Parse the last message that a user received; returns None if it contains no counts."""
     try:
         return Counter(json.loads(person.heard[-1]))
     except (IndexError, TypeError, ValueError, AttributeError):
@@ -119,4 +124,5 @@ def _counts(person: SimulatedUser) -> Counter[str] | None:
 
 
 def _last(person: SimulatedUser) -> str:
+    """Return the beginning of the last message that a user received, or ``"nothing"``."""
     return person.heard[-1][:80] if person.heard else "nothing"
