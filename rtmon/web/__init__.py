@@ -1,1 +1,1 @@
-"""The chat page and the browser client."""
+"""The JavaScript client for browsers, the chat page, and the HTTP responses that serve them."""

@@ -1,8 +1,8 @@
-"""Web pages as answers to plain HTTP requests: a hub's chat page, by default.
+"""Build the HTTP responses for the static files of a web page: by default, a hub's chat page.
 
-Pure: a request in, an answer out, so that every kind of server can give the same answers. A
-path is looked up among the files that there are and never becomes a file's name, so no path
-leads anywhere else.
+The functions do no network I/O, so servers of every kind can use them. All files are read into a
+mapping of paths. A request path is only looked up in this mapping and never opened as a file, so
+path traversal is impossible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 __all__ = ["Reply", "Site", "not_found", "respond", "site"]
 
 INDEX = "chat.html"
-"""The file of the chat page that is served at ``/``."""
+"""Name of the chat page's HTML file, which is served at ``/``."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -27,14 +27,14 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""Suffix → content type of the files that are served; the others are for developers."""
+"""Content type by file name suffix. Files with other suffixes, such as ``.d.ts``, are not served."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:\d{1,5})?")
-"""``Host`` headers that are safe to repeat in a policy."""
+"""Values of the ``Host`` header that are safe to repeat in a Content-Security-Policy header."""
 
 
 class Reply(NamedTuple):
-    """An answer to an HTTP request."""
+    """An HTTP response: status code, headers and body."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of the page, ready to be sent."""
+    """A file of a web page, with the content type and the ETag of its HTTP response."""
 
     body: bytes
     content_type: str
@@ -51,15 +51,17 @@ class _File:
 
 
 Site = Mapping[str, _File]
-"""Path → file of a page."""
+"""The files of a web page, by URL path."""
 
 
 def site(contents: Mapping[str, bytes], index: str) -> Site:
-    """Return a page made of files; those of other types than a page has are left out.
+    """Return the web page that consists of the given files.
+
+    Files that are not HTML, CSS, JavaScript or SVG are omitted.
 
     Args:
-        contents: name → content: ``{"wall.css": b"…"}``.
-        index: the file that is served at ``/``.
+        contents: maps file names to contents, such as ``{"wall.css": b"…"}``.
+        index: name of the file that is served at ``/``.
     """
     found = {}
     for name, body in contents.items():
@@ -77,15 +79,17 @@ def respond(
     if_none_match: str | None = None,
     page: Site | None = None,
 ) -> Reply | None:
-    """Return the response to a request for a file of the page; None for any other path.
+    """Return the response to an HTTP request for a file of a web page.
+
+    Returns None if the page has no file at the path.
 
     Args:
-        method: of the request.
-        path: of the request, below where the page is; a query is ignored.
-        host: the request's ``Host``. Browsers that do not count a WebSocket of the page's own
-            host as ``'self'`` are told its name.
-        if_none_match: the request's ``If-None-Match``.
-        page: the page; that of ``rtmon/web`` by default.
+        method: HTTP method of the request.
+        path: path of the request, relative to the page. A query string is ignored.
+        host: ``Host`` header of the request. The Content-Security-Policy allows WebSockets to
+            this host by name, because some browsers do not include them in ``'self'``.
+        if_none_match: ``If-None-Match`` header of the request.
+        page: the web page; by default the chat page in ``rtmon/web``.
     """
     file = (_chat_page() if page is None else page).get(path.partition("?")[0])
     if file is None:
@@ -93,7 +97,7 @@ def respond(
     safe = _safety(host)
     if method not in {"GET", "HEAD"}:
         return Reply(405, (("Allow", "GET, HEAD"), ("Content-Length", "0"), *safe), b"")
-    # Asked for each time, and sent only when it has changed: a new version shows at once.
+    # Browsers ask at each load whether the file has changed, so a new version is used at once.
     known = (("ETag", file.etag), ("Cache-Control", "no-cache"), *safe)
     if if_none_match is not None and _matches(file.etag, if_none_match):
         return Reply(304, known, b"")
@@ -102,14 +106,14 @@ def respond(
 
 
 def not_found(method: str = "GET") -> Reply:
-    """Return the 404 response, which repeats nothing of the request."""
+    """Return the 404 response. It contains no text of the request."""
     body = b"There is nothing here.\n"
     described = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
     return Reply(404, described + _safety(None), b"" if method == "HEAD" else body)
 
 
 def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
-    """Return the security headers of every response."""
+    """Return the security headers that every response has, such as Content-Security-Policy."""
     sockets = f" ws://{host} wss://{host}" if host and _HOST.fullmatch(host) else ""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -125,18 +129,22 @@ def _safety(host: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _matches(etag: str, asked: str) -> bool:
-    """Return whether ``If-None-Match`` names this version (RFC 9110, 13.1.2: weak comparison)."""
+    """Return True if an ``If-None-Match`` header contains the ETag of a file.
+
+    The comparison is weak (RFC 9110, 13.1.2): the prefix ``W/`` is ignored.
+    """
     tags = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
     return "*" in tags or etag in tags
 
 
 @cache
 def _chat_page() -> Site:
-    """Return the chat page and the browser client of ``rtmon/web``."""
+    """Read the files of the chat page and the JavaScript client from ``rtmon/web``, once."""
     return site(dict(_walk(files(__package__), "")), INDEX)
 
 
 def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and content of each file in a folder and its subfolders."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _walk(entry, f"{path}{entry.name}/")

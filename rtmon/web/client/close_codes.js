@@ -1,4 +1,7 @@
-/** Close codes: their meanings, and if a client reconnects after them. As in docs/protocol.md. */
+/**
+ * WebSocket close codes: their names, and after which codes a client reconnects. The codes of the
+ * hub are listed in docs/protocol.md.
+ */
 
 export const NORMAL = 1000;
 export const ABNORMAL = 1006;
@@ -33,10 +36,11 @@ const NEVER_SENT = new Set([1005, 1006, 1015]);
 
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 1015]);
 
-/** Return a short name of a close code. */
+/** Return a short text for a close code, such as "going away" for 1001. */
 export function describe(code) {
   if (code in NAMES) return NAMES[code];
-  // A server that sends no standard codes says 1013 by 4113, and 1008, which is final, by 4608.
+  // Some servers can only send private codes. They send 4113 for 1013 (the standard code plus 3100).
+  // If clients must not reconnect, they add 3600 instead: 4608 for 1008.
   const standard = code - (code < 4500 ? 3100 : 3600);
   const said = standard in NAMES && standard < 3000 && !NEVER_SENT.has(standard);
   if (said && standard > 1000 && FINAL.has(standard) === (code >= 4500)) return NAMES[standard];
@@ -45,7 +49,7 @@ export function describe(code) {
   return code >= 3000 && code < 4000 ? "registered" : "unknown";
 }
 
-/** True if a client reconnects after a close code. */
+/** Return true if a client reconnects after a connection has ended with this close code. */
 export function mayReconnect(code) {
   return !FINAL.has(code) && !(code >= 4500 && code < 5000);
 }

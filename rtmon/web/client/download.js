@@ -1,10 +1,13 @@
-/** A download: collects the chunks of a file in order, then checks size and checksum. */
+/** The state of one file download: collects the chunks, then checks the size and the SHA-256 hash. */
 
 import { fromBase64 } from "./encoding.js";
 import { OptionError, ProtocolError } from "./errors.js";
 import { SHA256 } from "./sha256.js";
 
-/** Bytes of a received file after which its pieces become one Blob, which may live on disk. */
+/**
+ * Bytes of received chunks that are joined into one Blob. The browser can store a Blob on disk, so a
+ * large file needs little memory.
+ */
 const JOINED = 4 << 20;
 
 export class Download {
@@ -30,28 +33,28 @@ export class Download {
     this.#progress = progress;
   }
 
-  /** True if no more chunks will come. */
+  /** True if the download is complete or has failed, so that further chunks are ignored. */
   get ended() {
     return this.#complete || this.#error !== null;
   }
 
-  /** True if the server has sent every chunk, so that there is nothing to abort. */
+  /** True if the server has reported that it has sent all chunks. */
   get complete() {
     return this.#complete;
   }
 
-  /** Bytes received since `tell`. */
+  /** Bytes received that have not been acknowledged to the server. */
   get untold() {
     return this.#received - this.#told;
   }
 
-  /** Return the bytes received, for the acknowledgement to the server. */
+  /** Return the number of bytes received, and regard them as acknowledged to the server. */
   tell() {
     this.#told = this.#received;
     return this.#told;
   }
 
-  /** Add a chunk; ignore one that does not continue the file. */
+  /** Add a chunk of the file. A chunk that does not start where the last one ended is ignored. */
   write(offset, data) {
     if (offset !== this.#received || this.ended) return;
     if (this.#received + data.length > this.#size) {
@@ -66,7 +69,7 @@ export class Download {
     try {
       this.#progress(this.#received, this.#size);
     } catch (error) {
-      // It ends this transfer, not the client.
+      // An exception of the application's progress callback ends this transfer, not the client.
       this.fail(error);
     }
   }
@@ -80,15 +83,17 @@ export class Download {
     }
   }
 
+  /** Handle the server's message that all chunks have been sent. */
   done() {
     this.#complete = true;
   }
 
+  /** End the download with an error. Later errors are ignored. */
   fail(error) {
     this.#error ??= error;
   }
 
-  /** Return the file; throws if it differs from the offer, or the transfer ended early. */
+  /** Return the file as a Blob. Throws if the transfer failed, or if size or hash differ. */
   finish() {
     if (this.#error !== null) throw this.#error;
     if (this.#received !== this.#size || this.#digest.hex() !== this.#sha256) {
@@ -99,7 +104,7 @@ export class Download {
   }
 
   #join() {
-    // The media type of an offer is untrusted: a page must not open the file.
+    // The sender chose the file's media type, so it is not used: a browser could execute the file.
     const whole = new Blob(this.#pieces, { type: "application/octet-stream" });
     this.#pieces = [whole];
     this.#loose = 0;

@@ -1,4 +1,4 @@
-/** Encode and decode the messages of a client. Pure. */
+/** Encode and decode the messages between a client and a hub. No I/O. */
 
 import { BINARY, EPHEMERAL, MESSAGE_TYPES, REPEATABLE } from "./catalog.js";
 import { OptionError } from "./errors.js";
@@ -8,7 +8,7 @@ import { bytesOf, jsonOf } from "./values.js";
 const CHUNK = 0x01;
 const ATTACHED = 0x02;
 
-/** How deep an envelope may nest: it holds the payload, an object, which holds the values. */
+/** Maximum nesting depth of a message: the envelope and the payload are two levels around the data. */
 const DEPTH = DATA_DEPTH + 2;
 
 const METADATA = { version: "1", source: "rtmon-js" };
@@ -16,30 +16,36 @@ const METADATA = { version: "1", source: "rtmon-js" };
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
-/** The encoder for hubs; plain_protocol.js has the one for other servers. */
+/** The encoder of messages for hubs. The encoder for other servers is in plain_protocol.js. */
 export const RTMON_WIRE = {
   repeatable: REPEATABLE,
   ephemeral: EPHEMERAL,
   /** True if the server acknowledges messages. */
   confirms: true,
-  /** Maximum size of a message in bytes, until the server names its own. */
+  /** Maximum size of a message in bytes, until the server's welcome sends the server's limit. */
   messageSize: MESSAGE_SIZE,
 
   message: encode,
 
-  /** An encoded message as it is written. */
+  /** Return an encoded message as the text or bytes of a WebSocket message. */
   written: (encoded) => (encoded.bytes === null ? encoded.text : withBytes(encoded)),
 
   sizeOf,
 
-  /** Nothing binary fits into a batch of JSON. */
+  /** A batch is JSON text, so bytes are encoded as base64. */
   batch: (parts, given) => batchOf(parts.map(inText), given),
 };
 
-/** The protocol says of its own types which are answered. */
+/**
+ * Message types of the protocol. The protocol defines which of them are acknowledged, so they need no
+ * `ack` field in the envelope.
+ */
 const TYPES = new Set(Object.values(MESSAGE_TYPES));
 
-/** A message as text, and the bytes that belong into it, if any; see `withBytes`, `inText`. */
+/**
+ * Encode a message as `{text, bytes}`: the JSON envelope, and the binary `data` of the payload. `bytes`
+ * is null if the payload has no binary data. `withBytes` or `inText` joins both parts.
+ */
 export function encode(type, payload, { id, timestamp, replyTo, ack = false }) {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
     throw new OptionError(`The payload of '${type}' is no object: give one.`);
@@ -54,14 +60,14 @@ export function encode(type, payload, { id, timestamp, replyTo, ack = false }) {
   }
   const envelope = { id, type, timestamp, payload, reply_to: replyTo, metadata: METADATA };
   if (ack && !TYPES.has(type)) envelope.ack = true;
-  // A copy of the bytes: the sender may go on writing to its own.
+  // The bytes are copied, because the application may change its own array later.
   return {
     text: jsonOf(envelope, `The payload of '${type}'`, DEPTH),
     bytes: bytes === null ? null : bytes.slice(),
   };
 }
 
-/** An encoded message and its bytes as one binary message. */
+/** Return an encoded message with its bytes as one binary WebSocket message. */
 export function withBytes({ text: envelope, bytes }) {
   const head = utf8.encode(envelope);
   const message = new Uint8Array(5 + head.length + bytes.length);
@@ -72,7 +78,7 @@ export function withBytes({ text: envelope, bytes }) {
   return message;
 }
 
-/** An encoded message as text, its bytes as base64. */
+/** Return an encoded message as JSON text, with its bytes encoded as base64. */
 export function inText({ text: envelope, bytes }) {
   if (bytes === null) return envelope;
   const message = JSON.parse(envelope);
@@ -80,26 +86,29 @@ export function inText({ text: envelope, bytes }) {
   return JSON.stringify(message);
 }
 
-/** The most bytes that an encoded message takes on the wire. */
+/** Return an upper bound for the size of an encoded message on the network, in bytes. */
 export function sizeOf({ text: envelope, bytes }) {
   const head = envelope.length > 8_192 ? utf8.encode(envelope).length : envelope.length * 3;
   return head + (bytes === null ? 0 : Math.ceil(bytes.length / 3) * 4 + 32);
 }
 
-/** The bytes that an encoded message takes on the wire as text. */
+/** Return the exact size of an encoded message in bytes, if it is sent as text. */
 export function exactSize(encoded) {
   return utf8.encode(inText(encoded)).length;
 }
 
-/** Texts of messages as one. */
+/** Return several encoded messages as one `batch` message; a single message is returned unchanged. */
 export function batchOf(parts, { id, timestamp }) {
   if (parts.length === 1) return parts[0];
   const envelope = { id, type: "batch", timestamp, payload: { messages: [] }, metadata: METADATA };
-  // Not parsed and encoded again: each is JSON already.
+  // The parts are JSON texts, so they are inserted without parsing and encoding them again.
   return JSON.stringify(envelope).replace('"messages":[]', () => `"messages":[${parts.join(",")}]`);
 }
 
-/** What came, as a piece of a file or an envelope; throws where it is neither. */
+/**
+ * Decode a received message. Returns `{chunk}` for a chunk of a file, and `{envelope}` for any other
+ * message. Throws if the data is neither.
+ */
 export function decode(data) {
   if (typeof data !== "string") {
     if (data[0] === CHUNK) return { chunk: decodeChunk(data) };
@@ -110,6 +119,7 @@ export function decode(data) {
   return { envelope };
 }
 
+/** Throw TypeError unless a decoded envelope has a type, and an object as payload. */
 export function checkEnvelope(envelope) {
   if (typeof envelope?.type !== "string") throw new TypeError("it has no type");
   const payload = (envelope.payload ??= {});
@@ -118,7 +128,7 @@ export function checkEnvelope(envelope) {
   }
 }
 
-/** The payload with its `data` as bytes, if it is encoded. */
+/** Return a payload whose base64-encoded `data` is decoded to bytes; other payloads are unchanged. */
 export function decoded(payload) {
   if (payload.encoding !== "base64" || typeof payload.data !== "string") return payload;
   try {
@@ -128,7 +138,7 @@ export function decoded(payload) {
   }
 }
 
-/** A piece of a file as a binary message. */
+/** Encode a chunk of a file as a binary message. */
 export function encodeChunk(file, offset, data) {
   const key = utf8.encode(file);
   const message = new Uint8Array(10 + key.length + data.length);
@@ -152,7 +162,7 @@ function decodeChunk(message) {
 
 export function toBase64(bytes) {
   let binary = "";
-  // In pieces: a call takes only so many arguments.
+  // JavaScript engines limit the number of arguments of a call, so the bytes are passed in parts.
   for (let at = 0; at < bytes.length; at += 8_192) {
     binary += String.fromCharCode(...bytes.subarray(at, at + 8_192));
   }

@@ -1,4 +1,7 @@
-/** Run a client: connect, run the session, wait, reconnect, and deliver events. */
+/**
+ * Run a client: open connections, pass data between the connection and the session, reconnect after
+ * a lost connection, and deliver events.
+ */
 
 import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { ConnectionLost, RequestTimeout } from "./errors.js";
@@ -6,13 +9,16 @@ import { NOT_WELCOMED } from "./lifecycle.js";
 import { checkToken } from "./options.js";
 import { Session } from "./session.js";
 
-/** Maximum bytes buffered in a connection; above it nothing more is written. */
+/** Bytes in a connection's write buffer above which the client stops writing. */
 const HIGH_WATER = 1 << 20;
 
-/** Milliseconds between two checks of that buffer, which has no event. */
+/**
+ * Milliseconds between two checks of a full write buffer. Polling is needed, because a WebSocket has
+ * no event for a buffer that has become empty.
+ */
 const DRAIN = 50;
 
-/** The longest that timers can wait. */
+/** Maximum delay of a JavaScript timer, in milliseconds. */
 const FOREVER = 2 ** 31 - 1;
 
 export const SYSTEM_CLOCK = {
@@ -22,12 +28,12 @@ export const SYSTEM_CLOCK = {
   clearTimeout: (timer) => clearTimeout(timer),
 };
 
-/** One connection, or the attempt to have one. */
+/** One attempt to connect, and the connection that results from it. */
 class Link {
   connection = null;
   opened = false;
 
-  /** @param deadline when the server must have spoken */
+  /** @param deadline time until which the server must have sent its welcome */
   constructor(deadline) {
     this.deadline = deadline;
   }
@@ -35,13 +41,16 @@ class Link {
 
 /** Runs a client's session over successive connections. */
 export class Engine {
-  /** Called with each event of the session: `{message, again}`, change, `{chunk}`, `{rtt}`. */
+  /**
+   * Functions that are called with each event of the session. An event is `{message, again}`,
+   * `{chunk}`, `{rtt}`, or a change of the client's state.
+   */
   listeners = [];
   #transport;
   #options;
   #clock;
   #link = null;
-  /** Callers that wait for room in the outbox, in order. */
+  /** Messages that wait until the outbox has room for them, in the order of the calls. */
   #line = [];
   #retryAt = Infinity;
   #closeBy = Infinity;
@@ -61,12 +70,12 @@ export class Engine {
     return this.#transport.name;
   }
 
-  /** The connection that the server has welcomed; null while there is none. */
+  /** The connection on which the server has sent its welcome; null while the client is offline. */
   get connection() {
     return this.session.connected ? this.#link.connection : null;
   }
 
-  /** Connections opened so far. */
+  /** Number of connections opened so far, which identifies the current connection. */
   get generation() {
     return this.session.lifecycle.connections;
   }
@@ -81,24 +90,31 @@ export class Engine {
 
   // Opening and closing
 
+  /** Start to connect. */
   start() {
     this.#retryAt = this.now();
     this.step();
   }
 
-  /** Make the next attempt now. */
+  /** Connect now instead of waiting for the next scheduled attempt. */
   hurry() {
     if (this.#link === null && this.#retryAt !== Infinity) this.start();
   }
 
-  /** After a possible change of the network: check the connection, or connect now. */
+  /**
+   * Handle a possible change of the network. A connected client sends a heartbeat, to check the
+   * connection. An offline client connects now.
+   */
   doubt() {
     if (this.session.connected) this.session.heartbeat.doubt(this.now());
     this.hurry();
     this.step();
   }
 
-  /** Resolved when it is connected; rejects with ClientClosed, or why a signal was aborted. */
+  /**
+   * Wait until the client is connected. Rejects with ClientClosed, or with the reason of an aborted
+   * signal.
+   */
   async waitOpen(signal) {
     while (!this.session.connected) {
       this.session.check();
@@ -107,7 +123,7 @@ export class Engine {
     }
   }
 
-  /** Resolved when the server has all that was sent; rejects with ClientClosed. */
+  /** Wait until the server has acknowledged all sent messages. Rejects with ClientClosed. */
   async flush() {
     const { outbox, sender } = this.session;
     while (outbox.queued > 0 || outbox.unconfirmed > 0) {
@@ -126,7 +142,8 @@ export class Engine {
       this.#closeBy = this.now() + this.#options.closeTimeout;
       if (this.session.connected) {
         this.step();
-        // Not awaited: the deadline ends it, too, and no caller is left for a failed flush.
+        // flush() is not awaited, because closeTimeout limits it. An error of flush() is ignored:
+        // the client is closed in any case.
         this.flush().then(() => this.#link?.connection.close(NORMAL, ""), () => {});
       } else {
         this.#closed();
@@ -144,8 +161,10 @@ export class Engine {
 
   // Sending
 
-  /** Queue a message as soon as there is room for it; rejects with ClientClosed, OptionError,
-   * QueueFull. */
+  /**
+   * Queue a message as soon as the queue has room for it. Rejects with ClientClosed, OptionError or
+   * QueueFull.
+   */
   async send(type, payload, settle = null) {
     const entry = this.session.sender.entry(type, payload, settle);
     await this.#queue(entry);
@@ -157,7 +176,7 @@ export class Engine {
     session.check();
     this.#line.push(entry);
     const waits = this.#options.queuePolicy === "wait";
-    // First come, first served.
+    // Messages enter the queue in the order of the calls.
     while (waits && (this.#line[0] !== entry || session.outbox.full)) {
       if (session.sender.ask()) this.step();
       await this.change();
@@ -169,8 +188,10 @@ export class Engine {
     this.step();
   }
 
-  /** Send a message and wait for its answer, for ever if `timeout` is infinite; rejects with what
-   * may go wrong. */
+  /**
+   * Send a message and wait for the server's answer. Rejects with RequestTimeout after `timeout`
+   * milliseconds, which may be Infinity, or with the error of the server or of the connection.
+   */
   async request(type, payload, timeout = this.#options.requestTimeout) {
     let timer = null;
     const answer = new Promise((resolve, reject) => {
@@ -192,16 +213,19 @@ export class Engine {
     }
   }
 
-  /** Resolves at the next event. */
+  /** Return a promise that resolves at the end of the next call of `step`. */
   change() {
     return this.#changed.promise;
   }
 
   // Running
 
-  /** Do all pending work: read the clock, write, connect, deliver events, set the next timer. */
+  /**
+   * Do all pending work: write queued messages, handle expired deadlines, connect, deliver events, and
+   * set the timer for the next call.
+   */
   step() {
-    // Callbacks may call this method again; one more round is then enough.
+    // If a callback calls this method, the loop below runs once more instead of recursing.
     this.#again = true;
     if (this.#running) return;
     this.#running = true;
@@ -260,7 +284,7 @@ export class Engine {
     let due = Math.min(session.due(now), this.#retryAt, this.#closeBy);
     if (link !== null && !session.connected) due = Math.min(due, link.deadline);
     if (session.connected && link.connection.buffered > HIGH_WATER) due = now + DRAIN;
-    // A little late rather than early, and then once more.
+    // The delay is rounded up: a timer that fires too early would have to be set again.
     const delay = Math.min(Math.max(Math.ceil(due - now), 0), FOREVER);
     this.#timer = this.#clock.setTimeout(() => this.step(), delay);
   }
@@ -309,7 +333,10 @@ export class Engine {
       .then(() => this.step());
   }
 
-  /** Send a fresh token; if that fails, the connection ends when the old token expires. */
+  /**
+   * Get a new token from the application and send it to the server. If this fails, the connection
+   * ends when the old token expires.
+   */
   #refresh() {
     const { token } = this.#options;
     const link = this.#link;
@@ -324,7 +351,7 @@ export class Engine {
       .then(() => this.step());
   }
 
-  /** The connection is over, or there will be none. */
+  /** Handle the end of a connection, or of an attempt to connect. */
   #ended(link, code, reason, retryAfter = null) {
     const { session } = this;
     const now = this.now();
@@ -335,7 +362,7 @@ export class Engine {
     } else if (link.opened) {
       this.#later(session.lost(now, code, reason));
     } else {
-      // Browsers report a missing server and one without this protocol in the same way.
+      // Browsers do not tell a page whether the server is missing or rejected the handshake.
       const what = reason || `close code ${code}`;
       const asked = this.#options.protocol === "plain" ? "" : ", and is it a hub";
       const why = `there is no connection (is the server there${asked}?): ${what}`;
@@ -354,13 +381,14 @@ export class Engine {
   }
 }
 
-/** Return the token of a function, which may be asynchronous. */
+/** Call the application's token function, which may be asynchronous, and check its token. */
 async function freshToken(token) {
   const fresh = await token();
   checkToken(fresh, "token() gave none");
   return fresh;
 }
 
+/** Return a promise together with the function that resolves it. */
 function deferred() {
   let resolve;
   const promise = new Promise((done) => {

@@ -1,4 +1,4 @@
-/** The errors of a client: see rtmon.d.ts. */
+/** Classes of the errors that a client throws. They are documented in rtmon.d.ts. */
 
 export class RtmonError extends Error {
   get name() {

@@ -1,12 +1,18 @@
-/** Use one transport until it has failed too often, then alternate with another. */
+/**
+ * Fall back from one transport to another: WebSocket first, and server-sent events if it fails. After
+ * the first transport has failed twice, attempts alternate between both.
+ */
 
-/** Attempts in a row that the first one is given. */
+/** Number of failures in a row after which the second transport is tried. */
 const PATIENCE = 2;
 
-/** Answers of a server that has no such thing. */
+/** HTTP status codes that show that the server does not support the second transport. */
 const NOT_THERE = new Set([404, 405, 426, 501]);
 
-/** Once the first transport has brought a message, the second is never tried: the way is open. */
+/**
+ * Return a transport that tries `first`, then `second`. Once a message has arrived over `first`, the
+ * network is known to support it, and `second` is never used again.
+ */
 export function withFallback(first, second) {
   let current = first;
   let failures = 0;

@@ -7,19 +7,19 @@ import { FILE_CHUNK, FILE_CHUNK_MAX, FILE_PROGRESS, FILE_WINDOW } from "./limits
 import { SHA256 } from "./sha256.js";
 import { bytesOf } from "./values.js";
 
-/** Milliseconds until a chunk that the server refused is sent again. */
+/** Milliseconds after which a client sends a chunk again that the server has refused. */
 const PAUSE = 100;
 
-/** Refused chunks in a row after which a transfer fails. */
+/** Number of refusals in a row after which an upload fails. */
 const REFUSALS = 10;
 
-/** Bytes read from a file at once. */
+/** Number of bytes that are read from a local file at once. */
 const READ = 1 << 20;
 
-/** The server no longer knows the transfer: it must be offered again. */
+/** Thrown when the server refuses a chunk, so that the file must be offered again. */
 class Stopped extends Error {}
 
-/** The uploads and downloads of a client. */
+/** Manages the file uploads and downloads of a client. */
 export class Files {
   #engine;
   #sleep;
@@ -33,9 +33,9 @@ export class Files {
     engine.listeners.push((event) => this.#listen(event));
   }
 
-  // Up
+  // Uploads
 
-  /** See `Client.sendFile`. */
+  /** Upload a file. `Client.sendFile` in rtmon.d.ts describes the options. */
   async send(source, { name, to, room, mime, progress = () => {}, signal } = {}) {
     const blob = source instanceof Blob ? source : new Blob([bytesOf(source) ?? refuse(source)]);
     name ??= source.name;
@@ -46,7 +46,7 @@ export class Files {
     const sha256 = await digest(blob, signal);
     const offer = { name, size: blob.size, sha256, mime, to, room };
     const sending = this.#send(blob, offer, progress, signal).catch((error) => {
-      // Until it is aborted, it counts against the server's limit of transfers.
+      // The server limits concurrent transfers, and counts a failed one until it is aborted.
       this.#abort(offer.file);
       throw error;
     });
@@ -61,7 +61,7 @@ export class Files {
       signal?.throwIfAborted();
       const { generation } = engine;
       try {
-        // However long the server takes: a link that dies meanwhile is noticed.
+        // No timeout is needed: heartbeats detect a dead connection, which ends the request.
         const accepted = (await engine.request("file_offer", offer, Infinity)).payload;
         offer.file = accepted.file;
         signal?.throwIfAborted();
@@ -88,7 +88,7 @@ export class Files {
           const problem = `The server takes no more of '${offer.name}'.`;
           throw new ProtocolError("files_refused", problem);
         }
-        // The server was restarted: start the transfer again.
+        // The server was restarted and no longer knows the transfer: start it again.
         if (unknown) delete offer.file;
         await this.#sleep(PAUSE);
       } finally {
@@ -97,7 +97,10 @@ export class Files {
     }
   }
 
-  /** Send the chunks that the server is missing, within the window that it allows. */
+  /**
+   * Send the chunks that the server has not received yet. At most FILE_WINDOW bytes are sent ahead of
+   * the server's acknowledgements.
+   */
   async #pieces(blob, { file, chunk, received }, generation, progress, signal) {
     const engine = this.#engine;
     const { size } = blob;
@@ -117,7 +120,7 @@ export class Files {
         if (at >= begin + block.length) {
           begin = at;
           block = new Uint8Array(await blob.slice(at, at + READ).arrayBuffer());
-          continue; // Much may have happened meanwhile.
+          continue; // The connection may have been lost during the await.
         }
         const data = block.subarray(at - begin, at - begin + piece);
         engine.connection.send(encodeChunk(file, at, data));
@@ -133,15 +136,15 @@ export class Files {
     if (told < size || size === 0) progress(size, size);
   }
 
-  /** Wait until the session has noticed that the connection is lost. */
+  /** Wait until the session has left the state "connected" after a lost connection. */
   async #untilLost(generation) {
     const engine = this.#engine;
     while (engine.session.connected && engine.generation === generation) await engine.change();
   }
 
-  // Down
+  // Downloads
 
-  /** See `Client.receiveFile`. */
+  /** Download an offered file. `Client.receiveFile` in rtmon.d.ts describes the options. */
   async receive(offer, { progress = () => {}, signal } = {}) {
     const download = new Download(offer.payload, progress);
     if (this.#downloads.has(download.file)) {
@@ -173,25 +176,31 @@ export class Files {
     }
   }
 
-  /** Acknowledge the bytes received so far; an error from the server ends the download. */
+  /**
+   * Acknowledge the bytes received so far, so that the server sends the next chunks. If the server
+   * responds with an error, the download fails.
+   */
   async #take(download) {
     const settle = (result) => {
       if (result instanceof ProtocolError) download.fail(result);
     };
     const payload = { file: download.file, offset: download.tell() };
     const entry = await this.#engine.send("ack", payload, settle);
-    // The answer is a chunk or an error.
+    // The server does not answer this message on success: chunks follow instead.
     entry.asks = false;
   }
 
-  /** Abort a transfer at the server. */
+  /** Ask the server to abort a transfer. */
   #abort(file) {
     if (file === undefined) return;
     this.#engine.session.takeBack("file_abort", { file }, this.#engine.now());
     this.#engine.step();
   }
 
-  /** What a transfer gives, unless a signal ends it: then at once, whatever it waits for. */
+  /**
+   * Return the result of a transfer. If `signal` is aborted, reject at once with the signal's reason,
+   * even if the transfer is waiting for the server.
+   */
   async #unless(signal, transfer) {
     if (signal === undefined) return transfer;
     let stop;
@@ -214,7 +223,7 @@ export class Files {
 
   #listen({ what, error, chunk, message }) {
     if (chunk !== undefined) this.#downloads.get(chunk.file)?.write(chunk.offset, chunk.data);
-    // An error without a reply_to may concern a chunk.
+    // An error without reply_to may be the server's refusal of a chunk.
     if (what === "error" && error instanceof ProtocolError) this.#refused += 1;
     const { file, received, offset, data, reason } = message?.payload ?? {};
     if (typeof file !== "string") return;
@@ -231,6 +240,7 @@ export class Files {
   }
 }
 
+/** Return the SHA-256 hash of a Blob in hexadecimal. */
 async function digest(blob, signal) {
   const sha256 = new SHA256();
   for (let at = 0; at < blob.size; at += READ) {
