@@ -27,7 +27,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""Content type by file name suffix. Files with other suffixes, such as ``.d.ts``, are not served."""
+"""Content type by file name suffix. Files with other suffixes, such as ``.ts``, are not served."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:\d{1,5})?")
 """Values of the ``Host`` header that are safe to repeat in a Content-Security-Policy header."""

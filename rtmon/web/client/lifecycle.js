@@ -1,20 +1,26 @@
-/** Decide if and when a client reconnects. Pure: time is passed in. */
+/** Decide if and when a client reconnects. No I/O: the caller passes in the time. */
 
 import { NORMAL, NO_TOKEN, TOKEN_EXPIRED, describe, mayReconnect } from "./close_codes.js";
 import { ConnectionLost } from "./errors.js";
 import { comesBack, described } from "./plain_protocol.js";
 
-/** The reason when a server accepts a connection and does not speak the protocol. */
+/** Reason of the failure when a server accepts a connection but sends no `welcome` message. */
 export const NOT_WELCOMED = "the server said no welcome: is it a hub? If not, give protocol: 'plain'.";
 
-/** The longest that a server can ask clients to wait, so that a slip of a few digits does not send
- * them away for good. */
+/**
+ * Maximum milliseconds for which a server can ask clients to wait before they reconnect. It limits the
+ * harm of a value that is too large by mistake.
+ */
 const LONGEST_WAIT = 3_600_000;
 
-/** Of a wait, what is left to chance. */
+/** Fraction of a wait that is random, for the two named values of the option `jitter`. */
 const SHARES = { full: 1, none: 0 };
 
-/** Return the wait after a number of failures in a row, from 1; null to give up. */
+/**
+ * Return the milliseconds to wait before the next attempt; null if there is no further attempt.
+ *
+ * @param failures number of failures in a row, at least 1
+ */
 export function backoffDelay({ base, factor, max, jitter, attempts }, failures, random) {
   if (attempts !== null && failures > attempts) return null;
   const bound = Math.min(max, base * factor ** (failures - 1));
@@ -22,18 +28,20 @@ export function backoffDelay({ base, factor, max, jitter, attempts }, failures, 
   return share === 0 ? bound : bound * (1 - share) + random() * bound * share;
 }
 
+/** Return a change of the client's state: the value that callbacks such as `onClose` receive. */
 export function change(what, state, more = {}) {
   const nothing = { code: null, reason: "", attempt: 0, delay: null, downtime: null, error: null };
   return { what, state, ...nothing, ...more };
 }
 
+/** The state of a client across its connections, and its counts of attempts and failures. */
 export class Lifecycle {
   state = "connecting";
   attempts = 0;
   connections = 0;
-  /** In a row. */
+  /** Number of failures in a row. */
   failures = 0;
-  /** The error for which the client gave up; null if it did not. */
+  /** The change `gave_up`, once the client has stopped reconnecting; null before. */
   ended = null;
   #backoff;
   #stableAfter;
@@ -45,7 +53,7 @@ export class Lifecycle {
   #plain;
 
   constructor({ backoff, stableAfter, token, protocol }, random) {
-    // The private close codes mean what they do to a hub's clients only.
+    // The private close codes 4000 to 4999 have the hub's meaning only if the server is a hub.
     this.#plain = protocol === "plain";
     this.#backoff = backoff;
     this.#stableAfter = stableAfter;
@@ -53,17 +61,18 @@ export class Lifecycle {
     this.#token = token;
   }
 
-  /** Return the time without a connection after the first one, up to now. */
+  /** Return the total milliseconds without a connection since the first connection was opened. */
   downtime(now) {
     return this.#downtime + (this.#away === null ? 0 : now - this.#away);
   }
 
+  /** Record the start of an attempt to connect. */
   attempt() {
     this.attempts += 1;
     return change("connecting", this.state, { attempt: this.failures });
   }
 
-  /** Handle the server's welcome, or the opening of a plain connection. */
+  /** Handle the welcome of a hub, or the opening of a connection to another server. */
   opened(now) {
     this.connections += 1;
     this.#opened = now;
@@ -76,7 +85,10 @@ export class Lifecycle {
     return change("reconnect", "open", { attempt, downtime });
   }
 
-  /** Handle a failed attempt. Returns the changes; the last one's delay is that of the next attempt. */
+  /**
+   * Handle a failed attempt to connect. Returns the changes to report. The `delay` of the last change
+   * is the time until the next attempt; null if there is none.
+   */
   failed(now, error, retryAfter = null) {
     this.failures += 1;
     const delay = this.#delay(retryAfter);
@@ -91,8 +103,10 @@ export class Lifecycle {
     return delay === null ? [said, this.#giveUp(null, reason, error)] : [said];
   }
 
-  /** Take the end of a connection that the user did not ask for; one that the server never
-   * welcomed is a failed attempt. Returns as `failed`. */
+  /**
+   * Handle the end of a connection that the application has not closed. If the server had not sent
+   * its welcome, this counts as a failed attempt. Returns the changes to report, as `failed` does.
+   */
   lost(now, code, reason, { retry = null, retryAfter = null } = {}) {
     const welcomed = this.#opened !== null;
     if (welcomed) {
@@ -118,18 +132,22 @@ export class Lifecycle {
     return delay === null ? [said, this.#giveUp(code, reason, error)] : [said];
   }
 
+  /** Record that the application closes the client. */
   closing() {
     this.state = "closing";
     return change("closing", "closing");
   }
 
-  /** Close, as the user asked. */
+  /** Record that the client is closed, after the application has requested it. */
   closed(now) {
     this.#end(now);
     return change("close", "closed", { code: NORMAL, reason: "closed here" });
   }
 
-  /** True if the token differs from the one that the server rejected. */
+  /**
+   * Return false if the close code says that the token is missing or expired and the client has no
+   * other token.
+   */
   #hasToken(code) {
     if (this.#plain) return true;
     if (code === TOKEN_EXPIRED) return typeof this.#token === "function";
@@ -139,7 +157,8 @@ export class Lifecycle {
   #delay(retryAfter) {
     const delay = backoffDelay(this.#backoff, this.failures, this.#random);
     if (delay === null || retryAfter === null) return delay;
-    // Added to the server's delay, which is the same for all of its clients.
+    // The client's own random delay is added to the server's delay. Otherwise all clients of the
+    // server would reconnect at the same moment.
     return Math.min(Math.max(retryAfter, 0), LONGEST_WAIT) + delay;
   }
 

@@ -1,4 +1,4 @@
-/** The options of a client: one frozen record. */
+/** Validate the options of `connect`, and add the default values. */
 
 import { OptionError } from "./errors.js";
 import { BATCH_DELAY, BATCH_MESSAGES, INFO_SIZE, NAME_LENGTH, TOKEN_LENGTH } from "./limits.js";
@@ -11,7 +11,7 @@ const BATCH = { size: 10, delay: 100 };
 
 const PING = { send: '{"type":"ping","payload":{}}', answer: "pong" };
 
-/** Options that need a hub. */
+/** Options that cannot be used with `protocol: "plain"`, because only a hub supports them. */
 const FOR_HUBS = ["name", "user", "token", "info", "serverBatch"];
 
 const DEFAULTS = {
@@ -36,7 +36,7 @@ const DEFAULTS = {
   buffer: 10_000,
 };
 
-/** Given options with the defaults for all others; throws OptionError where they make no sense. */
+/** Return the given options with defaults for all others, frozen. Throws OptionError if invalid. */
 export function complete(given) {
   const options = merged(DEFAULTS, given, "connect()");
   options.backoff = Object.freeze(merged(BACKOFF, given.backoff, "backoff"));
@@ -125,7 +125,10 @@ function checkPlain(options) {
   }
 }
 
-/** Throw OptionError, without the value: what is nearly a token is a secret, too. */
+/**
+ * Throw OptionError if a token is invalid. The error message does not contain the token, because an
+ * invalid token may still be a secret.
+ */
 export function checkToken(value, problem) {
   if (typeof value === "string" && value.length <= TOKEN_LENGTH && /^[!-~]+$/.test(value)) return;
   throw new OptionError(

@@ -1,39 +1,40 @@
-/** Queue messages until the server has acknowledged them. Pure: time is passed in. */
+/** Queue outgoing messages until the server has acknowledged them. No I/O: time is passed in. */
 
 import { ConnectionLost, MessageExpired, QueueFull } from "./errors.js";
 import { REMEMBERED } from "./limits.js";
 
-/** One outgoing message. */
+/** One outgoing message in the queue. */
 export class Entry {
-  /** When it was queued. */
+  /** Time at which the message was queued. */
   created = 0;
-  /** When it was first sent; null before. */
+  /** Time at which the message was first sent; null if it was not sent yet. */
   firstSent = null;
   /** Sequence number in the queue, kept when the message is sent again. */
   number = 0;
-  /** Sequence number among the sent messages. */
+  /** Sequence number of the last sending of the message; 0 if it was not sent yet. */
   order = 0;
 
   /**
-   * @param encoded see encoding.js and plain_protocol.js
-   * @param size the most bytes that it takes
-   * @param settle called once with the answer or an Error; null if nobody waits
-   * @param control the session's own, which each connection makes anew
+   * @param encoded the encoded message, from encoding.js or plain_protocol.js
+   * @param size upper bound for the size of the message in bytes
+   * @param settle called once with the server's answer or an Error; null if no caller waits
+   * @param control true for the client's own messages, such as `subscribe`. They are not sent again
+   *   after a reconnect, because each new connection creates its own.
    */
   constructor({ id, type, encoded, size = 0, settle = null, control = false }) {
     Object.assign(this, { id, type, encoded, size, settle, control });
-    /** True if the server answers even on success. */
+    /** True if the server answers the message even on success. */
     this.asks = settle !== null;
   }
 
-  /** Settle with an error. Returns true if a caller waited. */
+  /** Report an error to the caller who waits for the answer. Returns false if no caller waits. */
   fail(error) {
     this.settle?.(error);
     return this.settle !== null;
   }
 }
 
-/** Outgoing messages in order, kept until the server has acknowledged them. */
+/** The queue of outgoing messages. A message stays in it until the server has acknowledged it. */
 export class Outbox {
   resent = 0;
   dropped = 0;
@@ -48,18 +49,18 @@ export class Outbox {
   #probed = 0;
   #wire;
 
-  /** @param wire which messages may be repeated, are of no use later, and can be confirmed */
+  /** @param wire the encoder, which knows which message types may be sent again after a reconnect */
   constructor({ queueSize, queuePolicy, queueAge }, wire) {
     this.#options = { queueSize, queuePolicy, queueAge };
     this.#wire = wire;
   }
 
-  /** Messages that wait to be sent. */
+  /** Number of messages that wait to be sent. */
   get queued() {
     return this.#waiting.length;
   }
 
-  /** Messages sent and not acknowledged. */
+  /** Number of messages that were sent and are not acknowledged yet. */
   get unconfirmed() {
     return this.#sent.size;
   }
@@ -68,17 +69,20 @@ export class Outbox {
     return this.queued + this.unconfirmed >= this.#options.queueSize;
   }
 
-  /** Messages sent since `probe`. */
+  /** Number of messages sent since the last call of `probe`. */
   get unprobed() {
     return this.#wire.confirms ? this.#order - this.#probed : 0;
   }
 
-  /** When the message that is next was queued; Infinity if there is none. */
+  /** Time at which the next message to be sent was queued; Infinity if the queue is empty. */
   get oldest() {
     return this.#waiting[0]?.created ?? Infinity;
   }
 
-  /** Queue a message. Returns the message dropped to make room, or null; throws QueueFull. */
+  /**
+   * Queue a message. Returns the message that was dropped to make room, or null. Throws QueueFull,
+   * depending on the queue policy.
+   */
   put(entry) {
     if (!this.full) {
       this.append(entry);
@@ -92,7 +96,7 @@ export class Outbox {
       );
     }
     this.dropped += 1;
-    // Only a message that is not sent yet can be dropped.
+    // Only a message that was not sent yet can be dropped. If there is none, drop the new message.
     if (this.#waiting.length === 0) return entry;
     this.append(entry);
     return this.#waiting.shift();
@@ -104,23 +108,26 @@ export class Outbox {
     this.#waiting.push(entry);
   }
 
-  /** Queue one of the client's own messages, before all others. */
+  /** Queue one of the client's own messages. These are sent before the application's messages. */
   putControl(entry) {
     entry.number = this.#number += 1;
     this.#control.push(entry);
   }
 
   /**
-   * Take the session's own message that is to be sent now, if there is one.
+   * Remove and return the next of the client's own messages; null if there is none.
    *
-   * @param refused whether one may be taken that the server has refused before
+   * @param refused true if the result may be a message that the server has refused before
    */
   nextControl(now, { refused = true } = {}) {
     const place = this.#control.findIndex((entry) => refused || entry.order === 0);
     return place < 0 ? null : this.#take(this.#control.splice(place, 1)[0], now);
   }
 
-  /** Take up to so many messages, of up to `size` bytes together, at least one if any waits. */
+  /**
+   * Remove and return the next messages of the application: at most `most` messages with a total of
+   * at most `size` bytes. If the queue is not empty, at least one message is returned.
+   */
   next(now, { most, size }) {
     const taken = [];
     while (this.#waiting.length > 0 && taken.length < most) {
@@ -135,19 +142,19 @@ export class Outbox {
     entry.order = this.#order += 1;
     if (entry.firstSent !== null) this.resent += 1;
     entry.firstSent ??= now;
-    // Without confirmations, what is written is done.
+    // A server without acknowledgements: a message is done once it is written to the connection.
     if (!this.#wire.confirms) return entry;
     (entry.control ? this.#sentControl : this.#sent).set(entry.id, entry);
     return entry;
   }
 
-  /** Record what was sent so far; see `confirm`. */
+  /** Return the sequence number of the last sent message, to be passed to `confirm` later. */
   probe() {
     this.#probed = this.#order;
     return this.#order;
   }
 
-  /** Settle the message that an answer belongs to. Returns it, if it was pending. */
+  /** Remove and return the sent message that the server has answered; null if it is unknown. */
   answered(id) {
     for (const sent of [this.#sent, this.#sentControl]) {
       const entry = sent.get(id);
@@ -159,7 +166,10 @@ export class Outbox {
     return null;
   }
 
-  /** Mark all messages up to here as received: the server handles them in order. */
+  /**
+   * Remove all sent messages up to a sequence number, except those whose answer is still expected.
+   * The server has received them, because it handles messages in order.
+   */
   confirm(order) {
     for (const sent of [this.#sent, this.#sentControl]) {
       for (const [id, entry] of sent) {
@@ -169,7 +179,10 @@ export class Outbox {
     }
   }
 
-  /** Queue a rate-limited message again, before all messages that were queued after it. */
+  /**
+   * Queue a message again that the server has refused because of the rate limit. It keeps its place
+   * before all messages that were queued later.
+   */
   again(entry) {
     const queue = entry.control ? this.#control : this.#waiting;
     let place = 0;
@@ -177,7 +190,7 @@ export class Outbox {
     queue.splice(place, 0, entry);
   }
 
-  /** Ignore the answer to a message; drop it if it was not sent. */
+  /** Ignore the answer to a message from now on. If the message was not sent yet, drop it. */
   forget(entry) {
     const place = this.#waiting.indexOf(entry);
     if (place >= 0) this.#waiting.splice(place, 1);
@@ -186,15 +199,15 @@ export class Outbox {
   }
 
   /**
-   * After a lost connection, queue repeatable messages again, in front.
+   * Handle a lost connection: queue the unacknowledged messages again that may be sent twice.
    *
-   * Returns the lost messages: not repeatable, and without a caller that waits.
+   * Returns the messages that may be lost and that no caller waits for.
    */
   lost() {
     const sent = [...this.#sent.values()];
     const { repeatable, ephemeral } = this.#wire;
     this.#waiting.unshift(...sent.filter((entry) => repeatable.has(entry.type)));
-    // A rate-limited message may be older than messages that were sent after it.
+    // A message that was refused and queued again may be older than the sent messages.
     this.#waiting.sort((one, other) => one.number - other.number);
     this.#sent.clear();
     this.#sentControl.clear();
@@ -203,10 +216,10 @@ export class Outbox {
     return gone.filter((entry) => !entry.fail(unknown(entry)) && !ephemeral.has(entry.type));
   }
 
-  /** Drop messages that have waited too long. Returns those without a caller that waits. */
+  /** Drop messages that have waited too long. Returns those that no caller waits for. */
   expire(now) {
     const untold = [];
-    // In the order in which they were queued, so the first one expires first.
+    // The queue is ordered by age, so the first message expires first.
     while (this.#waiting.length > 0 && now >= this.expires()) {
       const entry = this.#waiting.shift();
       this.expired += 1;
@@ -215,7 +228,7 @@ export class Outbox {
     return untold;
   }
 
-  /** When the next message will have waited too long. */
+  /** Return the time at which the first message in the queue expires; Infinity if it is empty. */
   expires() {
     if (this.#waiting.length === 0) return Infinity;
     const { created, firstSent } = this.#waiting[0];
@@ -223,7 +236,7 @@ export class Outbox {
     return firstSent === null ? ends : Math.min(ends, firstSent + REMEMBERED);
   }
 
-  /** Drop everything, as the client is closed. Returns the same as `expire`. */
+  /** Drop all messages of a closed client. Returns those that no caller waits for. */
   end(error) {
     const entries = [...this.#sent.values(), ...this.#waiting];
     this.#sent.clear();

@@ -1,24 +1,27 @@
 /**
- * The protocol for servers other than hubs: `{type, payload}` in JSON, or raw messages. Pure.
+ * The protocol for servers that are not hubs: messages are `{type, payload}` in JSON, or raw. No I/O.
  *
- * Such a server sends no welcome, knows no message ids, and acknowledges nothing. A page cannot send ping
- * frames, so what measures the latency is a message, which a server may answer or not.
+ * Such a server sends no welcome, knows no message ids, and acknowledges nothing. Browsers cannot send
+ * WebSocket ping frames, so a `ping` message measures the latency. The server need not answer it.
  */
 
 import { NORMAL, describe, mayReconnect } from "./close_codes.js";
 import { DATA_DEPTH } from "./limits.js";
 import { jsonOf } from "./values.js";
 
-/** Type of a message that is no JSON object with a `type`; its payload is all of it. */
+/**
+ * Type of a received message that is not a JSON object with a `type`. Its payload is the complete
+ * message.
+ */
 export const RAW = "raw";
 
-/** Maximum nesting depth of a message, as for a hub. */
+/** Maximum nesting depth of a message, the same as for a hub. */
 const DEPTH = DATA_DEPTH + 2;
 
-/** First private close code; each server defines its own: RFC 6455, 7.4.2. */
+/** First of the close codes whose meaning the server or its library defines (RFC 6455, 7.4.2). */
 const PRIVATE = 3000;
 
-/** A payload that is a complete message already. */
+/** A complete message that is sent unchanged, from `Client.sendRaw`. */
 export class Raw {
   /** @param data a text, or a Uint8Array */
   constructor(data) {
@@ -26,9 +29,9 @@ export class Raw {
   }
 }
 
-/** The encoder for such servers; encoding.js has the one for hubs. */
+/** The encoder of messages for servers that are not hubs. The encoder for hubs is in encoding.js. */
 export const PLAIN_WIRE = {
-  /** Such a server does not deduplicate. */
+  /** No message may be sent twice, because such a server does not remove duplicates. */
   repeatable: new Set(),
   ephemeral: new Set(),
   /** True if the server acknowledges messages. */
@@ -50,7 +53,7 @@ export const PLAIN_WIRE = {
   },
 };
 
-/** Decodes the messages of such a server, and delivers them all. */
+/** Decodes the messages of a server that is not a hub, and delivers them as events. */
 export class PlainReceiver {
   #session;
   #answer;
@@ -60,7 +63,7 @@ export class PlainReceiver {
     this.#answer = session.options.ping?.answer ?? null;
   }
 
-  /** Handle a message. Never throws because of its content. */
+  /** Handle a received message. Never throws because of the message's content. */
   receive(data, now) {
     const session = this.#session;
     session.received += 1;
@@ -92,7 +95,7 @@ function messageOf(data) {
   return Object.freeze({
     ...NOTHING,
     type,
-    // Some servers put their fields beside the type, without a payload.
+    // Some servers send {type, …} without a payload. The other fields are then the payload.
     payload: Object.hasOwn(rest, "payload") ? rest.payload : rest,
     id: typeof id === "string" ? id : null,
     timestamp: typeof timestamp === "number" ? timestamp : null,
@@ -108,13 +111,16 @@ function parsed(text) {
   }
 }
 
-/** Whether to try again after a close code: not where the next connection would end like this one.
- * After 1000, too: libraries send it by default, whatever the reason. */
+/**
+ * Return true if a client of a plain server reconnects after a close code. It does not reconnect after
+ * standard codes such as 1008, because the next connection would end in the same way. It does after
+ * 1000, because many libraries send 1000 by default.
+ */
 export function comesBack(code) {
   return code === NORMAL || code >= PRIVATE || mayReconnect(code);
 }
 
-/** Return a short name of a close code; private codes have none. */
+/** Return a short text for a close code. Private codes are shown as numbers. */
 export function described(code) {
   return code < PRIVATE ? describe(code) : `close code ${code}`;
 }

@@ -1,34 +1,41 @@
 /**
- * Positions in histories, to detect duplicates and gaps. Pure.
+ * Track the positions of received messages, to detect duplicates and gaps. No I/O.
  *
- * Channels, rooms and the chat number their publications. By the last number it received, a client
- * tells if a message is new, a duplicate, or comes after a gap.
+ * The server numbers the messages of each channel, of each room and of the public chat. The client
+ * compares the number of a message with the last number that it has received.
  */
 
-/** Maximum number of channels of a pattern whose positions are kept (LRU). */
+/** Maximum channels of one pattern whose positions are stored; the least recently used is evicted. */
 const CURSORS = 1_000;
 
-/** The position that a payload names, or null. */
+/** Return the position in a payload as `{epoch, offset}`; null if there is no valid position. */
 export function positionOf({ epoch, offset }) {
   const valid = typeof epoch === "string" && Number.isSafeInteger(offset) && offset >= 0;
   return valid ? Object.freeze({ epoch, offset }) : null;
 }
 
-/** A position in one history. */
+/** The last received position in the history of one channel, of one room, or of the chat. */
 class Cursor {
-  /** True until the next message, if history was lost. */
+  /** True if messages were lost, until the next message has been marked as following a gap. */
   lost = false;
   #dense;
 
-  /** @param dense whether every number is delivered here, so that a missing one is a loss: what one
-   *   says oneself in a room need not come back, but has a number */
+  /**
+   * @param dense true if this client receives every number, so that a missing number means a lost
+   *   message. False for rooms: a client's own messages have a number but need not be sent back.
+   */
   constructor({ dense, position = null }) {
     this.#dense = dense;
     this.position = position;
   }
 
-  /** The server has said where the history is, and whether what follows is complete (undefined:
-   * nothing follows). Returns whether something was lost. */
+  /**
+   * Handle the server's answer to `subscribe` or `join_room`. Returns true if messages were lost.
+   *
+   * @param position the newest position of the history
+   * @param recovered true if the server sends all missed messages next, false if some are lost,
+   *   undefined if it sends none
+   */
   entered(position, recovered) {
     const mine = this.position;
     let lost;
@@ -45,8 +52,10 @@ class Cursor {
     return lost;
   }
 
-  /** Something with this position came. Returns whether something before it was lost; null if it
-   * came before. */
+  /**
+   * Record the position of a received message. Returns true if messages before it were lost, false if
+   * not, and null if the message is a duplicate.
+   */
   take(at) {
     const mine = this.position;
     let hole = mine !== null;
@@ -61,7 +70,7 @@ class Cursor {
   }
 }
 
-/** The positions in all channels that one subscription stands for. */
+/** The positions of one subscription: of its channel, or of all channels that its pattern matches. */
 export class Cursors {
   #pattern;
   #first;
@@ -73,7 +82,7 @@ export class Cursors {
     this.#first = new Cursor({ dense: true, position });
   }
 
-  /** Of the last message; a pattern has none. */
+  /** Position of the last received message; null for a pattern. */
   get position() {
     return this.#pattern ? null : this.#first.position;
   }
@@ -83,13 +92,15 @@ export class Cursors {
     this.#lost = true;
   }
 
-  /** The subscription begins here, unless it is further already; null if where it was is no place
-   * to return to. */
+  /**
+   * Set the start position, unless messages were received already. With null, the old position is
+   * invalid and is deleted.
+   */
   begin(position) {
     this.#first.position = position && (this.#first.position ?? position);
   }
 
-  /** As `Cursor.take`. */
+  /** Record the position of a message in a channel. Returns the same as `Cursor.take`. */
   take(channel, at) {
     const gap = (this.#pattern ? this.#of(channel) : this.#first).take(at);
     if (gap === null) return null;
@@ -100,7 +111,7 @@ export class Cursors {
 
   #of(channel) {
     const cursor = this.#channels.get(channel) ?? new Cursor({ dense: false });
-    // A Map is in order of insertion: the first is the one longest quiet.
+    // A Map keeps the order of insertion, so its first key is the least recently used channel.
     this.#channels.delete(channel);
     this.#channels.set(channel, cursor);
     if (this.#channels.size > CURSORS) this.#channels.delete(this.#channels.keys().next().value);
@@ -108,7 +119,10 @@ export class Cursors {
   }
 }
 
-/** A channel, a pattern, a room or the chat that the client is in, over all connections. */
+/**
+ * A membership of the client: a subscribed channel or pattern, a joined room, or the public chat. It
+ * continues across reconnects.
+ */
 export class Place {
   /** True if the server has accepted the client on this connection. */
   entered = false;
@@ -116,7 +130,7 @@ export class Place {
   been = false;
   /** Number of rewinds; answers to requests of an older version are ignored. */
   version = 0;
-  /** Each has `entered(lost)` and `refused(error)`, called as the server decides. */
+  /** Objects with the methods `entered(lost)` and `refused(error)`, called with the server's answer. */
   watchers = new Set();
   #told = null;
 
@@ -128,12 +142,12 @@ export class Place {
     this.pattern = kind === "channel" && name.includes("*");
   }
 
-  /** Key of the place. */
+  /** Key of this membership in the session's map. */
   get key() {
     return placeKey(this.kind, this.name);
   }
 
-  /** True if a position was delivered before; otherwise records it as delivered. */
+  /** Return true if a message with this position was delivered before; else record the position. */
   again(at) {
     const told = this.#told;
     if (told !== null && told.epoch === at.epoch && at.offset <= told.offset) return true;
@@ -142,16 +156,18 @@ export class Place {
   }
 }
 
-/** Return the key of a place. */
+/** Return the map key of a membership: the kind (`channel`, `room` or `chat`) and the name. */
 export function placeKey(kind, name) {
   return `${kind} ${name}`;
 }
 
-/** The chat, which every client is in. */
+/** Key of the public chat, of which every client is a member. */
 export const CHAT = placeKey("chat", "");
 
-/** Says whether a subscription to `pattern` gets what is published to a channel: `*` stands for one
- * segment between dots, `**` at the end for one or more. */
+/**
+ * Return a function that tells if a channel name matches a pattern. `*` matches one segment between
+ * dots. `**` at the end matches one or more segments.
+ */
 export function matcher(pattern) {
   if (!pattern.includes("*")) return (channel) => channel === pattern;
   const stars = new Map([["*", "[^.]*"], ["**", ".+"]]);
