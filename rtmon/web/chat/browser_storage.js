@@ -29,6 +29,7 @@ export function browser() {
   return { name: typeof name === "string" ? name : "", rooms: texts(rooms, 50) };
 }
 
+/** Save settings for all tabs of this browser, such as `{name}` or `{rooms}`. */
 export function rememberBrowser(changes) {
   write("localStorage", { ...read("localStorage"), ...changes });
 }
@@ -48,6 +49,7 @@ export function tab() {
   return { user, ids: texts(ids, 100), opened };
 }
 
+/** Save settings for this browser tab, such as `{ids}` or `{opened}`. */
 export function rememberTab(changes) {
   write("sessionStorage", { ...read("sessionStorage"), ...changes });
 }

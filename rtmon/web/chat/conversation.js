@@ -6,7 +6,7 @@ const MOST = 500;
 let keys = 0;
 
 /**
- * An entry is `{key, what, time, …}`, where `what` is
+ * A conversation with its entries. An entry is `{key, what, time, …}`, where `what` is
  * - `text`: `{author, name, mine, text, position, status: "sent" | "pending" | "failed", reason}`
  * - `file`: `{author, name, mine, file, size, done, status, reason}`
  * - `notice`: `{text}`

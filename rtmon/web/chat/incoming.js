@@ -11,6 +11,7 @@ const PAGES = 5;
  */
 const CROWD = 500;
 
+/** Adds received messages to the conversations of the chat page. */
 export class IncomingMessages {
   #chat;
   #counting = new Map();

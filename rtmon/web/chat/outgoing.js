@@ -9,6 +9,7 @@ export const PATIENCE = 15 * 60_000;
  */
 const TYPING_EVERY = 3_000;
 
+/** Sends the messages that the user writes on the chat page. */
 export class OutgoingMessages {
   #chat;
   #typed = new Map();

@@ -59,7 +59,10 @@ export class PageLayout {
     byId("join").showModal();
   }
 
-  /** Open a sidebar on narrow screens, or close it. Returns true if the page has changed. */
+  /**
+   * Open a sidebar on narrow screens; with null, close the open one. Returns true if a sidebar was open
+   * before.
+   */
   slide(side) {
     const before = document.body.dataset.side;
     if (side) document.body.dataset.side = side;

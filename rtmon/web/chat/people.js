@@ -64,8 +64,8 @@ export class People {
   }
 
   /**
-   * Store the name that the author of a message had when the message was sent. `now` is true for a live
-   * message, and false for a message from the history.
+   * Store the author of a message. `now` is true for a live message. It is false for a message from the
+   * history, whose name may be outdated: a name that is already known is then kept.
    */
   heard(id, name, { now = true } = {}) {
     const person = this.#known.get(id) ?? this.#learn({ client_id: id, name });
@@ -82,12 +82,16 @@ export class People {
     this.#lists.clear();
   }
 
+  /** Delete the list of people of a room that the user has left. */
   forget(place) {
     this.#places.delete(place);
     this.#lists.clear();
   }
 
-  /** Return the key of a client's person; connections with the same known user share one key. */
+  /**
+   * Return the key of a client's person. It is made from the user id if this connection owns the user id,
+   * so the key stays the same after a reconnect. Otherwise it is the client id.
+   */
   key(id) {
     const user = this.#known.get(id)?.user;
     const holder = this.#holders.get(user);

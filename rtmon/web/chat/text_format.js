@@ -83,8 +83,9 @@ export function pieces(text) {
 }
 
 /**
- * Return a safe name for saving an untrusted file. Folders, leading dots and reserved names are removed.
- * So are control and direction characters, which can make the suffix `exe` look like `txt`.
+ * Return a safe name for saving an untrusted file. Folders and leading dots are removed. So are control
+ * and direction characters, which can make the suffix `exe` look like `txt`. Characters that Windows does
+ * not allow are replaced by `_`. Names that are reserved on Windows get the prefix `file`.
  */
 export function fileName(name) {
   const plain = name
@@ -98,7 +99,10 @@ export function fileName(name) {
     : `file ${plain}`.trim();
 }
 
-/** Remove the characters that the server refuses from the name of a user or a room. */
+/**
+ * Return the name of a user or a room in a form that the server accepts: without control characters, and
+ * with at most 64 characters.
+ */
 export const label = (text) =>
   text
     .replace(/\p{Cc}/gu, " ")

@@ -4,9 +4,10 @@ import { bytes } from "./text_format.js";
 
 /** Maximum number of concurrent transfers; the others are queued. The server allows eight. */
 const AT_ONCE = 3;
-/** The page is redrawn after each such step of a transfer instead of after each chunk. */
+/** Fraction of a file after which the page shows the progress of a transfer again. */
 const STEP = 0.01;
 
+/** The queue of file transfers, at most AT_ONCE of which run at the same time. */
 export class Transfers {
   /** @param {import("./chat_model.js").Chat} chat */
   constructor(chat) {
@@ -106,6 +107,7 @@ export class Transfers {
   }
 }
 
+/** Return the text that the user sees about a failed transfer. */
 function why(error, { size }) {
   if (error.code === "files_refused" && !error.retry) return "This server takes no files.";
   if (error.code === "file_too_large") return `${bytes(size)} are more than this server takes.`;

@@ -288,6 +288,7 @@ export class Session {
     this.tell(change("error", this.lifecycle.state, { reason, error }));
   }
 
+  /** Return the statistics that `Client.stats` shows. */
   stats(now) {
     const { outbox, lifecycle } = this;
     return Object.freeze({
