@@ -31,7 +31,7 @@ from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import ConnectionInfo, Event, Sample, Snapshot
 from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.tick_data import TickData
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock
 
 CONNECTIONS = 5000

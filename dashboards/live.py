@@ -1,7 +1,7 @@
-"""The live dashboard.
+"""Script of the live dashboard, for ``panel serve``.
 
-Serve it with ``RTMON_URL=ws://127.0.0.1:8766 panel serve dashboards/live.py``; without the
-variable it shows a demo.
+Run ``RTMON_URL=ws://127.0.0.1:8766 panel serve dashboards/live.py``. Without ``RTMON_URL``, the
+dashboard shows a demo server with simulated users.
 """
 
 from __future__ import annotations

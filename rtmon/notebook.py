@@ -1,4 +1,4 @@
-"""Run servers from notebook cells: cells can be run twice, and a button stops everything."""
+"""Run servers from notebook cells. Cells can be run twice, and a button stops all servers."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ async def start(
     Args:
         target: a hub or a handler, which is served; or any context manager, such as
             :class:`rtmon.lab.load.Load`, ``rtmon.serve(…)`` or a Monitor, which is entered.
-        name: its name in this notebook.
+        name: name of the target in this notebook, for :func:`stop`.
         host: the interface to serve on.
-        port: the port to serve on; any that is free by default.
-        **options: for :func:`rtmon.serve`.
+        port: the port to serve on; any free port by default.
+        **options: further arguments of :func:`rtmon.serve`.
 
     Returns:
         The running server, or the result of entering the context manager.
 
     Raises:
-        MonitorError: this is not a notebook. Use ``async with rtmon.serve(…)`` there.
+        MonitorError: the code does not run in a notebook. Use ``async with rtmon.serve(…)``.
     """
     # Loaded before the server runs: loading it later would block the clients.
     from .display import prepare
@@ -84,10 +84,12 @@ async def _asynchronous(target: AbstractContextManager[Entered]) -> AsyncIterato
 
 
 async def stop(name: str | None = None) -> None:
-    """Close the target of a name, or all targets, the latest first. Idempotent.
+    """Close the target with the given name, or all targets if it is None. May be called twice.
+
+    All targets are closed in reverse order of their start.
 
     Raises:
-        MonitorError: this is not a notebook.
+        MonitorError: the code does not run in a notebook.
     """
     running = _registry()
     names = list(reversed(running)) if name is None else [name]
@@ -98,13 +100,13 @@ async def stop(name: str | None = None) -> None:
 
 
 async def stop_button() -> None:
-    """Show a button that closes everything started here; for the last cell of a notebook.
+    """Show a button that closes all targets of :func:`start`, for the last cell of a notebook.
 
-    So "Run All" leaves the servers running and the pictures moving until the user has seen enough.
-    Where no user can click, as in nbconvert, nbclient and nbval, everything is closed at once.
+    With this button, servers and live charts keep running after "Run All" until the user clicks.
+    If no user can click, as in nbconvert, nbclient and nbval, all targets are closed at once.
 
     Raises:
-        MonitorError: this is not a notebook.
+        MonitorError: the code does not run in a notebook.
     """
     running = _registry()
     if not _user_is_there():
@@ -122,7 +124,10 @@ def _shell() -> Any:
 
 
 def _user_is_there() -> bool:
-    """Return whether the running cell was sent by a front end that can ask its user something."""
+    """Return True if the running cell was sent by a front end with a user.
+
+    Such a front end sets ``allow_stdin`` in its execute request.
+    """
     kernel = getattr(_shell(), "kernel", None)
     if kernel is None:
         return False
@@ -131,7 +136,10 @@ def _user_is_there() -> bool:
 
 
 def _registry() -> dict[str, AbstractAsyncContextManager[Any]]:
-    """It is kept on IPython's shell, to outlive the modules and variables of the notebook."""
+    """Return the started targets by name.
+
+    They are stored on the IPython shell, so that they survive a reload of this module.
+    """
     shell = _shell()
     if shell is None:
         raise MonitorError(

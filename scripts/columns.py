@@ -63,7 +63,7 @@ TITLES = {
 }
 
 RECORDS = '''\
-"""The records of each table: frozen, with times in Unix seconds.
+"""The record classes, one for each table. Records are immutable; times are Unix seconds.
 
 Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines the fields; do not edit.
 """
@@ -91,7 +91,7 @@ __all__ = [
 '''
 
 FIELDS = '''\
-"""The attributes that a server's totals, a ledger and a meter have because of their columns.
+"""Base classes with one attribute for each counter column: of a server, a Ledger and a Meter.
 
 Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines them; do not edit.
 """
@@ -138,27 +138,43 @@ def records() -> Iterator[str]:
         (
             "Sample(SampleValues)",
             TABLES["samples"],
-            "What happened between two ticks: counter deltas, gauges and histograms.",
+            "The measurements between two ticks: increases of counters, gauges and histograms.",
         ),
         (
             "ConnectionInfo(ConnectionValues)",
             TABLES["connections"],
-            "One connection as of the last tick, open or closed.",
+            "One row of the connections table: an open or a recently closed connection.",
         ),
-        ("Ending", ending, "How a connection ended: columns of the connections table."),
-        ("Event", TABLES["events"], "Something that happened once."),
-        ("ChannelInfo", TABLES["channels"], "One channel of a hub, totals since its first use."),
+        (
+            "Ending",
+            ending,
+            "How a connection ended; the fields are columns of the connections table.",
+        ),
+        (
+            "Event",
+            TABLES["events"],
+            "A single occurrence on the server, such as an opened connection or an error.",
+        ),
+        (
+            "ChannelInfo",
+            TABLES["channels"],
+            "Totals of one channel of a hub, since the channel was first used.",
+        ),
         (
             "SocketIOInfo",
             TABLES["socketio"],
-            "Totals of a Socket.IO namespace, event and so on; null where that makes no sense.",
+            "One row of the socketio table; ``kind`` says what the row counts.",
         ),
-        ("Latency", TABLES["latencies"], "Percentiles of one measure for one label."),
-        ("AddressInfo", TABLES["addresses"], "Connections from one address."),
+        (
+            "Latency",
+            TABLES["latencies"],
+            "Percentiles of one kind of duration for one label, such as RTT for a path.",
+        ),
+        ("AddressInfo", TABLES["addresses"], "Counts of the connections from one client address."),
         (
             "Snapshot(SnapshotText)",
             SNAPSHOT,
-            "Totals since the Monitor began; ``rates`` has each counter's increase per second.",
+            "Totals since the Monitor was created; ``rates`` has each counter's current rate.",
         ),
     ):
         yield "\n@dataclass(frozen=True, slots=True, kw_only=True)"
@@ -186,11 +202,14 @@ def fields() -> Iterator[str]:
     """Yield the lines of rtmon/metrics/counter_fields.py."""
     yield FIELDS
     yield from class_of_fields(
-        "ServerFields", "Counters of a server.", None, (f"{name} = 0" for name in SERVER_COUNTERS)
+        "ServerFields",
+        "Counters of a server, and of its connections' ends by cause.",
+        None,
+        (f"{name} = 0" for name in SERVER_COUNTERS),
     )
     yield from class_of_fields(
         "LedgerFields",
-        "Counters and histograms of all connections of one role together.",
+        "Counters and histograms that sum up all connections of one role.",
         "(*LEDGER_COUNTERS, *(column.name for column in MESSAGE_HISTOGRAMS))",
         (
             *(f"{name} = 0" for name in LEDGER_COUNTERS),
@@ -202,7 +221,7 @@ def fields() -> Iterator[str]:
     )
     yield from class_of_fields(
         "MeterFields",
-        "Counters of one connection, ``own_`` without what is shared, and columns that probes set.",
+        "Attributes of one connection. A counter ``own_…`` excludes messages to groups.",
         "(*_OWN, *(column.name for column in METER_FIELDS))",
         (
             *(f"{'own_' if name in SHARED else ''}{name} = 0" for name in METER_COUNTERS),

@@ -55,10 +55,10 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 
 LATE = {
     # A Monitor and a recording show themselves in a notebook. open_feed() also opens a recording.
-    ("rtmon.feeds", "rtmon.recording.feed"),
+    ("rtmon.feeds", "rtmon.recording.recording_feed"),
     ("rtmon.monitor.monitor", "rtmon.display"),
     ("rtmon.monitor.monitor", "rtmon.dashboard.notebook"),
-    ("rtmon.recording.run", "rtmon.dashboard.notebook"),
+    ("rtmon.recording.dataframe_reader", "rtmon.dashboard.notebook"),
     # A client counts its own messages.
     ("rtmon.client.monitor_reporting", "rtmon.probes.websockets"),
     # The WebSocket transport shares encoded frames from its first connection on.

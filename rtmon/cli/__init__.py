@@ -1,4 +1,4 @@
-"""The command line: ``rtmon demo``, ``rtmon serve``, and so on.
+"""The command ``rtmon`` with its subcommands ``demo``, ``serve`` and so on.
 
 A command prints a problem as one sentence on standard error. Exit codes: 0 for success, also when
 Ctrl-C or SIGTERM ended the command; 1 if the command failed while it ran; 2 if it could not start

@@ -15,8 +15,8 @@ from ..core.child_processes import announce
 from ..core.clock import SYSTEM_CLOCK
 from . import exposure_warnings
 from .dashboard import open_browser
-from .options import PORT_MAX, Browser, Course
 from .packaged_files import shipped
+from .shared_options import PORT_MAX, Browser, Course
 
 __all__ = ["course"]
 

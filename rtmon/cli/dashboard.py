@@ -13,9 +13,9 @@ import typer
 from ..core.child_processes import announce
 from ..core.web_origin import DEFAULT_PORTS, Authority, WebOrigin, ascii_form
 from ..servers import server_base
-from . import exposure_warnings, tls
-from .options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
+from . import exposure_warnings, tls_options
 from .packaged_files import shipped
+from .shared_options import PORT_MAX, Browser, TokenFile, admin_token, refuse_idle, require
 
 __all__ = ["dashboard", "open_browser"]
 
@@ -43,8 +43,8 @@ def dashboard(
             help="Another address at which browsers open the page, for example that of a proxy.",
         ),
     ] = None,
-    tls_cert: tls.TLSCert = None,
-    tls_key: tls.TLSKey = None,
+    tls_cert: tls_options.TLSCert = None,
+    tls_key: tls_options.TLSKey = None,
     browser: Browser = True,
     token_file: TokenFile = None,
 ) -> None:
@@ -62,7 +62,7 @@ def dashboard(
     """
     if tls_cert is None:
         refuse_idle(context, "tls_key", because="without --tls-cert")
-    secured = tls.context_of(tls_cert, tls_key)
+    secured = tls_options.context_of(tls_cert, tls_key)
     require("The dashboard", "panel", "pandas", extra="dashboard")
     from ..feeds import open_feed
 

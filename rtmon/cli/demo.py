@@ -13,7 +13,7 @@ import typer
 
 from ..core.child_processes import Child, announce, stop
 from .dashboard import open_browser
-from .options import (
+from .shared_options import (
     PORT_MAX,
     AdminPort,
     Browser,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..views.comparison import Difference, Stretch
+    from ..views.time_range_comparison import Difference, Stretch
 
 __all__ = ["diff"]
 
@@ -51,7 +51,7 @@ def diff(
       rtmon diff before.rtmon after.rtmon --least 0.25 || echo slower
     """
     before, after = asyncio.run(_stretches(a, b))
-    from ..views.comparison import compare
+    from ..views.time_range_comparison import compare
 
     found = compare(before, after, least=least)
     _print((a, before), (b, after), found, all_rows=all_rows)
@@ -66,9 +66,9 @@ async def _stretches(a: str, b: str) -> tuple[Stretch, Stretch]:
 async def _stretch(text: str) -> Stretch:
     from ..errors import OptionError
     from ..feeds.queries import RowsQuery, SeriesQuery
-    from ..recording.feed import RecordingFeed
-    from ..recording.run import seconds
-    from ..views.comparison import Stretch
+    from ..recording.dataframe_reader import seconds
+    from ..recording.recording_feed import RecordingFeed
+    from ..views.time_range_comparison import Stretch
 
     file, _, span = text.partition("@")
     begin, dots, end = span.partition("..")
@@ -101,8 +101,8 @@ def _print(
     from rich.table import Table
     from rich.text import Text
 
-    from ..views.comparison import causes
     from ..views.number_format import duration
+    from ..views.time_range_comparison import causes
 
     console = Console(highlight=False, markup=False)
     for name, (text, stretch) in zip("AB", (a, b), strict=True):

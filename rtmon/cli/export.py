@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import Redact, TokenFile, admin_token, redaction, refuse_idle
+from .shared_options import Redact, TokenFile, admin_token, redaction, refuse_idle
 
 __all__ = ["export"]
 

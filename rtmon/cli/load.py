@@ -14,7 +14,7 @@ import typer
 
 from ..core.child_processes import announce
 from ..errors import OptionError, RtmonError
-from .options import (
+from .shared_options import (
     Duration,
     Redact,
     TokenFile,
@@ -26,7 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..lab.load import Load, LoadOptions, LoadReport
-    from .server_watch import ServerWatch, WatchedServer
+    from .server_metrics_reader import ServerWatch, WatchedServer
 
 __all__ = ["load"]
 
@@ -147,7 +147,7 @@ def load(
     """
     from ..lab.load import LoadOptions
     from . import load_results
-    from .server_watch import ServerWatch
+    from .server_metrics_reader import ServerWatch
 
     if not url.startswith(("ws://", "wss://")):
         raise typer.BadParameter(f"{url!r} does not begin with ws:// or wss://", param_hint="'URL'")
@@ -184,7 +184,7 @@ def load(
         csv.mkdir(parents=True, exist_ok=True)  # fail now, not after an hour
     watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
-    # First to the terminal: a disk may be full.
+    # The results are printed before files are written, because the disk may be full.
     if outcome.to_person:
         shown = json.dumps(outcome.report.as_dict()) if as_json else None
         typer.echo(shown or load_results.table(outcome.report, options, outcome.server))
@@ -311,7 +311,7 @@ async def _wait(load: Load, *, shown: bool) -> None:
         load: the running load.
         shown: False if a parent process uses the terminal.
     """
-    from .progress import progress
+    from .progress_bar import progress
 
     loop = asyncio.get_running_loop()
     duration = load.options.duration

@@ -14,14 +14,14 @@ from ..lab.load import LoadOptions, LoadReport, Second
 from ..lab.user_schedule import rate_at
 from ..metrics.histogram import Histogram
 from ..metrics.redaction import KEEP_ALL, Redaction
-from ..reporting.page import Paragraph, Part, Section, Table, Tiles, page
-from ..reporting.sections import measured
+from ..reporting.html_page import Paragraph, Part, Section, Table, Tiles, page
+from ..reporting.report_sections import measured
 from ..sinks.csv import write_csv as write_table
-from ..views.chart import Chart, Series
+from ..views.chart_definition import Chart, Series
 from ..views.number_format import UNKNOWN, delay
 from ..views.palette import AMBER, BLUE, GREEN, GREY, MAGENTA, ORANGE, RED, VIOLET
 from ..views.svg_charts import Drawing
-from .server_watch import WatchedServer
+from .server_metrics_reader import WatchedServer
 
 __all__ = ["table", "write_csv", "write_page"]
 

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from ..core.atomic_file import writing
-from .options import Course, require
 from .packaged_files import shipped
+from .shared_options import Course, require
 
 __all__ = ["notebooks"]
 

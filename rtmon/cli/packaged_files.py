@@ -1,4 +1,4 @@
-"""Folders of files that are packaged with rtmon: notebooks and dashboards."""
+"""Find the folders of notebooks and dashboard scripts that are part of the rtmon package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rtmon protocol``: the messages of the hub's protocol."""
+"""The command ``rtmon protocol``: print the messages of the hub's protocol."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..core.child_processes import announce
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import Redaction
 from ..views.number_format import duration, scaled
-from .options import Redact, TokenFile, admin_token, redaction
+from .shared_options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]
 
@@ -58,7 +58,7 @@ def record(
 
 
 async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redaction) -> None:
-    from ..recording.recorder import Recorder
+    from ..recording.remote_recorder import Recorder
 
     await feed.start()
     try:

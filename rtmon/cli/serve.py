@@ -14,8 +14,9 @@ import typer
 
 from ..core.child_processes import announce
 from ..protocol import limits
-from . import exposure_warnings, security, tls
-from .options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
+from . import exposure_warnings, tls_options
+from . import security_options as security
+from .shared_options import AdminPort, Port, Redact, admin_port, redaction, refuse_idle, require
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 CLOSE_TIMEOUT = 0.7
-"""Seconds to wait for the clients' close frames before their connections are dropped; a client that
-does not read never sees the server's."""
+"""Seconds to wait for clients' close frames at the end. Then the connections are aborted, because
+a client that does not read never answers the server's close frame."""
 
 
 def serve(
@@ -112,9 +113,9 @@ def serve(
     address_rate: security.AddressRate = None,
     address_burst: security.AddressBurst = limits.BURST,
     idle_timeout: security.IdleTimeout = None,
-    tls_cert: tls.TLSCert = None,
-    tls_key: tls.TLSKey = None,
-    admin_tls: tls.AdminTLS = False,
+    tls_cert: tls_options.TLSCert = None,
+    tls_key: tls_options.TLSKey = None,
+    admin_tls: tls_options.AdminTLS = False,
     asgi: Annotated[
         bool,
         typer.Option(
@@ -170,7 +171,15 @@ def serve(
       python -m websockets "ws://127.0.0.1:8765/?name=ada"     (joins it)
     """
     if echo:
-        hubs_own = {"history", "files", "page", "origins", "asgi", "redis", *security.HUBS_OWN}
+        hubs_own = {
+            "history",
+            "files",
+            "page",
+            "origins",
+            "asgi",
+            "redis",
+            *security.HUBS_OWN,
+        }
         refuse_idle(context, *hubs_own, because="with --echo: there is no hub", beside="echo")
     elif asgi:
         require("rtmon serve --asgi", "uvicorn", "sse_starlette", "socketio", extra="asgi")
@@ -194,7 +203,7 @@ def serve(
         refuse_idle(context, "tls_key", "admin_tls", because="without --tls-cert")
     elif port_of_admin is None:
         refuse_idle(context, "admin_tls", because="without an admin listener")
-    secured = tls.context_of(tls_cert, tls_key)
+    secured = tls_options.context_of(tls_cert, tls_key)
     if redis is not None:
         require("rtmon serve --redis", "redis", extra="redis")
     bounds = {"max_connections": max_connections, "idle_timeout": idle_timeout}

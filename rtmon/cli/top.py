@@ -15,13 +15,13 @@ from ..feeds.feed import Feed
 from ..feeds.paused_feed import PausedFeed
 from ..feeds.remote_feed import RemoteFeed
 from ..views.chart_points import Timeline
-from ..views.freshness import FreshnessTracker
-from .options import TokenFile, admin_token, refuse_idle
+from ..views.data_freshness import FreshnessTracker
+from .shared_options import TokenFile, admin_token, refuse_idle
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..terminal.key_choices import KeyChoices
+    from ..terminal.key_bindings import KeyChoices
 
 __all__ = ["top"]
 
@@ -65,7 +65,7 @@ def top(
     """
     from rich.console import Console
 
-    from ..terminal.key_choices import SORTS, KeyChoices
+    from ..terminal.key_bindings import SORTS, KeyChoices
 
     if sort not in SORTS:
         raise typer.BadParameter(f"{sort!r} is none of {', '.join(SORTS)}", param_hint="'--sort'")
@@ -104,7 +104,7 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
 
 
 async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
-    """Draw screen after screen until the user quits."""
+    """Redraw the screen at each new tick or pressed key, until the user quits."""
     from rich.live import Live
 
     from ..terminal.screen import draw
@@ -139,14 +139,14 @@ async def _watch(feed: Feed, choices: KeyChoices, console: Console) -> None:
 
 @contextlib.contextmanager
 def _typed(choices: KeyChoices) -> Iterator[None]:
-    """Apply each pressed key to the choices, on systems that report single keys."""
+    """Apply pressed keys to the display settings, on systems that report single key presses."""
     try:
         import termios
         import tty
     except ImportError:  # Windows: Ctrl-C ends it
         yield
         return
-    from ..terminal.key_choices import keys
+    from ..terminal.key_bindings import keys
 
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 

@@ -11,7 +11,7 @@ from .connection_loop import Engine
 from .options import ClientOptions
 
 if TYPE_CHECKING:
-    from ..metrics.interfaces import Recorder
+    from ..metrics.monitor_interfaces import Recorder
 
 __all__ = ["connect"]
 

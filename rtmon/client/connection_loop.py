@@ -30,7 +30,7 @@ from .subscribe_and_join import Joining
 from .transport_connection import TransportLink
 
 if TYPE_CHECKING:
-    from ..metrics.interfaces import Recorder
+    from ..metrics.monitor_interfaces import Recorder
 
 __all__ = ["Engine"]
 

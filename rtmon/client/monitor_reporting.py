@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from .result_types import Change, ClientStats
 
 if TYPE_CHECKING:
-    from ..metrics.interfaces import Recorder
+    from ..metrics.monitor_interfaces import Recorder
 
 __all__ = ["MonitorReporting"]
 

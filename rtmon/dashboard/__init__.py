@@ -1,4 +1,7 @@
-"""The dashboard: its pages and how they are served; ``app`` needs the extra ``dashboard``."""
+"""The web dashboard: its pages, and the server code that sends updates to them.
+
+The module ``app`` needs the extra ``dashboard``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Answer the requests of pages, each once a tick for all pages that show the same."""
+"""Answer the requests of dashboard pages.
+
+Pages that request the same content within one tick share one computed answer.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ import msgspec
 
 from ..errors import QueryError, RtmonError
 from ..feeds.feed import Feed
-from ..views.chart_ranges import points_of_range
-from .channel_history import ChannelHistory
+from ..views.chart_range_points import points_of_range
+from .channel_chart_history import ChannelHistory
 from .pages import PAGES
 from .replay_clock import ReplayClock
 
@@ -23,27 +26,27 @@ __all__ = ["AnswerCache", "Question", "question"]
 logger = logging.getLogger("rtmon")
 
 KEPT = 256
-"""Maximum number of cached answers of one tick."""
+"""Maximum number of cached answers within one tick. The cache is cleared when it is full."""
 
 MOST_POINTS = 3000
-"""Maximum number of chart points that a browser can request."""
+"""Maximum number of chart points in one answer to a browser."""
 
 Question = tuple[str, str]
 """Cache key: a page, and its parameters as JSON with sorted keys."""
 
 
 def question(page: str, asked: Mapping[str, str]) -> Question:
-    """Return the cache key of a page with its parameters."""
+    """Return the cache key of a page and the parameters that a browser requested it with."""
     return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
 
 
 class AnswerCache:
-    """Answers the requests of the pages of one feed.
+    """Answers the requests of dashboard pages from one feed.
 
     Args:
-        feed: what the pages show.
-        replay: the replay position, if the feed is a recording.
-        past: the recent history of its channels.
+        feed: the source of the rows and chart points.
+        replay: the replay position if the feed is a recording, else None.
+        past: the recent history of the feed's busiest channels.
     """
 
     def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:
@@ -54,16 +57,19 @@ class AnswerCache:
         self._moves = 0
 
     def forget(self) -> None:
-        """Clear the cache: the feed has new numbers."""
+        """Clear the cache because the feed has new numbers."""
         self._made.clear()
 
     def move(self) -> None:
-        """Clear the cache and cancel pending answers: the replay has moved to another moment."""
+        """Clear the cache because the replay has moved to another moment.
+
+        Requests that are waiting for an answer get one that is computed for the new moment.
+        """
         self._made.clear()
         self._moves += 1
 
     async def answer(self, asked: Question) -> bytes:
-        """Return the answer to a request, as JSON."""
+        """Return the answer to a page's request, encoded as JSON."""
         while True:
             latest, moves = self._feed.latest(), self._moves
             key = (asked, latest.seq if latest else 0)

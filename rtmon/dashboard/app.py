@@ -1,4 +1,7 @@
-"""The page of ``panel serve``: Panel authenticates the viewer; a WebSocket updates the page."""
+"""Serve the dashboard page with ``panel serve``.
+
+Panel authenticates the viewer and sends the page. A WebSocket then updates the page.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +34,25 @@ logger = logging.getLogger("rtmon")
 
 _UPDATERS = "rtmon.updaters"
 _SERVED = "rtmon.served"
-"""Names in Panel's cache, which all sessions of the process share."""
+"""Keys of the page updaters and of the known servers in ``pn.state.cache``.
+
+All Panel sessions of a process share this cache.
+"""
 
 
 def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
-    """Make the page of one browser tab; call it in the script that ``panel serve`` runs.
+    """Make the dashboard page of one browser tab.
 
-    If there is no feed, the page says why.
+    Call this function in the script that ``panel serve`` runs. If the feed cannot be opened, the
+    page shows the error.
 
     Args:
-        make_feed: creates the feed; called once in a process, however many tabs are open.
-        notice: a sentence above the page, such as where its numbers come from.
+        make_feed: creates the feed. Called once per process for a live server, and once per
+            viewer for a recording.
+        notice: a sentence to show above the page, such as the source of its numbers.
 
     Returns:
-        The page, already servable.
+        The Panel template of the page, already marked as servable.
     """
     template: Any = pn.Template(asset("page.html"))
     failure = let_in = ""
@@ -59,7 +67,8 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
         "notice": f'<p class="notice">{escape(notice)}</p>' if notice else "",
         "style": style(),
         "script": "" if failure else SCRIPT,
-        # Another process may not serve the script yet.
+        # With several processes, the browser may request the script from a process that has not
+        # added its routes yet. Such a page therefore contains the script.
         "inline": script()[0] if is_one_of_several() else "",
         "build": BUILD,
         "ticket": let_in,
@@ -71,7 +80,10 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
 
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
-    """Create this process's page updaters on its first page; add their routes to the server."""
+    """Add the dashboard's routes to the server of the current Panel session.
+
+    The first page of a process also creates the process's page updaters.
+    """
     updaters: PageUpdaters | None = pn.state.cache.get(_UPDATERS)
     if updaters is None:
         updaters = pn.state.cache[_UPDATERS] = PageUpdaters(make_feed)

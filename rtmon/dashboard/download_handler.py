@@ -1,4 +1,7 @@
-"""Sends tables as files to pages of the dashboard, on Panel's own server."""
+"""HTTP handler for downloads of dashboard tables as CSV or JSON files.
+
+It runs on the Tornado server of ``panel serve``.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,25 @@ from .table_files import FileRequest, file_of
 __all__ = ["DownloadHandler"]
 
 LONGEST = 16_384
-"""Maximum size of a request in bytes."""
+"""Maximum size of a download request's body, in bytes."""
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
 
 class DownloadHandler(AuthRequestHandler, RequestHandler):
-    """Sends a file to a page of the dashboard, with the same access checks as its WebSocket."""
+    """Sends a table as a file to a dashboard page.
+
+    A request passes the same access checks as the WebSocket of a page: user, ticket and origin.
+    """
 
     def initialize(self, *, updaters: PageUpdaters) -> None:
         self._updaters = updaters
 
     def check_xsrf_cookie(self) -> None:
-        """Do nothing instead of checking for XSRF: the Origin header is checked."""
+        """Skip Tornado's XSRF check: :meth:`post` checks the Origin header instead."""
 
     async def post(self) -> None:
-        """Send the requested file; the body is a :class:`FileRequest` as JSON."""
+        """Send the requested file. The request's body is a :class:`FileRequest` as JSON."""
         host = urlsplit(self.request.headers.get("Origin", "")).netloc.lower()
         if self.current_user is None or not has_ticket(self) or not lets_in(self, host):
             self.set_status(403)

@@ -1,4 +1,4 @@
-"""The feed of a served dashboard: the server named by ``RTMON_URL``, or a demo."""
+"""Open the feed of a served dashboard: of the server in ``RTMON_URL``, or of a demo server."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .panel_processes import is_one_of_several
 __all__ = ["URL_VARIABLE", "demo_notice", "from_environment"]
 
 URL_VARIABLE = "RTMON_URL"
-"""The environment variable that holds the address of an admin listener."""
+"""Environment variable: address of the admin listener of the server to show."""
 
 
 def demo_notice() -> str:
-    """Return a sentence for the page of a demo; "" if ``RTMON_URL`` names a server."""
+    """Return the sentence that a demo's page shows; "" if ``RTMON_URL`` names a server."""
     if os.environ.get(URL_VARIABLE):
         return ""
     return (
@@ -29,15 +29,15 @@ def demo_notice() -> str:
 
 
 def from_environment() -> Feed:
-    """Open the feed of the server that ``RTMON_URL`` names.
+    """Open the feed of the server whose address is in ``RTMON_URL``.
 
-    Without it, start a server with simulated users in processes of their own, which
-    end with this one. All processes of ``panel serve --num-procs`` show the same.
+    If ``RTMON_URL`` is not set, start a demo: a server and simulated users in child processes,
+    which end with this process. All processes of ``panel serve --num-procs`` share one demo.
 
     Raises:
         OptionError: ``RTMON_URL`` is not the address of an admin listener.
         ChildEnded: the demo could not be started.
-        FeedError: another process could not start the demo.
+        FeedError: the file with the shared demo's address belongs to another user.
     """
     url = os.environ.get(URL_VARIABLE)
     if not url:
@@ -46,16 +46,17 @@ def from_environment() -> Feed:
 
 
 def _demo() -> str:
-    """Start a demo that ends with this process; return the address of its admin listener."""
+    """Start a demo that ends with this process. Return the address of its admin listener."""
     demo = demo_source()
     atexit.register(demo.close)
     return demo.url
 
 
 def _shared_demo() -> str:
-    """Start the demo that several processes share, or find the running one.
+    """Return the admin address of the demo that several processes share.
 
-    Its address is in a file readable only by this user, named after the parent process.
+    The first process starts the demo and writes the address into a temporary file. Only the
+    current user can read the file. The id of the parent process is part of the file's name.
     """
     import fcntl  # not on Windows, which has no --num-procs
 
@@ -65,7 +66,7 @@ def _shared_demo() -> str:
         if os.fstat(descriptor).st_uid != os.getuid():
             raise FeedError(f"{path} belongs to another user; set {URL_VARIABLE}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # A killed process may have left its file.
+        # A killed process may have left a file with the address of a demo that has ended.
         if (url := file.read()) and listens(url):
             return url
         url = _demo()

@@ -1,4 +1,4 @@
-"""Pages and charts of the dashboard as objects in a notebook, each in a cell of its own."""
+"""Show a dashboard page or chart as the output of a notebook cell."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from .view_parameters import address, search
 __all__ = ["PageView", "view"]
 
 HEIGHT = 400
-"""Default maximum height of a view, in pixels."""
+"""Default maximum height of a page in a notebook, in pixels."""
 
 
 class PageView:
-    """A page or a chart of the dashboard, live as the last line of a notebook's cell.
+    """A dashboard page or chart that a notebook shows when it is the last line of a cell.
 
-    It stays live after the cell has finished. Its links navigate within the cell.
+    The page keeps updating after the cell has finished. Links on the page navigate within the
+    cell's output.
 
     Args:
         source: a Monitor, the address of an admin listener (``"ws://127.0.0.1:8766"``), the file
-            of a recording, or a Feed, which stays its maker's to close.
-        page: the page.
+            of a recording, or a Feed. A Feed that the caller passes must be closed by the caller.
+        page: name of the page, such as ``"latency"``; None for the overview.
         height: maximum height in pixels; longer pages scroll.
-        parameters: of the page, see :func:`view`.
+        parameters: parameters of the page, see :func:`view`.
 
     Raises:
-        OptionError: there is no such page, parameter or value.
-        QueryError: the query is wrong.
+        OptionError: the page, a parameter or its value does not exist.
+        QueryError: the syntax of the query is wrong.
     """
 
     def __init__(
@@ -50,24 +51,25 @@ class PageView:
 def view(
     source: Any, page: str | None = None, *, height: int = HEIGHT, **parameters: Any
 ) -> PageView:
-    """Return a page or a chart of the dashboard, for a notebook to show.
+    """Return a dashboard page or chart that a notebook cell can show.
 
     ``rtmon.view(monitor, "latency")``, ``rtmon.view(monitor, "connections", query="rtt>200ms")``,
-    ``rtmon.view(monitor, chart="rtt")``. A Monitor and a recording have the same as a method:
-    ``monitor.view("latency")``.
+    ``rtmon.view(monitor, chart="rtt")``. A Monitor and a recording also have this function as a
+    method: ``monitor.view("latency")``.
 
     Args:
         source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
         page: ``overview``, ``connections``, ``connection``, ``channels``, ``channel``,
             ``latency``, ``events``, ``socketio``; by default the overview.
         height: maximum height in pixels; longer pages scroll.
-        parameters: ``query``, ``sort``, ``columns``, ``size`` of a page with rows; ``state`` and
-            ``by`` of connections; ``kind`` and ``cause`` of events; ``id`` of a connection;
-            ``channel`` of a channel; ``seconds`` that charts show; ``chart`` for one chart
-            instead of a page.
+        parameters: parameters of the page. Pages with a table take ``query``, ``sort``,
+            ``columns`` and ``size``. The page ``connections`` also takes ``state`` and ``by``,
+            ``events`` takes ``kind`` and ``cause``, ``connection`` needs ``id``, and ``channel``
+            needs ``channel``. All pages take ``seconds``, the time range of charts. ``chart``
+            shows one chart instead of a page.
 
     Raises:
-        OptionError: there is no such page, parameter or value.
-        QueryError: the query is wrong.
+        OptionError: the page, a parameter or its value does not exist.
+        QueryError: the syntax of the query is wrong.
     """
     return PageView(source, page, height=height, **parameters)

@@ -1,4 +1,4 @@
-"""A page of the dashboard as the content of a notebook output, updated through comms."""
+"""A dashboard page as the output of a notebook cell, updated through Jupyter comms."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
-from ..display.dashboard import SHOWN, in_words
+from ..display.notebook_charts import Columns
+from ..display.notebook_dashboard import SHOWN, in_words
 from ..display.output_content import Content, Page
-from ..display.picture import Columns
 from ..display.saved_output import bundle
 from ..errors import RtmonError
 from ..feeds import Feed, open_feed
-from ..views.chart import Chart
+from ..views.chart_definition import Chart
 from ..views.chart_points import COLUMNS
-from ..views.charts import CHARTS
+from ..views.server_charts import CHARTS
 from .notebook_script import cell_script
 from .page_messages import PageMessage, obey
 from .page_updater import PageUpdater
@@ -34,17 +34,17 @@ _DRAWN: Final[Mapping[str, Sequence[str]]] = {
     "overview": SHOWN,
     "latency": ("rtt", "handler", "delivery"),
 }
-"""Page → its charts that are drawn as images for notebooks without scripts."""
+"""Page → keys of the charts that are saved as images, for notebooks that run no scripts."""
 
 
 @dataclass(eq=False)
 class _Visitor:
-    """A page of the notebook as a viewer of a page updater.
+    """Adapts a browser page that shows the notebook to the page updater's Viewer interface.
 
     Attributes:
-        page: the page.
-        hidden: always False: a page out of sight sends no messages and is not updated.
-        shows: the page and parameters that it has requested; None before.
+        page: the browser page, with the comm to it.
+        hidden: always False. A notebook page that is out of sight stops sending messages instead.
+        shows: the last ``show`` message of the page; None before the first.
     """
 
     page: Page
@@ -53,19 +53,19 @@ class _Visitor:
 
     @property
     def ready(self) -> bool:
-        """True while the page sends messages."""
+        """True while the browser page has sent a message recently, so that updates reach it."""
         return not (self.hidden or self.page.silent)
 
     def send(self, text: bytes) -> None:
-        """Send a message."""
+        """Send a message, encoded as JSON, to the browser page."""
         self.page.send(text=text.decode())
 
 
 class _SharedUpdater:
-    """A page updater that runs while a cell shows its pages.
+    """A page updater that cells with the same source share. It runs until the last cell ends.
 
     Args:
-        source: the source of the numbers.
+        source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
     """
 
     def __init__(self, source: Any) -> None:
@@ -75,13 +75,16 @@ class _SharedUpdater:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the page updater, unless it is running."""
+        """Start the page updater's task, unless it is running."""
         if self._task is None:
             self._task = asyncio.create_task(self.updater.run(), name="rtmon-updater")
             self._task.add_done_callback(_log_failure)
 
     async def release(self) -> None:
-        """Release a cell; with the last one, stop the updater and close a feed opened for it."""
+        """Remove one cell. After the last cell, stop the updater and close its feed.
+
+        A feed that the user passed as the source stays open.
+        """
         self.cells -= 1
         if self.cells > 0:
             return
@@ -93,11 +96,11 @@ class _SharedUpdater:
 
 
 class NotebookPage(Content):
-    """Shows a page of the dashboard. Cells with the same source share one page updater.
+    """Shows a dashboard page in a notebook cell. Cells with the same source share an updater.
 
     Args:
-        source: a Monitor, an address, the file of a recording, or a Feed.
-        parameters: of the page's address.
+        source: a Monitor, the address of an admin listener, the file of a recording, or a Feed.
+        parameters: URL parameters of the page, such as ``{"page": "latency"}``.
         height: maximum height in pixels.
     """
 
@@ -122,7 +125,8 @@ class NotebookPage(Content):
 
     def meet(self, others: Iterable[Content]) -> None:
         shown = [other.shared for other in others if isinstance(other, NotebookPage)]
-        # Each viewer moves through a recording separately: two cells have an updater each.
+        # Two cells that show the same recording have separate updaters, because each cell has its
+        # own replay position.
         same = [
             shared
             for shared in shown
@@ -202,7 +206,8 @@ class NotebookPage(Content):
         if heard.do != "show":
             return False
         before, visitor.shows = visitor.shows, heard
-        return before is not None  # the first page is not a user action
+        # The browser requests the first page itself. Later requests are actions of the user.
+        return before is not None
 
     def leave(self, page: Page) -> None:
         if (visitor := self._visitors.pop(page, None)) is not None:
@@ -218,13 +223,13 @@ class NotebookPage(Content):
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
-    """Log why a page updater has ended, unless it was cancelled."""
+    """Log the exception of a page updater's task, unless the task was cancelled."""
     if not task.cancelled() and (failure := task.exception()) is not None:
         logger.error("a view in the notebook has failed", exc_info=failure)
 
 
 def _since_first(points: Columns) -> Columns:
-    """Return points with times in seconds since the first."""
+    """Return chart points whose times are seconds since the first point."""
     times = points["time"]
     begin = (times[0] if times else None) or 0.0
     return {**points, "time": [((time or 0.0) - begin) / 1e3 for time in times]}

@@ -1,4 +1,4 @@
-"""The script of a dashboard page in a notebook cell: the app, with the cell as its host."""
+"""Assemble the JavaScript that shows a dashboard page inside a notebook cell."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .script_bundle import app_script, asset, common_script, rules
 __all__ = ["cell_script"]
 
 _KERNEL = ("kernel_socket.js", "kernel_comm.js", "theme.js")
-"""Scripts that all outputs of a notebook share."""
+"""Scripts in ``display/assets`` that connect a notebook output with the kernel and its theme."""
 
 _CELL = ("notebook_link.js", "notebook_host.js")
 
 
 @cache
 def cell_script() -> tuple[str, str]:
-    """Return the name of the page's custom element, and the script that defines it."""
+    """Return the name of the dashboard page's custom element, and the script that defines it."""
     return packed("rtmon-page", _body(), element="RtmonPage")
 
 
@@ -33,7 +33,7 @@ def _body() -> str:
             f"const STYLE = {json.dumps(style)}",
             common_script(),
             *map(display_asset, _KERNEL),
-            # A scope for each cell: the app's globals are not shared between cells.
+            # The app runs in a function, so that each cell has its own copy of the app's globals.
             "function openApp(host) {",
             app_script(),
             "return app",

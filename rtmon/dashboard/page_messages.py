@@ -1,4 +1,7 @@
-"""Messages from a page to its page updater, over a WebSocket or a comm."""
+"""Messages from a dashboard page in a browser to its page updater.
+
+They arrive over a WebSocket, or over a Jupyter comm in a notebook.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,18 @@ __all__ = ["PageMessage", "obey"]
 
 
 class PageMessage(msgspec.Struct):
-    """A message from a page.
+    """A message from a dashboard page in a browser.
 
     Attributes:
-        do: ``show`` a page with its rows; ``ask`` one request; ``hide`` when the page is out of
-            sight; ``see`` when it is in sight again or has missed an update; ``seek`` a moment of a
-            recording; ``play`` it from there.
-        page: the page to show, or the subject of the request.
-        asked: its parameters.
-        id: id of the request, repeated in the answer; number of a ``seek``.
-        at: the moment, Unix seconds; None for the end.
-        speed: playback speed, in seconds of the recording a second; 0 to pause.
+        do: the action. ``show`` requests a page's rows now and with each update; ``ask`` requests
+            one answer; ``hide`` reports that the page is out of sight; ``see`` reports that the
+            page is in sight again or has missed an update; ``seek`` moves the replay of a
+            recording; ``play`` sets the playback speed.
+        page: for ``show`` and ``ask``, the name of the requested page.
+        asked: for ``show`` and ``ask``, the URL parameters of the page.
+        id: for ``ask``, the id that the answer repeats; for ``seek``, the number of the request.
+        at: for ``seek``, the moment in Unix seconds; None for the end of the recording.
+        speed: for ``play``, seconds of the recording per second; 0 pauses.
     """
 
     do: Literal["show", "ask", "hide", "see", "seek", "play"]
@@ -34,7 +38,13 @@ class PageMessage(msgspec.Struct):
 
 
 def obey(updater: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
-    """Handle a message from a viewer's page."""
+    """Carry out the action that a viewer's page has requested.
+
+    Args:
+        updater: the page updater that serves the viewer.
+        viewer: the page that has sent the message.
+        said: the message.
+    """
     match said.do:
         case "show":
             updater.show(viewer, said.page, said.asked)

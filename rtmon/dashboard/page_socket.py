@@ -1,4 +1,7 @@
-"""The WebSocket between a page in a browser and its page updater, on Panel's server."""
+"""The WebSocket between a dashboard page in a browser and its page updater.
+
+It runs on the Tornado server of ``panel serve``.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +39,17 @@ _decoder = msgspec.json.Decoder(PageMessage)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
-    """Return True for a host and port that Bokeh's allowed origins include."""
+    """Return True if ``host`` (host and port) is one of Bokeh's allowed WebSocket origins."""
     application: Any = handler.application
     allowed = settings.allowed_ws_origin() or list(application.websocket_origins)
     return check_allowlist(host, allowed)
 
 
 class PageSocket(AuthRequestHandler, WebSocketHandler):
-    """The connection of one browser page, with Panel's access checks: origin and user."""
+    """The WebSocket connection of one browser page.
+
+    A handshake passes Panel's access checks: the user, the page's ticket, and the origin.
+    """
 
     def initialize(self, *, updater: Callable[[], PageUpdater]) -> None:
         self._find_updater = updater
@@ -52,7 +58,10 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         self._sending: Any = None
 
     def check_origin(self, origin: str) -> bool:
-        """Allow Bokeh's allowed origins; a refusal names the option that would allow the origin."""
+        """Return True for one of Bokeh's allowed origins.
+
+        For another origin, log the command-line option that would allow the origin.
+        """
         host = urlsplit(origin).netloc.lower()
         if lets_in(self, host):
             return True
@@ -71,8 +80,8 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             await self._say_why()
             return
-        # Tornado 6.6 trusts the browser that page and server are same-origin, which does not
-        # protect against DNS rebinding.
+        # Tornado 6.6 skips check_origin when the browser reports a same-origin request. That does
+        # not protect against DNS rebinding, so the origin is always checked here.
         origin = self.request.headers.get("Origin")
         if origin is not None and not self.check_origin(origin):
             self.set_status(403)
@@ -81,7 +90,10 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     async def _say_why(self) -> None:
-        """Tell the browser if its WebSocket was refused because of the page's origin."""
+        """Answer a plain HTTP request: was the page's WebSocket refused because of its origin?
+
+        Browsers hide the reason of a refused handshake, so a page requests the reason over HTTP.
+        """
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
         if not lets_in(self, host):
@@ -121,11 +133,11 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
     @property
     def ready(self) -> bool:
-        """True if all earlier messages have been written, and the page is in sight."""
+        """True if all earlier messages were written to the socket, and the page is in sight."""
         return not self.hidden and (self._sending is None or self._sending.done())
 
     def send(self, text: bytes) -> None:
-        """Send a message; does nothing if the page has disconnected."""
+        """Send a message to the page. Does nothing if the page has disconnected."""
         try:
             self._sending = self.write_message(text.decode())
         except WebSocketClosedError:
@@ -134,6 +146,9 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
 
 def _heard(sending: Any) -> None:
-    """Handle the result of sending to a page that may have disconnected."""
+    """Retrieve the exception of a failed send, so that asyncio does not log it.
+
+    Sending fails when the page has disconnected.
+    """
     if not sending.cancelled():
         sending.exception()

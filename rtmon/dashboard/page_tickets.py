@@ -1,8 +1,8 @@
-"""Tickets: signed proof that Panel authorized a page, for its WebSocket and downloads.
+"""Tickets: signed tokens that prove that Panel authorized a page.
 
-Panel asks ``pn.config.authorize_callback`` before it sends a page, and not again. The ticket
-proves that authorization to the dashboard's own routes. Signed with the cookie secret, it is valid
-in every process of ``panel serve`` and after a restart.
+Panel calls ``pn.config.authorize_callback`` only when it sends a page. The page's WebSocket and
+downloads therefore carry a ticket. A ticket is signed with the cookie secret, so it is valid in
+every process of ``panel serve``, also after a restart.
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ HEADER = "Rtmon-Ticket"
 """The request header that carries a ticket."""
 
 PARAMETER = "ticket"
-"""The query parameter that carries a ticket, for WebSockets, where a browser sends no headers."""
+"""The query parameter that carries a ticket in a WebSocket's URL.
+
+Browsers cannot add headers to a WebSocket handshake.
+"""
 
 DAYS = 1.0
-"""Days for which a ticket is valid; a page that reconnects later reloads itself."""
+"""Days for which a ticket is valid. A page that reconnects with an expired ticket reloads."""
 
 _NAME = "rtmon.ticket"
 
 
 def ticket() -> str:
-    """Return the ticket of the current session's page; "" without a cookie secret.
+    """Return a new ticket for the page of the current Panel session.
+
+    Without a cookie secret and an ``authorize_callback``, return "": no ticket is needed.
 
     Raises:
         OptionError: an ``authorize_callback`` is set, but no cookie secret to sign tickets with.
@@ -44,7 +49,10 @@ def ticket() -> str:
 
 
 def has_ticket(handler: RequestHandler) -> bool:
-    """Return True if a request has a valid ticket of the same user."""
+    """Return True if a request has a valid ticket that was issued to the request's user.
+
+    Without a cookie secret, return True unless an ``authorize_callback`` is set.
+    """
     secret = pn.config.cookie_secret
     if secret is None:
         return not pn.config.authorize_callback
@@ -54,7 +62,7 @@ def has_ticket(handler: RequestHandler) -> bool:
 
 
 def _user(handler: RequestHandler, secret: str) -> str:
-    """Return the user name as in ``pn.state.user``; "" for None."""
+    """Return the user of a request, as ``pn.state.user`` would be; "" if there is none."""
     if handler.get_cookie("is_guest"):
         return "guest"
     user = decode_signed_value(secret, "user", handler.get_cookie("user"))

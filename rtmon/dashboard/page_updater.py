@@ -1,4 +1,7 @@
-"""Update all pages that show one feed: one update a tick, and the rows that each page shows."""
+"""Send updates to all dashboard pages of one feed.
+
+Each tick of the feed sends one update, together with the rows of the page that a viewer shows.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from typing import Any, Protocol
 import msgspec
 
 from ..feeds.feed import Feed
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from ..views.tick_update import TickUpdate, TickUpdateMaker
 from .answer_cache import AnswerCache, Question, question
-from .channel_history import ChannelHistory
+from .channel_chart_history import ChannelHistory
 from .pages import PAGES
 from .replay_clock import ReplayClock
 
@@ -25,45 +28,49 @@ __all__ = ["PageUpdater", "Viewer"]
 logger = logging.getLogger("rtmon")
 
 PERIOD = 1.0
-"""Seconds between two updates of a feed that ticks once a second or not at all."""
+"""Seconds between two updates if the feed does not tick more often."""
 
 SHORTEST = 0.8
-"""Minimum seconds between two updates, however often the feed ticks."""
+"""Minimum seconds between two updates of a feed that ticks more often."""
 
 LATE = 0.2
-"""Seconds that a tick may be late before an update is sent without it."""
+"""Seconds that a tick may be late before an update is sent without a new tick."""
 
 REST = 9.0
-"""Pause after a page's query, in multiples of its duration: a tenth of a core at most."""
+"""Pause between two queries of a page, in multiples of the query's duration.
+
+A slow query thus uses at most a tenth of a CPU core.
+"""
 
 TOGETHER = 0.4
-"""Seconds for which an update waits for the rows of the same tick."""
+"""Seconds for which an update waits for a page's rows of the same tick, to send them together."""
 
 
 class Viewer(Protocol):
-    """A viewer's page in a browser or notebook.
+    """Interface of a viewer: a dashboard page that is open in a browser or notebook.
 
     Attributes:
-        hidden: True if the page is out of sight: only its title can be seen.
+        hidden: True if the page is out of sight, for example in a background tab. Such a page
+            only gets the alerts for its title.
     """
 
     hidden: bool
 
     @property
     def ready(self) -> bool:
-        """True if all earlier messages have been written, and the page is in sight."""
+        """True if all earlier messages were written, and the page is in sight."""
 
     def send(self, text: bytes) -> None:
-        """Send a message; drop it if that fails."""
+        """Send a message to the page. Drop the message if the page has disconnected."""
 
 
 @dataclass(eq=False)
 class _Seat:
-    """A viewer and its state.
+    """State of one viewer.
 
     Attributes:
-        behind: True if it needs a complete update before the next one.
-        shows: the page and the parameters that it shows.
+        behind: True if the viewer has missed an update, so that it needs a complete one next.
+        shows: the page, with its parameters, that the viewer shows; None without rows.
     """
 
     behind: bool = True
@@ -72,11 +79,11 @@ class _Seat:
 
 @dataclass(eq=False)
 class _Subscription:
-    """A page with parameters that at least one viewer shows.
+    """A page, with its parameters, that at least one viewer shows.
 
     Attributes:
-        task: computes its answer; None if idle.
-        due: time of the next query, by the page updater's clock.
+        task: the running task that computes the page's rows; None if no task is running.
+        due: earliest time of the page's next query, in seconds of the page updater's clock.
     """
 
     task: asyncio.Task[None] | None = None
@@ -85,13 +92,13 @@ class _Subscription:
 
 @dataclass(eq=False)
 class PageUpdater:
-    """Sends updates to the viewers of one feed.
+    """Sends updates of one feed to its viewers.
 
     Args:
-        feed: the feed that they view; started here.
-        clock: monotonic seconds.
-        closes: True to close the feed at the end.
-        own: True if it serves one viewer only, and ends with it.
+        feed: the feed to show; :meth:`run` starts the feed.
+        clock: returns monotonic seconds.
+        closes: True if :meth:`run` closes the feed when it ends.
+        own: True if the updater has a single viewer, and ends when that viewer leaves.
     """
 
     feed: Feed
@@ -116,7 +123,7 @@ class PageUpdater:
             self._frames.replay = self._replay.state
 
     async def run(self) -> None:
-        """Send an update with each tick, and each second without one, until cancelled."""
+        """Send an update at each tick, or each second if there is no tick, until cancelled."""
         starting = self._spawned(self.feed.start())
         news = asyncio.Event()
         end = self.feed.listen(lambda _: news.set())
@@ -146,7 +153,7 @@ class PageUpdater:
                 await self.feed.aclose()
 
     async def _pass_time(self, now: float) -> None:
-        """Advance the replay of a recording; does nothing for a live feed."""
+        """Advance the replay position of a recording. Does nothing for a live feed."""
         if self._replay is None or (self._step is not None and not self._step.done()):
             return
         # Without a visible viewer, the replay pauses.
@@ -157,35 +164,35 @@ class PageUpdater:
 
     @property
     def viewers(self) -> int:
-        """Number of viewers."""
+        """Number of pages that receive updates."""
         return len(self._seats)
 
     def join(self, viewer: Viewer) -> None:
-        """Add a viewer, and send it a complete update."""
+        """Add a viewer, and send a complete update to the viewer."""
         self._seats[viewer] = _Seat()
         self._serve(viewer)
 
     def leave(self, viewer: Viewer) -> None:
-        """Remove a viewer."""
+        """Remove a viewer whose page has closed. The updater of a single viewer then ends."""
         self._seats.pop(viewer, None)
         self._forget_subscriptions()
         if self.own and not self._seats and self.task is not None:
             self.task.cancel()
 
     def begin(self) -> None:
-        """Collect the feed's numbers before the start, for :meth:`last`."""
+        """Collect the feed's numbers before :meth:`run`, so that :meth:`last` can return them."""
         self._take_in()
 
     def last(self) -> TickUpdate:
-        """Return the last complete update."""
+        """Return a complete update with all numbers collected so far."""
         return self._frames.whole()
 
     async def answer(self, page: str, asked: Mapping[str, str]) -> bytes:
-        """Return the rows of a page as JSON, or an object with ``error``."""
+        """Return the rows of a page as JSON, or a JSON object with ``error`` if that fails."""
         return await self._answers.answer(question(page, asked))
 
     def show(self, viewer: Viewer, page: str, asked: Mapping[str, str]) -> None:
-        """Send a page's rows to a viewer, now and with later updates."""
+        """Send the rows of a page to a viewer, now and with each later update."""
         seat = self._seats.get(viewer)
         if seat is None:
             return
@@ -196,20 +203,27 @@ class PageUpdater:
             self._spawn(self._send_pane(viewer, seat.shows))
 
     def ask(self, viewer: Viewer, number: int, page: str, asked: Mapping[str, str]) -> None:
-        """Send the answer to one request to a viewer."""
+        """Answer one request of a viewer.
+
+        Args:
+            viewer: the viewer that has sent the request.
+            number: the request's id, which the answer repeats.
+            page: the requested page.
+            asked: the page's URL parameters.
+        """
         self._spawn(self._reply(viewer, number, question(page, asked)))
 
     def seek(self, at: float | None, turn: int) -> None:
-        """Show a recording as of a moment; does nothing for a live feed.
+        """Move the replay of a recording to a moment. Does nothing for a live feed.
 
         Args:
-            at: Unix seconds; None for the end.
-            turn: number of the viewer's request.
+            at: the moment in Unix seconds; None for the end of the recording.
+            turn: number of the viewer's request, which later updates repeat.
         """
         self._spawn(self._seek(at, turn))
 
     def play(self, speed: float) -> None:
-        """Play a recording at a speed; 0 pauses it."""
+        """Play a recording at ``speed`` times real time; 0 pauses. Ignored for a live feed."""
         if self._replay is not None:
             self._replay.play(speed)
 
@@ -230,7 +244,7 @@ class PageUpdater:
                 self._spawn(self._send_pane(viewer, seat.shows))
 
     def _take_in(self) -> TickUpdate:
-        """Collect and return the new numbers."""
+        """Collect the feed's new numbers, and return them as an update."""
         self._whole = b""
         if self._replay is None:
             self._past.note(self.feed)
@@ -255,7 +269,7 @@ class PageUpdater:
                 self._serve(viewer, message)
 
     def _tell_hidden(self, attention: bytes) -> None:
-        """Send hidden pages the alerts for their titles, when these change."""
+        """Send the alerts that page titles show to all hidden pages, if the alerts have changed."""
         if attention != self._attention:
             self._attention = attention
             for viewer in self._seats:
@@ -263,7 +277,11 @@ class PageUpdater:
                     viewer.send(b'{"attention":' + attention + b"}")
 
     def _serve(self, viewer: Viewer, message: bytes = b"") -> None:
-        """Send an update to a viewer: a complete one if it is behind, none if it is not ready."""
+        """Send an update to a viewer.
+
+        A viewer that has missed updates gets a complete update. A viewer that is not ready gets
+        none, and is marked as behind.
+        """
         seat = self._seats.get(viewer)
         if seat is None:
             return
@@ -278,7 +296,11 @@ class PageUpdater:
             viewer.send(message)
 
     async def _refresh(self, key: Question, subscription: _Subscription, frame: bytes) -> None:
-        """Send a page's new rows with the update of the same tick, or later if they take long."""
+        """Compute a page's new rows, and send them with the update of the same tick.
+
+        If the query takes longer than :data:`TOGETHER`, the update is sent without the rows, and
+        the rows follow in a message of their own.
+        """
         began = self.clock()
         answer = asyncio.ensure_future(self._answers.answer(key))
         try:
@@ -308,7 +330,10 @@ class PageUpdater:
             viewer.send(b'{"pane":' + pane + b"}")
 
     def _keep_up(self) -> None:
-        """Send the frame of a tick whose rows are sent already."""
+        """Send the update of the latest tick, unless it was sent.
+
+        Rows as of this tick are about to be sent, and must not be newer than the charts.
+        """
         latest = self.feed.latest()
         if latest is not None and not self._frames.includes(latest):
             self._tick()

@@ -1,4 +1,7 @@
-"""Assign viewers to page updaters: one for all, or one for each viewer of a recording."""
+"""Assign viewers to page updaters.
+
+All viewers of a live feed share one updater. Each viewer of a recording has an updater of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,28 @@ from weakref import WeakSet
 
 from ..errors import FeedError
 from ..feeds.feed import Feed
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from .page_updater import PageUpdater
 
 __all__ = ["CROWD", "PageUpdaters"]
 
 CROWD = 500
-"""Maximum number of pages; a further viewer is asked to close some."""
+"""Maximum number of open dashboard pages. A further page is refused with an error message."""
 
 
 class PageUpdaters:
-    """The page updaters of one process; call it on the loop for that of a new viewer.
+    """The page updaters of one process.
+
+    Call an instance, on the event loop, to get the page updater for a new viewer. Both creating
+    and calling an instance raise the errors below.
 
     Args:
-        make_feed: creates the feed that all viewers share, or the feed of each viewer if it is a
-            recording.
+        make_feed: creates a feed. Called once for a live feed, which all viewers share, and once
+            per viewer for a recording.
 
     Raises:
-        RtmonError: the feed cannot be opened. Calling it may raise this, too.
-        OSError: the file of a recording is not there or cannot be read; so may calling it.
+        RtmonError: the feed cannot be opened.
+        OSError: the file of a recording does not exist or cannot be read.
     """
 
     def __init__(self, make_feed: Callable[[], Feed]) -> None:
@@ -39,7 +45,11 @@ class PageUpdaters:
         self._owned: WeakSet[PageUpdater] = WeakSet()
 
     def __call__(self) -> PageUpdater:
-        """Return the page updater for a new viewer; one of a single viewer ends with it."""
+        """Return the page updater for a new viewer.
+
+        Raises:
+            FeedError: the maximum number of pages is open.
+        """
         viewers = len(self._owned) if self._updater is None else self._updater.viewers
         if viewers >= CROWD:
             raise FeedError(f"{CROWD} pages of this dashboard are open: close some of them.")
@@ -52,10 +62,10 @@ class PageUpdaters:
 
     @asynccontextmanager
     async def lend(self, at: float | None) -> AsyncIterator[Feed]:
-        """Return a feed for one query.
+        """Yield a feed for one query, such as that of a download.
 
         Args:
-            at: the moment of a recording, Unix seconds; None for its end.
+            at: for a recording, the moment to query, in Unix seconds; None for the end.
         """
         if self._updater is not None:
             yield self._updater.feed

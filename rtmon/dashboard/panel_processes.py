@@ -1,4 +1,4 @@
-"""The processes of ``panel serve --num-procs``: each shows pages, one parent has started them."""
+"""Handle the worker processes of ``panel serve --num-procs``, which one parent process starts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from tornado.process import task_id
 __all__ = ["end_with_parent", "is_one_of_several"]
 
 PERIOD = 0.5
-"""Seconds between two looks at the parent."""
+"""Seconds between two checks that the parent process is running."""
 
 
 def is_one_of_several() -> bool:
-    """Return True in a process that shares its port with others."""
+    """Return True if this process is one of several workers that share a port."""
     return task_id() is not None
 
 
 def end_with_parent() -> None:
-    """End this process when its parent has ended, which Panel itself does not.
+    """Send SIGTERM to this process as soon as its parent process has ended.
 
-    Else it would hold the port, and the demo that it has started would go on.
+    Panel does not do this. A worker without a parent would keep the port open, and would keep a
+    demo that it has started running.
     """
     threading.Thread(target=_watch, args=(os.getppid(),), name="rtmon-parent", daemon=True).start()
 

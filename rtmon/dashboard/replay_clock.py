@@ -1,27 +1,27 @@
-"""Moves the time of a recording as its viewer wants: to a moment, and on from there."""
+"""The replay position of a recording: seek to a moment, play, and pause."""
 
 from __future__ import annotations
 
 import asyncio
 
-from ..recording.feed import RecordingFeed
+from ..recording.recording_feed import RecordingFeed
 from ..recording.timeline_marks import TimelineMark, notable
 from ..views.tick_update import ReplayState
 
 __all__ = ["SPEEDS", "ReplayClock"]
 
 SPEEDS = (1.0, 5.0, 20.0, 60.0)
-"""Seconds of a recording that can pass in one."""
+"""Playback speeds, in seconds of the recording per second."""
 
 
 class ReplayClock:
-    """The time that one viewer of a recording sees.
+    """The replay position of one viewer of a recording.
 
     Args:
-        feed: the recording, as of that time.
+        feed: the feed of the recording; moved to the replay position.
 
     Attributes:
-        stands: True if nothing new is to be seen since the last step: the same moment is shown.
+        stands: True if the last step has not changed what the viewer sees.
     """
 
     def __init__(self, feed: RecordingFeed) -> None:
@@ -35,7 +35,7 @@ class ReplayClock:
 
     @property
     def state(self) -> ReplayState:
-        """Where the viewer is."""
+        """The replay position, the playback speed and the recording's time range, for a page."""
         begin, end = self._span
         return ReplayState(
             begin=begin,
@@ -47,14 +47,16 @@ class ReplayClock:
         )
 
     async def seek(self, at: float | None, turn: int) -> bool:
-        """Go to a moment; time stands there until it is played.
+        """Move the replay position to a moment, and pause there.
 
         Args:
-            at: Unix seconds, moved into the recording; None for its end, as it grows.
-            turn: number of the viewer's request. Of those that wait only the last is met.
+            at: the moment in Unix seconds, clamped to the recording's range; None to follow the
+                end of a growing recording.
+            turn: number of the viewer's request. If several requests wait, only the latest is
+                carried out.
 
         Returns:
-            True if the request was met.
+            True if the request was carried out.
         """
         self._asked = turn
         async with self._moving:
@@ -67,21 +69,23 @@ class ReplayClock:
         return True
 
     def play(self, speed: float) -> None:
-        """Let time pass.
+        """Set the playback speed.
+
+        At the end of the recording, playback starts from the beginning.
 
         Args:
-            speed: seconds of the recording that pass in one, one of :data:`SPEEDS`; anything
-                else halts it. From the end it is played from the beginning.
+            speed: seconds of the recording per second, one of :data:`SPEEDS`. Any other value
+                pauses the playback.
         """
         self._speed = speed if speed in SPEEDS else 0.0
         if self._speed and self._at is None:
             self._at = self._span[0]
 
     async def step(self, seconds: float) -> None:
-        """Let time pass if it does, and see how far the recording reaches by now.
+        """Advance the replay position if playback is on, and read the recording's present range.
 
         Args:
-            seconds: how long the viewer has waited since the last step.
+            seconds: real time since the last step.
         """
         async with self._moving:
             before = self._span
@@ -94,7 +98,7 @@ class ReplayClock:
                 self._speed = 0.0 if ended else self._speed
 
     async def moments(self) -> list[TimelineMark]:
-        """Return what is worth a mark on the whole recording."""
+        """Return the notable moments of the whole recording, as marks for its timeline."""
         return await asyncio.to_thread(notable, self._feed.reader)
 
     async def _look(self) -> None:

@@ -1,8 +1,8 @@
-"""Adds the dashboard's own addresses to the Tornado server that serves the page.
+"""Add the dashboard's URL routes to the Tornado server of ``panel serve``.
 
-Under ``panel serve`` there is no other moment for it than a page's first session, and nothing
-public that leads from a session to its server. So the server is looked for once, among all
-objects: its class is public, and one look takes some tens of milliseconds.
+``panel serve`` runs no code of ours before the first session of a page. Bokeh's public API has no
+path from a session to its server. So the first session searches all Python objects once for
+servers of the public class BokehTornado. The search takes some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ DOWNLOAD = "rtmon/download"
 SCRIPT = f"rtmon/{BUILD}.js"
 
 YEAR = 31_536_000
-"""Seconds for which a browser may keep the script: its address changes with its content."""
+"""Seconds for which a browser may cache the script. The script's URL changes with its content."""
 
 
 class ScriptHandler(RequestHandler):
-    """The page's script; it holds nothing that has to be kept from anybody."""
+    """Sends the dashboard's script. It needs no authentication: the script holds no user data."""
 
     async def get(self) -> None:
-        """Send the script, compressed where the browser takes that."""
+        """Send the script, compressed with gzip if the browser accepts gzip."""
         text, packed = script()
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
         self.set_header("Cache-Control", f"public, max-age={YEAR}, immutable")
@@ -46,7 +46,14 @@ class ScriptHandler(RequestHandler):
 
 
 def patterns(updaters: PageUpdaters, prefix: str = "") -> list[Any]:
-    """Return the addresses as Tornado takes them, for ``pn.serve(extra_patterns=...)``."""
+    """Return the dashboard's routes as Tornado URL patterns.
+
+    They can also be passed to ``pn.serve(extra_patterns=...)``.
+
+    Args:
+        updaters: assigns a page updater to each page that connects.
+        prefix: path prefix of the Bokeh server.
+    """
     return [
         (rf"{prefix}/{CHANNEL}", PageSocket, {"updater": updaters}),
         (rf"{prefix}/{DOWNLOAD}", DownloadHandler, {"updaters": updaters}),
@@ -55,12 +62,12 @@ def patterns(updaters: PageUpdaters, prefix: str = "") -> list[Any]:
 
 
 def add_routes(updaters: PageUpdaters, served: MutableSet[Any], session: Any) -> None:
-    """Add the addresses to the server of a session, unless it has them.
+    """Add the dashboard's routes to the server of a session, unless they were added before.
 
     Args:
-        updaters: what pages are fed by.
-        served: servers and applications that have the addresses.
-        session: the session's context.
+        updaters: assigns a page updater to each page that connects.
+        served: the servers and applications that have the routes; updated.
+        session: Bokeh's session context of the page.
     """
     application = session.server_context.application_context
     if application in served:

@@ -1,4 +1,4 @@
-"""The script and style sheet of the app: the parts in ``assets``, one after the other."""
+"""Assemble the dashboard's JavaScript and CSS from the files in ``assets``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from importlib.resources import files
 from ..feeds.queries import GROUP_KEYS
 from ..views import browser, latency_heatmap, palette
 from ..views.browser import FONT
-from ..views.chart_layout import chart_layouts
-from ..views.charts import CHARTS
+from ..views.chart_json import chart_layouts
 from ..views.connection_charts import CONNECTION_CHARTS
+from ..views.server_charts import CHARTS
 from ..views.table_cells import described
 
 __all__ = ["BUILD", "app_script", "asset", "common_script", "rules", "script", "style"]
 
 _PAGE = ("link.js", "browser_host.js")
-"""The link to the server, and the browser's page as the host of the app."""
+"""Scripts of a page in a browser: the WebSocket to the server, and the app's host object."""
 
 _APP = (
     "address.js",
@@ -41,7 +41,7 @@ _APP = (
     "keyboard.js",
     "app.js",
 )
-"""The app, in the order in which its parts are read: each uses those before it, and a host."""
+"""Scripts of the dashboard app, in load order. Each script may use the scripts before it."""
 
 _SHEETS = ("page.css", "charts.css", "search.css", "pages.css", "replay.css", "heatmap.css")
 
@@ -49,20 +49,20 @@ _TABLES = ("connections", "events", "channels", "socketio", "latencies")
 
 
 def asset(name: str) -> str:
-    """Read a text file from this package's ``assets``."""
+    """Return the text of a file in ``rtmon/dashboard/assets``."""
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 @cache
 def script() -> tuple[str, bytes]:
-    """Return the script, and the same compressed by gzip."""
+    """Return the script of a browser page, as text and compressed with gzip."""
     text = _text()
     return text, gzip.compress(text.encode(), mtime=0)
 
 
 @cache
 def style() -> str:
-    """Return the style sheet: the colours of both themes, then the rules."""
+    """Return the style sheet of a browser page: the colours of both themes, then the rules."""
     common = f"{palette.css(palette.CLOSE_CODES)} --rt-font: {FONT};"
     colors = (
         f":root {{ color-scheme: light; {palette.css(palette.LIGHT)} {common} }}\n"
@@ -72,21 +72,24 @@ def style() -> str:
 
 
 def rules() -> str:
-    """Return the style sheet without its colours."""
+    """Return the dashboard's CSS rules, without the colours of the themes."""
     return "\n".join((browser.rules(), *map(asset, _SHEETS)))
 
 
 def app_script() -> str:
-    """Return the app's script as statements; a ``host`` has to be in their scope.
+    """Return the app's script: statements that read a variable ``host`` and define ``app``.
 
-    They leave the app in ``app``. Run in a function of its own for each host, they make several
-    apps that know nothing of each other.
+    A notebook runs the statements in one function per cell, so that cells share no variables.
     """
     return "\n".join(map(asset, _APP))
 
 
 def common_script() -> str:
-    """Return what stands before the app and every host: tables from Python, components."""
+    """Return the script that must run before the app's script.
+
+    It defines constants that Python generates, such as the charts and table columns, and the
+    shared browser components.
+    """
     constants = {
         "CHARTS": chart_layouts(CHARTS),
         "OWN_CHARTS": chart_layouts(CONNECTION_CHARTS),
@@ -104,4 +107,4 @@ def _text() -> str:
 
 
 BUILD = hashlib.sha256(_text().encode()).hexdigest()[:12]
-"""Names this script: an open page that was made by another one loads itself again."""
+"""Hash of the script. An open page with another hash reloads, for example after an upgrade."""

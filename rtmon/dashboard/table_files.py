@@ -1,4 +1,4 @@
-"""Tables of the dashboard as files: every row that the viewer's query finds, as CSV or JSON."""
+"""Write a dashboard table as a CSV or JSON file with all rows that match the viewer's query."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ from ..metrics.histogram import plain
 __all__ = ["FileRequest", "file_of"]
 
 MOST_GROUPS = 1000
-"""Groups in a file; the others are summed in one row."""
+"""Maximum number of groups in a file. Further groups are summed up in one row."""
 
 
 class FileRequest(msgspec.Struct, kw_only=True):
-    """What is to be in a file.
+    """A browser's request for a table as a file.
 
     Attributes:
-        format: of the file.
-        table: the table.
+        format: the file's format.
+        table: the table to write.
         where: a condition in the query language; "" for all rows.
-        sort: a column, with ``-`` before it for the greatest first; "" for the source's order.
-        columns: the columns, in order; all of them if empty.
-        by: what the rows, which are connections, are grouped by; None for the rows themselves.
-        at: the moment of a recording, Unix seconds; None for its end.
+        sort: the column to sort by, with a leading ``-`` for descending order; "" for the order
+            of the feed.
+        columns: the columns to write, in order; empty for all columns.
+        by: the key to group connections by, one row per group; None for one row per connection.
+        at: for a recording, the moment to query, in Unix seconds; None for the end.
     """
 
     format: Literal["csv", "json"] = "csv"
@@ -57,13 +58,13 @@ class FileRequest(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class _Content:
-    """Rows of a file.
+    """The rows to write into a file.
 
     Attributes:
-        columns: what they consist of.
-        rows: the rows, each with a value for every column.
-        total: how many rows the query finds; the file may have fewer.
-        source: what they are as of.
+        columns: the columns of each row.
+        rows: the rows, each with one value per column.
+        total: number of rows that match the query; may be above the number of rows here.
+        source: the node, epoch and tick that the rows were read from.
     """
 
     columns: Sequence[Column]
@@ -73,15 +74,15 @@ class _Content:
 
 
 async def file_of(feed: Feed, asked: FileRequest) -> tuple[str, bytes]:
-    """Return a file's name and what is in it.
+    """Return the name and the content of the file that a browser has requested.
 
     Raises:
-        QueryError: the condition is wrong, or the feed has no such table.
-        FeedError: the source did not answer.
+        QueryError: the syntax of the condition is wrong, or a table or column does not exist.
+        FeedError: the feed's server did not answer.
     """
     content = await (_rows(feed, asked) if asked.by is None else _groups(feed, asked, asked.by))
     write: Callable[[_Content, FileRequest], bytes] = _csv if asked.format == "csv" else _json
-    # In a thread: writing fifty thousand rows would hold up the pages that are open.
+    # Runs in a thread, because writing fifty thousand rows would delay updates to open pages.
     return _name(content, asked), await asyncio.to_thread(write, content, asked)
 
 
@@ -170,7 +171,11 @@ def _json(content: _Content, asked: FileRequest) -> bytes:
 
 
 def _name(content: _Content, asked: FileRequest) -> str:
-    """Name a file after what is in it; a node may have chosen any name for itself."""
+    """Return a file name made of node, table, row limit and time.
+
+    Characters other than letters and digits in the node's name are replaced: the node may have
+    any name.
+    """
     node = re.sub(r"[^A-Za-z0-9]+", "-", content.source.node).strip("-")[:40]
     when = datetime.fromtimestamp(content.source.time, UTC).strftime("%Y%m%dT%H%M%SZ")
     what = asked.table if asked.by is None else f"{asked.table}-by-{asked.by}"

@@ -1,4 +1,4 @@
-"""The parameters of a page's address by the names that a program gives them, checked."""
+"""Validate the keyword arguments of ``rtmon.view``, and translate them to URL parameters."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from urllib.parse import urlencode
 from ..errors import OptionError
 from ..feeds import query_language
 from ..feeds.queries import GROUP_KEYS, TABLE_COLUMNS, Table
-from ..views.charts import CHARTS
+from ..views.server_charts import CHARTS
 from .pages.connections import GROUP_COLUMNS, STATES
 from .pages.events import CAUSES, KINDS
-from .pages.parameters import PAGE_SIZES
+from .pages.url_parameters import PAGE_SIZES
 
 __all__ = ["PARAMETERS", "RANGES", "address", "search"]
 
 RANGES = (60, 300, 3600, 86_400)
-"""Seconds that the charts of a page can show, as ``time_range.js`` has them."""
+"""Time ranges of a page's charts, in seconds. ``assets/time_range.js`` has the same values."""
 
 Reader = Callable[[str, Any], str]
-"""Reads a parameter: its name and value in, its text in the address out."""
+"""Validates a parameter: takes its name and value, and returns its text in the URL."""
 
 
 def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters of a page's address.
+    """Validate a page's parameters, and return the URL parameters of the page.
 
     Args:
-        page: the page; None for the overview, or for one chart if ``given`` names one.
-        given: parameters by the names that :data:`PARAMETERS` has.
+        page: name of the page. None means the overview, or the page of one chart if ``given``
+            has the key ``chart``.
+        given: name in :data:`PARAMETERS` → value.
 
     Raises:
-        OptionError: there is no such page, parameter or value.
-        QueryError: the query is wrong.
+        OptionError: the page, a parameter or its value does not exist.
+        QueryError: the syntax of the query is wrong.
     """
     if page is None:
         page = "chart" if "chart" in given else "overview"
@@ -54,7 +55,7 @@ def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def search(parameters: Mapping[str, str]) -> str:
-    """Write parameters as the query of an address."""
+    """Return parameters as the query string of a URL, with the leading ``?``."""
     return f"?{urlencode(parameters)}"
 
 
@@ -126,13 +127,13 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Reader]]] = {
     "socketio": _rows("socketio"),
     "chart": {"chart": _one_of([chart.key for chart in CHARTS])},
 }
-"""Page → its parameters."""
+"""Page → name of each parameter → function that validates it."""
 
 _EVERYWHERE: Final[Mapping[str, Reader]] = {"seconds": _one_of(RANGES)}
-"""Parameters of all pages."""
+"""Parameters that every page accepts."""
 
 _NEEDED: Final = {"connection": ["id"], "channel": ["channel"], "chart": ["chart"]}
-"""Page → the parameters without which it shows nothing."""
+"""Page → its required parameters."""
 
 _ADDRESSED: Final = {"query": "where", "seconds": "range"}
-"""Parameter → its name in the address, where that is another."""
+"""Parameter → its name in the URL, if the two names differ."""

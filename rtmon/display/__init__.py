@@ -1,10 +1,10 @@
-"""Live outputs of notebook cells: pictures of feeds and scenarios."""
+"""Live outputs of notebook cells: charts, tables and controls of feeds and scenarios."""
 
 from __future__ import annotations
 
-from .dashboard import Dashboard
 from .live_outputs import show
-from .picture import Picture
+from .notebook_charts import Picture
+from .notebook_dashboard import Dashboard
 from .saved_output import prepare
 
 __all__ = ["Dashboard", "Picture", "prepare", "show"]

@@ -7,16 +7,20 @@ from html import escape
 
 from ..protocol.close import describe
 from ..views.number_format import exact
-from ..views.status_cells import judge
+from ..views.table_rows import judge
 
 __all__ = ["html"]
 
 SHOWN = 6
-"""Maximum number of bars; rarer codes are summed up in one line."""
+"""Maximum number of bars. Less frequent close codes are summed up in one line."""
 
 
 def html(codes: Mapping[int, int]) -> str:
-    """Write a bar for each of the most frequent codes, with its name and exact count."""
+    """Return HTML with one bar for each of the most frequent close codes.
+
+    Args:
+        codes: close code → number of connections that ended with this code.
+    """
     ordered = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]
     closed = exact(sum(codes.values()))

@@ -1,4 +1,4 @@
-"""A custom element's script, compressed: it is saved with each output that it draws."""
+"""Compress the script of a custom element, because a notebook saves it with each output."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ __all__ = ["asset", "packed"]
 
 
 def asset(name: str) -> str:
-    """Read a text file from this package's ``assets``."""
+    """Return the text of a file in ``rtmon/display/assets``."""
     return files(__package__).joinpath("assets", name).read_text("utf-8")
 
 
 def packed(name: str, body: str, *, element: str) -> tuple[str, str]:
     """Return the name of a custom element, and the script that defines it once on a page.
 
-    The name holds a hash: a page keeps the first definition of a name, of whichever release.
+    The element's name ends with a hash of the script. A web page keeps the first definition of an
+    element's name, so scripts of different releases need different names.
 
     Args:
-        name: how the name begins, such as ``rtmon-view``.
-        body: statements that define the element's class.
-        element: name of that class.
+        name: prefix of the element's name, such as ``rtmon-view``.
+        body: JavaScript statements that define the element's class.
+        element: name of the element's JavaScript class.
     """
     tag = f"{name}-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
     define = f'customElements.define("{tag}", {element})'

@@ -1,4 +1,4 @@
-"""Keep outputs of a notebook live: a task for each, and a comm for each page that shows it."""
+"""Keep notebook outputs live: one task per output, one Jupyter comm per page that shows it."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .notebook_charts import Picture
+from .notebook_charts_output import PictureContent
 from .output_content import Comm, Content, Page
-from .picture import Picture
-from .picture_content import PictureContent
 
 __all__ = ["show"]
 
 logger = logging.getLogger("rtmon")
 
 TARGET = "rtmon"
-"""Target name of the comms that pages open."""
+"""Target name of the Jupyter comms that pages open to the kernel."""
 
 VIEWS = 16
-"""Maximum number of live outputs; the oldest ends first."""
+"""Maximum number of live outputs. Above this number, the oldest output is no longer updated."""
 
 PAGES = 8
-"""Maximum number of pages that show one output; the longest silent one is dropped first."""
+"""Maximum number of pages that show one output. Above this number, the page whose last message is
+the oldest is dropped."""
 
 SAVED = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Ages in seconds at which the saved output is replaced; after these, every minute."""
+"""Ages of an output, in seconds, at which its saved form is replaced; later, every minute."""
 
 SAVED_EVERY = 60.0
 
 QUIET = 3.0
-"""Seconds without a user action before the saved output is replaced."""
+"""Seconds without a user action that must pass before the saved output is replaced."""
 
 _REGISTRY = "_rtmon_views"
 
 
 def show(shown: Picture | Content) -> None:
-    """Show a picture or another content below the running cell, and keep it up to date.
+    """Show a content below the running cell, and keep updating the output.
 
     Raises:
-        NotImplementedError: there is no kernel or no event loop here. IPython then prints the
-            object instead.
+        NotImplementedError: the code does not run in a Jupyter kernel with an event loop. IPython
+            then prints the object instead.
     """
     shell = _shell()
     try:
@@ -62,13 +63,13 @@ def show(shown: Picture | Content) -> None:
 
 @dataclass(eq=False)
 class _Shown:
-    """A live output: its content, the pages that show it, and the saved output.
+    """A live output of a notebook cell.
 
     Attributes:
-        content: what is shown.
-        publish: replaces the saved output.
-        cell: ids of the cell and of its run, if known.
-        now: the event loop's clock.
+        content: the content to show.
+        publish: replaces the saved output of the cell.
+        cell: ids of the cell and of its execution, if known.
+        now: returns the event loop's time in seconds.
     """
 
     content: Content
@@ -102,7 +103,7 @@ class _Shown:
         self.content.update([page for page in self.pages.values() if not page.behind])
 
     def join(self, comm: Comm) -> None:
-        """Add a page, and send it the whole content."""
+        """Add a page that has opened a comm, and send the whole content to the page."""
         page = Page(comm, self.now, self.now())
         self.pages[comm.comm_id] = page
         if len(self.pages) > PAGES:
@@ -110,7 +111,7 @@ class _Shown:
         self.content.welcome(page)
 
     def hear(self, comm_id: str, said: Mapping[str, Any]) -> None:
-        """Handle a message of a page."""
+        """Handle a message that a page has sent over its comm."""
         page = self.pages.get(comm_id)
         if page is None:
             return
@@ -127,7 +128,7 @@ class _Shown:
             self.content.leave(page)
 
     def close(self) -> None:
-        """Tell all pages that the content is no longer kept up to date."""
+        """Close the comms of all pages, which then show that the output has ended."""
         for page in list(self.pages.values()):
             self._close(page)
 
@@ -137,11 +138,11 @@ class _Shown:
 
 
 class _Views:
-    """All live outputs of a kernel.
+    """All live outputs of a Jupyter kernel.
 
     Args:
-        shell: IPython's shell of the kernel.
-        loop: the event loop of the updates.
+        shell: the IPython shell of the kernel.
+        loop: the event loop on which updates run.
     """
 
     def __init__(self, shell: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -157,14 +158,14 @@ class _Views:
 
     @classmethod
     def of(cls, shell: Any, loop: asyncio.AbstractEventLoop) -> _Views:
-        """Return the live outputs of a kernel, which are kept on its shell."""
+        """Return the live outputs of a kernel. They are stored on the kernel's IPython shell."""
         views: _Views | None = vars(shell).get(_REGISTRY)
         if views is None or views._loop is not loop:  # noqa: SLF001 - its own class
             views = vars(shell)[_REGISTRY] = cls(shell, loop)
         return views
 
     def show(self, content: Content) -> None:
-        """Show a content as output of the running cell, in place of the outputs of earlier runs."""
+        """Show a content as output of the running cell. Outputs of earlier runs of the cell end."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:
@@ -178,8 +179,8 @@ class _Views:
         publish(update=False)
         shown = _Shown(content, partial(publish, update=True), (cell, run), self._loop.time)
         self._shown[view] = shown
-        # It outlives the cell, so it must not run in the cell's context: its log lines would be put
-        # under that cell for ever.
+        # The task outlives the cell, so it must not run in the cell's context. Jupyter would show
+        # all log lines of the task under the cell.
         self._tasks[view] = self._loop.create_task(
             shown.run(), name="rtmon-notebook", context=contextvars.Context()
         )
@@ -197,7 +198,7 @@ class _Views:
         task.add_done_callback(self._closing.discard)
 
     def _opened(self, comm: Comm, message: Mapping[str, Any]) -> None:
-        """Accept a comm that a page opens; some kernels call this on another thread."""
+        """Accept a comm that a page has opened. Some kernels call this on another thread."""
         shown = self._shown.get(message["content"]["data"].get("view"))
         if shown is None:
             comm.close({"gone": True})
@@ -222,7 +223,7 @@ def _shell() -> Any:
 
 
 def _running_cell(shell: Any) -> tuple[str, str]:
-    """Return the running cell and the id of its run; empty where not known."""
+    """Return the ids of the running cell and of its execution; "" for an unknown id."""
     parent = getattr(shell, "parent_header", None) or {}
     cell = parent.get("metadata", {}).get("cellId", "")
     return str(cell), str(parent.get("header", {}).get("msg_id", ""))

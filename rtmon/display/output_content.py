@@ -1,4 +1,4 @@
-"""Interface of the content of a notebook output: updates to pages, and the saved form."""
+"""Base class for the content of a live notebook output, and the pages that show it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 __all__ = ["SILENCE", "Comm", "Content", "Page"]
 
 SILENCE = 45.0
-"""Seconds without a message from a page after which updates to it stop. Visible pages send one
-every ten seconds; a page that sends one again gets the whole content."""
+"""Seconds without a message from a page after which the page gets no more updates. Visible pages
+send a message every ten seconds. When a page sends a message again, it gets the whole content."""
 
 
 class Comm(Protocol):
-    """The methods of a Jupyter comm that are used here."""
+    """The part of a Jupyter comm's interface that live outputs use."""
 
     comm_id: str
 
@@ -26,20 +26,20 @@ class Comm(Protocol):
         """Close the comm."""
 
     def on_msg(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Register the receiver of the page's messages."""
+        """Register the callback for messages that the page sends."""
 
     def on_close(self, callback: Callable[[Mapping[str, Any]], None]) -> None:
-        """Register the callback for the page's close."""
+        """Register the callback for the comm's end, when the page closes it."""
 
 
 @dataclass(eq=False)
 class Page:
-    """A page that shows an output.
+    """A browser page that shows a live output.
 
     Attributes:
-        comm: the comm to the page.
-        now: a clock, in seconds.
-        heard: time of the page's last message, by that clock.
+        comm: the Jupyter comm to the page.
+        now: returns the time in seconds.
+        heard: time of the page's last message, as ``now`` returned it.
         behind: True if updates were skipped because the page was silent.
     """
 
@@ -50,18 +50,19 @@ class Page:
 
     @property
     def silent(self) -> bool:
-        """True if no message came from the page for :data:`SILENCE`."""
+        """True if the page has sent no message for :data:`SILENCE` seconds."""
         return self.now() - self.heard > SILENCE
 
     def send(self, **said: Any) -> None:
-        """Send it a message."""
+        """Send a message to the page; the keyword arguments are its fields."""
         self.comm.send(said)
 
 
 class Content(abc.ABC):
-    """The content of an output, updated while a page shows it, also after its cell has finished.
+    """Base class for the content of a live notebook output.
 
-    All methods are called on the event loop of the notebook.
+    A content is updated while a page shows it, also after the cell has finished. All methods are
+    called on the event loop of the notebook.
 
     Attributes:
         period: seconds between two updates.
@@ -70,47 +71,51 @@ class Content(abc.ABC):
     period: float = 1.0
 
     def meet(self, others: Iterable[Content]) -> None:  # noqa: B027 - many have nothing to share
-        """Share resources with the contents that are shown already. Called once, first."""
+        """Share resources with other contents in the notebook. Called once, before :meth:`begin`.
+
+        Args:
+            others: the contents of the other live outputs.
+        """
 
     @abc.abstractmethod
     def begin(self) -> None:
-        """Take in what there is already, for the first output."""
+        """Collect the numbers that are available at once, for the first output."""
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Begin to receive numbers; idempotent."""
+        """Start to receive new numbers. May be called twice."""
 
     @abc.abstractmethod
     async def aclose(self) -> None:
-        """Release everything: the content is no longer shown. Idempotent."""
+        """Release all resources when the content is no longer shown. May be called twice."""
 
     @property
     @abc.abstractmethod
     def ended(self) -> bool:
-        """True once nothing will change any more."""
+        """True once the content will not change any more."""
 
     async def prepare(self) -> None:  # noqa: B027 - most have all they need
-        """Get what the next output shows."""
+        """Query the data that the next call of :meth:`output` needs."""
 
     @abc.abstractmethod
     def output(self, *, view: str, kernel: str) -> dict[str, Any]:
-        """Return the output by type, as the notebook saves it.
+        """Return the output that the notebook saves: media type → content.
 
         Args:
-            view: id by which pages ask for numbers.
-            kernel: id of the kernel, as Jupyter's server knows it; empty if it knows none.
+            view: id of the output, which pages send to request updates.
+            kernel: id of the kernel on Jupyter's server; "" if unknown.
         """
 
     def update(self, pages: Sequence[Page]) -> None:  # noqa: B027 - some send by themselves
-        """Send what is new to the pages that are not silent. Called once a period."""
+        """Send new numbers to all pages that are not silent. Called every ``period`` seconds."""
 
     @abc.abstractmethod
     def welcome(self, page: Page) -> None:
-        """Send everything to a page that shows the content from now on, or was silent."""
+        """Send the whole content to a page that is new, or that was silent before."""
 
     @abc.abstractmethod
     def hear(self, page: Page, said: Mapping[str, Any]) -> bool:
-        """Do what a page says; return True if its user did something."""
+        """Handle a message from a page. Return True if the message reports a user's action."""
 
     def leave(self, page: Page) -> None:  # noqa: B027 - some keep nothing
-        """Forget a page that is gone."""
+        """Release the state of a page that has closed."""

@@ -1,4 +1,4 @@
-"""The saved output of a cell: the last picture, and the script that makes it live."""
+"""Build the output that a notebook saves: the latest charts as images, and a script for updates."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 
 from ..views import browser, palette
-from ..views.chart import DASHES, Chart
+from ..views.chart_definition import DASHES, Chart
 from ..views.svg_charts import Drawing, svg
 from .compressed_script import asset, packed
-from .picture import Columns, Picture
+from .notebook_charts import Columns, Picture
 
 __all__ = ["MARK", "bundle", "of_picture", "prepare"]
 
 MARK = "application/vnd.rtmon.view.v1+json"
-"""Media type of pictures in an output, for programs that search for them. Pages show the HTML."""
+"""Media type that marks live outputs, for programs that search for them. Pages show the HTML."""
 
 _SCRIPTS = (
     "kernel_socket.js",
@@ -37,11 +37,11 @@ _SHEETS = ("view.css", "picture_header.css", "closes.css")
 
 
 def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
-    """Return the output of a picture by type.
+    """Return the output of a picture: media type → content.
 
     Args:
-        picture: what it shows.
-        view: id by which the page asks for numbers.
+        picture: the picture to show.
+        view: id of the output, which the page sends to request updates.
         kernel: id of the kernel on Jupyter's server; empty if unknown.
     """
     frame = picture.whole(picture.layout.window)
@@ -72,16 +72,16 @@ def bundle(
     time: float,
     drawings: Iterable[tuple[Chart[Any], Columns]],
 ) -> dict[str, Any]:
-    """Return an output by type: an element, and the script that makes it live.
+    """Return an output: media type → content. The HTML has a custom element and its script.
 
     Args:
-        tag: name of the element.
-        script: defines it.
-        view: id by which the page asks for numbers.
-        attributes: what else the element knows, by names without ``data-``.
-        text: a line for a front end that shows text alone.
-        time: when its numbers were measured, Unix seconds.
-        drawings: charts for a page without scripts, with their points.
+        tag: name of the custom element.
+        script: JavaScript that defines the element.
+        view: id of the output, which the page sends to request updates.
+        attributes: further ``data-`` attributes of the element, by names without ``data-``.
+        text: one line of text, for front ends that show only text.
+        time: when the numbers were measured, in Unix seconds.
+        drawings: charts with their points, drawn as images for pages that run no scripts.
     """
     written = " ".join(
         f'data-{name}="{escape(value)}"' for name, value in {"view": view, **attributes}.items()
@@ -94,7 +94,7 @@ def bundle(
 
 
 def prepare() -> None:
-    """Read the files of the first picture in advance, so that showing it blocks nothing."""
+    """Read the script files in advance, so that the first output does not block the event loop."""
     _script()
 
 
@@ -109,7 +109,7 @@ def _script() -> tuple[str, str]:
 
 
 def _figure(chart: Chart[Any], columns: Columns) -> str:
-    """Draw a chart as an image, for pages without scripts."""
+    """Return HTML with a chart as an image, for pages that run no scripts."""
     names = []
     for at, series in enumerate(chart.series):
         values = columns[series.key]

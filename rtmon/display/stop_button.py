@@ -1,4 +1,4 @@
-"""A button that stops everything that a notebook has started."""
+"""A button in a notebook that stops all servers and clients that the notebook has started."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from ..views.chart import Chart
-from ..views.freshness import Freshness
-from .picture import Button, Columns, Layout, Picture, PictureUpdate
+from ..views.chart_definition import Chart
+from ..views.data_freshness import Freshness
+from .notebook_charts import Button, Columns, Layout, Picture, PictureUpdate
 
 __all__ = ["StopButton"]
 
@@ -22,12 +22,12 @@ _LAYOUT: Final = Layout(
 
 
 class StopButton(Picture):
-    """A button under the last cell of a notebook; it ends when nothing is running.
+    """Shows a stop button until nothing is running any more.
 
     Args:
-        stop: ends everything.
-        running: returns whether there is anything to end.
-        now: Unix seconds.
+        stop: stops everything that the notebook has started.
+        running: returns True while anything is running.
+        now: returns the time in Unix seconds.
     """
 
     layout = _LAYOUT

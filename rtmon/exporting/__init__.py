@@ -15,8 +15,8 @@ from ..feeds import Feed, open_feed
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
-from ..recording.feed import RecordingFeed
-from ..recording.run import Moment, seconds
+from ..recording.dataframe_reader import Moment, seconds
+from ..recording.recording_feed import RecordingFeed
 from .file_formats import FORMATS, Append, Format, path_of
 from .source_tables import Range, batches, checked_tables
 

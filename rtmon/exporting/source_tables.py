@@ -10,8 +10,8 @@ from ..errors import OptionError
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ConnectionInfo, Event
 from ..metrics.redaction import Redaction
-from ..recording.feed import RecordingFeed
 from ..recording.query_reader import QueryReader
+from ..recording.recording_feed import RecordingFeed
 
 __all__ = ["EXPORTED", "Range", "batches", "checked_tables"]
 

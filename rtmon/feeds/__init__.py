@@ -1,4 +1,4 @@
-"""Feeds: one read API for every view, of a local Monitor, a remote server, or a recording."""
+"""Feeds: one API to read the measurements of a local Monitor, a remote server or a recording."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ __all__ = [
 def open_feed(
     source: Monitor | Feed | str | os.PathLike[str] | object, *, token: str | None = None
 ) -> Feed:
-    """Return the Feed of a source, not started yet.
+    """Return a Feed that reads a source of measurements. The caller must still start the Feed.
 
     Args:
         source: a Monitor of this process, the address of a server's admin listener such as
-            ``ws://127.0.0.1:8766``, the file of a recording, or a Feed, which is handed back.
-        token: bearer token for the admin listener; by default the environment's ``RTMON_TOKEN``.
+            ``ws://127.0.0.1:8766``, or the file name of a recording. A Feed is returned unchanged.
+        token: bearer token for the admin listener; by default, the environment variable
+            ``RTMON_TOKEN``.
 
     Raises:
-        OptionError: the source is none of these.
+        OptionError: the source is of another kind, or the address or the token is invalid.
         FileFormatError: the file is not a recording, is damaged, or was written by a newer release.
         OSError: the file does not exist or cannot be read.
     """
@@ -46,7 +47,7 @@ def open_feed(
     if isinstance(source, Monitor):
         return LocalFeed(source)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and is_recording(source)):
-        from ..recording.feed import RecordingFeed
+        from ..recording.recording_feed import RecordingFeed
 
         return RecordingFeed(source)
     if isinstance(source, str):
@@ -58,5 +59,5 @@ def open_feed(
 
 
 def is_recording(source: str) -> bool:
-    """Return True if a text is the name of a file rather than an address."""
+    """Return True if ``source`` is a recording's file name, and False if it is a server address."""
     return source.endswith(".rtmon") or ("://" not in source and Path(source).is_file())

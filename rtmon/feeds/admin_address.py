@@ -1,4 +1,4 @@
-"""Parse the address of an admin listener, as users write it."""
+"""Parse the admin listener address that a user typed, such as ``127.0.0.1:8766``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _FEED = "/feed"
 
 @dataclass(frozen=True, slots=True)
 class AdminAddress:
-    """The address of an admin listener.
+    """The address of a server's admin listener.
 
     Attributes:
-        url: base URL such as ``wss://host/admin``; the feed is at ``/feed`` below it.
-        token: the bearer token that the address names; None without.
+        url: base URL such as ``wss://host/admin``. The feed is at the path ``/feed`` below this
+            URL.
+        token: the bearer token from the address's ``?token=``; None if it has no token.
     """
 
     url: str
@@ -29,20 +30,22 @@ class AdminAddress:
 
     @classmethod
     def parse(cls, address: str) -> Self:
-        """Parse ``ws://host:8766``, ``http://host:8766``, ``host:8766`` or with a path of a proxy.
+        """Parse ``ws://host:8766``, ``http://host:8766`` or ``host:8766``.
 
-        ``?token=…`` gives the bearer token, which then travels in a header.
+        The address may have a path, for an admin listener behind a reverse proxy. A bearer token
+        may be given as ``?token=…``. The feed then sends the token in the ``Authorization`` header
+        and not in the URL.
 
         Raises:
-            OptionError: this is not the address of an admin listener, or has parts that would be
-            ignored.
+            OptionError: the address is invalid, or it has a part that an admin listener does not
+                use: a fragment, a user name, or a query parameter other than ``token``.
         """
         text = address if "://" in address else f"ws://{address}"
         try:
             parts = urlsplit(text)
             scheme = _SCHEMES[parts.scheme]
             if not parts.hostname:
-                raise ValueError  # noqa: TRY301 - the same answer as to any other wrong address
+                raise ValueError  # noqa: TRY301 - reported below like any other invalid address
             port = "" if parts.port is None else f":{parts.port}"
         except (KeyError, ValueError):
             raise OptionError(
@@ -53,7 +56,7 @@ class AdminAddress:
         token = query.pop("token", None)
         if query or parts.fragment or parts.username is not None:
             raise OptionError(
-                f"{_without_query(address)!r} has parts that an admin listener does not know: "
+                f"{_without_query(address)!r} has parts that an admin listener does not use: "
                 "give ws://HOST:PORT/PATH, and ?token=… if it asks for a token"
             )
         if token is not None:
@@ -64,7 +67,7 @@ class AdminAddress:
 
 
 def _without_query(address: str) -> str:
-    """Return the address without token and password, for messages."""
+    """Return the address without its token and password, for use in error messages."""
     shown = address.partition("?")[0].partition("#")[0]
     scheme, separator, rest = shown.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""Details of a connection that only its server knows: headers, rooms, series, frames."""
+"""Details of one connection, from its server's memory: headers, rooms, time series, frames."""
 
 from __future__ import annotations
 
@@ -20,24 +20,36 @@ if TYPE_CHECKING:
 __all__ = ["DETAILS", "with_details"]
 
 DETAILS = ("series", "headers", "rooms", "frames")
-"""Parts of a DetailAnswer that only the server knows."""
+"""Fields of a :class:`DetailAnswer` that only the server can fill."""
 
 HEADERS = 64
-"""Maximum number of request headers shown, each with at most 256 characters of its value."""
+"""Maximum number of request headers in an answer.
+
+Names and values are cut to at most 256 characters.
+"""
 
 
 def with_details(
     known: DetailAnswer, collector: Collector, clock: Clock, redaction: Redaction
 ) -> DetailAnswer:
-    """Add the server's details of a connection to its row.
+    """Return ``known`` with the connection's headers, rooms, time series and last frames added.
 
-    The connection is then measured more closely for a minute.
+    If the connection is open, this call also makes the server record its time series for the next
+    minute.
+
+    Args:
+        known: the connection's row and Events. If it has no row, it is returned unchanged.
+        collector: the Collector that counts the connection.
+        clock: source of the current time.
+        redaction: redacts the request headers.
     """
     if known.info is None:
         return known
     meter = collector.find(known.info.id)
     if meter is None:
-        return replace(known, missing=dict.fromkeys(DETAILS, "the connection is forgotten"))
+        return replace(
+            known, missing=dict.fromkeys(DETAILS, "the server no longer has this connection")
+        )
     missing = {}
     if meter.closed is None:
         collector.closeups.look(meter.id, clock.monotonic())
@@ -50,7 +62,7 @@ def with_details(
         missing["rooms"] = why
     frames = _frames(meter, clock)
     if frames is None:
-        missing["frames"] = "no frames are kept of it"
+        missing["frames"] = "no frames of this connection are kept"
     return replace(
         known,
         series=_series(known.source, collector, meter.id),

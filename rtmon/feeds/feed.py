@@ -1,4 +1,4 @@
-"""The read API that every view uses for the numbers of a server, wherever it runs."""
+"""The class Feed: the API by which all views read the measurements of a server."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ __all__ = ["ConnectionPage", "ConnectionQuery", "Feed", "FeedState", "FeedStatus
 FeedState = Literal["connecting", "live", "disconnected", "recorded", "closed"]
 """State of a feed.
 
-* ``connecting``: started, nothing received yet.
-* ``live``: Samples arrive.
-* ``disconnected``: shows the last numbers received; the feed reconnects.
-* ``recorded``: shows a moment of a recording; nothing more arrives.
-* ``closed``: ended for good; shows the last numbers received.
+* ``connecting``: The feed was started and has received nothing yet.
+* ``live``: The feed receives Samples.
+* ``disconnected``: No Samples arrive. The feed shows the last ones and tries to reconnect.
+* ``recorded``: The feed shows one moment of a recording. No further Samples arrive.
+* ``closed``: The feed has ended and does not reconnect. The last Samples are shown.
 """
 
 
 Answer = SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer
-"""Type of the answer to a query."""
+"""The types that :meth:`Feed.answer` can return, one for each type of query."""
 
 
 SILENT_TICKS = 3
-"""Number of missing ticks after which a feed is not live."""
+"""A feed is no longer ``live`` after this many tick intervals without a Sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """Source and state of a feed, for views.
+    """The state of a feed, and the source that the feed reads.
 
     Attributes:
         state: see :data:`FeedState`.
-        source: name of the source for users ("ws://127.0.0.1:8766", "this process").
-        detail: why the feed is not live, in words; empty while it is.
-        since: time of the last change of state, on the feed's clock (:meth:`Feed.now`).
-        node: name of the server process; empty before it is known.
+        source: the source's name as shown to users: "ws://127.0.0.1:8766", "this process".
+        detail: text that explains why the feed is not live; "" if there is nothing to explain.
+        since: Unix time of the last change of state, by the server's clock (:meth:`Feed.now`).
+        node: name of the server process; "" until the feed has received it.
     """
 
     state: FeedState
@@ -76,8 +76,8 @@ class ConnectionQuery:
 
     Attributes:
         state: ``open``, ``closed``, or None for both.
-        contains: keep rows whose id, name, remote or path contains this text (case ignored).
-        sort: a column of the connections table; nulls come last either way.
+        contains: select rows whose id, name, remote or path contains this text; case is ignored.
+        sort: the column to sort by. Rows with null in this column come last in either order.
         descending: True for descending order.
         offset: number of rows to skip.
         limit: maximum number of rows; None for all.
@@ -93,71 +93,92 @@ class ConnectionQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
-    """Rows of the connections table, and the total number of matches."""
+    """The rows of the connections table that a ConnectionQuery selects.
+
+    ``total`` counts all matching rows, before ``offset`` and ``limit`` were applied.
+    """
 
     rows: Sequence[ConnectionInfo]
     total: int
 
 
 class Feed(abc.ABC):
-    """A source of Samples, Events and tables. Start it on a running loop, then read.
+    """A source of Samples, Events and tables for views. Call :meth:`start` on a running loop first.
 
-    It has two halves. The live half is synchronous, answers from memory, and never raises because
-    of missing data. The query half is :meth:`query`: awaited, bounded, and never answered on the
-    event loop of the watched server.
+    A feed can be read in two ways:
+
+    * Live methods such as :meth:`latest` and :meth:`samples` are synchronous. These methods read
+      from memory, and never raise because data is missing.
+    * :meth:`query` is awaited. The size of its answer is bounded, and the answer is never computed
+      on the event loop of the monitored server.
     """
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Start receiving. Idempotent; returns without waiting for data."""
+        """Start receiving measurements. Return without waiting for data. May be called twice."""
 
     @abc.abstractmethod
     async def aclose(self) -> None:
-        """Stop receiving and release resources. Idempotent; received data stays readable."""
+        """Stop receiving and release resources. May be called twice.
+
+        Data that the feed has received stays readable.
+        """
 
     @property
     @abc.abstractmethod
     def status(self) -> FeedStatus:
-        """The feed's source and state."""
+        """The feed's current state, and the name of its source."""
 
     @abc.abstractmethod
     def now(self) -> float:
-        """The server's wall clock, as far as it is known: the only clock that views use."""
+        """Return the current Unix time by the monitored server's clock.
+
+        Before the first Sample, the time is that of the local clock. Views use no other clock.
+        """
 
     @abc.abstractmethod
     def latest(self) -> Sample | None:
-        """The newest Sample, None before the first."""
+        """Return the newest Sample; None before the first."""
 
     @abc.abstractmethod
     def snapshot(self) -> Snapshot | None:
-        """Totals as of the newest Sample, None before the first."""
+        """Return the server's totals as of the newest Sample; None before the first."""
 
     @abc.abstractmethod
     def samples(self, since: int = 0) -> list[Sample]:
-        """Samples of the current epoch with ``seq > since``, oldest first, at most an hour."""
+        """Return the Samples with ``seq > since`` of the current epoch, oldest first.
+
+        A feed keeps the Samples of the last hour.
+        """
 
     @abc.abstractmethod
     def events(self, since: int = 0) -> list[Event]:
-        """Events of the current epoch with ``seq > since``, oldest first."""
+        """Return the Events with ``seq > since`` of the current epoch, oldest first."""
 
     @abc.abstractmethod
     def channels(self) -> list[ChannelInfo]:
-        """The hub's channels, in no particular order; empty without a hub."""
+        """Return the hub's channels, in no particular order; [] if the server has no hub."""
 
     @abc.abstractmethod
     def socketio(self) -> list[SocketIOInfo]:
-        """Totals of a Socket.IO server by namespace, event and room; empty without one."""
+        """Return a Socket.IO server's totals by namespace, event and room.
+
+        The list is empty if no Socket.IO server is monitored.
+        """
 
     @property
     @abc.abstractmethod
     def capabilities(self) -> Capabilities:
-        """The queries that this source can answer."""
+        """The queries that this feed can answer."""
 
     @abc.abstractmethod
     def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:
-        """Call a function with every new Sample, on the loop; returns a function to unsubscribe.
+        """Call ``listener`` with every new Sample, on the feed's event loop.
 
-        The function must not block.
+        The listener must not block.
+
+        Returns:
+            A function that removes the listener.
         """
 
     @overload
@@ -175,22 +196,25 @@ class Feed(abc.ABC):
         """Answer a query.
 
         Raises:
-            QueryError: the query is wrong, or asks for what this source does not have.
-            FeedError: the source did not answer.
+            QueryError: the query is invalid, or the source does not have the requested data.
+            FeedError: the server did not answer.
         """
         return await self.answer(query)
 
     @abc.abstractmethod
     async def answer(self, query: Query) -> Answer:
-        """Answer a query of any kind; what :meth:`query` calls."""
+        """Answer a query of any type. Each kind of feed implements :meth:`query` here."""
 
     @abc.abstractmethod
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
-        """A page of the connections table; by default the open ones, newest first."""
+        """Return rows of the connections table.
+
+        Without a query, these are the open connections, newest first.
+        """
 
 
 def select(rows: Sequence[ConnectionInfo], query: ConnectionQuery | None) -> ConnectionPage:
-    """Filter, sort and slice rows by a query; one implementation for all feeds."""
+    """Apply a ConnectionQuery to rows of the connections table: filter, sort, then slice."""
     query = query or ConnectionQuery()
     needle = query.contains.casefold()
     kept = [

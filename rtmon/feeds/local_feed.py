@@ -1,4 +1,4 @@
-"""The feed of a Monitor in the same process."""
+"""The class LocalFeed, which reads a Monitor in the same process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .queries import (
 
 if TYPE_CHECKING:
     from ..metrics.collector import Collector
-    from ..metrics.interfaces import TickSource
+    from ..metrics.monitor_interfaces import TickSource
     from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 
 __all__ = ["LocalFeed"]
@@ -39,15 +39,17 @@ _TABLES: Mapping[str, Callable[[Collector], Sequence[Any]]] = {
     "latencies": lambda collector: collector.latencies(),
     "addresses": lambda collector: collector.addresses(),
 }
-"""Tables with only a current state, made on request."""
+"""Tables without history: name → function that builds the table's current rows."""
 
 
 class LocalFeed(Feed):
-    """Reads a Monitor, on any thread; answers are as of the last tick.
+    """A feed that reads a Monitor in the same process. The data is as of the last tick.
+
+    All methods may be called on any thread.
 
     Args:
         monitor: the Monitor to read.
-        redaction: redacts request headers; by default values that hold secrets.
+        redaction: redacts request headers; by default, only values that hold secrets.
     """
 
     def __init__(self, monitor: TickSource, *, redaction: Redaction = KEEP_ALL) -> None:
@@ -118,14 +120,14 @@ class LocalFeed(Feed):
         return self._monitor.listen(lambda tick: listener(tick.sample))
 
     async def answer(self, query: Query) -> Answer:
-        # On a thread, as this may be the measured event loop.
+        # The caller may run on the measured event loop, which an answer must not block.
         return await asyncio.to_thread(self.answer_now, query)
 
     def answer_now(self, query: Query) -> Answer:
-        """Answer a query on the calling thread.
+        """Answer a query on the calling thread, which blocks until the answer is computed.
 
         Raises:
-            QueryError: the query is wrong.
+            QueryError: the query is invalid.
         """
         answer = memory_queries.answer(query, self._needed(query))
         if isinstance(answer, DetailAnswer):
@@ -144,7 +146,7 @@ class LocalFeed(Feed):
         return MembersAnswer(source=source, members=members, total=len(meters))
 
     def _needed(self, query: Query) -> memory_queries.FeedMemory:
-        """Return the data in memory that a query needs, so that no rows are made in vain."""
+        """Return the data that a query reads. Rows that the query does not read are not built."""
         match query:
             case RowsQuery(table="connections"):
                 columns = tuple(sorted(table_queries.needed_columns(query) | {"role"}))
@@ -163,11 +165,11 @@ class LocalFeed(Feed):
     def _memory(
         self, connections: Sequence[Any] = (), table: str = ""
     ) -> memory_queries.FeedMemory:
-        """Return the data in memory.
+        """Return the Monitor's history with the given rows, as input of a query.
 
         Args:
-            connections: the connections that an answer may need.
-            table: the needed table with only a current state, if any.
+            connections: rows of the connections table that the query reads.
+            table: name of a table without history that the query reads; "" for none.
         """
         collector = self._collector
         snapshot = collector.published()
@@ -186,5 +188,5 @@ class LocalFeed(Feed):
 
 
 def _whole(answer: RowsAnswer) -> RowsAnswer:
-    """Make whole records of the rows of an answer."""
+    """Replace each row's record, which has only the queried columns, by a full ConnectionInfo."""
     return replace(answer, rows=[r._replace(record=r.record.meter.info()) for r in answer.rows])

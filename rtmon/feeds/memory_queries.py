@@ -1,4 +1,4 @@
-"""Answer queries from a feed's memory: one implementation for all live feeds."""
+"""Answer queries from the data that a local or remote feed holds in memory."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ from .queries import (
 __all__ = ["RESTARTED", "Epoch", "FeedMemory", "answer", "ended_with_server"]
 
 RESTARTED = "server restarted"
-"""Cause for connections that were open when the server ended without reporting their end."""
+"""Cause of close for connections that were still open at the last tick before a server restart.
+
+The server never reported how these connections ended.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """The data in memory of one epoch.
+    """The data of one epoch that a feed holds in memory.
 
     Attributes:
-        node: the server process.
-        epoch: its name; "" before the first tick.
-        history: its Samples and Events.
+        node: name of the server process.
+        epoch: id of the epoch; "" before the first tick.
+        history: Samples and Events of the epoch.
         connections: rows of the connections table.
-        ended: True if another epoch has begun since.
+        ended: True if a newer epoch has begun.
     """
 
     node: str
@@ -53,16 +56,21 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedMemory:
-    """The data in memory: epochs, oldest first, and the tables with only a current state."""
+    """The data that a feed holds in memory.
+
+    Attributes:
+        epochs: data of each epoch, oldest first.
+        tables: current rows of the tables without history, such as ``channels``.
+        closed: number of connections that have ended in the newest epoch, evicted ones included.
+    """
 
     epochs: Sequence[Epoch]
     tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     closed: int = 0
-    """Number of ended connections of the last epoch, remembered or not."""
 
     @property
     def source(self) -> Source:
-        """The tick that answers are as of."""
+        """The newest tick in memory, which each answer names as its source."""
         if not self.epochs:
             return Source()
         last = self.epochs[-1]
@@ -73,7 +81,7 @@ class FeedMemory:
 
     @property
     def since(self) -> float | None:
-        """Time of the oldest numbers, Unix seconds; None if there are none."""
+        """Unix time of the oldest Sample in memory; None if there are no Samples."""
         for epoch in self.epochs:
             if times := epoch.history.times(10) or epoch.history.times(1):
                 return times[0]
@@ -83,10 +91,10 @@ class FeedMemory:
 def answer(
     query: Query, memory: FeedMemory
 ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer:
-    """Answer a query; on any thread.
+    """Answer a query from a feed's memory. May be called on any thread.
 
     Raises:
-        QueryError: the query is wrong.
+        QueryError: the query is invalid.
     """
     memory = _of_node(memory, query.node)
     source = memory.source
@@ -101,7 +109,9 @@ def answer(
         case DetailQuery():
             return _detail(query, source, memory)
         case MembersQuery():
-            return MembersAnswer(source=source, missing="only the server knows, and it is away")
+            return MembersAnswer(
+                source=source, missing="only the server has them, and it is not connected"
+            )
 
 
 def _of_node(memory: FeedMemory, node: str | None) -> FeedMemory:
@@ -111,7 +121,7 @@ def _of_node(memory: FeedMemory, node: str | None) -> FeedMemory:
 
 
 def _connections(memory: FeedMemory) -> list[table_queries.Part]:
-    """Return the records of all epochs, newest epoch first."""
+    """Return the connection records of all epochs, newest epoch first."""
     return [
         table_queries.Part(each.node, each.epoch, each.connections)
         for each in reversed(memory.epochs)
@@ -144,7 +154,7 @@ def _table(
 
 
 def _restarts(memory: FeedMemory) -> list[Gap]:
-    """Return the gaps between the epochs."""
+    """Return the gaps in time between consecutive epochs, which server restarts caused."""
     found = []
     for before, after in pairwise(memory.epochs):
         last, first = before.history.latest(), after.history.first()
@@ -155,7 +165,10 @@ def _restarts(memory: FeedMemory) -> list[Gap]:
 
 
 def _detail(query: DetailQuery, source: Source, memory: FeedMemory) -> DetailAnswer:
-    """Return one connection's data from the tables; a live source adds its details."""
+    """Return one connection's row and Events.
+
+    Headers, rooms and other details are not in memory. The feed adds them to the answer.
+    """
     for each in reversed(memory.epochs):
         if query.epoch is not None and each.epoch != query.epoch:
             continue
@@ -170,11 +183,11 @@ def _detail(query: DetailQuery, source: Source, memory: FeedMemory) -> DetailAns
 def ended_with_server(
     connections: Sequence[ConnectionInfo], time: float | None
 ) -> list[ConnectionInfo]:
-    """Return the rows of an ended epoch, with its open connections as closed.
+    """Return the connection rows of an ended epoch, with open connections marked as closed.
 
     Args:
-        connections: the last rows that were received.
-        time: time of the epoch's last message, Unix seconds.
+        connections: the last rows that the feed received in the epoch.
+        time: Unix time of the epoch's last Sample, which becomes the close time.
     """
     return [
         replace(info, state="closed", closed=time, cause=RESTARTED)

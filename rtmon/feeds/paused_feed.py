@@ -1,4 +1,4 @@
-"""A snapshot of a feed, which a paused view reads."""
+"""The class PausedFeed: a fixed copy of a feed's data, for a view that the viewer has paused."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from ..metrics.records import ChannelInfo, Event, Sample, Snapshot, SocketIOInfo
 from . import memory_queries
 from .feed import Answer, ConnectionPage, ConnectionQuery, Feed, FeedStatus, select
 from .queries import Capabilities, DetailQuery, MembersQuery, Query, RowsQuery, SeriesQuery
-from .requests import ASKED
+from .request_messages import ASKED
 
 __all__ = ["PausedFeed"]
 
 
 class PausedFeed(Feed):
-    """The numbers of another feed at the time of creation; only the status stays current.
+    """A copy of another feed's data, as of the moment when the copy was made.
+
+    Only :attr:`status` is passed through from the other feed and stays current.
 
     Args:
-        feed: the feed to copy, which continues by itself.
+        feed: the feed to copy, which keeps running.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -52,10 +54,10 @@ class PausedFeed(Feed):
         )
 
     async def start(self) -> None:
-        """Nothing to do."""
+        """Do nothing: a paused feed receives no data."""
 
     async def aclose(self) -> None:
-        """Nothing to do; the other feed is not closed."""
+        """Do nothing: the copied feed stays open."""
 
     @property
     def status(self) -> FeedStatus:
@@ -87,11 +89,15 @@ class PausedFeed(Feed):
         return replace(self._feed.capabilities, live=False)
 
     def listen(self, listener: Callable[[Sample], None]) -> Callable[[], None]:  # noqa: ARG002
-        """Return at once: there is never a new Sample."""
+        """Ignore the listener: a paused feed never has a new Sample."""
         return lambda: None
 
     async def answer(self, query: Query) -> Answer:
-        """Answer as of this feed's moment; what only the server knows is as of now."""
+        """Answer a query as of the moment of the pause.
+
+        Data that only the server holds is current: details of a connection, members of a channel,
+        and the tables ``latencies`` and ``addresses``.
+        """
         if isinstance(query, SeriesQuery):
             until = self._now if query.until is None else min(query.until, self._now)
             return await self._feed.query(replace(query, until=until))

@@ -1,8 +1,9 @@
-"""Queries that a view can send to a feed, and their answers: records only.
+"""The records that describe a view's query to a feed, and the feed's answer.
 
-A query is answered by ``await feed.query(query)``: bounded, cancellable, and never on the event
-loop of the server that is watched. Each row names its node and epoch, so that an
-answer can span a restart of the server, and later several servers.
+``await feed.query(query)`` answers a query. The call can be cancelled, the size of the answer is
+bounded, and the answer is never computed on the event loop of the monitored server. Each row has
+the name of its node and epoch, so one answer can include rows from before and after a restart of
+the server.
 """
 
 from __future__ import annotations
@@ -42,28 +43,38 @@ __all__ = [
 ]
 
 LEVELS = (1, 10, 60)
-"""Resolutions of a series: how many ticks one point stands for."""
+"""Resolutions of a series, as the number of ticks that are merged into one point."""
 
 MOST_ROWS = 50_000
-"""Maximum number of rows of an answer, whatever the query's limit."""
+"""Maximum number of rows or points in an answer. A query cannot request more."""
 
 SERIES_COLUMNS: tuple[str, ...] = tuple(
     column.name
     for column in SAMPLE
     if column.kind in {"counter", "gauge"} and column.name not in {"seq", "elapsed"}
 )
-"""Columns that a series can have: counters, gauges and quantiles of the samples table."""
+"""Columns of the samples table that a :class:`SeriesQuery` can request.
+
+These are all counters and gauges except ``seq`` and ``elapsed``. Quantiles such as ``rtt_p99`` are
+included.
+"""
 
 EXTREME_COLUMNS: tuple[str, ...] = tuple(
     column.name for column in SAMPLE if column.name in SERIES_COLUMNS and not column.derived
 )
-"""Those with extremes within a point; quantiles are exact and have none."""
+"""Columns for which a :class:`SeriesQuery` can request the minimum and maximum within each point.
+
+Quantiles are not among them, since a merged point has the exact quantile of all its ticks.
+"""
 
 Table = Literal["connections", "events", "channels", "socketio", "latencies", "addresses"]
-"""Tables that a :class:`RowsQuery` can ask for."""
+"""Tables from which a :class:`RowsQuery` can request rows."""
 
 GroupKey = Literal["path", "user", "address", "transport", "cause"]
-"""What connections can be grouped by; ``address`` is the IPv4 address or the IPv6 /64 network."""
+"""Properties by which a :class:`GroupQuery` can group connections.
+
+``address`` is the peer's IPv4 address or its IPv6 /64 network.
+"""
 
 GROUP_KEYS: tuple[GroupKey, ...] = ("path", "user", "address", "transport", "cause")
 
@@ -73,15 +84,16 @@ class SeriesQuery:
     """A query for columns of the samples table over a range of time.
 
     Attributes:
-        columns: names out of :data:`SERIES_COLUMNS`; all of them if empty.
-        since: begin of the range, Unix seconds of the server's wall clock; None for all there is.
-        until: end of the range; None for now.
-        level: ticks for each point, one of :data:`LEVELS`; None for the finest that gives at
-            most ``points`` points, or the coarsest there is.
+        columns: some of :data:`SERIES_COLUMNS`; if empty, all of them.
+        since: start of the range, in Unix seconds by the server's clock; None for the oldest
+            data that the source still has.
+        until: end of the range, in Unix seconds; None for now.
+        level: resolution, one of :data:`LEVELS`. None selects the finest resolution that needs
+            at most ``points`` points, or the coarsest one if all need more.
         points: maximum number of points if ``level`` is None.
-        merge: True for one point that stands for the whole range, with exact quantiles.
-        extremes: True for the lowest and highest values within points of several ticks, too.
-        node: the server process; None for the only one.
+        merge: True to merge the whole range into one point, with exact quantiles.
+        extremes: True to add the minimum and maximum value within each point of several ticks.
+        node: name of the server process; None if the feed reads only one.
     """
 
     columns: tuple[str, ...] = ()
@@ -100,15 +112,17 @@ class RowsQuery:
 
     Attributes:
         table: see :data:`Table`.
-        where: a condition in the query language, see :mod:`rtmon.feeds.query_language`; "" for all.
-        sort: the column to sort by; rows in which it is null come last in either order. ""
-            for the order in which the source has them.
-        descending: True for the greatest first.
+        where: a condition in the language of :mod:`rtmon.feeds.query_language`; "" for all rows.
+        sort: the column to sort by. Rows with null in this column come last in either order.
+            "" keeps the order of the source.
+        descending: True to sort in descending order.
         offset: number of rows to skip.
         limit: maximum number of rows.
-        since: leave out events and closed connections before this time, Unix seconds.
-        until: leave out events and connections opened after this time.
-        node: the server process; None for the only one.
+        since: Unix time. Events before this time are omitted, and so are connections that closed
+            before this time.
+        until: Unix time. Events after this time are omitted, and so are connections that opened
+            after this time.
+        node: name of the server process; None if the feed reads only one.
     """
 
     table: Table = "connections"
@@ -128,12 +142,14 @@ class GroupQuery:
 
     Attributes:
         by: see :data:`GroupKey`.
-        where: a condition in the query language; "" for all connections.
+        where: a condition in the language of :mod:`rtmon.feeds.query_language`; "" for all
+            connections.
         sort: ``open``, ``closed``, ``key`` or a column of :attr:`Group.sums` or
             :attr:`Group.greatest`.
-        descending: True for the greatest first.
-        limit: maximum number of groups; the others are summed in :attr:`GroupAnswer.others`.
-        node: the server process; None for the only one.
+        descending: True to sort in descending order.
+        limit: maximum number of groups. The remaining groups are merged into
+            :attr:`GroupAnswer.others`.
+        node: name of the server process; None if the feed reads only one.
     """
 
     by: GroupKey
@@ -148,12 +164,13 @@ class GroupQuery:
 class DetailQuery:
     """A query for all details of one connection.
 
-    A live source then measures an open connection more closely for a minute.
+    If the connection is open, the query also makes the server record the connection's time series
+    for the next minute. A recording cannot do this.
 
     Attributes:
-        connection: its id.
-        epoch: the epoch that the id is of; None for the newest.
-        node: the server process; None for the only one.
+        connection: id of the connection.
+        epoch: epoch in which the connection got this id; None for the newest epoch.
+        node: name of the server process; None if the feed reads only one.
     """
 
     connection: str
@@ -163,12 +180,12 @@ class DetailQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersQuery:
-    """The connections that are in a channel or room of the hub.
+    """A query for the connections that are in a channel or room of the hub.
 
     Attributes:
-        channel: as the channels table has it: ``channel:NAME``, ``room:NAME`` or ``chat``.
+        channel: name as in the channels table: ``channel:NAME``, ``room:NAME`` or ``chat``.
         limit: maximum number of connections.
-        node: the server process; None for the only one.
+        node: name of the server process; None if the feed reads only one.
     """
 
     channel: str
@@ -181,13 +198,13 @@ Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery | MembersQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The newest tick that an answer includes.
+    """The server and tick that an answer comes from: the newest tick included in the answer.
 
     Attributes:
-        node: name of the server process; "" before it is known.
-        epoch: the epoch of that tick; "" before the first.
-        seq: its number; 0 before the first.
-        time: when it was, Unix seconds; 0.0 before the first.
+        node: name of the server process; "" if the feed has not received it yet.
+        epoch: epoch of the tick; "" before the first tick.
+        seq: number of the tick in its epoch; 0 before the first tick.
+        time: Unix time of the tick; 0.0 before the first tick.
     """
 
     node: str = ""
@@ -198,12 +215,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A stretch of time without numbers.
+    """A period of time for which a feed has no measurements.
 
     Attributes:
-        since: begin, Unix seconds.
-        until: end, Unix seconds.
-        reason: the reason in words, such as "the server restarted".
+        since: start of the period, Unix seconds.
+        until: end of the period, Unix seconds.
+        reason: text for the viewer, such as "the server restarted".
     """
 
     since: float
@@ -212,28 +229,29 @@ class Gap:
 
 
 Extremes = tuple[Sequence[float | None], Sequence[float | None]]
-"""The lowest and the highest value within each point of a series."""
+"""A list with the minimum within each point of a series, and a list with the maximum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesAnswer:
-    """A series, column by column, oldest point first.
+    """A series of points, column by column, oldest point first.
 
     Attributes:
-        source: the newest tick included.
-        level: ticks that one point stands for; 0 if the range was merged into one point.
-        epochs: for each point its epoch.
-        seqs: for each point the number of the last tick in it.
-        times: for each point the time of that tick, Unix seconds.
-        elapsed: for each point the seconds that it stands for; rates divide by it.
-        ticks: for each point its number of ticks; fewer than ``level`` at the end of an epoch, or
-            where the source began to record in between.
-        columns: for each column asked for a list with the value of each point.
-        gaps: stretches within the range without numbers.
-        extremes: for each of :data:`EXTREME_COLUMNS` that was asked for, a list with the lowest
-            and one with the highest value within each point, of a counter per second. They are
-            of single ticks where the source still has these, else of tens of them; empty if they
-            were not asked for, or the points are single ticks.
+        source: server and newest tick of the answer.
+        level: number of ticks merged into one point; 0 if the whole range was merged into one.
+        epochs: epoch of each point.
+        seqs: number of the last tick in each point.
+        times: Unix time of the last tick in each point.
+        elapsed: duration of each point in seconds, by which rates divide.
+        ticks: number of ticks in each point. A point has fewer than ``level`` ticks at the end of
+            an epoch, or if a recording began in the middle of the point.
+        columns: name of each requested column → list with the value of each point.
+        gaps: periods within the range for which there are no measurements.
+        extremes: minimum and maximum within each point, for the requested columns that are in
+            :data:`EXTREME_COLUMNS`. Counters are given per second. The values are those of
+            single ticks, or of ten merged ticks where the source no longer has single ticks.
+            The mapping is empty if the query did not request extremes, or if each point is one
+            tick.
     """
 
     source: Source
@@ -252,7 +270,7 @@ class SeriesAnswer:
 
 
 class Row(NamedTuple):
-    """One row of a table, with its server process and epoch."""
+    """One row of a table, with the server process (``node``) and the epoch that it belongs to."""
 
     node: str
     epoch: str
@@ -261,16 +279,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsAnswer:
-    """Rows of a table.
+    """The answer to a :class:`RowsQuery`: rows of a table.
 
     Attributes:
-        source: the newest tick included.
+        source: server and newest tick of the answer.
         table: see :data:`Table`.
-        rows: the rows asked for.
-        total: number of rows that meet the condition.
-        kept: number of closed connections or events that the source remembers.
-        forgotten: number that it has dropped; None if unknown.
-        gaps: of connections and events, stretches within the range of which some may be missing.
+        rows: the selected rows, after offset and limit were applied.
+        total: number of rows that meet the condition, before offset and limit were applied.
+        kept: number of closed connections, or of Events, that the source holds.
+        forgotten: number of closed connections, or of Events, that the source no longer holds;
+            None if unknown.
+        gaps: periods within the range from which connections or Events may be missing.
     """
 
     source: Source
@@ -287,13 +306,14 @@ class Group:
     """A group of connections with the same path, user, address, transport or cause.
 
     Attributes:
-        key: the common value; None for connections where it is unknown.
+        key: the path, user, address, transport or cause that the connections share; None for the
+            group of connections whose value is unknown.
         open: number of open connections.
-        closed: number of remembered closed connections.
-        sums: counter columns and ``send_queue`` of the connections table, added up; null if
-            it is known of none.
-        greatest: the greatest ``rtt``, ``rtt_p99`` and ``queue_age`` of the open ones; null if
-            none is known.
+        closed: number of closed connections that the source still holds.
+        sums: sum of each counter column, and of ``send_queue``, over the group's connections;
+            None if the value is unknown for all of them.
+        greatest: maximum of ``rtt``, ``rtt_p99`` and ``queue_age`` over the group's open
+            connections; None if the value is unknown for all of them.
     """
 
     key: str | None
@@ -305,13 +325,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupAnswer:
-    """Groups of connections.
+    """The answer to a :class:`GroupQuery`: groups of connections.
 
     Attributes:
-        source: the newest tick included.
-        groups: the groups asked for.
-        total: number of groups.
-        others: the groups beyond the limit merged into one with the key None; None without any.
+        source: server and newest tick of the answer.
+        groups: the first groups in the requested order, up to the query's limit.
+        total: number of all groups.
+        others: all groups beyond the limit, merged into one group with the key None; None if the
+            limit was not exceeded.
     """
 
     source: Source
@@ -322,17 +343,19 @@ class GroupAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetailAnswer:
-    """Everything that is known of one connection.
+    """The answer to a :class:`DetailQuery`: everything that the source knows of one connection.
 
     Attributes:
-        source: the newest tick included.
-        info: its row in the connections table; None if the source does not know the connection.
-        events: the Events about it, oldest first.
-        series: its numbers over time, empty unless it was looked at or among the most notable.
-        headers: the request headers of its handshake, redacted; None if not known.
-        rooms: the channels and rooms of the hub that it is in; None if there is no hub.
-        frames: its last frames, oldest first, one line each; None if not known.
-        missing: part that is unknown → reason in words.
+        source: server and newest tick of the answer.
+        info: the connection's row in the connections table; None if the source no longer has it.
+        events: Events about the connection, oldest first.
+        series: the connection's time series. The series has points only if a viewer has opened the
+            connection's details, or the connection is one of the slowest or busiest.
+        headers: request headers of the connection's handshake, redacted; None if unknown.
+        rooms: channels and rooms of the hub that the connection is in; None if unknown.
+        frames: the connection's last frames, oldest first, one line of text for each; None if
+            unknown.
+        missing: name of each field that is unknown → text that gives the reason.
     """
 
     source: Source
@@ -347,13 +370,13 @@ class DetailAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersAnswer:
-    """The connections that are in a channel or room.
+    """The answer to a :class:`MembersQuery`: the connections in a channel or room.
 
     Attributes:
-        source: the newest tick included.
-        members: their rows of the connections table, in the order in which they came.
-        total: how many there are; None if that is not known.
-        missing: why they are not known, in words; "" if they are.
+        source: server and newest tick of the answer.
+        members: rows of the connections table for the members, up to the query's limit.
+        total: number of all members; None if unknown.
+        missing: text that explains why the members are unknown; "" if they are known.
     """
 
     source: Source
@@ -364,16 +387,16 @@ class MembersAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The capabilities of a source.
+    """The data that a feed has, and the queries that it can answer.
 
     Attributes:
-        live: True if new ticks come.
-        levels: resolutions of its series, out of :data:`LEVELS`.
-        tables: tables that it has rows of.
-        details: True if it can be asked for one connection's series, headers, rooms and frames.
-        replay: True for a recording, whose shown moment can be moved.
-        since: the time of its oldest numbers, Unix seconds; None if it has none.
-        limits: the queries that it cannot answer, and why, one sentence each.
+        live: True if the feed receives new ticks.
+        levels: resolutions in which series are available, out of :data:`LEVELS`.
+        tables: tables that can be queried.
+        details: True if a :class:`DetailQuery` can return series, headers, rooms and frames.
+        replay: True for a recording, where the viewer can choose the moment to show.
+        since: Unix time of the oldest measurements; None if there are none.
+        limits: sentences for the viewer. Each names queries that the feed cannot answer, and why.
     """
 
     live: bool
@@ -386,9 +409,9 @@ class Capabilities:
 
 
 CONNECTION_COLUMNS = names(CONNECTION)
-"""Columns of the connections table, the derived ones included."""
+"""Names of all columns of the connections table, derived columns included."""
 
 TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     table: names(TABLES[table]) for table in get_args(Table)
 }
-"""Columns of each table that can be sorted by and named in a condition."""
+"""Table → names of the columns that a query's condition and sort order may use."""

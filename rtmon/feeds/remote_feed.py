@@ -1,4 +1,4 @@
-"""The feed of a remote server: its admin listener, read over a WebSocket."""
+"""The class RemoteFeed, which reads a server's measurements from its admin listener."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..errors import FeedError
 from ..metrics.histogram import Histogram
 from . import memory_queries
 from .admin_address import AdminAddress
-from .connect_problem import CHECK_PORT, connect_problem
+from .connect_error_message import CHECK_PORT, connect_problem
 from .connection_details import DETAILS
 from .feed import (
     SILENT_TICKS,
@@ -44,8 +44,8 @@ from .queries import (
     RowsQuery,
     SeriesQuery,
 )
-from .received_epochs import ReceivedEpochs
-from .requests import (
+from .remote_feed_data import RemoteFeedData
+from .request_messages import (
     ASKED,
     FEATURE,
     LABELS_FEATURE,
@@ -74,24 +74,26 @@ __all__ = ["RemoteFeed"]
 logger = logging.getLogger("rtmon")
 
 HELLO_TIMEOUT = 5.0
-"""Timeout in seconds for the connection, and then for the server's first message."""
+"""Timeout in seconds for opening the connection, and again for the server's first message."""
 
 OLDER_SERVER = (
-    "the server runs an older rtmon, which tells no more of a connection than its row, nothing of "
-    "longer than an hour ago, and no percentiles by path, and not who is in a room"
+    "the server runs an older release of rtmon, which sends only the rows of connections: no "
+    "further details, no data from before the last hour, no percentiles by path, no room members"
 )
 
 
 class RemoteFeed(Feed):
-    """Reads a server's admin listener, and reconnects after an outage.
+    """A feed that reads a server's admin listener over a WebSocket, and reconnects after an outage.
 
-    After a reconnect it resumes where it stopped. Received data stays readable during an outage.
+    After a reconnect, the server sends only the Samples and Events that the feed does not have.
+    Received data stays readable during an outage.
 
     Args:
-        address: the admin listener, such as ``ws://127.0.0.1:8766``: see
+        address: address of the admin listener, such as ``ws://127.0.0.1:8766``; see
             :class:`.admin_address.AdminAddress`.
-        token: the bearer token, if the listener requires one and the address does not contain it.
-        backoff: how long to wait between attempts to connect.
+        token: bearer token, if the admin listener requires one. A token in the address takes
+            precedence.
+        backoff: delays between attempts to connect; by default from 0.25 to 5 seconds.
         clock: source of time.
 
     Raises:
@@ -114,22 +116,24 @@ class RemoteFeed(Feed):
         self._backoff = backoff or Backoff(base=0.25, max=5.0, jitter="full")
         self._clock = clock
         self._rng = random.Random()
-        self._received = ReceivedEpochs()
+        self._received = RemoteFeedData()
         self._requests = Requests()
         self._decoder = Decoder()
-        self._coarse_of = ""  # the epoch whose merged Samples were requested
+        self._coarse_of = ""  # The epoch whose merged Samples have been received.
         self._listeners: dict[object, Callable[[Sample], None]] = {}
         self._connection: ClientConnection | None = None
         self._state: FeedState = "connecting"
         self._detail = ""
         self._since = 0.0
-        self._heard: tuple[float, float] | None = None  # (monotonic, the server's time)
+        # Local monotonic time at which the last Sample arrived, and the Sample's Unix time.
+        self._heard: tuple[float, float] | None = None
         self._complete = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         if self._task is None:
-            # A context of its own: the task must not belong to the web session that starts it.
+            # An empty context: otherwise the task would hold the context variables of the web
+            # session that started the feed, and outlive that session.
             self._task = asyncio.get_running_loop().create_task(
                 self._run(), name="rtmon-feed", context=contextvars.Context()
             )
@@ -141,16 +145,16 @@ class RemoteFeed(Feed):
         self._set("closed", "")
 
     async def complete(self, timeout: float = 10.0) -> None:
-        """Wait until the server's history has been received.
+        """Wait until the feed has received the server's history.
 
         Raises:
-            FeedError: it took longer than ``timeout`` seconds; the message gives the reason.
+            FeedError: the history did not arrive within ``timeout`` seconds. The message says why.
         """
         try:
             async with asyncio.timeout(timeout):
                 await self._complete.wait()
         except TimeoutError:
-            why = self._detail or "it answers, but sends nothing"
+            why = self._detail or "the server accepted the connection, but sent nothing"
             raise FeedError(f"no feed from {self.url} within {timeout:g} s: {why}") from None
 
     @property
@@ -160,7 +164,7 @@ class RemoteFeed(Feed):
             at, time = self._heard
             silent = self._clock.monotonic() - at
             if silent > SILENT_TICKS * self._received.interval:
-                state, detail, since = "disconnected", f"nothing heard for {silent:.0f} s", time
+                state, detail, since = "disconnected", f"nothing received for {silent:.0f} s", time
         return FeedStatus(
             state=state, source=self.url, detail=detail, since=since, node=self._received.node
         )
@@ -222,7 +226,7 @@ class RemoteFeed(Feed):
         return answer
 
     async def _ask_rows(self, query: RowsQuery) -> list[Any]:
-        """Request a table that the server does not send with ticks."""
+        """Request the rows of a table that the server does not send with every tick."""
         if not self._can_ask:
             why = OLDER_SERVER if self._connection is not None else "the server is away"
             raise FeedError(f"{query.table} cannot be shown: {why}")
@@ -238,7 +242,13 @@ class RemoteFeed(Feed):
         return await self._requests.ask(query, MembersAnswer, self._send)
 
     async def _ask_detail(self, query: DetailQuery, known: DetailAnswer) -> DetailAnswer:
-        """Request the server's details of a connection, or return why they are missing."""
+        """Request a connection's details from the server.
+
+        Args:
+            query: the query.
+            known: answer from the feed's memory. This answer is returned, with the reason in
+                ``missing``, if no request can be sent or the server no longer has the connection.
+        """
         if not self._can_ask:
             why = OLDER_SERVER if self._connection is not None else "the server is away"
             return replace(known, missing=dict.fromkeys(DETAILS, why))
@@ -247,14 +257,20 @@ class RemoteFeed(Feed):
         return answer if answer.info is not None else known
 
     def _lacks(self, query: SeriesQuery) -> bool:
-        """Return True if the server may have older Samples that the query needs."""
+        """Return True if the query's range begins before the oldest Sample received in the epoch.
+
+        False once the older Samples of the epoch have been requested.
+        """
         first = self._received.history.first()
         if first is None or first.seq == 1 or self._coarse_of == self._received.epoch:
             return False
         return query.since is None or query.since < first.time - first.elapsed
 
     async def _fetch_coarse(self) -> None:
-        """Request the server's merged Samples, once an epoch: they are many."""
+        """Request the server's merged Samples from before the feed's first Sample.
+
+        The answer is large, so it is requested only once in each epoch.
+        """
         history, first = self._received.history, self._received.history.first()
         if not self._can_ask or first is None:
             return
@@ -265,15 +281,16 @@ class RemoteFeed(Feed):
         self._coarse_of = epoch
 
     async def labels(self, epoch: str, after: int) -> dict[int, Labels]:
-        """Request the durations by label of the server's last ticks, a minute at most.
+        """Request the labelled durations, such as RTT by path, of the server's last 60 ticks.
 
         Args:
-            epoch: the epoch.
-            after: leave out ticks up to this number.
+            epoch: the epoch that the ticks belong to.
+            after: request only ticks with a greater number.
 
         Returns:
-            Durations by label for each tick's number; empty if the server is away, runs an older
-            rtmon, or has begun another epoch.
+            Number of the tick → histogram of each label. The dict is empty if the feed is not
+            connected, the server's release of rtmon does not support the request, or the server
+            has begun another epoch.
 
         Raises:
             FeedError: the server did not answer, or sent an invalid answer.
@@ -358,10 +375,11 @@ class RemoteFeed(Feed):
                 self._requests.lose()
 
     async def _read_hello(self, connection: ClientConnection) -> None:
-        """Handle the first message, which only an admin listener sends.
+        """Receive the ``hello`` message, which shows that the server is an admin listener.
 
         Raises:
-            FeedError: it is another message, none came in time, or the versions do not match.
+            FeedError: the first message was not a ``hello``, did not arrive in time, or has
+                another protocol version.
         """
         try:
             async with asyncio.timeout(HELLO_TIMEOUT):
@@ -388,7 +406,7 @@ class RemoteFeed(Feed):
             for listener in list(self._listeners.values()):
                 try:
                     listener(sample)
-                except Exception:  # a listener must not stop the feed
+                except Exception:  # A listener's exception must not stop the feed.
                     logger.exception("a listener of a feed failed")
 
     def _hear(self, sample: Sample) -> None:

@@ -1,7 +1,8 @@
-"""The lowest and highest values within the points of a series. Pure.
+"""Minimum and maximum values within the points of a series, for charts. Pure functions.
 
-They are computed from all finer points that a source still has: a mean over ten ticks lies between
-the lowest and the highest of them, so points of all resolutions are treated alike.
+The values are computed from all points of finer resolution that a source still has. Single ticks
+and points of ten ticks can be mixed: the mean of ten ticks lies between the minimum and maximum of
+these ticks, so a point of ten ticks never widens the range.
 """
 
 from __future__ import annotations
@@ -17,29 +18,33 @@ from .queries import EXTREME_COLUMNS, Extremes
 __all__ = ["COUNTERS", "Spread", "extreme_columns", "extremes", "spreads"]
 
 COUNTERS = frozenset(column.name for column in SAMPLE if column.kind == "counter")
-"""Columns whose extremes are per second."""
+"""Columns whose minimum and maximum are given per second."""
 
 Bucket = tuple[str, int]
-"""An epoch, and the number of a point in it: of 10 ticks, 1 to 10 are in bucket 0."""
+"""An epoch, and the index of a point in the epoch: with 10 ticks a point, ticks 1–10 are index 0.
+"""
 
 Spread = tuple[float | None, float | None]
-"""A lowest and a highest value; None where none is known."""
+"""Minimum and maximum; both None if no value is known."""
 
 
 def extreme_columns(columns: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns that have extremes."""
+    """Return the columns, out of ``columns``, that have a minimum and maximum within a point."""
     return tuple(name for name in columns if name in EXTREME_COLUMNS)
 
 
 def spreads(
     samples: Iterable[Sample], level: int, columns: Sequence[str]
 ) -> dict[Bucket, list[Spread]]:
-    """Return the lowest and highest value of each column within each bucket.
+    """Return the minimum and maximum of each column within each point of a coarser series.
 
     Args:
         samples: Samples of one or several ticks, in any order.
-        level: ticks of a bucket.
+        level: number of ticks in each point of the coarser series.
         columns: some of :data:`rtmon.feeds.queries.EXTREME_COLUMNS`.
+
+    Returns:
+        Bucket → one ``(minimum, maximum)`` for each of ``columns``, in their order.
     """
     read = attrgetter("elapsed", *columns)
     rows: dict[Bucket, list[Sequence[Any]]] = {}
@@ -57,8 +62,11 @@ def spreads(
 
 
 def _spread(values: Sequence[float | None], elapsed: Sequence[float] | None) -> Spread:
-    """Return the lowest and the highest value, per second if the seconds of each are given."""
-    if not any(values):  # most values of most columns are 0
+    """Return the minimum and maximum of values.
+
+    If ``elapsed`` is given, each value is first divided by its duration in seconds.
+    """
+    if not any(values):  # A shortcut: most values of most columns are 0.
         return (None, None) if values.count(None) == len(values) else (0, 0)
     if elapsed is None:
         known = [value for value in values if value is not None]
@@ -74,13 +82,13 @@ def extremes(
     points: Iterable[tuple[str, int]],
     found: Mapping[Bucket, Sequence[Spread]],
 ) -> dict[str, Extremes]:
-    """Return the extremes of each column, point by point.
+    """Return, for each column, the list of minima and the list of maxima of a series' points.
 
     Args:
-        level: ticks of a point.
-        columns: the columns.
-        points: of each point its epoch, and the number of the last tick in it.
-        found: for each bucket the spreads of the columns.
+        level: number of ticks in each point.
+        columns: names of the columns.
+        points: for each point, its epoch and the number of its last tick.
+        found: result of :func:`spreads`, with the same level and columns.
     """
     nothing: Sequence[Spread] = [(None, None)] * len(columns)
     rows = [found.get((epoch, (seq - 1) // level), nothing) for epoch, seq in points]

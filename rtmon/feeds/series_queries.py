@@ -1,4 +1,4 @@
-"""Answer queries about the samples table: columns over time, at one of three resolutions. Pure."""
+"""Answer queries for time series of the samples table, in one of three resolutions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MISSED = "no numbers were received"
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """A Sample, or several consecutive ones merged.
+    """One point of a series: a Sample of one tick, or of several consecutive ticks merged.
 
     Attributes:
-        sample: the Sample; its ``seq`` and ``time`` are those of the last tick in it.
-        ticks: its number of ticks.
+        sample: the Sample, with the ``seq`` and ``time`` of the last tick in the point.
+        ticks: number of ticks in the point.
     """
 
     sample: Sample
@@ -41,10 +41,10 @@ class SeriesPoint:
 
 
 def check(query: SeriesQuery) -> tuple[str, ...]:
-    """Return the columns that a query asks for.
+    """Validate a query, and return the columns that it requests.
 
     Raises:
-        QueryError: a column, the level or the number of points is wrong.
+        QueryError: a column, the level or the number of points is invalid.
     """
     unknown = [name for name in query.columns if name not in SERIES_COLUMNS]
     if unknown:
@@ -58,10 +58,11 @@ def check(query: SeriesQuery) -> tuple[str, ...]:
 
 
 def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> int:
-    """Choose the resolution of an answer.
+    """Choose the resolution of the answer to a query.
 
-    It is the finest that covers the range, or as much as any level covers, with at most
-    ``query.points`` points; otherwise the coarsest.
+    If the query sets no level, this is the finest level that meets two conditions: its points
+    reach back to the start of the range, or as far as the points of any level, and it has at most
+    ``query.points`` points in the range. If no level meets both, it is the coarsest level.
 
     Args:
         query: the query.
@@ -72,7 +73,8 @@ def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> i
     oldest = min(first for first, _ in held.values())
     begin = oldest if query.since is None else max(query.since, oldest)
     for level, (first, count) in sorted(held.items()):
-        reaches = first <= begin + level  # a single point does not need a coarser level
+        # One missing point at the start of the range is no reason to use a coarser level.
+        reaches = first <= begin + level
         if reaches and count <= query.points:
             return level
     return max(held)
@@ -81,16 +83,16 @@ def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> i
 def from_histories(
     query: SeriesQuery, source: Source, histories: Sequence[tuple[History, bool]]
 ) -> SeriesAnswer:
-    """Answer a query from memory.
+    """Answer a query from histories in memory.
 
     Args:
         query: the query.
-        source: the newest tick included.
-        histories: of each epoch, oldest first, its history and whether the epoch has ended.
-            The last point of a running epoch is omitted until it is complete.
+        source: server and newest tick of the answer.
+        histories: for each epoch, oldest first, its history, and True if the epoch has ended.
+            The last point of a running epoch is omitted until it has all of its ticks.
 
     Raises:
-        QueryError: the query is wrong.
+        QueryError: the query is invalid.
     """
     columns = check(query)
     if query.merge:
@@ -134,7 +136,10 @@ def _extremes(
 
 
 def _merged(query: SeriesQuery, histories: Sequence[tuple[History, bool]]) -> list[SeriesPoint]:
-    """Merge the range into one point: from single ticks, or from tens where those are gone."""
+    """Merge all Samples in the query's range into one point.
+
+    Merged Samples of ten ticks are used for the time before the oldest Sample of a single tick.
+    """
     chosen: list[SeriesPoint] = []
     for history, _ in histories:
         fine = history.samples()
@@ -156,7 +161,7 @@ def _within(query: SeriesQuery, time: float) -> bool:
 def answer(
     source: Source, level: int, columns: Sequence[str], points: Sequence[SeriesPoint]
 ) -> SeriesAnswer:
-    """Make an answer of points: their columns, and the gaps between them."""
+    """Build the answer from its points: arrange them by column, and find the gaps between them."""
     samples = [point.sample for point in points]
     return SeriesAnswer(
         source=source,
@@ -177,10 +182,10 @@ def answer(
 
 
 def gaps(points: Iterable[tuple[str, int, float, float, int]]) -> Iterable[Gap]:
-    """Find the gaps between points.
+    """Yield the gaps between consecutive points: server restarts and missing ticks.
 
     Args:
-        points: of each point, oldest first, its epoch, seq, time, elapsed seconds and ticks.
+        points: epoch, seq, time, elapsed seconds and number of ticks of each point, oldest first.
     """
     for before, after in pairwise(points):
         begin = after[2] - after[3]

@@ -1,4 +1,4 @@
-"""Answer queries about tables of records: filtered rows, and groups of connections. Pure."""
+"""Answer queries for rows of a table, and for groups of connections. Pure functions."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ SUMS: tuple[str, ...] = (
     *(column.name for column in CONNECTION if column.kind == "counter"),
     "send_queue",
 )
-"""Columns that are summed over a group."""
+"""Columns of the connections table that are summed over a group of connections."""
 
 GREATEST = ("rtt", "rtt_p99", "queue_age")
-"""Columns of which a group has the maximum of its open connections."""
+"""Columns for which a group shows the maximum over its open connections."""
 
 _state = attrgetter("state")
 
@@ -62,7 +62,10 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Numbers of kept and dropped records: see :class:`rtmon.feeds.queries.RowsAnswer`."""
+    """How many records of a table the source holds, how many it has evicted, and the gaps.
+
+    The fields are those of :class:`rtmon.feeds.queries.RowsAnswer` with the same names.
+    """
 
     kept: int = 0
     forgotten: int | None = None
@@ -70,7 +73,7 @@ class Remembered:
 
 
 class Part(NamedTuple):
-    """Records of a table from one server process and epoch."""
+    """The records of a table that come from one server process (``node``) and one epoch."""
 
     node: str
     epoch: str
@@ -78,10 +81,10 @@ class Part(NamedTuple):
 
 
 def needed_columns(query: RowsQuery) -> set[str]:
-    """Return the stored columns of the connections table that :func:`rows` reads.
+    """Return the stored columns of the connections table that :func:`rows` reads for a query.
 
     Raises:
-        QueryError: the query is wrong.
+        QueryError: the query is invalid.
     """
     needed = {"id", "state", *condition_columns(query)}
     if query.since is not None or query.until is not None:
@@ -90,10 +93,10 @@ def needed_columns(query: RowsQuery) -> set[str]:
 
 
 def condition_columns(query: RowsQuery) -> set[str]:
-    """Return the stored columns of a table by which a query filters and sorts.
+    """Return the stored columns that a query's condition and sort order read.
 
     Raises:
-        QueryError: the query is wrong.
+        QueryError: the query is invalid.
     """
     check_slice(query)
     columns = set(query_language.parse(query.where, query.table).columns)
@@ -103,16 +106,22 @@ def condition_columns(query: RowsQuery) -> set[str]:
 def rows(
     query: RowsQuery, source: Source, table: Sequence[Part], remembered: Remembered
 ) -> RowsAnswer:
-    """Filter, sort and slice the rows of a table; only the returned rows are built.
+    """Filter, sort and slice the rows of a table.
+
+    Args:
+        query: the query.
+        source: server and newest tick of the answer.
+        table: records of the table, by server process and epoch.
+        remembered: number of records that the source holds and has evicted.
 
     Raises:
-        QueryError: the condition has an error, there is no such column to sort by, or the
-            offset or limit is out of range.
+        QueryError: the condition has an error, the sort column does not exist, or the offset or
+            limit is out of range.
     """
     condition = query_language.parse(query.where, query.table)
     check_slice(query)
     found: list[Any] = []
-    ends: list[int] = []  # for each part, the end of its records in the result
+    ends: list[int] = []  # For each part of the table, the index in `found` after its records.
     for part in table:
         found += condition.select(_within(query, part.records))
         ends.append(len(found))
@@ -138,10 +147,10 @@ def rows(
 
 
 def check_slice(query: RowsQuery) -> None:
-    """Check offset, limit and sort column of a query.
+    """Validate the offset, limit and sort column of a query.
 
     Raises:
-        QueryError: one of them is wrong.
+        QueryError: the offset or limit is out of range, or the sort column does not exist.
     """
     if query.offset < 0 or not 0 <= query.limit <= MOST_ROWS:
         raise QueryError(
@@ -159,7 +168,7 @@ _SPANS: dict[str, Callable[[Any], tuple[float, float | None]]] = {
     "connections": attrgetter("opened", "closed"),
     "events": attrgetter("time", "time"),
 }
-"""Table → function that returns the begin and end of a record."""
+"""Table → function that returns the start time and end time of a record; None if not ended."""
 
 
 def _within(query: RowsQuery, records: Sequence[Any]) -> Sequence[Any]:
@@ -176,7 +185,7 @@ def _within(query: RowsQuery, records: Sequence[Any]) -> Sequence[Any]:
 
 
 def _order(query: RowsQuery, records: Sequence[Any]) -> Sequence[int]:
-    """Return the indices of records in the order that a query asks for."""
+    """Return the indices of the records, sorted as the query requests."""
     if not query.sort:
         return range(len(records))
     _, read = query_language.field(query.table, query.sort)
@@ -189,10 +198,10 @@ def _order(query: RowsQuery, records: Sequence[Any]) -> Sequence[int]:
 
 
 def group_columns(query: GroupQuery) -> set[str]:
-    """Return the stored columns of the connections table that :func:`groups` reads.
+    """Return the stored columns of the connections table that :func:`groups` reads for a query.
 
     Raises:
-        QueryError: the query is wrong.
+        QueryError: the query is invalid.
     """
     _check_key(query.by)
     key = query_language.reads("connections", query.by)
@@ -200,12 +209,18 @@ def group_columns(query: GroupQuery) -> set[str]:
 
 
 def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAnswer:
-    """Group connections and add up their counters.
+    """Group connections, and sum up the counters of each group.
 
-    Groups of equal rank are in the order of their keys, so that every feed has the same order.
+    Groups with equal values in the sort column are ordered by their keys, so that all feeds return
+    the same order.
+
+    Args:
+        query: the query.
+        source: server and newest tick of the answer.
+        table: records of the connections table, by server process and epoch.
 
     Raises:
-        QueryError: the condition has an error, or there is no such key or column to sort by.
+        QueryError: the condition has an error, or the group key or sort column does not exist.
     """
     _check_key(query.by)
     _check_sort(query.sort)
@@ -213,7 +228,8 @@ def groups(query: GroupQuery, source: Source, table: Sequence[Part]) -> GroupAns
     records = [record for part in table for record in condition.select(part.records)]
     keys = list(map(_KEYS[query.by], records))
     order = _rank(query, keys, records)
-    # Lists are built for the returned groups only: there may be as many groups as connections.
+    # Only the returned groups get a list of their connections, since there may be as many groups
+    # as connections.
     members: dict[str | None, list[Any]] = {key: [] for key in order[: query.limit]}
     rest: list[Any] = []
     for key, record in zip(keys, records, strict=True):
@@ -240,12 +256,12 @@ def _check_sort(sort: str) -> None:
 def _rank(
     query: GroupQuery, keys: Sequence[str | None], records: Sequence[Any]
 ) -> list[str | None]:
-    """Return the keys of the groups in the order that a query asks for.
+    """Return the keys of all groups, sorted as the query requests.
 
     Args:
         query: the query.
         keys: for each record, the key of its group.
-        records: the connections.
+        records: records of the connections table.
     """
     ranks = _ranks(query.sort, keys, records)
     known = set(keys)
@@ -257,7 +273,7 @@ def _rank(
 
 
 def _ranks(sort: str, keys: Sequence[str | None], records: Sequence[Any]) -> dict[str | None, Any]:
-    """Return the value that each group is sorted by; a group without one is missing."""
+    """Return group key → value of the sort column. Groups whose value is unknown are omitted."""
     if sort == "key":
         return {key: key for key in keys}
     if sort in {"open", "closed"}:
@@ -293,7 +309,13 @@ def _group(key: str | None, infos: Sequence[Any]) -> Group:
 def _combined(
     combine: Callable[[Iterable[Any]], Any], names: Sequence[str], infos: Sequence[Any]
 ) -> dict[str, Any]:
-    """Combine the known values of a column; null if none is known."""
+    """Return, for each named column, the sum or maximum of its known values; None if all are null.
+
+    Args:
+        combine: ``sum`` or ``max``.
+        names: the columns.
+        infos: records of the connections table.
+    """
     found = {}
     for name in names:
         values = list(map(attrgetter(name), infos))

@@ -1,24 +1,25 @@
-"""The feed's wire format, encoder and decoder: JSON messages over a WebSocket.
+"""The wire format of feeds, with its encoder and decoder: JSON messages over a WebSocket.
 
-A server sends, in this order:
+A server sends these messages to a remote feed, in this order:
 
 ``hello``
-    ``protocol`` (1), ``node``, ``epoch``, ``interval`` (seconds between ticks), ``columns``
-    (table → names, the order of every row that follows) and ``reset``: true if the reader's data
-    is of another epoch; ``features``: the requests that the server supports, see
-    :mod:`.requests`.
+    Has ``protocol`` (1), ``node``, ``epoch``, ``interval`` (seconds between ticks), ``columns``
+    (table → names of the columns, in the order of the values in each row), ``reset`` (true if the
+    feed's data is of another epoch) and ``features`` (the requests that the server supports, see
+    :mod:`.request_messages`).
 ``history``
-    Pieces of at most :data:`PIECE_BYTES`: ``samples``, ``events``, ``connections``, ``channels``
-    and ``socketio``, each a list of rows. The last piece has ``done: true``.
+    Several messages of at most :data:`PIECE_BYTES`. Each has one of ``samples``, ``events``,
+    ``connections``, ``channels`` and ``socketio``, a list of rows. The last one has ``totals``
+    and ``done: true``.
 ``tick``
-    Once a second: ``sample`` (a row), ``events``, ``connections`` (rows that changed),
-    ``channels`` (the busiest ones), ``socketio`` (totals of Socket.IO servers) and
-    ``totals`` (the Snapshot).
+    One message for each tick of the server. Has ``sample`` (one row), ``events`` (the new rows),
+    ``connections`` (rows that changed), ``channels`` (rows of the busiest channels), ``socketio``
+    (rows of Socket.IO totals) and ``totals`` (the Snapshot).
 
-A row is a list of values in the order of the ``hello``'s columns. Either end may know columns that
-the other does not: unknown ones are ignored, missing ones are null. Histograms and
-tallies are in their text form. A reader asks for ``/feed?since=EPOCH:SEQ`` to resume where it
-stopped.
+A row is a list of values, in the order of the columns in the ``hello``. Server and feed may run
+different releases of rtmon: the decoder ignores columns that it does not know, and a column that
+the server does not send is null. Histograms and tallies are sent as text. A feed that reconnects
+requests ``/feed?since=EPOCH:SEQ``, to get only Samples and Events after that tick.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ __all__ = [
 ]
 
 PROTOCOL = 1
-"""Version of the format."""
+"""Version number of the wire format, sent in each ``hello``."""
 
 PIECE_BYTES = 256 * 1024
-"""Maximum size of a piece of history, so that sending it never blocks the loop for long."""
+"""Maximum size of a history message. Encoding a larger one would block the event loop too long."""
 
 _encode = msgspec.json.Encoder().encode
 _RECORDS: dict[str, Callable[..., Any]] = {
@@ -81,14 +82,22 @@ def _rows(tables: Mapping[str, Iterable[Any]]) -> dict[str, list[list[Any]]]:
 
 
 def sample_row(sample: Sample) -> list[Any]:
-    """Return a Sample as a row."""
+    """Return a Sample as a row: a list of its values, in the order of the ``hello``'s columns."""
     return _row("samples", sample)
 
 
 def encode_hello(
     *, node: str, epoch: str, interval: float, reset: bool, features: Sequence[str] = ()
 ) -> bytes:
-    """Return the first message of a feed."""
+    """Return the ``hello``, the first message that a server sends to a feed.
+
+    Args:
+        node: name of the server process.
+        epoch: the server's epoch.
+        interval: seconds between ticks.
+        reset: True if the feed has no data yet, or data of another epoch.
+        features: names of the requests that the server supports.
+    """
     return _encode(
         {
             "type": "hello",
@@ -111,16 +120,17 @@ def encode_history(
     tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> Iterator[bytes]:
-    """Yield the history in pieces; the last one is marked as the last.
+    """Yield the ``history`` messages. The last one has ``done: true``.
 
-    Rows are built lazily, piece by piece, so that no step takes long.
+    Each message is built only when the caller requests it, so that no step blocks the event loop
+    for long.
 
     Args:
-        samples: the Samples, oldest first.
-        events: the Events, oldest first.
-        connections: the connections.
-        tables: further tables, whole: name → records.
-        snapshot: the totals.
+        samples: Samples to send, oldest first.
+        events: Events to send, oldest first.
+        connections: Meters of the connections to send.
+        tables: further tables: name → all records of the table.
+        snapshot: the server's totals; None before the first tick.
     """
     parts: dict[str, Iterable[list[Any]]] = {
         "samples": (_row("samples", sample) for sample in samples),
@@ -154,7 +164,15 @@ def encode_tick(
     tables: Mapping[str, Iterable[Any]],
     snapshot: Snapshot | None,
 ) -> bytes:
-    """Return the message of one tick; arguments as in :func:`encode_history`."""
+    """Return the ``tick`` message for one tick of the server.
+
+    Args:
+        sample: Sample of the tick.
+        events: Events since the tick before.
+        connections: Meters of the connections whose rows changed.
+        tables: further tables: name → records.
+        snapshot: the server's totals.
+    """
     return _encode(
         {
             "type": "tick",
@@ -176,11 +194,15 @@ def _totals(snapshot: Snapshot | None) -> dict[str, Any] | None:
 
 
 _DIGITS = 20
-"""Maximum digits of a sequence number; int() raises for thousands."""
+"""A sequence number must have fewer digits: int() raises for texts of thousands of digits."""
 
 
 def parse_since(text: str) -> tuple[str, int]:
-    """Return the epoch and sequence number of a ``since``; ``("", 0)`` if it is invalid."""
+    """Parse the URL parameter ``since``, which is ``EPOCH:SEQ``.
+
+    Returns:
+        Epoch and sequence number; ``("", 0)`` if the text is invalid.
+    """
     epoch, _, seq = text.rpartition(":")
     known = epoch and len(seq) < _DIGITS and seq.isascii() and seq.isdigit()
     return (epoch, int(seq)) if known else ("", 0)
@@ -196,19 +218,21 @@ class _Hello(msgspec.Struct):
 
 
 class Decoder:
-    """Decodes messages into records, by the columns of the ``hello``."""
+    """Decoder of a server's messages into records.
+
+    A decoder learns the order of the columns from the server's ``hello``.
+    """
 
     def __init__(self) -> None:
         self._columns: dict[str, list[str]] = {}
 
     def message(self, data: str | bytes) -> dict[str, Any]:
-        """Decode a message into a dict with its ``type``.
+        """Decode a message into a dict of its fields, ``type`` included.
 
-        Rows are records already: ``sample``, ``samples``, ``events``, ``connections``, and
-        ``totals`` is a Snapshot.
+        Rows in the message are replaced by records, and ``totals`` by a Snapshot.
 
         Raises:
-            FeedError: the message is malformed, or of an unknown version.
+            FeedError: the message is malformed, or its protocol version is unknown.
         """
         try:
             message = msgspec.json.decode(data, type=dict[str, Any])
@@ -233,7 +257,7 @@ class Decoder:
         """Decode rows of the samples table into Samples.
 
         Raises:
-            FeedError: they are malformed.
+            FeedError: a row is malformed.
         """
         try:
             return [self._record("samples", row) for row in rows]

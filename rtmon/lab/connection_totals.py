@@ -1,4 +1,4 @@
-"""Connections of simulated users: the open connections, and totals that include ended ones."""
+"""Keep a load's open connections, and the summed counts of the connections that have ended."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .simulated_user import SimulatedUser
 __all__ = ["ConnectionTotals"]
 
 _REMEMBERED = 10_000
-"""Maximum number of ended connections that a report lists one by one. The totals include all."""
+"""Maximum number of ended connections reported one by one. The totals include all of them."""
 
 
 class ConnectionTotals:
     """The open connections of simulated users, and the summed counts of all connections.
 
     Args:
-        tally: counters for connections made and connections lost.
+        tally: the counters to which new and lost connections are added.
 
     Attributes:
         open: open connection → its user.
@@ -33,7 +33,7 @@ class ConnectionTotals:
         self._close_codes: dict[int, int] = {}
 
     def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
-        """Add a user's connection. If it ends before the user leaves, it counts as lost."""
+        """Add a user's connection. A connection that ends before the user leaves is lost."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
@@ -41,11 +41,11 @@ class ConnectionTotals:
     async def leave(
         self, connection: SimulatedConnection, how: str, *, within: float = CLOSE_TIMEOUT
     ) -> None:
-        """End a user's connection. No effect if the connection has already ended.
+        """End a user's connection. Does nothing if the connection has ended.
 
         Args:
-            connection: the user's connection.
-            how: how to end it, see :meth:`SimulatedConnection.leave`.
+            connection: the connection to end.
+            how: the kind of close, see :meth:`SimulatedConnection.leave`.
             within: seconds to wait for the server's close frame.
         """
         user = self.open.pop(connection, None)
@@ -72,11 +72,11 @@ class ConnectionTotals:
         self._close_codes[code] = self._close_codes.get(code, 0) + 1
 
     def report(self, url: str, *, elapsed: float, quiet: bool) -> LoadReport:
-        """Return a report of all counts so far.
+        """Return the counts of all connections so far.
 
         Args:
             url: URL of the server.
-            elapsed: seconds since the start.
+            elapsed: seconds since the load was started.
             quiet: True if every message in flight has been delivered.
         """
         now = [connection.report() for connection in self.open]

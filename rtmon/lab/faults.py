@@ -51,25 +51,25 @@ class FaultProxy(Faults, Startable):
     faults on each connection.
 
     Args:
-        upstream: the server: its URL, or an object with a ``url``, such as the one that
-            ``rtmon.serve`` returns. TLS (``wss://``) passes through without being decrypted.
+        upstream: the server: its URL, or an object with a ``url``, such as the result of
+            ``rtmon.serve``. The proxy passes the TLS bytes of ``wss://`` on without decryption.
         host: the interface to listen on.
-        port: the port to listen on; by default any free port.
-        buffer: bytes that the kernel buffers for each socket of the proxy; None for the kernel's
-            default. With a small buffer, a sender blocks sooner on a frozen connection: the
-            kernels of client and server then also buffer about ten times as much as this, rather
-            than megabytes.
-        connections: maximum number of open connections; further connections are refused.
+        port: the port to listen on; any that is free by default.
+        buffer: size of the kernel's buffers for each socket of the proxy, in bytes. With small
+            buffers, the sender notices a frozen link sooner: the kernels of client and server
+            then also buffer only about ten times this size instead of megabytes. By default the
+            kernel decides.
+        connections: maximum number of connections; further ones are refused.
         seed: seed of the random numbers.
 
     Attributes:
         refusing: True to reset new connections at once.
         accepted: number of connections so far, including refused ones.
-        refused: number of connections that the proxy reset at once: because of :attr:`refusing`,
-            above the maximum number of connections, or because the server could not be reached.
+        refused: number of connections that were reset at once, because of :attr:`refusing`,
+            because ``connections`` were open, or because the server could not be reached.
         stopped: set once the proxy has stopped listening.
-        arrivals: times of the latest connections, including refused ones, in seconds of the event
-            loop's clock.
+        arrivals: times of the latest connections, including refused ones, on the event loop's
+            clock.
 
     Raises:
         OptionError: an argument is wrong.
@@ -209,7 +209,7 @@ class FaultProxy(Faults, Startable):
 
     def _ipython_display_(self) -> None:
         from ..display import show
-        from .views.proxy_picture import ProxyPicture
+        from .views.fault_proxy_controls import ProxyPicture
 
         show(ProxyPicture(self))
 
@@ -262,10 +262,10 @@ class FaultProxy(Faults, Startable):
 
 
 def _target(url: str) -> tuple[str, int]:
-    """Return host and port of a WebSocket URL.
+    """Return the host and port of a server's URL.
 
     Raises:
-        OptionError: the URL has no host.
+        OptionError: the URL has no host or port.
     """
     parts = urlsplit(url)
     with contextlib.suppress(ValueError):

@@ -11,11 +11,11 @@ The whole in one call::
 4. When ``release`` is set (at once if it is None), users close their connections with code 1000,
    and the final report is returned. ``json.dumps(report.as_dict())`` encodes it.
 
-Users repeat failed attempts to connect; ``report.failed`` counts these attempts. Each message
-contains a mark by which its sender recognizes it when the server sends it back, as an echo server
-and a hub do. The time between is the message's latency.
+Failed attempts to connect are repeated, and counted in ``report.failed``. Each message
+carries a mark, by which its sender recognizes the message when an echo server or a hub sends it
+back. The time until then is the message's latency.
 
-:class:`Load` does the same step by step, for notebooks and tests.
+:class:`Load` does the same in separate steps, for notebooks and tests.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RETRY = Backoff(base=0.5, max=5.0)
 """Backoff of a user after a refused or failed connection."""
 
 _PATIENCE = 5.0
-"""Seconds that users have to close their connections when the load is closed."""
+"""Maximum seconds to wait for users to finish when the load is closed."""
 
 _WORDS = 200
 """Maximum number of characters of an error description."""
@@ -57,14 +57,16 @@ _TICK = 1.0
 
 
 class Load:
-    """Simulated users, step by step: ``async with Load(url, options) as load: await load.quiet()``.
+    """Simulated users that run until they are stopped, for notebooks and tests.
+
+    Example: ``async with Load(url, options) as load: … await load.quiet()``.
 
     Args:
         url: URL of the WebSocket server.
-        options: what the users do.
+        options: number and behaviour of the simulated users.
 
     Attributes:
-        tally: the counts so far.
+        tally: the counters of all users.
     """
 
     def __init__(self, url: str, options: LoadOptions | None = None) -> None:
@@ -129,14 +131,15 @@ class Load:
         return self._quiet
 
     def report(self) -> LoadReport:
-        """Return a report of the users' counts so far."""
+        """Return the counts of all simulated users so far."""
         return self._ledger.report(self.url, elapsed=self._elapsed(), quiet=self._quiet)
 
     async def close(self, *, within: float = CLOSE_TIMEOUT) -> None:
-        """Close all connections with code 1000. May be called twice.
+        """Close all connections with close code 1000. May be called twice.
 
         Args:
-            within: seconds to wait for the server's close frames; then connections are aborted.
+            within: seconds to wait for the server's close frames. Connections that are still open
+                after this time are aborted.
         """
         self.stop()
         for user in self._users:
@@ -154,7 +157,7 @@ class Load:
             await asyncio.wait([self._ticking])
 
     def _elapsed(self) -> float:
-        """Return the seconds from the start to the last finished row of the report."""
+        """Return the seconds from the start of the load to its last tick."""
         if self._ended_at is not None:
             return self._ended_at
         return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
@@ -255,7 +258,10 @@ class Load:
 
 
 def _in_words(problem: BaseException) -> str:
-    """Describe an error in one line of safe text: an error may quote text from the server."""
+    """Describe a failed attempt to connect in one line, without control characters.
+
+    The error may contain text that the server has sent.
+    """
     text = " ".join(str(problem).split()) or type(problem).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
 
@@ -268,16 +274,16 @@ async def run_load(
     on_quiet: Callable[[LoadReport], None] | None = None,
     release: asyncio.Event | None = None,
 ) -> LoadReport:
-    """Simulate users of a WebSocket server, and return what they have counted.
+    """Run simulated users against a WebSocket server, and return their counts.
 
-    The docstring of :mod:`rtmon.lab.load` describes the four phases of a run.
+    The module's docstring describes the phases of a run.
 
     Args:
         url: URL of the WebSocket server.
-        options: what the users do.
-        stop: an event; set it to end the run before its duration is over.
+        options: number and behaviour of the simulated users.
+        stop: set to stop before the duration is over.
         on_quiet: called with the report when all users have stopped and all messages are delivered.
-        release: an event; connections stay open until it is set. None closes them at once.
+        release: an event that, if given, delays closing the connections until it is set.
 
     Returns:
         The report after all connections are closed.

@@ -16,12 +16,12 @@ _SECONDS = 7_200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionReport:
-    """Counts of one connection of a simulated user.
+    """Counts of one simulated user's connection.
 
     Attributes:
         name: name of the user; a hub shows it as the connection's name.
-        local: address of the client's socket, which the server reports as ``remote``.
-        messages_out, messages_in: number of complete messages sent and received.
+        local: the client's address, which the server reports as ``remote``.
+        messages_out, messages_in: number of whole messages sent and received.
         bytes_out, bytes_in: payload bytes of these messages.
         open: True while the connection is open.
         close_code: the close code; None while the connection is open.
@@ -39,7 +39,7 @@ class ConnectionReport:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums of the counts of several connections; bytes are payload bytes of messages."""
+    """Messages and payload bytes, summed over several connections."""
 
     messages_out: int = 0
     bytes_out: int = 0
@@ -47,20 +47,20 @@ class Totals:
     bytes_in: int = 0
 
     def add(self, report: ConnectionReport) -> None:
-        """Add the counts of one connection."""
+        """Add the counts of one connection to the sums."""
         for name in (entry.name for entry in fields(self)):
             setattr(self, name, getattr(self, name) + getattr(report, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
-    """Counts of all users in an interval of about one second.
+    """Counts of a load during about one second.
 
     Attributes:
-        time: end of the interval, in seconds since the start.
-        elapsed: length of the interval in seconds.
-        open: number of open connections at the end of the interval.
-        asked: messages that were due to be sent.
+        time: end of this period, in seconds since the start of the load.
+        elapsed: length of this period in seconds.
+        open: connections open at the end of this period.
+        asked: messages that were due.
         sent: messages sent.
         answered: messages that the server has sent back to their sender.
         received: messages received by all users.
@@ -122,11 +122,17 @@ class UserCounts:
         self._latency = self._late = EMPTY
 
     def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
-        """Return the counts that a dataclass has fields for."""
+        """Return the counters that are also fields of the given record class, by name."""
         return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
 
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
-        """Finish the current second, and store the number of open connections with it."""
+        """Store the counts of the present second, and begin the next one.
+
+        Args:
+            time: seconds since the start of the load.
+            elapsed: length of the second that ends now, in seconds.
+            there: number of open connections.
+        """
         counts = self.counts(Second)
         increase = {name: count - self._before[name] for name, count in counts.items()}
         self._before = counts
@@ -138,7 +144,7 @@ class UserCounts:
         )
 
     def histograms(self) -> tuple[Histogram, Histogram]:
-        """Return the histograms of latency and of sending delay since the start."""
+        """Return the histograms of latency and lateness since the start, in this order."""
         return (
             Histogram.merged((self._latency, self.latency.peek())),
             Histogram.merged((self._late, self.late.peek())),

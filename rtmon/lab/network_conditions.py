@@ -1,4 +1,4 @@
-"""Network conditions of a proxied connection, in each direction: latency, bandwidth and faults."""
+"""Network faults that a fault proxy can inject, such as latency, a bandwidth limit or a cut."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """Return ``("up", "down")`` for ``both``, else the direction itself.
+    """Return ``("up", "down")`` for ``"both"``, else a tuple of the one direction.
 
     Raises:
-        OptionError: there is no such direction.
+        OptionError: the direction is not ``"up"``, ``"down"`` or ``"both"``.
     """
     if direction == "both":
         return ("up", "down")
@@ -32,11 +32,12 @@ class Conditions:
     """Network conditions of one direction of a connection.
 
     Attributes:
-        latency: delay of every byte, in seconds.
-        jitter: maximum additional delay in seconds, uniformly random. Bytes stay in order.
+        latency: seconds by which every byte is delayed.
+        jitter: maximum random delay, in seconds, added to the latency with a uniform
+            distribution. Bytes keep their order, as in TCP.
         bandwidth: bytes per second; None is unlimited.
         frozen: True if no bytes pass, while both connections stay open.
-        cut_after: number of bytes after which the connection is cut; None never cuts.
+        cut_after: number of bytes after which the connection is cut; None for no cut.
     """
 
     latency: float = 0.0
@@ -49,7 +50,7 @@ class Conditions:
         """Change several conditions at once. If one value is invalid, no condition is changed.
 
         Raises:
-            OptionError: there is no condition of that name, or its value is invalid.
+            OptionError: a condition does not exist, or its value is out of range.
         """
         for name, value in changes.items():
             if name not in self.__slots__:
@@ -69,15 +70,15 @@ class Faults(abc.ABC):
 
     @abc.abstractmethod
     def set(self, direction: Direction = "both", **changes: Any) -> None:
-        """Change the network conditions of a direction; :class:`Conditions` lists them.
+        """Change the network conditions of a direction. :class:`Conditions` lists their names.
 
         Raises:
-            OptionError: there is no condition of that name, or its value is invalid.
+            OptionError: a condition does not exist, or its value is out of range.
         """
 
     @abc.abstractmethod
     def conditions(self, direction: Literal["up", "down"]) -> Conditions:
-        """Return the network conditions of a direction; :meth:`set` changes them."""
+        """Return the network conditions of a direction. To change them, call :meth:`set`."""
 
     @abc.abstractmethod
     def cut(self, *, reset: bool = True) -> None:
@@ -90,28 +91,28 @@ class Faults(abc.ABC):
 
     @abc.abstractmethod
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        """Make connections half-open: one end has closed, and the other end is not notified.
+        """Make connections half-open: one end's connection ends without notice to the other end.
 
         Args:
-            gone: the end whose connection to the proxy is reset: ``client`` or ``server``.
+            gone: the end whose connection is reset. The other end gets neither FIN nor RST.
         """
 
     def freeze(self, direction: Direction = "both") -> None:
-        """Stop passing bytes in a direction. Buffers fill up, then the sender blocks."""
+        """Stop passing bytes in a direction. When all buffers are full, the sender blocks."""
         self.set(direction, frozen=True)
 
     def thaw(self, direction: Direction = "both") -> None:
-        """Pass bytes again in a direction, beginning with those that were held back."""
+        """Pass bytes in a direction again, beginning with the bytes held while frozen."""
         self.set(direction, frozen=False)
 
     @property
     def frozen(self) -> bool:
-        """True if a direction is frozen."""
+        """True if at least one direction is frozen."""
         return any(self.conditions(each).frozen for each in ("up", "down"))
 
     @property
     def latency(self) -> float:
-        """Delay in seconds in each direction; the ``up`` delay if the directions differ."""
+        """Seconds of delay per direction. If the directions differ, the value of ``up``."""
         return self.conditions("up").latency
 
     @latency.setter
@@ -120,7 +121,7 @@ class Faults(abc.ABC):
 
     @property
     def jitter(self) -> float:
-        """Maximum additional random delay in each direction, in seconds."""
+        """Maximum random delay per direction, in seconds."""
         return self.conditions("up").jitter
 
     @jitter.setter

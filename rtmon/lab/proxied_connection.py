@@ -1,4 +1,4 @@
-"""One connection through a :class:`~rtmon.lab.faults.FaultProxy`, with faults in each direction.
+"""One client's connection through a :class:`~rtmon.lab.faults.FaultProxy`, with its own faults.
 
 ``up`` is from the client to the server, ``down`` from the server to the client.
 """
@@ -20,13 +20,13 @@ __all__ = ["ProxiedConnection"]
 
 
 class ProxiedConnection(Faults):
-    """One connection through the proxy.
+    """One client's connection through a fault proxy.
 
     Attributes:
         number: sequence number of the connection, from 1.
         client: the client's address.
-        remote: the address of the proxy's socket to the server, which the server reports as
-            ``remote``.
+        remote: the local address of the proxy's socket to the server, which the server reports
+            as ``remote``.
         open: True until the connection is cut or has ended.
     """
 
@@ -128,7 +128,7 @@ class ProxiedConnection(Faults):
                 sink.transport.write_eof()
 
     def abort(self) -> None:
-        """End the connection at once, and drop the bytes that a receiver has not read."""
+        """End the connection at once, and drop all bytes that wait in the proxy."""
         self._end()
         for side in self._live:
             side.transport.abort()
@@ -148,6 +148,6 @@ class ProxiedConnection(Faults):
 
 
 def _address(transport: asyncio.Transport, which: str) -> str:
-    """Format an address as a Monitor reports it."""
+    """Return a socket address as text, in the form in which a Monitor reports addresses."""
     host, port = transport.get_extra_info(which)[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

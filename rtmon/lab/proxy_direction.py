@@ -1,4 +1,4 @@
-"""One direction of a proxied connection: a queue of bytes, each with the time when it is due."""
+"""One direction of a connection through the fault proxy: delays bytes, and keeps their order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .network_conditions import Conditions
 __all__ = ["BUFFER", "ProxyDirection", "Side"]
 
 BUFFER = 1 << 20
-"""Maximum number of bytes queued in one direction. Above it, the proxy stops reading."""
+"""Maximum bytes held in one direction. Above this number, the proxy stops reading."""
 
 _SLICE = 0.02
-"""Burst of a bandwidth limit, in seconds of that bandwidth."""
+"""Size of a write under a bandwidth limit, as the number of seconds that it takes to send."""
 
 
 class Side(asyncio.Protocol):
     """One of the two sockets of a proxied connection, which passes received bytes to a direction.
 
     Attributes:
-        transport: the transport of the socket; set when the socket is connected.
+        transport: the transport of this socket; set once the socket is connected.
     """
 
     transport: asyncio.Transport
@@ -31,7 +31,7 @@ class Side(asyncio.Protocol):
     def __init__(self, connected: Callable[[Side], None] | None = None) -> None:
         self._connected = connected
         self.out: ProxyDirection | None = None
-        """The direction that carries bytes received on this socket."""
+        """The direction that forwards the bytes received from this socket."""
         self.into: ProxyDirection | None = None
         """The direction that writes its bytes to this socket."""
         self.on_lost: Callable[[Side, Exception | None], None] | None = None
@@ -67,13 +67,13 @@ class Side(asyncio.Protocol):
 
 
 class ProxyDirection:
-    """Takes bytes from one socket of a connection, and writes them to the other when they are due.
+    """Forwards bytes from one socket to the other, delayed by the network conditions.
 
     Args:
-        source: the socket that receives the bytes.
+        source: the socket that the bytes are received from.
         sink: the socket that the bytes are written to.
-        conditions: network conditions of the direction, which may change.
-        rng: random number generator for the jitter.
+        conditions: the network conditions of this direction, which may change at any time.
+        rng: generator of the random numbers for the jitter.
         on_end: called when the sender has ended its stream and all its bytes have been written.
         on_cut: called when ``conditions.cut_after`` bytes have been written.
 
@@ -110,25 +110,25 @@ class ProxyDirection:
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, data: bytes) -> None:
-        """Queue bytes received from the sender."""
+        """Queue bytes that the source has received."""
         self._waiting.append((self._loop.time(), self._rng.random(), data))
         self.held += len(data)
         self.turn()
 
     def end(self) -> None:
-        """End the receiver's stream after all bytes queued so far."""
+        """End the stream to the receiver after all queued bytes have been written."""
         self._over = True
         self.turn()
 
     def stop(self) -> None:
-        """Stop passing bytes permanently."""
+        """Stop forwarding bytes permanently."""
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
         self.held = 0
 
     def turn(self) -> None:
-        """Write the bytes that are due, and schedule the next write."""
+        """Write all bytes that are due, and schedule the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,7 +147,7 @@ class ProxyDirection:
         self._read_on()
 
     def _next(self, now: float) -> tuple[float, int]:
-        """Return when the next bytes are due, and how many bytes may be written then."""
+        """Return the due time and the size, in bytes, of the next write."""
         arrived, chance, data = self._waiting[0]
         due = arrived + self.conditions.latency + self.conditions.jitter * chance
         bandwidth = self.conditions.bandwidth
@@ -159,7 +159,7 @@ class ProxyDirection:
         return begin + size / bandwidth, size
 
     def _give(self, size: int) -> bool:
-        """Write the next bytes; return True if ``cut_after`` was reached and the connection cut."""
+        """Write ``size`` queued bytes. Return True if ``cut_after`` has cut the connection."""
         arrived, chance, data = self._waiting.popleft()
         if size < len(data):
             self._waiting.appendleft((arrived, chance, data[size:]))
@@ -177,7 +177,7 @@ class ProxyDirection:
         return False
 
     def _read_on(self) -> None:
-        """Read from the sender again, unless frozen or :data:`BUFFER` bytes are queued."""
+        """Resume reading from the source, unless frozen or :data:`BUFFER` bytes are held."""
         transport = self._source.transport
         if transport.is_closing() or self._over:
             return

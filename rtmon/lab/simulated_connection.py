@@ -22,7 +22,7 @@ __all__ = ["CLOSE_TIMEOUT", "Hear", "SimulatedConnection"]
 
 
 _OPEN_TIMEOUT = 30.0
-"""Timeout of a handshake in seconds: long, since thousands of users may connect at once."""
+"""Timeout of a handshake in seconds. It is long, because thousands may connect at once."""
 
 _PING_INTERVAL = 20.0
 """Seconds between two pings, as in ``websockets``."""
@@ -39,10 +39,10 @@ Hear = Callable[[bytes], None]
 
 
 class _Socket(ClientConnection):
-    """Counts the bytes received on the wire.
+    """A ``websockets`` client connection that counts the bytes received on the wire.
 
     Attributes:
-        wire_in: bytes received, with handshake and frame headers, without TLS.
+        wire_in: bytes received, including the handshake and frame headers, without TLS.
     """
 
     wire_in = 0
@@ -56,10 +56,10 @@ class SimulatedConnection:
     """A simulated user's connection, with a reader task that counts every received message.
 
     Attributes:
-        messages_out, messages_in: number of complete messages sent and received.
+        messages_out, messages_in: whole messages.
         bytes_out, bytes_in: payload bytes of these messages.
-        heard: number of messages received, without answers to :meth:`round_trip`.
-        lost: an event that is set when the connection has ended.
+        heard: messages received, except answers to :meth:`round_trip`.
+        lost: set when the connection has ended.
     """
 
     def __init__(self, socket: ClientConnection, name: str, hear: Hear | None = None) -> None:
@@ -91,16 +91,16 @@ class SimulatedConnection:
         buffer: int | None = None,
         keepalive: bool = True,
     ) -> Self:
-        """Connect to a server.
+        """Connect a simulated user to a server.
 
         Args:
             url: URL of the server.
-            name: name of the user, sent as ``?name=``.
+            name: name of the user, which a hub shows.
             hear: called with each received message.
-            compression: True to offer permessage-deflate.
-            buffer: size of the kernel's receive buffer in bytes; None for the kernel's default.
-            keepalive: True to send pings, and to close the connection if they are not answered.
-                A user that pauses reading receives no answers.
+            compression: whether to offer permessage-deflate.
+            buffer: size of the kernel's receive buffer in bytes; None for its default.
+            keepalive: True to send pings, and to close if they are not answered. A client that
+                does not read gets no answer.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the connection failed.
@@ -145,7 +145,7 @@ class SimulatedConnection:
 
     @property
     def pace(self) -> float:
-        """Seconds that the reader waits after each received message; 0 for no wait."""
+        """Seconds that the reader pauses after each message; 0 for no pause."""
         return self._pace
 
     @pace.setter
@@ -154,7 +154,7 @@ class SimulatedConnection:
         self._paced.set()
 
     async def _rest(self) -> None:
-        """Wait for :attr:`pace` seconds; a change of the pace takes effect at once."""
+        """Pause for :attr:`pace` seconds, also if the value changes during the pause."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while (rest := began + self._pace - clock()) > 0:
@@ -164,13 +164,13 @@ class SimulatedConnection:
                     await self._paced.wait()
 
     def on_end(self, callback: Callable[[SimulatedConnection], None]) -> None:
-        """Call a function when the connection ends, or at once if it has already ended."""
+        """Call a function when the connection ends, or at once if the connection has ended."""
         self._on_end = callback
         if self.ended:
             callback(self)
 
     def report(self) -> ConnectionReport:
-        """Return a report of this connection's counts so far."""
+        """Return the counts of this connection so far."""
         return ConnectionReport(
             name=self._name,
             local=self._local,
@@ -183,12 +183,12 @@ class SimulatedConnection:
         )
 
     async def say(self, kind: Kind, text: str, place: str) -> None:
-        """Send a message. No effect if the connection has ended.
+        """Send a message. Does nothing if the connection has ended.
 
         Args:
-            kind: the kind of message, see :data:`rtmon.lab.user_schedule.Kind`.
-            text: the text of the message.
-            place: the room or channel to send the message to.
+            kind: the kind of message.
+            text: the message's text.
+            place: the room or channel to send it to.
         """
         if kind == "chat":
             await self.send("chat_message", text=text)
@@ -200,23 +200,23 @@ class SimulatedConnection:
             await self._put(text.encode(), text=kind == "text")
 
     async def send(self, kind: str, **payload: Any) -> None:
-        """Send a message of the hub's protocol. No effect if the connection has ended."""
+        """Send a message of the hub's protocol. Does nothing if the connection has ended."""
         await self._send({"type": kind, "payload": payload})
 
     async def knock(self) -> None:
         """Send an unsolicited pong (RFC 6455, 5.5.3) to find out whether the connection is alive.
 
-        If the server has ended the connection, the server's operating system answers with a TCP
-        reset, and :attr:`cut_off` becomes true, even while the reader is paused.
+        If the server has ended the connection, the server's kernel answers with a TCP reset, and
+        :attr:`cut_off` becomes True.
         """
         with contextlib.suppress(ConnectionClosed):
             await self._socket.pong()
 
     async def round_trip(self) -> None:
-        """Make a round trip that ends after the server has read all messages sent before.
+        """Return after the server has handled all messages that this connection sent before.
 
-        A hub receives a ``ping`` message, which it answers in order. Other servers receive a ping
-        frame, which every WebSocket server answers.
+        Send a ``ping`` message to a hub, which handles messages in order. Send a ping frame to
+        any other server, because every server answers ping frames.
         """
         if not self._hub:
             try:
@@ -232,7 +232,7 @@ class SimulatedConnection:
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self) -> bool:
-        """Send one ``ping`` message; return True if the hub answered it, False if it refused it."""
+        """Send one ``ping`` message. Return True if answered, False if refused."""
         self._pings += 1
         key = f"ping-{self._pings}"
         answer = self._answers[key] = asyncio.get_running_loop().create_future()
@@ -246,7 +246,7 @@ class SimulatedConnection:
             del self._answers[key]
 
     async def leave(self, how: str, *, within: float = CLOSE_TIMEOUT) -> None:
-        """End the connection.
+        """End the connection, and wait for the server's close frame.
 
         Args:
             how: ``normal`` (1000), ``going away`` (1001) or ``abort`` (without a close frame).

@@ -25,7 +25,7 @@ class SimulatedUser:
 
     Attributes:
         name: name of the user.
-        place: the room or channel that the user sends to.
+        place: the room or channel to which the user sends messages.
     """
 
     def __init__(self, number: int, options: LoadOptions, tally: UserCounts) -> None:
@@ -37,13 +37,13 @@ class SimulatedUser:
         self._said = 0
         self._mark = f"#{number}.".encode()
         self.expecting = False
-        """True while the user waits for the answer to its last message."""
+        """True while the user waits for the answer to its latest message."""
         self._waiter: asyncio.Future[None] | None = None
         self._connecting: asyncio.Timeout | None = None
 
     @property
     def waiting(self) -> bool:
-        """True if at least one message of the user is unanswered."""
+        """True if a message of this user has not come back yet."""
         return bool(self._outstanding)
 
     def wake(self) -> None:
@@ -57,10 +57,10 @@ class SimulatedUser:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
     async def connect(self, url: str, *, compression: bool) -> SimulatedConnection:
-        """Connect the user to a server.
+        """Connect this user to a server.
 
         Raises:
-            OSError, TimeoutError, WebSocketException: the connection failed.
+            OSError, TimeoutError, WebSocketException: the attempt to connect failed.
         """
         try:
             async with asyncio.timeout(None) as self._connecting:
@@ -71,7 +71,7 @@ class SimulatedUser:
             self._connecting = None
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait for some seconds, or until :meth:`wake` is called; None waits for that only."""
+        """Wait until :meth:`wake` is called, or for at most ``seconds`` if not None."""
         if seconds is not None and seconds <= 0:
             # Yield to the event loop even when late, so that other users can read and stop.
             await asyncio.sleep(0)
@@ -89,7 +89,12 @@ class SimulatedUser:
                 timer.cancel()
 
     def marked(self, text: str, due: float) -> str:
-        """Return a text with a mark by which the user recognizes it when it is sent back."""
+        """Return a text with a mark, by which this user recognizes the message's return.
+
+        Args:
+            text: the text of the message.
+            due: the time from which the latency is measured.
+        """
         self._said += 1
         self._outstanding[self._said] = due
         if len(self._outstanding) > _OUTSTANDING:
@@ -98,12 +103,12 @@ class SimulatedUser:
         return f"#{self.number}.{self._said}# {text}"
 
     def forget(self) -> None:
-        """Count all unanswered messages as unanswered for good, and stop waiting for them."""
+        """Stop waiting for messages that have not come back."""
         self._tally.unanswered += len(self._outstanding)
         self._outstanding.clear()
 
     def hear(self, data: bytes) -> None:
-        """Find the user's own messages in a received message, and record their latencies."""
+        """Find messages of this user in received data, and record their latencies."""
         tally = self._tally
         tally.received += 1
         if b'"type":"error"' in data:

@@ -1,4 +1,4 @@
-"""Base class of objects that are started and stopped, by method calls or by ``async with``."""
+"""Base class of lab objects that have ``start`` and ``stop``, and work with ``async with``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Startable(abc.ABC):
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Start the object. May be called twice."""
+        """Start the object. Does nothing if the object is running."""
 
     @abc.abstractmethod
     async def stop(self) -> None:
-        """Stop the object, and free its sockets and tasks. May be called twice."""
+        """Stop everything that this object has started. May be called twice."""
 
     async def __aenter__(self) -> Self:
         await self.start()

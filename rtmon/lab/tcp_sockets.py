@@ -1,4 +1,4 @@
-"""Helper functions for TCP sockets: shrink kernel buffers, connect, reset or close."""
+"""Functions for TCP sockets: set small buffers, connect, and close."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 __all__ = ["dial", "hang_up", "has_ended", "narrow"]
 
 _SEGMENT = 1460
-"""Maximum size of a TCP segment on Ethernet, in bytes; used where buffers must be small."""
+"""Maximum TCP segment size for sockets with small buffers, in bytes, as on Ethernet."""
 
 _LINGER = struct.pack("ii", 1, 0)
-"""SO_LINGER value with which closing drops unsent bytes and sends a reset (RFC 9293, 3.10.4)."""
+"""Value of SO_LINGER: closing drops unsent bytes and sends a reset (RFC 9293, 3.10.4)."""
 
 
 Connected = TypeVar("Connected", bound=asyncio.Protocol)
@@ -26,7 +26,7 @@ def narrow(sock: Any, buffer: int | None) -> None:
     """Make the kernel's buffers small for a socket that is not connected yet.
 
     Args:
-        sock: the socket. Connections that a listening socket accepts get small buffers, too.
+        sock: the socket. Sockets that a listening socket accepts get small buffers, too.
         buffer: size of each buffer in bytes; None for the kernel's default.
     """
     if buffer is None:
@@ -45,9 +45,9 @@ async def dial(
     """Open a TCP connection to a server.
 
     Args:
-        target: host and port.
+        target: host and port of the server.
         protocol: creates the asyncio protocol of the connection.
-        buffer: size of the kernel's buffers, see :func:`narrow`.
+        buffer: size of the kernel's buffers, as for :func:`narrow`.
 
     Raises:
         OSError: the server cannot be reached.
@@ -74,7 +74,12 @@ async def dial(
 
 
 def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a socket: with a TCP reset, or normally, without waiting for the receiver to read."""
+    """Close a TCP connection without waiting for the receiver.
+
+    Args:
+        transport: transport of the connection.
+        reset: True to send a TCP reset, False to end the stream with FIN.
+    """
     if transport.is_closing():
         return
     if reset:
@@ -88,9 +93,10 @@ def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
 
 
 def has_ended(sock: Any) -> bool:
-    """Return True once the TCP connection has ended, even if received bytes are still unread.
+    """Return True once the TCP connection has ended, even if received bytes are unread.
 
-    This needs ``select.poll``. On a system without it, an end by the peer is not detected.
+    Only ``poll`` detects this without reading. On systems without ``poll``, an end by the peer is
+    not detected.
     """
     if sock.fileno() < 0:
         return True

@@ -1,4 +1,4 @@
-"""The schedule of a simulated user: when it connects, leaves and sends which messages. Pure."""
+"""Generate the schedule of a simulated user: visits and messages, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ _WORDS = (
     *("frame", "pulse", "signal", "echo", "burst", "queue", "buffer", "socket", "server"),
     *("client", "stream", "channel", "latency", "jitter", "retry", "🙂", "über", "naïve"),
 )
-"""Some take several bytes in UTF-8, so that characters and bytes are never mistaken."""
+"""Words of the simulated messages. Some have multi-byte UTF-8 characters, to reveal code that
+counts characters instead of bytes."""
 
 _TALK = " ".join(random.Random(1).choices(_WORDS, k=8_000))
-"""Text that messages are cut from. Choosing the words of each message took a tenth of the CPU."""
+"""Text from which messages are cut. Choosing each word at random took a tenth of the CPU time."""
 
 Leaving = Literal["normal", "going away", "abort"]
 
 Kind = Literal["chat", "room", "publish", "text", "binary"]
-"""Kind of a simulated user's message.
+"""The kind of a simulated message.
 
 * ``chat``: a hub's ``chat_message``, which the hub sends to all clients. Other servers receive the
   same JSON text.
@@ -46,25 +47,25 @@ class LoadOptions:
 
     Attributes:
         users: number of users.
-        rate: messages per second that each connected user sends, on average.
-        rate_to: rate at the end of ``duration``; the rate changes linearly. None for a constant
-            rate.
-        loop: ``open``: a schedule decides when messages are due, whatever the server answers;
-            latency counts from when a message was due. ``closed``: each user waits for the answer,
-            then pauses for 1/rate seconds on average, so a slow server receives fewer messages.
-        duration: seconds until users stop; None to run until stopped.
-        ramp: seconds over which users connect; 0 to connect all at once.
-        storm: interval in seconds at which all connections are cut without a close frame and all
-            users reconnect at once; None for never.
-        size: typical length of a message's text in characters; a few messages are much longer.
-        mix: kind of message → its relative frequency, a positive number.
+        rate: average messages per second of each connected user.
+        rate_to: the rate at the end of ``duration``, reached linearly; None for a constant rate.
+        loop: ``open``: messages are due by a schedule that does not wait for answers, and
+            latency counts from the due time. ``closed``: each user waits for the answer, then
+            pauses for 1/rate seconds on average before the next message. A slow server thus gets
+            fewer messages.
+        duration: seconds until the users stop; None to run until stopped.
+        ramp: seconds over which the users connect; 0 connects all at once.
+        storm: seconds between two reconnect storms, in which all connections end without a close
+            frame and all users reconnect at once; None for no storms.
+        size: characters of a typical message's text; a few messages are much longer.
+        mix: kind of message → its share, as any positive numbers.
         group: number of users in one room or channel.
-        churn: share of users that leave and return, from 0 to 1.
-        stay: mean time that these users stay connected, in seconds. They stay away half as long.
-        going_away: share of departures with close code 1001, which a closed browser tab sends.
-        aborts: share of departures without a close frame. The other departures use code 1000.
+        churn: share of users that disconnect and return, from 0 to 1.
+        stay: average seconds that these users stay connected; they stay away half as long.
+        going_away: share of disconnects with close code 1001, like a closed browser tab.
+        aborts: share of disconnects without a close frame; the others close with 1000.
         compression: True to offer permessage-deflate, as browsers do.
-        seed: seed of the random numbers: the same seed gives the same schedule.
+        seed: seed of the random numbers; the same seed gives the same schedule.
     """
 
     users: int = 20
@@ -120,10 +121,10 @@ class Say:
     """A message of a simulated user.
 
     Attributes:
-        gap: time since the previous message, in units of the mean interval between messages;
-            1 on average.
-        kind: kind of message.
-        text: text of the message.
+        gap: pause since the previous message, in multiples of the average pause at the present
+            rate; 1 on average.
+        kind: the kind of message.
+        text: the message's text.
     """
 
     gap: float
@@ -133,12 +134,12 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One connection of a simulated user, from connecting to leaving.
+    """One connection of a simulated user, from connecting to disconnecting.
 
     Attributes:
-        after: seconds from the start of the load, or from the end of the user's previous visit.
-        stay: seconds until the user leaves; None if it stays until the end.
-        leaving: how the user leaves, see :meth:`.SimulatedConnection.leave`.
+        after: seconds to wait before connecting, from the start or the end of the previous visit.
+        stay: seconds until the user disconnects; None to stay until the load stops.
+        leaving: the kind of close, see :meth:`SimulatedConnection.leave`.
         says: an endless iterator of the user's messages.
     """
 
@@ -157,12 +158,12 @@ def rate_at(options: LoadOptions, time: float) -> float:
 
 
 def due(options: LoadOptions, time: float, gap: float) -> float:
-    """Return the time at which the next message is due; infinity if never.
+    """Return when the next message is due, in seconds since the start; infinity if never.
 
     Args:
-        options: options with the rate, which may change linearly.
-        time: time at which the previous message was due, in seconds since the start.
-        gap: distance to the next message, in units of the mean interval between messages.
+        options: the options with the rate.
+        time: due time of the previous message, in seconds since the start.
+        gap: the pause in multiples of the average pause, see :class:`Say`.
     """
     rate = rate_at(options, time)
     end = options.duration or 0.0
@@ -179,7 +180,7 @@ def due(options: LoadOptions, time: float, gap: float) -> float:
 
 
 def visits(options: LoadOptions, user: int) -> Iterator[Visit]:
-    """Yield the visits of a user: one that does not end, or several with pauses between them.
+    """Yield the visits of a user: a single endless one, or repeated ones for a user that churns.
 
     Args:
         options: the options of the load.
@@ -213,6 +214,6 @@ def _says(options: LoadOptions, seed: int) -> Iterator[Say]:
 
 
 def words(rng: random.Random, length: int) -> str:
-    """Return chat-like text of a given length in characters; long texts repeat themselves."""
+    """Return random words as a text of ``length`` characters. Long texts repeat themselves."""
     begin = rng.randrange(len(_TALK) - length) if length < len(_TALK) else 0
     return (_TALK * (1 + length // len(_TALK)))[begin : begin + length]

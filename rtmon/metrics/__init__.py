@@ -1,1 +1,1 @@
-"""Metrics: counters, histograms and records. Pure: standard library only, time is passed in."""
+"""Metrics: counters, histograms and records of measurements. No I/O: callers pass in the time."""

@@ -1,4 +1,4 @@
-"""Causes of the end of a connection, which distinguish one close code 1006 from another."""
+"""Causes of the end of a connection: they explain more than a close code such as 1006."""
 
 from __future__ import annotations
 
@@ -20,44 +20,45 @@ Cause = Literal[
 ]
 """Why a connection ended.
 
-* ``aborted``: this side cut it without a close frame, as ``transport.abort()`` does, or a server
-  whose application ends without closing.
-* ``closed``: by a close frame of either side with none of the other causes.
-* ``handler cancelled``: the handler's task was cancelled, as by the end of its event loop,
-  which closes with 1011.
-* ``handler failed``: an exception left the handler, which closes with 1011; also a
-  ``CancelledError`` of something that the handler awaited, without being cancelled itself.
-* ``peer vanished``: TCP ended without a close frame, or the peer stopped answering, even to a
+* ``aborted``: This side closed the TCP connection without a close frame. ``transport.abort()`` does
+  so, and so do some servers if the application returns without closing.
+* ``closed``: One side sent a close frame, and no other cause applies.
+* ``handler cancelled``: The handler's task was cancelled, for example because the event loop
+  ended. The connection is closed with 1011.
+* ``handler failed``: The handler raised an exception. The connection is closed with 1011. A
+  ``CancelledError`` counts too if the handler's own task was not cancelled.
+* ``peer vanished``: The TCP connection ended without a close frame, or the peer did not answer a
   close frame.
-* ``ping timeout``: a keepalive ping was not answered in time.
-* ``protocol error``: the peer broke the protocol (1002, 1003, 1007, 1009, 1010).
-* ``reset``: the peer's machine or something between reset the TCP connection.
-* ``server shutdown``: this server was closing.
-* ``slow consumer``: the peer did not read the data sent to it, and was cut off.
+* ``ping timeout``: The peer did not answer a keepalive ping in time.
+* ``protocol error``: The peer violated the protocol (close codes 1002, 1003, 1007, 1009, 1010).
+* ``reset``: The peer's system, or a proxy or router on the way, reset the TCP connection.
+* ``server shutdown``: This server was shutting down.
+* ``slow consumer``: The peer did not read the data sent to it, so this side closed the
+  connection.
 """
 
 CAUSES: tuple[str, ...] = get_args(Cause)
 
 UNKNOWN = "unknown"
-"""Cause of an end that the transport or server does not explain."""
+"""Cause recorded for a connection if its transport or server does not report why it ended."""
 
 
 def cause_column(cause: str) -> str:
-    """Return the column that counts connections with this cause: ``closed_ping_timeout``."""
+    """Return the name of the column that counts a cause, such as ``closed_ping_timeout``."""
     return f"closed_{'normally' if cause == 'closed' else cause.replace(' ', '_')}"
 
 
 NORMAL = frozenset({"closed", "server shutdown"})
-"""Causes for which the last frames are not kept."""
+"""Causes of a normal end: the connection's last frames are discarded."""
 
 VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 1010})
-"""Close codes for a peer's violation of the protocol (RFC 6455, 7.4.1)."""
+"""Close codes that mean a protocol violation by the peer (RFC 6455, section 7.4.1)."""
 
 TOO_SLOW = "you read too slowly"
-"""The reason with which the hub closes a slow consumer; it goes with the code 1013."""
+"""The close reason that the hub sends to a slow consumer, with the close code 1013."""
 
 KEEPALIVE_TIMEOUT = "keepalive ping timeout"
-"""The close reason of ``websockets`` after an unanswered ping; it goes with the code 1011."""
+"""The close reason that ``websockets`` sends after an unanswered ping, with the close code 1011."""
 
 
 def cause(
@@ -76,16 +77,17 @@ def cause(
     """Return the cause of a connection's end.
 
     Args:
-        code_sent: close code sent, None if no close frame was.
-        reason_sent: close reason sent.
-        code_received: close code received, None if no close frame was.
-        initiator: ``local``, ``remote``, or None if neither side sent a close frame.
-        failed: True if an exception left the handler.
-        cancelled: True if the handler was cancelled.
-        shutdown: True if this server was closing.
-        slow: True if bytes had been queued for too long, or 1013 was sent because of it.
-        gone: True if the peer ended or reset the TCP connection, False if this side cut it.
-        exception: the error that ended the TCP connection; None for an orderly end.
+        code_sent: close code sent to the peer; None if no close frame was sent.
+        reason_sent: close reason sent to the peer.
+        code_received: close code received; None if no close frame was received.
+        initiator: the side that sent the first close frame, ``local`` or ``remote``; None if
+            neither side did.
+        failed: True if the handler raised an exception.
+        cancelled: True if the handler's task was cancelled.
+        shutdown: True if this server was shutting down.
+        slow: True if the connection was slow: its oldest queued byte had waited too long.
+        gone: True if the peer closed or reset the TCP connection, False if this side closed it.
+        exception: the exception that ended the TCP connection; None for an orderly end.
     """
     if initiator == "remote":
         return "protocol error" if code_received in VIOLATIONS else "closed"

@@ -1,4 +1,4 @@
-"""The Collector: folds what the meters counted into one Sample a tick."""
+"""The class Collector, which sums up the counters of all Meters into one Sample at each tick."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from . import round_trips
 from .close_causes import NORMAL
 from .columns import CONNECTION, EVERY, METER_COUNTERS, SAMPLE, Column
 from .connection_series import ConnectionSeries
-from .eventlog import EventLog
+from .event_log import EventLog
 from .histogram import EMPTY, Histogram, HistogramRecorder
 from .history import History
+from .hub_and_socketio_sources import Sources
 from .labelled_durations import RECENT_TICKS, LabelledDurations, Labels, latencies
 from .meter import Ending, Ledger, Meter
-from .queried_sources import Sources
 from .reconnects import Reconnects
 from .records import AddressInfo, ConnectionInfo, Event, Latency, Sample, Snapshot
 from .send_backlog import Backlogs
-from .totals import LedgerTotals, ServerTotals
+from .server_totals import LedgerTotals, ServerTotals
 
 __all__ = ["Collector", "Tick", "uncounted"]
 
@@ -37,17 +37,18 @@ _UNKNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The result of one tick.
+    """The result of one tick of a Monitor.
 
     Attributes:
         sample: the Sample.
-        events: the Events since the tick before, in order.
-        meters: the opened connections that changed; ``meter.info()`` makes a row of one, so
-            that unused rows cost nothing.
-        closed: the connections that ended, including those opened in the same tick.
-        snapshot: the totals of the epoch as of this tick.
-        labels: durations by path, room and type since the tick before.
-        tables: table → its records as of this tick, for the tables that a sink requires.
+        events: Events since the previous tick, in order.
+        meters: Meters of the connections that changed since the previous tick. ``meter.info()``
+            builds a connection's row, so that rows that nobody reads are not built.
+        closed: Meters of the connections that ended since the previous tick, including those
+            that also opened since then.
+        snapshot: totals of the epoch as of this tick.
+        labels: histogram of each label, such as a path, for the time since the previous tick.
+        tables: name → records as of this tick, for the tables that an attached sink requires.
     """
 
     sample: Sample
@@ -60,29 +61,37 @@ class Tick:
 
 
 def uncounted() -> Meter:
-    """A meter for a connection that no Monitor counts: its memory is bounded."""
+    """Return a Meter for a connection that no Monitor counts.
+
+    The Meter's Ledger discards the values of histograms, which could otherwise fill the memory.
+    """
     ledger = Ledger()
     ledger.stop()
     return Meter(ledger, "")
 
 
 class Collector(Sources):
-    """The counters of one Monitor. Pure: reads no clock and does no I/O.
+    """The counters, tables and history of one Monitor, without clock and I/O.
 
-    Probes call :meth:`opened`, :meth:`closed` and the like on the thread of their event loop,
-    and so does the owner call :meth:`tick`. :meth:`connections` and :meth:`published` may be
-    called from any thread: they answer as of the last tick.
+    All methods that count, and :meth:`tick`, must be called on the thread of the measured event
+    loop. The methods that return tables and history may be called on any thread, and return data as
+    of the last tick.
 
     Args:
         node: name of this server process.
-        epoch: name of this epoch.
+        epoch: id of this epoch.
         now: monotonic seconds.
-        closed_kept: how many closed connections to remember.
+        closed_kept: maximum number of closed connections to keep.
 
     Attributes:
-        events: the Events of the current tick; new Events are added here.
+        node: name of this server process.
+        epoch: id of this epoch.
+        events: log to which Events since the last tick are added.
         history: the latest Samples and Events.
+        lag: durations by which the event loop's timers were late.
+        backlogs: detects slow consumers.
         closeups: time series of some connections.
+        handlers: durations of handlers, by path.
     """
 
     def __init__(self, *, node: str, epoch: str, now: float, closed_kept: int = 1000) -> None:
@@ -113,7 +122,9 @@ class Collector(Sources):
         self._published: Snapshot | None = None
 
     def expect(self, probe: str) -> None:
-        """Register a kind of probe: columns that no registered kind can know become null.
+        """Register a kind of probe that will report to this Collector.
+
+        From then on, Sample columns that no registered kind of probe can measure are null.
 
         Args:
             probe: one of :data:`rtmon.metrics.columns.EVERY`.
@@ -121,7 +132,10 @@ class Collector(Sources):
         self._ledgers["server"].probes.add(probe)
 
     def succeed(self, other: Collector) -> None:
-        """Take over the sources of another Collector, with all counters at 0."""
+        """Take over the hub, Socket.IO servers and kinds of probe of another Collector.
+
+        Counters are not taken over. Used after a fork.
+        """
         self.fanout, self._hub, self._socketio = other.fanout, other._hub, other._socketio
         self._gathered = other._gathered
         self._ledgers["server"].probes |= other._ledgers["server"].probes
@@ -129,15 +143,16 @@ class Collector(Sources):
     def meter(
         self, *, role: str = "server", transport: str = "websocket", probe: str = "websockets"
     ) -> Meter:
-        """Return a meter for a new connection, which is in no table until :meth:`opened`.
+        """Return a Meter for a new connection.
 
-        Its counts before that are in the totals, too: a failed handshake has bytes.
+        The connection is listed in tables only after :meth:`opened`. The totals include its
+        counters from the start, so they include the bytes of failed handshakes.
 
         Args:
-            role: ``server`` or ``client``: which end of the connection is measured.
-            transport: how messages travel.
-            probe: kind of the probe, one of :data:`rtmon.metrics.columns.EVERY`; columns that this
-                kind cannot know are null in the connection's row.
+            role: ``server`` or ``client``: the end of the connection that is measured.
+            transport: such as ``websocket``; see the column of this name.
+            probe: kind of the probe, one of :data:`rtmon.metrics.columns.EVERY`. Columns that
+                this kind cannot measure are null in the connection's row.
         """
         self._last_id += 1
         return Meter(
@@ -145,7 +160,13 @@ class Collector(Sources):
         )
 
     def opened(self, meter: Meter, now: float, time: float) -> None:
-        """Count a completed handshake."""
+        """Count a connection whose handshake has completed.
+
+        Args:
+            meter: Meter of the connection.
+            now: monotonic seconds.
+            time: Unix seconds.
+        """
         meter.opened, meter.opened_time = now, time
         self._moved.append(meter)
         if meter.role == "server":
@@ -156,7 +177,14 @@ class Collector(Sources):
         self.events.add("opened", time, meter=meter)
 
     def closed(self, meter: Meter, now: float, time: float, ending: Ending) -> None:
-        """Count the end of an opened connection. Only the first call for a meter counts."""
+        """Count the end of a connection that had opened. A second call for a Meter is ignored.
+
+        Args:
+            meter: Meter of the connection.
+            now: monotonic seconds.
+            time: Unix seconds.
+            ending: how the connection ended.
+        """
         if meter.opened is None or meter.closed is not None:
             return
         meter.ending = ending
@@ -188,7 +216,14 @@ class Collector(Sources):
         )
 
     def rejected(self, meter: Meter, time: float, *, status: int | None, detail: str) -> None:
-        """Count a WebSocket handshake that failed or was refused."""
+        """Count a WebSocket handshake that failed or was refused.
+
+        Args:
+            meter: Meter of the connection.
+            time: Unix seconds.
+            status: HTTP status of the response; None if unknown.
+            detail: description for the Event.
+        """
         self._server.rejected += 1
         self.events.add("rejected", time, meter=meter, code=status, detail=detail)
 
@@ -197,7 +232,12 @@ class Collector(Sources):
         self._server.http_requests += 1
 
     def rtt(self, meter: Meter, seconds: float) -> None:
-        """Count an answered ping."""
+        """Record the round-trip time of an answered ping.
+
+        Args:
+            meter: Meter of the connection.
+            seconds: the round-trip time.
+        """
         meter.rtt = seconds
         meter.round_trips = round_trips.added(meter.round_trips, seconds)
         meter.rtt_p99 = round_trips.quantile(meter.round_trips, 0.99)
@@ -214,13 +254,13 @@ class Collector(Sources):
         memory: int | None = None,
         own: float | None = None,
     ) -> Tick:
-        """Make one Sample of everything since the last tick, remember and return it.
+        """Build a Sample of everything since the last tick, and add it to the history.
 
         Args:
-            now: monotonic seconds, from which rates are computed.
-            time: Unix seconds, the label of the Sample.
-            cpu: CPU seconds of the process per second of time.
-            memory: resident bytes of the process.
+            now: monotonic seconds. Rates are computed from this time.
+            time: Unix seconds, which label the Sample.
+            cpu: CPU seconds that the process used per second.
+            memory: resident memory of the process in bytes.
             own: duration of the previous tick in seconds.
         """
         self.gather()
@@ -278,12 +318,16 @@ class Collector(Sources):
         return Tick(sample, events, changed, gone, self._published, labels)
 
     def stop(self) -> None:
-        """Stop: there are no more ticks, so keep nothing that live connections would add to."""
+        """Discard all further values of histograms.
+
+        Called after the last tick: connections that are still open would otherwise add values
+        that nothing ever takes out.
+        """
         for ledger in self._ledgers.values():
             ledger.stop()
 
     def _recorders(self) -> dict[str, HistogramRecorder | LabelledDurations]:
-        """Histograms of a Sample that are not counted message by message."""
+        """The recorders of those histograms in a Sample that probes do not add to per message."""
         return {"rtt": self._rtt, "fanout": self.fanout, "lag": self.lag}
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
@@ -302,8 +346,14 @@ class Collector(Sources):
             self.events.add("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:
-        """Update the tables to this tick; returns the connections that ended."""
-        gone: dict[str, Meter] = {}  # one opened and closed within a tick is listed twice
+        """Add newly opened connections to the tables, and move ended ones to the closed.
+
+        Returns:
+            Meters of the connections that ended since the last tick.
+        """
+        # A dict, since a connection that opened and closed since the last tick is in the list
+        # twice.
+        gone: dict[str, Meter] = {}
         for meter in self._moved:
             if meter.closed is None:
                 self._open[meter.id] = meter
@@ -333,7 +383,12 @@ class Collector(Sources):
         )
 
     def snapshot(self, now: float, time: float) -> Snapshot:
-        """Return the current totals; to be called on the probes' thread."""
+        """Return the totals as of now. Call it on the measured event loop's thread.
+
+        Args:
+            now: monotonic seconds.
+            time: Unix seconds.
+        """
         self.gather()
         last = self.history.latest() or Sample(
             node=self.node, epoch=self.epoch, seq=0, time=time, elapsed=0.0
@@ -346,9 +401,10 @@ class Collector(Sources):
         return replace(current, **self._known(merged))
 
     def _knows(self, column: Column) -> bool:
-        """Return True if a registered probe can know a column; before the first probe, all can.
+        """Return True if some registered kind of probe can measure a column.
 
-        Round trips are known to a hub too, whose clients answer pings of its own.
+        Before the first probe is registered, the result is True. Round-trip times may also come
+        from a hub, which sends pings of its own.
         """
         probes = self._connections.ledger.probes
         if not probes or not probes.isdisjoint(column.probes):
@@ -356,14 +412,14 @@ class Collector(Sources):
         return column.name == "rtt" and bool(self._rtt.steps or self._lifetime["rtt"].counts)
 
     def _known(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return null for columns that no probe here can know."""
+        """Set the columns to None that no registered kind of probe can measure."""
         for column in _SOMETIMES_UNKNOWN:
             if column.name in values and not self._knows(column):
                 values[column.name] = None
         return values
 
     def close_causes(self) -> dict[str, int]:
-        """Return cause → current number of the server's connections that ended with it."""
+        """Return cause → number of the server's connections that have ended for this cause."""
         return dict(self._server.close_causes)
 
     def _labels_taken(self) -> Labels:
@@ -371,41 +427,48 @@ class Collector(Sources):
         return {key: taken for each in measured for key, taken in each.taken.items()}
 
     def labels(self, after: int = 0) -> list[tuple[int, Labels]]:
-        """Durations by label of each of the last ticks, oldest first, and the ticks' numbers.
+        """Return the number and the labelled durations of each of the last 60 ticks, oldest first.
 
         Args:
-            after: leave out ticks up to this number.
+            after: return only ticks with a greater number.
         """
         with self._lock:
             return [(seq, labels) for seq, labels in self._labels if seq > after]
 
     def latencies(self) -> list[Latency]:
-        """Percentiles of the last minute by path, and of the hub by room and type."""
+        """Return the table ``latencies``: percentiles over the last 60 ticks.
+
+        Durations are grouped by path, and for a hub also by room and by message type.
+        """
         return latencies(labels for _, labels in self.labels())
 
     def addresses(self, limit: int | None = None) -> list[AddressInfo]:
-        """Connections by the address that they come from, as of the last tick.
+        """Return the table ``addresses``: connections by client address, as of the last tick.
 
         Args:
-            limit: return only so many, those with the most reconnects and open connections.
+            limit: maximum number of addresses: those with the most reconnects, then the most
+                open connections. None for all.
         """
         return self._reconnects.rows(self._ticked, limit)
 
     def published(self) -> Snapshot | None:
-        """Totals as of the last tick, None before the first."""
+        """Return the totals as of the last tick; None before the first."""
         with self._lock:
             return self._published
 
     def connections(self) -> list[ConnectionInfo]:
-        """The open connections and the latest closed ones.
+        """Return the table ``connections``: open connections, then the latest closed ones.
 
-        The list is as of the last tick, the counts are current: on the probes' thread, right after
-        a tick, both agree.
+        The list of connections is as of the last tick. The counters in the rows are current.
         """
         return [meter.info() for meter in self.meters()]
 
     def find(self, identity: str) -> Meter | None:
-        """Return the meter of a connection that is open or remembered."""
+        """Return the Meter of an open or a recently closed connection; None if it is unknown.
+
+        Args:
+            identity: id of the connection.
+        """
         with self._lock:
             found = self._open.get(identity)
             if found is None:
@@ -413,11 +476,11 @@ class Collector(Sources):
             return found
 
     def open_meters(self) -> tuple[Meter, ...]:
-        """Meters of the open connections."""
+        """Return the Meters of the open connections."""
         with self._lock:
             return tuple(self._open.values())
 
     def meters(self) -> list[Meter]:
-        """Meters of the same connections."""
+        """Return the Meters of the open connections, then of the latest closed ones."""
         with self._lock:
             return [*self._open.values(), *self._closed]

@@ -1,4 +1,4 @@
-"""One column of a table, and short functions that define one."""
+"""The class Column, which defines one column of a table, and functions to create Columns."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ __all__ = [
 ]
 
 Kind = Literal["counter", "gauge", "histogram", "tally", "text", "time"]
-"""What a column holds.
+"""The kind of value in a column.
 
-* ``counter``: an integer that only grows (a delta in a Sample).
-* ``gauge``: a number that is the case now.
-* ``histogram``: a sparse log-linear histogram, see :mod:`rtmon.metrics.histogram`.
-* ``tally``: how often each of a few integers occurred (close codes).
-* ``text``: text, null where unknown.
-* ``time``: a point in time, Unix seconds as float in records, UTC in DataFrames and files.
+* ``counter``: a number that only grows. In a Sample it is the increase since the previous Sample.
+* ``gauge``: a current value, which can go up and down.
+* ``histogram``: how often values fell into each bucket; see :mod:`rtmon.metrics.histogram`.
+* ``tally``: integer → how often it occurred, such as close codes.
+* ``text``: text; null if unknown.
+* ``time``: a point in time. Records have Unix seconds as a float. DataFrames and files have UTC.
 """
 
 Dtype = Literal["Int64", "Float64", "string", "datetime64[us, UTC]"]
 
 
 EVERY = ("websockets", "asgi", "socketio", "aiohttp", "tornado", "websockets-sync")
-"""The probes there are."""
+"""All kinds of probe."""
 
 WIRE = ("websockets",)
-"""The probes that see frames and bytes on the wire."""
+"""The kinds of probe that can count frames, and bytes on the wire."""
 
 HTTP = ("websockets", "asgi", "aiohttp", "tornado", "websockets-sync")
-"""The probes that see handshakes refused and plain HTTP requests answered."""
+"""The kinds of probe that can count refused handshakes and plain HTTP requests."""
 
 PINGS = ("websockets", "socketio", "tornado", "websockets-sync")
-"""The probes that see pings answered."""
+"""The kinds of probe that can measure the round-trip times of pings."""
 
 FRAMES = ("websockets", "asgi", "aiohttp", "tornado")
-"""The probes that keep the last frames, or the messages in them."""
+"""The kinds of probe that keep a connection's last frames, or its last messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,18 @@ class Column:
     """One column of one table.
 
     Attributes:
-        name: its name in every record, file and feed.
+        name: the column's name in all records, files and feeds.
         kind: see :data:`Kind`.
-        unit: ``s``, ``B``, or the things counted; empty for text and times.
-        dtype: the pandas dtype in DataFrames.
-        definition: what exactly is measured, one sentence.
-        probes: the probes that know it; the others leave it null.
-        derived: computed from another column where it is read, so never sent.
-        required: never null.
-        initial: value of a record's field that is not given, and of a meter that has counted
-            nothing; None for null, or, if ``required``, for a field that has to be given.
-        external: text chosen by the peer or the application; its length is bounded.
+        unit: ``s``, ``B``, or a noun for the counted things; "" for text and times.
+        dtype: pandas dtype of the column in DataFrames.
+        definition: the exact meaning, in one sentence.
+        probes: kinds of probe that can measure the value. With other probes it is null.
+        derived: True if the value is computed from other columns when it is read. Derived values
+            are not sent over feeds.
+        required: True if the value is never null.
+        initial: default of the record's field, and first value in a Meter. None means null; with
+            ``required``, None means that the record's field has no default.
+        external: True for text that the peer or the application chooses, whose length is limited.
     """
 
     name: str
@@ -85,12 +86,12 @@ class Column:
 
 
 def required(*columns: Column) -> tuple[Column, ...]:
-    """Define columns that are never null."""
+    """Return the columns with ``required`` set: their values are never null."""
     return tuple(replace(column, required=True) for column in columns)
 
 
 def sparse(*columns: Column) -> tuple[Column, ...]:
-    """Define columns that make no sense in every row: null where they are not given."""
+    """Return the columns with the default null, since they do not apply to every row."""
     return tuple(replace(column, initial=None) for column in columns)
 
 
@@ -102,19 +103,19 @@ def text(
     initial: str | None = None,
     external: bool = False,
 ) -> Column:
-    """Define a text, null where unknown."""
+    """Return a Column of kind ``text``."""
     return Column(
         name, "text", "", "string", definition, probes, initial=initial, external=external
     )
 
 
 def time(name: str, definition: str, *, initial: float | None = None) -> Column:
-    """Define a point in time."""
+    """Return a Column of kind ``time``."""
     return Column(name, "time", "", "datetime64[us, UTC]", definition, initial=initial)
 
 
 def counter(name: str, unit: str, definition: str, *, probes: tuple[str, ...] = EVERY) -> Column:
-    """Define an integer that only grows."""
+    """Return a Column of kind ``counter``, an integer that only grows."""
     return Column(name, "counter", unit, "Int64", definition, probes, initial=0)
 
 
@@ -126,7 +127,7 @@ def integer(
     probes: tuple[str, ...] = EVERY,
     initial: int | None = None,
 ) -> Column:
-    """Define a whole number that is the case now."""
+    """Return a Column of kind ``gauge`` with an integer value."""
     return Column(name, "gauge", unit, "Int64", definition, probes, initial=initial)
 
 
@@ -138,7 +139,15 @@ def histogram(
     *,
     probes: tuple[str, ...] = EVERY,
 ) -> tuple[Column, ...]:
-    """Define a histogram and its quantiles, which are derived from it."""
+    """Return a Column of kind ``histogram``, and a derived Column for each percentile.
+
+    Args:
+        name: name of the histogram's column. A percentile's column is called ``{name}_p{percent}``.
+        unit: unit of the values.
+        definition: meaning of the values.
+        percents: the percentiles, such as 95.
+        probes: kinds of probe that can measure the values.
+    """
     quantiles = (
         Column(
             f"{name}_p{percent}",
@@ -161,5 +170,5 @@ def seconds(
     probes: tuple[str, ...] = EVERY,
     initial: float | None = None,
 ) -> Column:
-    """Define a duration that is the case now."""
+    """Return a Column of kind ``gauge`` that holds a duration in seconds."""
     return Column(name, "gauge", "s", "Float64", definition, probes, initial=initial)

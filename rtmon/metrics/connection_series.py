@@ -1,7 +1,10 @@
-"""Time series of single connections: those shown by a view, and the most notable ones. Pure.
+"""Time series of single connections, recorded for a few connections only.
 
-Cost: a tuple of 16 numbers a tick and connection, for at most :data:`NOTABLE` notable and
-:data:`LOOKED_AT` looked-at connections, kept for :data:`POINTS` ticks: 15 MB if all are in use.
+Recorded are the connections whose details a viewer has opened, and the slowest and busiest ones.
+
+Cost: one tuple of 16 numbers for each tick and connection. At most :data:`NOTABLE` +
+:data:`LOOKED_AT` connections are recorded, for :data:`POINTS` ticks each, which takes at most
+15 MB.
 """
 
 from __future__ import annotations
@@ -16,19 +19,23 @@ from .meter import Meter
 __all__ = ["COLUMNS", "ConnectionSeries", "Moment"]
 
 NOTABLE = 200
-"""Maximum number of notable connections followed: the busiest and slowest at present."""
+"""Maximum number of connections recorded because they are slow or busy.
+
+Connections with the most bytes queued for sending come first, then those with the most new
+messages.
+"""
 
 LOOKED_AT = 50
-"""Maximum number of connections followed on request; the oldest are dropped first."""
+"""Maximum number of connections recorded on request; the least recently requested is dropped."""
 
 LOOKED_SECONDS = 60.0
-"""Seconds for which a connection is followed after the last request."""
+"""Seconds for which a connection is recorded after the last request for its details."""
 
 CHOSEN_TICKS = 10
-"""Ticks between two selections of notable connections."""
+"""Number of ticks after which the slow and busy connections are selected again."""
 
 POINTS = 300
-"""Maximum number of ticks kept of each connection."""
+"""Maximum number of ticks kept for each connection."""
 
 _COUNTERS = (
     *("messages_in", "messages_out", "bytes_in", "bytes_out", "wire_in", "wire_out"),
@@ -37,14 +44,14 @@ _COUNTERS = (
 _GAUGES = ("rtt", "rtt_p99", "send_queue", "queue_age")
 
 COLUMNS: tuple[str, ...] = (*_COUNTERS, *_GAUGES)
-"""Columns of each tick: increases of counters, and gauges."""
+"""Names of the values recorded at each tick: counters, as increases since the last, and gauges."""
 
 Moment = tuple[int, float, float, tuple[float | None, ...]]
-"""A tick's number, its time in Unix seconds, its seconds, and the values of :data:`COLUMNS`."""
+"""A tick's number, Unix time and duration in seconds, and the values of :data:`COLUMNS`."""
 
 
 class _Followed:
-    """One followed connection."""
+    """A connection whose time series is recorded."""
 
     __slots__ = ("before", "meter", "points")
 
@@ -68,21 +75,28 @@ class _Followed:
 
 
 class ConnectionSeries:
-    """Follows some connections of a Collector. Readable on any thread; ticks on the loop's.
+    """The time series of some of a Collector's connections.
+
+    The series may be read on any thread. :meth:`tick` must be called on the event loop's thread.
 
     Args:
-        unknown: kind of probe → columns that it cannot know.
+        unknown: kind of probe → columns that a probe of this kind cannot measure.
     """
 
     def __init__(self, unknown: Mapping[str, frozenset[str]]) -> None:
         self._unknown = unknown
         self._lock = threading.Lock()
-        self._looked_at: OrderedDict[str, float] = OrderedDict()  # id → monotonic seconds
+        self._looked_at: OrderedDict[str, float] = OrderedDict()  # Id → time of the last request.
         self._notable: set[str] = set()
         self._followed: dict[str, _Followed] = {}
 
     def look(self, identity: str, now: float) -> None:
-        """Follow an open connection for a minute from now, monotonic seconds."""
+        """Record the time series of an open connection for the next minute.
+
+        Args:
+            identity: id of the connection.
+            now: monotonic seconds.
+        """
         with self._lock:
             self._looked_at[identity] = now
             self._looked_at.move_to_end(identity)
@@ -90,7 +104,7 @@ class ConnectionSeries:
                 self._looked_at.popitem(last=False)
 
     def points(self, identity: str) -> list[Moment]:
-        """Return the series of a connection, oldest tick first."""
+        """Return the recorded ticks of a connection, oldest first; [] if it is not recorded."""
         with self._lock:
             followed = self._followed.get(identity)
             return list(followed.points) if followed else []
@@ -105,15 +119,17 @@ class ConnectionSeries:
         open_now: Mapping[str, Meter],
         changed: Iterable[Meter],
     ) -> None:
-        """Record a tick of every followed connection.
+        """Add one tick to the time series of all recorded connections.
+
+        Every :data:`CHOSEN_TICKS` ticks, the slow and busy connections are selected again.
 
         Args:
-            seq: the tick's number.
+            seq: number of the tick.
             now: monotonic seconds.
             time: Unix seconds.
-            elapsed: seconds since the tick before.
-            open_now: id → meter of the open connections.
-            changed: meters that changed since the tick before.
+            elapsed: seconds since the previous tick.
+            open_now: connection id → Meter, for all open connections.
+            changed: Meters that changed since the previous tick.
         """
         with self._lock:
             if seq % CHOSEN_TICKS == 1 or not self._notable:

@@ -1,4 +1,4 @@
-"""The attributes that a server's totals, a ledger and a meter have because of their columns.
+"""Base classes with one attribute for each counter column: of a server, a Ledger and a Meter.
 
 Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines them; do not edit.
 """
@@ -14,7 +14,7 @@ _OWN = tuple(f"own_{name}" if name in SHARED else name for name in METER_COUNTER
 
 
 class ServerFields:
-    """Counters of a server."""
+    """Counters of a server, and of its connections' ends by cause."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -35,7 +35,7 @@ class ServerFields:
 
 
 class LedgerFields:
-    """Counters and histograms of all connections of one role together."""
+    """Counters and histograms that sum up all connections of one role."""
 
     __slots__ = (*LEDGER_COUNTERS, *(column.name for column in MESSAGE_HISTOGRAMS))
 
@@ -59,7 +59,7 @@ class LedgerFields:
 
 
 class MeterFields:
-    """Counters of one connection, ``own_`` without what is shared, and columns that probes set."""
+    """Attributes of one connection. A counter ``own_…`` excludes messages to groups."""
 
     __slots__ = (*_OWN, *(column.name for column in METER_FIELDS))
 

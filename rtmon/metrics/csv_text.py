@@ -1,10 +1,12 @@
-"""Write and read tables as CSV text, safe from formula injection in spreadsheets.
+"""Write and read tables as CSV text, without the risk of formula injection in spreadsheets.
 
-Format: RFC 4180, comma, CRLF, UTF-8. Null is an empty cell and empty text a lone ``'``. Text
-whose first character a spreadsheet may take for a formula (``= + - @``, their full-width forms,
-tab, line ends), or that begins with ``'``, gets one ``'`` in front
-(https://owasp.org/www-community/attacks/CSV_Injection). Times are ISO 8601 in UTC with
-microseconds.
+The format is RFC 4180 with commas, CRLF line ends and UTF-8. Null is written as an empty cell, and
+the empty text as a single ``'``. Times are ISO 8601 in UTC, with microseconds.
+
+A spreadsheet takes a text for a formula if it begins with ``=``, ``+``, ``-``, ``@`` or the
+full-width form of one of these, with a tab, or with a line end. Such a text is written with a ``'``
+in front (https://owasp.org/www-community/attacks/CSV_Injection), and so is a text that begins with
+``'`` itself.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cell(column: Column, content: Any) -> str:
-    """Return a value as the text of a CSV cell, before quoting."""
+    """Return a value as the text of a CSV cell. The CSV writer adds quotes where needed."""
     if content is None:
         return ""
     if column.kind == "time":
@@ -43,10 +45,12 @@ def cell(column: Column, content: Any) -> str:
 
 
 def value(column: Column, text: str) -> Any:
-    """Parse the text of :func:`cell`; histograms and tallies stay in their text form.
+    """Parse the text of a CSV cell, the inverse of :func:`cell`.
+
+    Histograms and tallies are returned as text.
 
     Raises:
-        ValueError: the text does not fit the column's kind.
+        ValueError: the text is not valid for the column's kind.
     """
     if text == "":
         return None
@@ -58,28 +62,28 @@ def value(column: Column, text: str) -> Any:
 
 
 def header(table: str) -> str:
-    """The first line of a table's file."""
+    """Return the first line of a table's CSV file, which has the column names."""
     return _join(names(TABLES[table]))
 
 
 def line(table: str, record: Any) -> str:
-    """One record as a line, its end included."""
+    """Return one record as a CSV line, line end included."""
     return _join([cell(column, getattr(record, column.name)) for column in TABLES[table]])
 
 
 def lines(table: str, records: Iterable[Any]) -> Iterator[str]:
-    """A whole table, line by line, the header first."""
+    """Yield the lines of a table's CSV file, header first."""
     yield header(table)
     for record in records:
         yield line(table, record)
 
 
 def chosen(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Some columns of a table, line by line, their names first.
+    """Yield the CSV lines for some columns of a table, column names first.
 
     Args:
-        columns: the columns.
-        rows: for each row its values, one for each column.
+        columns: the columns to write.
+        rows: the rows, each a sequence with one value for each column.
     """
     yield _join([column.name for column in columns])
     for row in rows:
@@ -93,21 +97,21 @@ def _join(cells: Sequence[str]) -> str:
 
 
 def parse(source: Iterable[str], *, where: str) -> tuple[str, dict[str, list[Any]]]:
-    """Read a table.
+    """Parse the CSV text of a table.
 
     Args:
-        source: the text's lines, with their line ends as they are (``newline=""``).
-        where: what to call the source in errors, such as the file's name.
+        source: lines of the text, with unchanged line ends (``open(..., newline="")``).
+        where: name of the source in error messages, such as the file's name.
 
     Returns:
-        The table's name and its columns.
+        Name of the table, and column name → list of values.
 
     Raises:
-        FileFormatError: this is not a file that rtmon writes, or a line of it is damaged.
+        FileFormatError: the first line is not that of a table of rtmon, or a line is damaged.
     """
     lines = iter(source)
     first = next(lines, "")
-    # A spreadsheet writes semicolons where people write decimals with a comma.
+    # Spreadsheets separate cells by semicolons in countries that use a decimal comma.
     delimiter = ";" if ";" in first else ","
     rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     try:
@@ -126,7 +130,7 @@ def _columns(
 ) -> dict[str, list[Any]]:
     content: dict[str, list[Any]] = {column.name: [] for column in columns}
     for cells in rows:
-        if not any(cells):  # as spreadsheets end a file
+        if not any(cells):  # Spreadsheets may write empty lines at the end of a file.
             continue
         if len(cells) != len(columns):
             raise ValueError(f"{len(cells)} cells where there are {len(columns)} columns")

@@ -1,4 +1,4 @@
-"""Values computed from the fields of a record: quantiles, rates, ratios, one line of text."""
+"""Base classes of records with computed values: quantiles, rates, ratios, a one-line summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HISTOGRAMS = frozenset(column.name for column in HISTOGRAMS)
 
 
 class Ratios:
-    """Compression of what was received and sent."""
+    """Computed columns ``ratio_in`` and ``ratio_out``: payload bytes per byte on the wire."""
 
     __slots__ = ()
 
@@ -28,17 +28,17 @@ class Ratios:
 
     @property
     def ratio_in(self) -> float | None:
-        """Payload received per byte on the wire; None if either is unknown or nothing came."""
+        """Payload bytes received per byte on the wire; None if unknown or nothing was received."""
         return _ratio(self.bytes_in, self.wire_in)
 
     @property
     def ratio_out(self) -> float | None:
-        """Payload sent per byte on the wire; None if either is unknown or nothing was sent."""
+        """Payload bytes sent per byte on the wire; None if unknown or nothing was sent."""
         return _ratio(self.bytes_out, self.wire_out)
 
 
 class SampleValues(Ratios):
-    """Derived columns and rates of a Sample."""
+    """Computed columns and rates of a Sample."""
 
     __slots__ = ()
 
@@ -47,7 +47,10 @@ class SampleValues(Ratios):
     elapsed: float
 
     def __getattr__(self, name: str) -> float | None:
-        """Compute a derived column, such as ``rtt_p95``: a quantile of a histogram."""
+        """Compute a percentile column such as ``rtt_p95`` from its histogram.
+
+        The result is None if the histogram has no values or is unknown.
+        """
         histogram, _, percent = name.rpartition("_p")
         if histogram in _HISTOGRAMS and percent.isdigit():
             value: Histogram | None = getattr(self, histogram)
@@ -56,23 +59,23 @@ class SampleValues(Ratios):
 
     @property
     def net(self) -> int:
-        """Change of the number of open connections."""
+        """Change in the number of open connections: opened minus closed."""
         return self.opened - self.closed
 
     def rate(self, counter: str) -> float | None:
-        """Return a counter's increase per second during this Sample; None if it is not known."""
+        """Return a counter's increase per second during this Sample; None if unknown."""
         value: int | None = getattr(self, counter)
         return None if value is None or self.elapsed <= 0 else value / self.elapsed
 
 
 class ConnectionValues(Ratios):
-    """Derived columns of a connection."""
+    """Computed columns of a row of the connections table."""
 
     __slots__ = ()
 
 
 class SnapshotText:
-    """A Snapshot as one line of text."""
+    """The one-line summary that ``str(snapshot)`` returns."""
 
     __slots__ = ()
 
@@ -107,11 +110,12 @@ def _bytes(value: float) -> str:
     return f"{number:.1f} {prefix}B" if prefix else f"{number:.0f} B"
 
 
-@lru_cache(maxsize=64)  # a view asks for the same at every tick
+@lru_cache(maxsize=64)  # A view requests the same columns at every tick.
 def light_record(names: tuple[str, ...]) -> Any:
-    """Return a class of records with some columns of the connections or events table.
+    """Return a named-tuple class with only some columns of the connections or events table.
 
-    To make one of these costs a tenth of a ConnectionInfo: for filtering and sorting many.
+    Creating such a record costs a tenth of creating a ConnectionInfo. Queries use such records to
+    filter and sort many rows.
     """
-    base = namedtuple("_Light", names)  # type: ignore[misc]  # noqa: PYI024 - made at run time
+    base = namedtuple("_Light", names)  # type: ignore[misc]  # noqa: PYI024 - names vary
     return type("Light", (base, ConnectionValues), {"__slots__": ()})

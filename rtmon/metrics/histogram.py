@@ -1,11 +1,13 @@
-"""Histograms with fixed log-linear buckets: record in O(1), merge, ask for quantiles.
+"""Histograms with fixed log-linear buckets, which can be merged without loss.
 
-A value is first made a whole number of resolution steps (one microsecond for durations).
-Steps below 16 have a bucket each; above, every power of two is cut into 16 buckets of equal
-width, so a quantile is off by at most half a bucket: 1/32, about 3 %. This is the layout of
-HdrHistogram (http://hdrhistogram.org) with four significant bits. Since the buckets are the
-same everywhere, histograms of different seconds and nodes merge without loss; percentiles are
-never averaged.
+A value is first rounded to a whole number of steps. A step is one microsecond for durations, and
+one byte for sizes. Each of the values 0 to 15 has a bucket of its own. Above, the range from each
+power of two to the next is divided into 16 buckets of equal width. A quantile is therefore off by
+at most half a bucket: 1/32, about 3 %. This is the layout of HdrHistogram
+(http://hdrhistogram.org) with four significant bits.
+
+All histograms have the same buckets. So the percentiles over several ticks or several nodes are
+computed from the merged histogram, and percentiles are never averaged.
 """
 
 from __future__ import annotations
@@ -37,14 +39,14 @@ _SUB_BITS = 4
 _SUB = 1 << _SUB_BITS
 
 MICROSECOND = 1e-6
-"""Resolution of durations, in seconds."""
+"""Size of a histogram's step for durations, in seconds."""
 
 BYTE = 1.0
-"""Resolution of sizes, in bytes."""
+"""Size of a histogram's step for sizes, in bytes."""
 
 
 def bucket(steps: int) -> int:
-    """The bucket that a whole number of steps falls into; negative numbers count as 0."""
+    """Return the index of the bucket for a value in steps. A negative value counts as 0."""
     if steps < _SUB:
         return max(steps, 0)
     shift = steps.bit_length() - _SUB_BITS - 1
@@ -52,7 +54,7 @@ def bucket(steps: int) -> int:
 
 
 def bucket_bounds(index: int) -> tuple[int, int]:
-    """The first step in a bucket and the first step past it."""
+    """Return the smallest value of a bucket and the smallest value of the next, in steps."""
     if index < 2 * _SUB:
         return index, index + 1
     shift = (index >> _SUB_BITS) - 1
@@ -61,24 +63,27 @@ def bucket_bounds(index: int) -> tuple[int, int]:
 
 
 def bucket_middle(index: int) -> float:
-    """Return the representative steps of a bucket: its middle."""
+    """Return the middle of a bucket, in steps, which stands for all values in the bucket."""
     first, end = bucket_bounds(index)
     return (first + end - 1) / 2
 
 
 def rank(q: float, count: int) -> int:
-    """Place, from 1, of the least of ``count`` sorted values that a share ``q`` does not exceed."""
+    """Return the rank of the quantile ``q`` (0 to 1) among ``count`` sorted values.
+
+    Ranks count from 1 (nearest-rank method): the result is ⌈q·count⌉, and at least 1.
+    """
     return max(1, min(count, -int(-q * count // 1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A finished histogram, of durations or of sizes.
+    """An immutable histogram of durations or of sizes.
 
     Attributes:
-        counts: bucket → how many values fell into it; empty buckets are left out.
-        total: sum of the values, in steps.
-        resolution: what one step is: :data:`MICROSECOND` or :data:`BYTE`.
+        counts: index of a bucket → number of values in the bucket. Empty buckets are omitted.
+        total: sum of all values, in steps.
+        resolution: size of a step: :data:`MICROSECOND` or :data:`BYTE`.
     """
 
     counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -90,19 +95,18 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """The number of values."""
+        """Number of values in the histogram."""
         return sum(self.counts.values())
 
     @property
     def sum(self) -> float:
-        """The sum of the values, in seconds or bytes."""
+        """Sum of the histogram's values, in seconds or bytes."""
         return self.total * self.resolution
 
     def quantile(self, q: float) -> float | None:
-        """The value, in seconds or bytes, that a share ``q`` (0 to 1) of all does not exceed.
+        """Return the quantile ``q`` (0 to 1), in seconds or bytes; None without values.
 
-        It is the middle of the bucket in which the value of rank ⌈q·count⌉ lies; None if
-        nothing was recorded.
+        The result is the middle of the bucket that contains the value of rank ⌈q·count⌉.
         """
         count = self.count
         if not count:
@@ -116,17 +120,20 @@ class Histogram:
         return bucket_middle(index) * self.resolution
 
     def __str__(self) -> str:
-        """The sparse form: the sum in steps, then ``bucket:count`` in order."""
+        """Return the histogram as text: the sum in steps, then ``bucket:count`` pairs in order.
+
+        The text of a histogram without values is "".
+        """
         if not self.counts:
             return ""
         return f"{self.total} {format_tally(self.counts)}"
 
     @classmethod
     def parse(cls, text: str, resolution: float = MICROSECOND) -> Histogram:
-        """Read what ``str(histogram)`` wrote.
+        """Parse the text that ``str(histogram)`` returned.
 
         Raises:
-            ValueError: the text is not a sparse histogram.
+            ValueError: the text is malformed.
         """
         if not text:
             return cls.empty(resolution)
@@ -135,15 +142,12 @@ class Histogram:
 
     @classmethod
     def empty(cls, resolution: float = MICROSECOND) -> Histogram:
-        """The histogram of no values."""
+        """Return a histogram without values."""
         return EMPTY if resolution == MICROSECOND else NO_SIZES
 
     @classmethod
     def merged(cls, histograms: Iterable[Histogram | None]) -> Histogram:
-        """Merge histograms of the same kind into one.
-
-        None, for unknown values, adds nothing.
-        """
+        """Merge histograms of equal resolution into one. None entries are ignored."""
         known = [histogram for histogram in histograms if histogram is not None]
         resolution = known[-1].resolution if known else MICROSECOND
         counts = merge_tallies(histogram.counts for histogram in known)
@@ -153,17 +157,17 @@ class Histogram:
 
 
 EMPTY = Histogram()
-"""The histogram of no durations."""
+"""A histogram of durations without values."""
 
 NO_SIZES = Histogram(resolution=BYTE)
-"""The histogram of no sizes."""
+"""A histogram of sizes without values."""
 
 UNSORTED = 4096
-"""Distinct values that a HistogramRecorder keeps one by one before it sorts them into buckets."""
+"""Number of distinct values at which a HistogramRecorder sorts its values into buckets."""
 
 
 class _Forgotten(defaultdict[int, int]):
-    """Discards everything that is added."""
+    """A dict that discards everything added to it."""
 
     def __missing__(self, key: int) -> int:
         return 0
@@ -173,11 +177,12 @@ class _Forgotten(defaultdict[int, int]):
 
 
 class HistogramRecorder:
-    """Collects values until :meth:`take` returns their histogram and resets.
+    """Collects values. :meth:`take` returns their histogram and resets the recorder.
 
     Attributes:
-        steps: value in steps → how often it occurred. Hot paths add to it directly, one
-            dictionary operation a value; values are sorted into buckets only by ``take``.
+        resolution: size of a step: :data:`MICROSECOND` or :data:`BYTE`.
+        steps: value in steps → number of occurrences. Hot paths add to this dict directly, with
+            one dictionary operation per value. :meth:`take` sorts the values into buckets.
     """
 
     __slots__ = ("_sorted", "resolution", "steps")
@@ -190,25 +195,26 @@ class HistogramRecorder:
     def record(self, value: float) -> None:
         """Add one value, in seconds or bytes.
 
-        Even without a :meth:`take`, at most :data:`UNSORTED` distinct values are kept.
+        Memory stays bounded even if :meth:`take` is never called: at :data:`UNSORTED` distinct
+        values, the values are sorted into buckets.
         """
         self.steps[max(0, round(value / self.resolution))] += 1
         if len(self.steps) >= UNSORTED:
             self._sorted, self.steps = self.peek(), defaultdict(int)
 
     def take(self) -> Histogram:
-        """Return the histogram of the values since the last call, and reset."""
+        """Return the histogram of the values recorded since the last call, and discard them."""
         taken = self.peek()
         self._sorted, self.steps = None, type(self.steps)(int)
         return taken
 
     def peek(self) -> Histogram:
-        """Return the histogram of the values since the last :meth:`take`, without a reset."""
+        """Return the histogram of the values recorded since the last :meth:`take`; keep them."""
         new = self._histogram(self.steps)
         return new if self._sorted is None else Histogram.merged((self._sorted, new))
 
     def stop(self) -> None:
-        """Discard all values, including those that hot paths still add."""
+        """Discard all values, also those that hot paths add after this call."""
         self._sorted, self.steps = None, _Forgotten(int)
 
     def _histogram(self, steps: Mapping[int, int]) -> Histogram:
@@ -224,7 +230,7 @@ class HistogramRecorder:
 
 
 def format_tally(tally: Mapping[int, int]) -> str:
-    """A tally as text: ``key:count`` in order of keys, separated by spaces."""
+    """Return a tally as text: ``key:count`` pairs in order of keys, separated by spaces."""
     return " ".join(f"{key}:{tally[key]}" for key in sorted(tally))
 
 
@@ -232,8 +238,8 @@ _SCALARS = (str, int, float, type(None))
 
 
 def plain(value: Any) -> Any:
-    """A value as it is sent and written: histograms and tallies in their text form."""
-    if isinstance(value, _SCALARS):  # most are, and to ask for a Mapping takes longer
+    """Return a value for feeds and files: histograms and tallies as text, others unchanged."""
+    if isinstance(value, _SCALARS):  # Most values are, and a test for Mapping is slower.
         return value
     if isinstance(value, Histogram):
         return str(value)
@@ -241,7 +247,7 @@ def plain(value: Any) -> Any:
 
 
 def merge_tallies(tallies: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    """Merge tallies: return the total of each key."""
+    """Merge tallies, by adding up the counts of each key."""
     merged: dict[int, int] = {}
     for tally in tallies:
         for key, count in tally.items():
@@ -250,9 +256,9 @@ def merge_tallies(tallies: Iterable[Mapping[int, int]]) -> dict[int, int]:
 
 
 def parse_tally(text: str) -> dict[int, int]:
-    """Read what :func:`format_tally` wrote.
+    """Parse the text that :func:`format_tally` returned.
 
     Raises:
-        ValueError: the text is not a tally.
+        ValueError: the text is malformed.
     """
     return {int(key): int(count) for key, count in (pair.split(":") for pair in text.split())}

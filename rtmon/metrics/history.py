@@ -1,4 +1,4 @@
-"""The history of a Monitor: bounded rings of Samples and Events."""
+"""The history of an epoch: ring buffers with the latest Samples and Events."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SUMS = ("elapsed", *(column.name for column in SAMPLE if column.kind == "counte
 
 
 def merge(samples: Sequence[Sample]) -> Sample:
-    """Merge consecutive Samples of one epoch into one.
+    """Merge consecutive Samples of one epoch into one Sample.
 
-    Counters and elapsed time add up, histograms and tallies merge, gauges and labels are the
-    last one's, the peak is the highest.
+    Counters and elapsed times are summed. Histograms and tallies are merged. ``peak`` is the
+    maximum. All other columns, such as gauges, are taken from the last Sample.
 
     Raises:
-        ValueError: there are no samples.
+        ValueError: ``samples`` is empty.
     """
     if not samples:
         raise ValueError("no samples to merge")
@@ -49,20 +49,21 @@ def _total(values: Iterable[float | None]) -> float | None:
 
 
 EVENTS = 10_000
-"""Events that a history keeps, unless it is told otherwise."""
+"""Default for the maximum number of Events in a history."""
 
 
 class History:
-    """The latest Samples and Events of an epoch; safe to read from other threads.
+    """The latest Samples and Events of an epoch. May be read on any thread.
 
-    Merged Samples are aligned by tick numbers: with ``every=10`` 1 to 10, 11 to 20 and so on,
-    wherever a reader begins, so that all readers merge the same ticks.
+    The history keeps Samples of single ticks, and merged Samples for a longer time. With
+    ``every=10``, each merges ten ticks: 1 to 10, 11 to 20 and so on. These boundaries do not depend
+    on the tick at which a feed connects, so that all feeds merge the same ticks.
 
     Args:
-        seconds: how many Samples of one tick to keep; an hour of seconds by default.
-        coarse: how many merged Samples to keep; a day of ten-second ones by default.
-        every: how many ticks make one merged Sample.
-        events: how many Events to keep.
+        seconds: maximum number of Samples of one tick; the default is one hour of seconds.
+        coarse: maximum number of merged Samples; the default is one day of ten-second Samples.
+        every: number of ticks in a merged Sample.
+        events: maximum number of Events.
     """
 
     def __init__(
@@ -74,16 +75,17 @@ class History:
         self._pending: list[Sample] = []
         self._every = every
         self._events: deque[Event] = deque(maxlen=events)
-        self._last_events: deque[int] = deque(maxlen=seconds)  # with each Sample, the last Event
+        # For each Sample in `_samples`, the seq of the last Event up to its tick.
+        self._last_events: deque[int] = deque(maxlen=seconds)
 
     def add(self, sample: Sample, events: Iterable[Event] = ()) -> None:
-        """Remember a Sample and the Events that came with it."""
+        """Add a Sample, and the Events of the same tick."""
         with self._lock:
             self._samples.append(sample)
             self._events.extend(events)
             self._last_events.append(self._events[-1].seq if self._events else 0)
             if self._pending and self._bucket(sample) != self._bucket(self._pending[-1]):
-                self._merge_pending()  # the ticks in between were not received
+                self._merge_pending()  # Ticks are missing: the pending group stays incomplete.
             self._pending.append(sample)
             if sample.seq % self._every == 0:
                 self._merge_pending()
@@ -96,21 +98,22 @@ class History:
         self._pending = []
 
     def extend_events(self, events: Iterable[Event]) -> None:
-        """Remember Events that came without a Sample."""
+        """Add Events without a Sample."""
         with self._lock:
             self._events.extend(events)
 
     def last_event(self) -> int:
-        """``seq`` of the newest Event, 0 before the first."""
+        """Return the ``seq`` of the newest Event; 0 before the first."""
         with self._lock:
             return self._events[-1].seq if self._events else 0
 
     def add_older(self, merged: Sequence[tuple[Sample, int]]) -> None:
-        """Remember merged Samples of before the first that is known.
+        """Add merged Samples from before the oldest Sample in the history.
 
         Args:
-            merged: oldest first, each with how many ticks are in it. The last one may hold ticks
-                that are known: it takes the place of what was merged of these alone.
+            merged: the merged Samples, oldest first, each with its number of ticks. The last one
+                may also contain ticks that are in the history already. It then replaces the
+                history's own merged Sample, which was incomplete.
         """
         with self._lock:
             older = list(merged)
@@ -122,32 +125,33 @@ class History:
             self._coarse.extendleft(reversed(older[max(0, len(older) - room) :]))
 
     def latest(self) -> Sample | None:
-        """The newest Sample, None before the first."""
+        """Return the newest Sample; None before the first."""
         with self._lock:
             return self._samples[-1] if self._samples else None
 
     def first(self) -> Sample | None:
-        """The oldest Sample of one tick, None before the first."""
+        """Return the oldest Sample of a single tick; None before the first."""
         with self._lock:
             return self._samples[0] if self._samples else None
 
     def samples(self, since: int = 0) -> list[Sample]:
-        """Samples with ``seq > since``, oldest first."""
+        """Return the Samples of single ticks with ``seq > since``, oldest first."""
         with self._lock:
             return _after(self._samples, since)
 
     def coarse(self) -> list[Sample]:
-        """The merged Samples, oldest first."""
+        """Return the merged Samples, oldest first."""
         with self._lock:
             return [sample for sample, _ in self._coarse]
 
     def level(self, ticks: int, *, ended: bool) -> list[tuple[Sample, int]]:
-        """Samples of so many ticks each, oldest first, and how many ticks are in each.
+        """Return the Samples at one resolution, oldest first, each with its number of ticks.
 
         Args:
-            ticks: 1, ``every``, or a multiple of ``every``.
-            ended: True to include the last one though its ticks are not complete, because the
-                epoch has ended.
+            ticks: number of ticks to merge into each Sample: 1, ``every``, or a multiple of
+                ``every``.
+            ended: True if the epoch has ended. The last Sample is then included even if it has
+                fewer ticks.
         """
         with self._lock:
             if ticks == 1:
@@ -163,22 +167,29 @@ class History:
         return [(merge([s for s, _ in each]), sum(n for _, n in each)) for each in buckets]
 
     def times(self, ticks: int) -> list[float]:
-        """Times of the Samples that :meth:`level` returns, but of an incomplete one."""
+        """Return the Unix times of the complete Samples that :meth:`level` returns.
+
+        Args:
+            ticks: number of ticks in each Sample; see :meth:`level`.
+        """
         with self._lock:
             if ticks == 1:
                 return [sample.time for sample in self._samples]
             return [s.time for s, _ in self._coarse if s.seq % ticks == 0]
 
     def window(self, seconds: float) -> Sample | None:
-        """Return the last seconds as one merged Sample; None before the first.
+        """Merge the Samples of the last seconds into one; None before the first Sample.
 
-        Within the last hour it is made of single ticks, beyond that of merged ones, so it may begin
-        up to ten ticks early.
+        For times before the oldest single tick (an hour ago, by default), merged Samples are used.
+        The result may then begin up to ten ticks before the requested time.
+
+        Args:
+            seconds: length of the period that ends now.
         """
         with self._lock:
             kept = list(self._samples)
             if kept and seconds > sum(sample.elapsed for sample in kept):
-                # The last of these may include ticks that are also kept singly.
+                # Include the merged Sample that overlaps the oldest single ticks.
                 end = kept[0].seq + self._every - 1
                 older = [sample for sample, _ in self._coarse if sample.seq < end]
                 if older:
@@ -193,12 +204,16 @@ class History:
         return merge(chosen[::-1]) if chosen else None
 
     def events(self, since: int = 0) -> list[Event]:
-        """Events with ``seq > since``, oldest first."""
+        """Return the Events with ``seq > since``, oldest first."""
         with self._lock:
             return _after(self._events, since)
 
     def events_after_sample(self, seq: int) -> list[Event]:
-        """Return the Events after the Sample with this number; all if it is no longer kept."""
+        """Return the Events after the tick of a Sample; all Events if it is no longer kept.
+
+        Args:
+            seq: ``seq`` of the Sample.
+        """
         with self._lock:
             for sample, last in zip(self._samples, self._last_events, strict=True):
                 if sample.seq >= seq:

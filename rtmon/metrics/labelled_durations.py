@@ -1,10 +1,11 @@
-"""Durations by a label that clients can choose, such as a path: bounded, without extra cost.
+"""Histograms of durations by label, such as the round-trip times by path.
 
-A caller looks up the recorder of its label once, then adds to it as to a single recorder: the hot
-path is the same. A Sample has the sum of all labels.
+A probe looks up the recorder of a connection's label once. Adding a duration then costs the same
+as without labels. A Sample has one histogram with the durations of all labels.
 
-Cost: a recorder and two histograms for each label, at most :data:`.columns.LABELS` of them and
-``other``: 200 KB at most for each measure.
+Clients can choose labels, so their number is limited to :data:`.columns.LABELS`. The durations of
+further labels are added to the label ``other``. A label takes a recorder and two histograms, at
+most 200 KB for all labels of a measure.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from .safe_text import safe_text
 __all__ = ["RECENT_TICKS", "LabelKey", "LabelledDurations", "Labels", "latencies", "merge_labels"]
 
 OTHER = "other"
-"""The label of everything beyond the first :data:`.columns.LABELS` labels."""
+"""The label that collects the durations of all labels after the first :data:`.columns.LABELS`."""
 
 RECENT_TICKS = 60
-"""Number of ticks in the table ``latencies``: the last minute."""
+"""Number of ticks that the table ``latencies`` covers: one minute, at one tick per second."""
 
 LabelKey = tuple[str, str, str]
-"""Measure, kind of label, and label: ``("rtt", "path", "/chat")``."""
+"""Measure, kind of label, and label, such as ``("rtt", "path", "/chat")``."""
 
 Labels = Mapping[LabelKey, Histogram]
-"""Histogram of each label in one or several ticks; labels without values are left out."""
+"""Label → histogram over one or several ticks. Labels without values are omitted."""
 
 
 def merge_labels(ticks: Iterable[Labels]) -> dict[LabelKey, Histogram]:
-    """Merge the histograms of each label over several ticks."""
+    """Merge several ticks into one histogram for each label, sorted by label."""
     found: dict[LabelKey, list[Histogram]] = {}
     for labels in ticks:
         for key, histogram in labels.items():
@@ -41,7 +42,7 @@ def merge_labels(ticks: Iterable[Labels]) -> dict[LabelKey, Histogram]:
 
 
 def latencies(ticks: Iterable[Labels]) -> list[Latency]:
-    """Return the percentiles of each label over several ticks, in the order of the labels."""
+    """Return the rows of the table ``latencies``: percentiles of each label over several ticks."""
     return [
         Latency(
             measure=measure,
@@ -57,17 +58,17 @@ def latencies(ticks: Iterable[Labels]) -> list[Latency]:
 
 
 class LabelledDurations:
-    """A recorder of durations for each label, and the histogram of all of them.
+    """Recorders of durations, one for each label.
 
-    It can replace a :class:`HistogramRecorder`.
+    The methods of a :class:`HistogramRecorder` are available, and work on all labels together.
 
     Args:
-        measure: what is measured: ``rtt``, ``handler`` or ``delivery``.
-        by: what the labels are: ``path``, ``room`` or ``type``.
+        measure: name of the measured duration: ``rtt``, ``handler`` or ``delivery``.
+        by: kind of the labels: ``path``, ``room`` or ``type``.
 
     Attributes:
-        unlabelled: the recorder of durations without a known label.
-        taken: the histogram of each label in the last tick.
+        unlabelled: recorder of durations whose label is unknown.
+        taken: label → histogram, as of the last :meth:`take`.
     """
 
     def __init__(self, measure: str, by: str) -> None:
@@ -80,7 +81,7 @@ class LabelledDurations:
         self._stopped = False
 
     def recorder(self, label: str | None) -> HistogramRecorder:
-        """Return the recorder of a label."""
+        """Return the recorder of a label; :attr:`unlabelled` if the label is None."""
         if label is None:
             return self.unlabelled
         found = self._recorders.get(label)
@@ -97,16 +98,16 @@ class LabelledDurations:
         return found
 
     def record(self, value: float) -> None:
-        """Add a duration in seconds without a known label."""
+        """Add a duration in seconds whose label is unknown."""
         self.unlabelled.record(value)
 
     @property
     def steps(self) -> bool:
-        """True if anything was recorded since the last :meth:`take`."""
+        """True if a duration was recorded since the last :meth:`take`."""
         return any(each.steps for each in (self.unlabelled, *self._recorders.values()))
 
     def take(self) -> Histogram:
-        """Return the histogram of all since the last call; called once a tick."""
+        """Return the histogram of all labels since the last call, and reset. Called every tick."""
         taken = {label: recorder.take() for label, recorder in self._recorders.items()}
         self.taken = {
             (self.measure, self.by, label): each for label, each in taken.items() if each.counts
@@ -114,12 +115,12 @@ class LabelledDurations:
         return Histogram.merged([self.unlabelled.take(), *self.taken.values()])
 
     def peek(self) -> Histogram:
-        """Return the histogram of all since the last :meth:`take`, without a reset."""
+        """Return the histogram of all labels since the last :meth:`take`, without a reset."""
         recorders = (self.unlabelled, *self._recorders.values())
         return Histogram.merged([recorder.peek() for recorder in recorders])
 
     def stop(self) -> None:
-        """Discard all values, including those still to be recorded."""
+        """Discard all durations, also those that are recorded after this call."""
         self._stopped = True
         for recorder in (self.unlabelled, *self._recorders.values()):
             recorder.stop()

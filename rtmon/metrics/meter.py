@@ -1,4 +1,4 @@
-"""Plain integers that probes add to: a Meter for each connection, a Ledger for all of one role."""
+"""Counters that probes add to: a Meter for each connection, a Ledger for the total of many."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Protocol
 
-from .blackbox import FRAMES, BlackBox
 from .columns import CONNECTION, ENDING, EVERY, MESSAGE_HISTOGRAMS, SHARED, names
 from .counter_fields import LedgerFields, MeterFields
 from .derived_values import light_record
+from .recent_frames import FRAMES, BlackBox
 from .records import ConnectionInfo, Ending
 from .safe_text import safe_text
 
@@ -18,49 +18,57 @@ __all__ = ["Ending", "Held", "Ledger", "Meter", "Part", "light_rows"]
 
 
 class Part(Protocol):
-    """A meter's part of the shared counts of a group; see :mod:`.shared_counts`."""
+    """A connection's share in the message counts of a group of connections.
+
+    See :mod:`.group_message_counts`.
+    """
 
     @property
     def last(self) -> float | None:
-        """When the connection was last sent a shared message, monotonic seconds."""
+        """Monotonic time at which the group was last sent a message; None if never."""
 
     def count(self, index: int) -> int:
-        """Return its part of one of :data:`rtmon.metrics.columns.SHARED`."""
+        """Return the connection's share of one counter.
+
+        Args:
+            index: index of the counter in :data:`rtmon.metrics.columns.SHARED`.
+        """
 
     def add_frames(self, box: BlackBox) -> None:
-        """Add the last shared frames to a black box."""
+        """Add the last frames that were sent to the group to the connection's black box."""
 
 
 class Marks(Protocol):
-    """Totals shared by several meters."""
+    """Counters that are shared by several Meters."""
 
     def mark(self) -> None:
-        """Mark the rows of all its meters as changed."""
+        """Mark the rows of all Meters that share the counters as changed."""
 
 
 class Held(Protocol):
-    """Messages queued before a transport."""
+    """A queue of messages that are not in the transport yet; ``bytes`` is the queue's size."""
 
     bytes: int
 
     @property
     def oldest(self) -> float | None:
-        """Since when the first is queued, monotonic seconds; None if none is."""
+        """Monotonic time at which the oldest message was queued; None if the queue is empty."""
 
 
 class Ledger(LedgerFields):
-    """Sums over all connections of one role, counted as messages move.
+    """Totals over all connections of one role, ``server`` or ``client``.
 
-    The histograms of sizes hold the number of messages and their bytes too, so that a hot path
-    writes each once. A tick reads the sums in time that does not depend on how many connections
-    there are; the dirty list only names the rows that changed.
+    Probes add to a Ledger at every message, so that a tick reads the totals without visiting every
+    connection. Numbers of messages and bytes are not counted separately: the histograms of message
+    sizes contain both.
 
     Attributes:
-        partial_in: bytes of messages not yet whole, less what whole ones had been counted for.
-        partial_out: the same for what is sent.
-        dirty: the meters that changed since the last tick.
+        partial_in: correction in bytes, added to the sum of ``size_in``: bytes received of
+            messages that are still incomplete.
+        partial_out: the same correction for sent messages and ``size_out``.
+        dirty: Meters that changed since the last tick.
         moved: shared counts that changed since the last tick.
-        probes: the kinds of probe of its meters.
+        probes: kinds of probe of the connections.
     """
 
     __slots__ = ("dirty", "moved", "partial_in", "partial_out", "probes")
@@ -74,19 +82,23 @@ class Ledger(LedgerFields):
         self.probes: set[str] = set()
 
     def fold(self) -> None:
-        """Mark the rows that changed by shared messages."""
+        """Mark the rows of connections as changed that were sent a message as part of a group."""
         moved, self.moved = self.moved, []
         for shared in moved:
             shared.mark()
 
     def stop(self) -> None:
-        """Stop keeping anything that grows."""
+        """Discard all values of the histograms, and all that are added later."""
         for column in MESSAGE_HISTOGRAMS:
             getattr(self, column.name).stop()
 
 
 def _shared(index: int) -> property:
-    """A counter of a meter: its own count plus its part of shared counts."""
+    """Return a Meter's property for a counter: its own count plus its shares in groups.
+
+    Args:
+        index: index of the counter in :data:`rtmon.metrics.columns.SHARED`.
+    """
     own = attrgetter(f"own_{SHARED[index]}")
 
     def read(meter: Meter) -> int:
@@ -102,33 +114,32 @@ def _shared(index: int) -> property:
 
 
 class Meter(MeterFields):
-    """The counters of one connection.
+    """The counters and state of one connection.
 
-    Probes with little to do per message use :meth:`received`, :meth:`sent` and :meth:`bump`;
-    a hot path does the same additions in line. Of the counters in
-    :data:`rtmon.metrics.columns.SHARED`, ``own_…`` is the part that was sent to this connection
-    alone. The other attributes that the connections table has, too, are defined in
-    :data:`rtmon.metrics.columns.CONNECTION`.
+    Most probes count with :meth:`received`, :meth:`sent` and :meth:`bump`. The fastest probes
+    do the same additions inline. For the counters in :data:`rtmon.metrics.columns.SHARED`, the
+    attribute ``own_…`` counts messages that were sent to this connection only, and not to a group.
+    Attributes with the name of a column are defined in :data:`rtmon.metrics.columns.CONNECTION`.
 
     Attributes:
-        last: when bytes last moved, monotonic seconds.
-        opened: when the handshake was completed, monotonic seconds; None before.
-        opened_time: the same by the wall clock, Unix seconds: the one label that the other
-            times of this connection are counted from, so that durations stay true when the
-            wall clock jumps.
-        closed: when the connection ended, monotonic seconds; None before.
-        ending: how it ended; None before.
-        queue: returns the bytes queued in the transport; None if unknown.
-        held: messages queued before the transport; None if there never were any.
-        drops_said: number of dropped messages at the last report, and its time in monotonic
-        seconds.
-        box: the last frames, None before the first.
-        handler: records how long the handler took for each message.
-        request: the request of the handshake, as the probe's library holds it: an object with
-            ``headers``, or pairs of bytes; None where there is none.
-        round_trips: the latest, as :mod:`.round_trips` keeps them.
-        shares: parts of shared counts.
-        too_slow: True once the connection is ended because its reader is too slow.
+        last: monotonic time at which bytes were last received or sent.
+        opened: monotonic time at which the handshake completed; None before.
+        opened_time: Unix time at which the handshake completed. The connection's other Unix times
+            are computed from this one and from monotonic times, so that durations stay correct if
+            the wall clock jumps.
+        closed: monotonic time at which the connection ended; None while it is open.
+        ending: how the connection ended; None while it is open.
+        queue: function that returns the number of bytes queued in the transport; None if unknown.
+        held: queue of messages that are not in the transport yet; None if there is no such queue.
+        drops_said: number of dropped messages as of the last Event about them, and the Event's
+            monotonic time; None before the first.
+        box: black box with the last frames; None before the first frame.
+        handler: recorder of the time that the handler takes for each message.
+        request: request of the handshake, as the probe's library represents it: an object with
+            ``headers``, or pairs of bytes. None if unknown.
+        round_trips: the latest round-trip times, in the format of :mod:`.round_trips`.
+        shares: the connection's shares in the message counts of groups.
+        too_slow: True once this side ends the connection because the peer is a slow consumer.
     """
 
     __slots__ = (
@@ -154,7 +165,7 @@ class Meter(MeterFields):
         "transport",
     )
 
-    # Values of a row while the connection is open.
+    # Values in the row of an open connection: of the column `state`, and of columns about the end.
     _open, _null = "open", None
 
     messages_out, bytes_out, binary_out, wire_out = map(_shared, range(4))
@@ -192,13 +203,18 @@ class Meter(MeterFields):
         ledger.probes.add(probe)
 
     def mark(self) -> None:
-        """Mark this connection's row as changed; once between two ticks is enough."""
+        """Mark this connection's row as changed since the last tick."""
         if not self.dirty:
             self.dirty = True
             self.ledger.dirty.append(self)
 
     def received(self, size: int, *, binary: bool = False) -> None:
-        """Count a whole message received, with its bytes of payload."""
+        """Count a complete message received.
+
+        Args:
+            size: payload size in bytes.
+            binary: True for a binary message, False for a text message.
+        """
         self.messages_in += 1
         self.bytes_in += size
         self.ledger.size_in.steps[size] += 1
@@ -207,7 +223,12 @@ class Meter(MeterFields):
         self.mark()
 
     def sent(self, size: int, *, binary: bool = False) -> None:
-        """Count a whole message sent, with its bytes of payload."""
+        """Count a complete message sent.
+
+        Args:
+            size: payload size in bytes.
+            binary: True for a binary message, False for a text message.
+        """
         self.own_messages_out += 1
         self.own_bytes_out += size
         self.ledger.size_out.steps[size] += 1
@@ -216,20 +237,21 @@ class Meter(MeterFields):
         self.mark()
 
     def bump(self, counter: str, by: int = 1) -> None:
-        """Add to any of the other counters: here and in the total.
+        """Add to a counter of this connection, and to the same counter of the Ledger.
 
         Args:
-            counter: one of METER_COUNTERS, but for messages and bytes.
-            by: the amount.
+            counter: name out of METER_COUNTERS, except those of messages and bytes, for which
+                there are :meth:`received` and :meth:`sent`.
+            by: the amount to add.
         """
         setattr(self, counter, getattr(self, counter) + by)
         setattr(self.ledger, counter, getattr(self.ledger, counter) + by)
         self.mark()
 
     def recent_frames(self) -> BlackBox | None:
-        """Return the last frames, shared ones included.
+        """Return the last frames, including those that were sent to a group of connections.
 
-        None if no frames are kept of it.
+        None if no frames of this connection are kept.
         """
         if not self.shares:
             return self.box
@@ -241,19 +263,19 @@ class Meter(MeterFields):
         return box
 
     def row(self) -> list[Any]:
-        """Return the connection's row as of now: the values of the columns, in their order.
+        """Return the connection's current row: the values of all stored columns, in their order.
 
-        Columns that its probe cannot know are null.
+        Columns that the probe cannot measure are None.
         """
         return _WHOLE_ROW(self)
 
     def info(self) -> ConnectionInfo:
-        """Return the same as a record."""
+        """Return the connection's current row as a ConnectionInfo."""
         return ConnectionInfo(**dict(zip(_ROW, self.row(), strict=True)))
 
 
 class _RowReader:
-    """Reads rows of some columns of meters, most of them in one call.
+    """Reads the values of some columns from Meters. One call reads most of a Meter's values.
 
     Args:
         columns: at least two stored columns of the connections table.
@@ -307,12 +329,12 @@ class _RowReader:
         return None if last is None else meter.opened_time - (meter.opened or 0.0) + last
 
 
-@lru_cache(maxsize=64)  # a view asks for the same at every tick
+@lru_cache(maxsize=64)  # A view requests the same columns at every tick.
 def light_rows(columns: tuple[str, ...]) -> Callable[[Sequence[Meter]], list[Any]]:
-    """Return a function that makes records of meters, for filtering and sorting many.
+    """Return a function that builds records with only some columns from Meters.
 
-    They have some columns, as in :meth:`Meter.info`, and the ``meter``; to make one costs a
-    fifth of a ConnectionInfo.
+    A record has the requested columns, and the Meter as ``meter``. Building a record costs a fifth
+    of building a ConnectionInfo. Queries use such records to filter and sort many connections.
 
     Args:
         columns: at least two stored columns of the connections table.

@@ -1,7 +1,8 @@
-"""Connections by client address: counts, peaks and reconnects. Pure.
+"""Count connections and reconnects by client address, without I/O.
 
-Cost: two dictionary operations when a connection opens and when it closes; 300 B for each address,
-at most :data:`ADDRESSES` of them, the longest unused forgotten first.
+Cost: two dictionary operations when a connection opens and when it closes, and 300 bytes of memory
+for each address. At most :data:`ADDRESSES` addresses are kept; the least recently used is evicted
+first.
 """
 
 from __future__ import annotations
@@ -16,24 +17,25 @@ from .records import AddressInfo
 __all__ = ["Reconnects"]
 
 ADDRESSES = 10_000
-"""Maximum number of addresses remembered."""
+"""Maximum number of addresses kept."""
 
 SOON = 60.0
-"""Seconds after a connection has closed in which another from its address is a reconnect."""
+"""A new connection counts as a reconnect if it opens within this many seconds after the last
+connection from the same address closed."""
 
 RATE_SECONDS = 60.0
-"""Half-life of the rate of reconnects."""
+"""Half-life, in seconds, of a reconnect's weight in the rate of reconnects."""
 
 
 class _Address:
-    """The connections of one address."""
+    """Connection counts of one address."""
 
     __slots__ = ("closed_at", "open", "opened", "peak", "rate", "rated_at", "reconnects")
 
     def __init__(self, now: float) -> None:
         self.open = self.peak = self.opened = self.reconnects = 0
         self.closed_at: float | None = None
-        self.rate = 0.0  # reconnects within a half-life or so, decaying
+        self.rate = 0.0  # Number of reconnects as of `rated_at`, each halved per RATE_SECONDS.
         self.rated_at = now
 
     def rate_at(self, now: float) -> float:
@@ -41,14 +43,19 @@ class _Address:
 
 
 class Reconnects:
-    """Counts connections by address. Times are monotonic seconds."""
+    """Counts connections and reconnects by client address. All times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._addresses: LRU[str, _Address] = LRU(ADDRESSES)
         self._lock = threading.Lock()
 
     def opened(self, remote: str | None, now: float) -> None:
-        """Count a connection that has opened."""
+        """Count a connection that has opened.
+
+        Args:
+            remote: address and port of the client; None if unknown.
+            now: monotonic seconds.
+        """
         key = network(remote)
         if key is None:
             return
@@ -65,7 +72,12 @@ class Reconnects:
                 address.rate, address.rated_at = address.rate_at(now) + 1, now
 
     def closed(self, remote: str | None, now: float) -> None:
-        """Count a connection that has closed."""
+        """Count a connection that has closed.
+
+        Args:
+            remote: address and port of the client; None if unknown.
+            now: monotonic seconds.
+        """
         key = network(remote)
         address = None if key is None else self._addresses.get(key)
         if address is not None:
@@ -73,11 +85,12 @@ class Reconnects:
             address.closed_at = now
 
     def rows(self, now: float, limit: int | None = None) -> list[AddressInfo]:
-        """Return a record of each address; callable on any thread.
+        """Return a record for each address. May be called on any thread.
 
         Args:
-            now: the time that rates are as of.
-            limit: return only so many, those with the most reconnects and open connections.
+            now: time for which the rates of reconnects are computed.
+            limit: maximum number of records: those with the most reconnects, then the most open
+                connections. None for all.
         """
         with self._lock:
             known = list(self._addresses.items())

@@ -1,4 +1,4 @@
-"""The records of each table: frozen, with times in Unix seconds.
+"""The record classes, one for each table. Records are immutable; times are Unix seconds.
 
 Written by ``make docs`` from :mod:`rtmon.metrics.columns`, which defines the fields; do not edit.
 """
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample(SampleValues):
-    """What happened between two ticks: counter deltas, gauges and histograms."""
+    """The measurements between two ticks: increases of counters, gauges and histograms."""
 
     node: str
     epoch: str
@@ -85,7 +85,7 @@ class Sample(SampleValues):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo(ConnectionValues):
-    """One connection as of the last tick, open or closed."""
+    """One row of the connections table: an open or a recently closed connection."""
 
     id: str
     name: str | None = None
@@ -137,7 +137,7 @@ class ConnectionInfo(ConnectionValues):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a connection ended: columns of the connections table."""
+    """How a connection ended; the fields are columns of the connections table."""
 
     close_code: int | None = None
     code_sent: int | None = None
@@ -150,7 +150,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened once."""
+    """A single occurrence on the server, such as an opened connection or an error."""
 
     seq: int
     time: float
@@ -165,7 +165,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelInfo:
-    """One channel of a hub, totals since its first use."""
+    """Totals of one channel of a hub, since the channel was first used."""
 
     channel: str
     subscribers: int = 0
@@ -179,7 +179,7 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketIOInfo:
-    """Totals of a Socket.IO namespace, event and so on; null where that makes no sense."""
+    """One row of the socketio table; ``kind`` says what the row counts."""
 
     kind: str
     namespace: str | None = None
@@ -198,7 +198,7 @@ class SocketIOInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Percentiles of one measure for one label."""
+    """Percentiles of one kind of duration for one label, such as RTT for a path."""
 
     measure: str
     by: str
@@ -211,7 +211,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressInfo:
-    """Connections from one address."""
+    """Counts of the connections from one client address."""
 
     address: str
     open: int = 0
@@ -223,7 +223,7 @@ class AddressInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(SnapshotText):
-    """Totals since the Monitor began; ``rates`` has each counter's increase per second."""
+    """Totals since the Monitor was created; ``rates`` has each counter's current rate."""
 
     node: str
     epoch: str

@@ -1,4 +1,4 @@
-"""Redact texts that identify people, by the same rules in recordings, exports and reports."""
+"""Redact texts that identify people. Recordings, exports and reports use the same rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RULES: Mapping[str, Sequence[Rule]] = {
     "reasons": ("keep", "drop"),
     "frames": ("keep", "drop"),
 }
-"""Kinds of text, and the rules that each can have."""
+"""Kind of text → the rules that can be chosen for this kind."""
 
 SECRET_HEADERS = frozenset(
     {
@@ -30,32 +30,37 @@ SECRET_HEADERS = frozenset(
         *("x-auth-token", "x-csrf-token", "sec-websocket-key", "sec-websocket-protocol"),
     }
 )
-"""Request headers whose values are never shown: they hold credentials, or may."""
+"""Request headers whose values are never shown, since they may contain credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
-    """Rules for texts that identify people.
+    """Rules for redacting texts that identify people.
 
-    A rule is ``keep``, ``drop`` (null), or ``hash``: the first 12 hexadecimal digits of a keyed
-    BLAKE2 hash, so that the same text is the same everywhere in one recording and cannot be
-    guessed without the key. Addresses have a fourth, ``network``: the IPv4 address with its last
-    number 0, or the IPv6 /48 network. An address is hashed without its port, so that connections
-    from one address stay together.
+    The rules are:
 
-    By default everything is kept but the values of :data:`SECRET_HEADERS`.
+    * ``keep``: The text is not changed.
+    * ``drop``: The text is replaced by null.
+    * ``hash``: The text is replaced by the first 12 hexadecimal digits of a keyed BLAKE2 hash.
+      Equal texts have equal hashes, and a text cannot be guessed without the key. Addresses are
+      hashed without the port, so that all connections from one address have the same hash.
+    * ``network``, for addresses only: The last number of an IPv4 address is replaced by 0. An IPv6
+      address is replaced by its /48 network.
+
+    By default, only the values of :data:`SECRET_HEADERS` are redacted.
 
     Args:
-        addresses: for ``remote``.
-        names: for ``name`` and ``user``.
-        reasons: for close reasons, and for the details of Events: ``keep`` or ``drop``.
-        agents: for ``user_agent``.
-        frames: for last frames, which may hold payload, and tracebacks: ``keep`` or ``drop``.
-        headers: further request headers whose values are dropped.
-        key: key of the hash; the same key gives the same hashes in several recordings.
+        addresses: rule for ``remote``, and for the addresses table.
+        names: rule for ``name``, ``user`` and ``client_id``.
+        reasons: rule for close reasons and the details of Events: ``keep`` or ``drop``.
+        agents: rule for ``user_agent``.
+        frames: rule for tracebacks and last frames, which may contain payload: ``keep`` or
+            ``drop``.
+        headers: names of further request headers whose values are redacted.
+        key: key of the hash. Recordings with the same key have the same hashes.
 
     Raises:
-        OptionError: there is no such rule.
+        OptionError: a rule does not exist for its kind of text, or the key is too long.
     """
 
     addresses: Rule = "keep"
@@ -78,21 +83,21 @@ class Redaction:
 
     @classmethod
     def parse(cls, text: str, *, key: bytes = b"") -> Self:
-        """Parse rules as the command line has them: ``addresses=network,names=hash``.
+        """Parse rules from a command-line option such as ``addresses=network,names=hash``.
 
         Args:
             text: ``kind=rule`` pairs, separated by commas.
-            key: see :class:`Redaction`.
+            key: key of the hash.
 
         Raises:
-            OptionError: the text is malformed, or there is no such rule.
+            OptionError: the text is malformed, or names an unknown kind or rule.
         """
         rules: dict[str, Any] = {}
         for part in text.split(","):
             name, _, rule = (piece.strip() for piece in part.partition("="))
             if name not in _RULES or name in rules:
                 known = ", ".join(_RULES)
-                problem = "is said twice" if name in rules else f"is not one of {known}"
+                problem = "is given twice" if name in rules else f"is not one of {known}"
                 raise OptionError(
                     f"{name!r} {problem}: write rules as in addresses=network,names=hash"
                 )
@@ -100,7 +105,7 @@ class Redaction:
         return cls(**rules, key=key)
 
     def connection(self, info: ConnectionInfo) -> ConnectionInfo:
-        """Redact a row of the connections table."""
+        """Return a row of the connections table with its texts redacted."""
         if self.keeps_all:
             return info
         frames = self._simple(self.frames)
@@ -119,7 +124,7 @@ class Redaction:
         )
 
     def event(self, event: Event) -> Event:
-        """Redact an Event."""
+        """Return an Event with its texts redacted."""
         if self.keeps_all:
             return event
         return replace(
@@ -131,7 +136,10 @@ class Redaction:
         )
 
     def address(self, info: AddressInfo) -> AddressInfo | None:
-        """Redact a row of the addresses table; None where addresses are dropped."""
+        """Return a row of the addresses table with its address redacted.
+
+        None if the rule for addresses is ``drop``, since the row would have no address.
+        """
         if self.addresses == "keep":
             return info
         if self.addresses == "network":
@@ -141,13 +149,13 @@ class Redaction:
         return None if shown is None else replace(info, address=shown)
 
     def request_headers(self, headers: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Redact the request headers of a handshake: secret values become ``…``."""
+        """Return a handshake's request headers, with secret values replaced by ``…``."""
         dropped = SECRET_HEADERS | {name.lower() for name in self.headers}
         return [(name, "…" if name.lower() in dropped else value) for name, value in headers]
 
     @property
     def keeps_all(self) -> bool:
-        """True if no text is changed but secret headers."""
+        """True if all rules are ``keep``, so that only secret request headers are redacted."""
         rules = (self.addresses, self.names, self.reasons, self.agents, self.frames)
         return all(rule == "keep" for rule in rules)
 
@@ -173,7 +181,7 @@ class Redaction:
 
 
 def _wider(host: str) -> str:
-    """Return the IPv4 address with its last number 0, or the IPv6 /48 network."""
+    """Return an IPv4 address with 0 as its last number, or the /48 network of an IPv6 address."""
     if ":" in host:
         first = host.partition("/")[0].split(":")
         return ":".join(part or "0" for part in first[:3]) + "::/48"
@@ -181,4 +189,4 @@ def _wider(host: str) -> str:
 
 
 KEEP_ALL = Redaction()
-"""The default: everything is kept but the values of secret headers."""
+"""The default rules: only the values of secret request headers are redacted."""

@@ -1,7 +1,8 @@
-"""The latest round trips of one connection, in two bytes each. Pure.
+"""The latest round-trip times of one connection, stored in two bytes each. Pure functions.
 
-Each is kept as its bucket of :mod:`.histogram`, so a quantile is as exact as those of all
-connections together, and a hundred of them take less memory than a dictionary of three.
+A round-trip time is stored as the index of its bucket in :mod:`.histogram`. Quantiles therefore
+have the same accuracy as those of histograms. One hundred round-trip times take less memory than a
+dict with three entries.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ from .histogram import MICROSECOND, bucket, bucket_middle, rank
 __all__ = ["KEPT", "added", "quantile"]
 
 KEPT = 100
-"""Round trips that are kept; the oldest are forgotten first."""
+"""Maximum number of round-trip times kept; the oldest is dropped first."""
 
 _BYTES = 2
 _LAST = (1 << 8 * _BYTES) - 1
 
 
 def added(kept: bytes, seconds: float) -> bytes:
-    """Return the kept round trips after adding one."""
+    """Return the stored round-trip times with one added at the end.
+
+    Args:
+        kept: the stored round-trip times; ``b""`` for none.
+        seconds: the new round-trip time.
+    """
     index = min(bucket(round(seconds / MICROSECOND)), _LAST)
     return (kept + index.to_bytes(_BYTES, sys.byteorder))[-KEPT * _BYTES :]
 
 
 def quantile(kept: bytes, q: float) -> float | None:
-    """Return the seconds that a share ``q`` (0 to 1) does not exceed; None if none is kept."""
+    """Return the quantile ``q`` (0 to 1) of stored round-trip times, in seconds; None if empty."""
     ordered = sorted(memoryview(kept).cast("H"))
     return bucket_middle(ordered[rank(q, len(ordered)) - 1]) * MICROSECOND if ordered else None

@@ -1,18 +1,22 @@
-"""Bound and sanitize text from peers and applications."""
+"""Limit the length of untrusted text from peers and applications, and make it valid Unicode."""
 
 from __future__ import annotations
 
 __all__ = ["TEXT_LENGTH", "safe_text"]
 
 TEXT_LENGTH = 256
-"""Characters kept of a text that the peer or the application has chosen."""
+"""Maximum number of characters kept of an untrusted text."""
 
 
 def safe_text(text: object, length: int = TEXT_LENGTH) -> str | None:
-    """Return an untrusted text as records hold it: of bounded length, and valid Unicode.
+    """Return an untrusted text cut to a maximum length, with invalid Unicode replaced.
 
-    An application may name a connection after anything, such as the number of a user. The
-    writers of HTML or spreadsheets escape it.
+    A value that is not a ``str``, such as a user's number, is converted with ``str()``. Nothing is
+    escaped here: code that writes HTML or CSV does so.
+
+    Args:
+        text: a text from the peer or the application; None for none.
+        length: maximum number of characters.
     """
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Detect slow consumers: bytes queued to be sent, and the age of the oldest."""
+"""Detect slow consumers, by the bytes queued for sending and the age of the oldest byte."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from .meter import Meter
 __all__ = ["DROPPED_SECONDS", "SLOW_SECONDS", "Backlogs"]
 
 SLOW_SECONDS = 1.0
-"""Seconds after which an unsent byte makes its connection slow."""
+"""A connection is slow if its oldest queued byte has waited for more than this many seconds."""
 
 DROPPED_SECONDS = 10.0
-"""Seconds between two reports of dropped messages of a connection."""
+"""Minimum seconds between two reports of dropped messages for the same connection."""
 
 _REMEMBERED = 120
-"""Number of ticks for which the bytes passed to the transport are remembered."""
+"""Number of ticks for which a connection's total of written bytes is kept."""
 
 
 class Backlogs:
-    """Watches only connections with queued bytes.
+    """The send queues of connections, checked at each tick.
 
-    A transport reports the number of queued bytes, not their age. Each tick records the total bytes
-    passed to the transport so far. The oldest queued byte follows those already sent, so it was
-    passed before the first recorded total beyond it. That is a lower bound of its age, exact to a
-    tick.
+    Only connections with queued bytes are checked. A transport reports how many bytes are queued,
+    but not for how long. The age is estimated as follows. Each tick records the total of bytes
+    written to the transport so far. This total minus the queued bytes is the position of the oldest
+    queued byte. That byte was written before the first tick whose total exceeds this position. The
+    time since that tick is a lower bound of the byte's age, accurate to one tick.
     """
 
     def __init__(self) -> None:
@@ -35,18 +36,18 @@ class Backlogs:
 
     @property
     def slow(self) -> int:
-        """Number of the server's slow connections."""
+        """Number of slow connections, without those measured at the client's end."""
         return sum(meter.role == "server" for meter in self._slow)
 
     def look(self, candidates: Iterable[Meter], now: float) -> tuple[list[Meter], list[Meter]]:
-        """Check the connections that may have queued bytes.
+        """Check the send queues, and update ``send_queue`` and ``queue_age`` of the Meters.
 
         Args:
-            candidates: connections with traffic since the last check.
+            candidates: Meters of the connections with traffic since the last check.
             now: monotonic seconds.
 
         Returns:
-            The connections that have become slow, and those that have recovered.
+            Meters of the connections that have become slow, and of those that no longer are.
         """
         for meter in candidates:
             queue = meter.queue
@@ -81,11 +82,16 @@ class Backlogs:
         return slow, recovered
 
     def dropped(self, candidates: Iterable[Meter], now: float) -> list[tuple[Meter, int]]:
-        """Return the connections with dropped messages since their last report, and the numbers.
+        """Return the connections whose dropped messages are to be reported now.
+
+        A connection is reported at most once every :data:`DROPPED_SECONDS`, and when it ends.
 
         Args:
-            candidates: connections with traffic since the last check.
+            candidates: Meters of the connections with traffic since the last check.
             now: monotonic seconds.
+
+        Returns:
+            Meter and number of messages dropped since the connection's last report.
         """
         for meter in candidates:
             if meter.dropped:
@@ -94,7 +100,7 @@ class Backlogs:
         for meter in list(self._untold):
             count, when = meter.drops_said or (0, -DROPPED_SECONDS)
             lost = meter.dropped - count
-            # An ended connection has no later report.
+            # A connection that has ended is reported now, since there is no later report.
             if not lost or meter.closed is not None or now - when >= DROPPED_SECONDS:
                 del self._untold[meter]
                 if lost:
@@ -103,19 +109,22 @@ class Backlogs:
         return found
 
     def is_slow(self, meter: Meter) -> bool:
-        """Return True if a connection was slow at the last check."""
+        """Return True if the connection was slow at the last check."""
         return meter in self._slow
 
     def forget(self, meter: Meter) -> None:
-        """Remove a connection that has ended."""
+        """Stop checking a connection, which has ended."""
         self._notes.pop(meter, None)
         self._slow.discard(meter)
 
     def oldest(self) -> float:
-        """Age in seconds of the server's oldest queued byte, at the last check."""
+        """Return the age in seconds of the oldest byte queued by the server; 0.0 if none is.
+
+        Connections that are measured at the client's end are excluded.
+        """
         ages = [meter.queue_age or 0.0 for meter in self._notes if meter.role == "server"]
         return max(ages, default=0.0)
 
     def waiting(self) -> int:
-        """Queued bytes of all of the server's connections, at the last check."""
+        """Return the number of bytes queued for all of the server's connections."""
         return sum(meter.send_queue for meter in self._notes if meter.role == "server")

@@ -1,4 +1,4 @@
-"""Totals of Socket.IO servers: events, namespaces, rooms, acknowledgements."""
+"""Records with the totals of a Socket.IO server: events, namespaces, rooms, acknowledgements."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ __all__ = ["EventStats", "NamespaceStats", "RoomStats", "SocketIOStats"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStats:
-    """Totals of one event of one namespace.
+    """Totals of one Socket.IO event in one namespace.
 
     Attributes:
-        received: how often clients sent it to a handler.
-        emitted: how often this server emitted it, to however many clients; None for a hub, which
-            does not send through python-socketio.
-        errors: how often its handler raised.
+        namespace: the namespace.
+        event: name of the event.
+        received: number of times that a client sent the event and a handler was called.
+        emitted: number of times that this server emitted the event. An emit to many clients
+            counts once. None for a hub, which does not send through python-socketio.
+        errors: number of times that a handler of the event raised an exception.
     """
 
     namespace: str
@@ -33,13 +35,14 @@ class NamespaceStats:
     """Totals of one namespace.
 
     Attributes:
-        open: clients in it now.
-        connected: clients ever let in.
-        refused: clients turned away by its connect handler.
-        disconnected: clients that left.
-        rooms: rooms that the application made, now; None for a hub, whose rooms are not
-            python-socketio's.
-        memberships: clients in those rooms, each as often as it is in one; None for a hub.
+        namespace: the namespace.
+        open: number of clients that are connected to the namespace now.
+        connected: number of clients that have connected so far.
+        refused: number of clients that the namespace's connect handler refused.
+        disconnected: number of clients that have disconnected so far.
+        rooms: number of rooms that exist now and were created by the application; None for a hub,
+            which does not use the rooms of python-socketio.
+        memberships: sum of the numbers of clients in these rooms; None for a hub.
     """
 
     namespace: str
@@ -53,7 +56,7 @@ class NamespaceStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomStats:
-    """A room and how many clients of this server are in it."""
+    """A Socket.IO room, and the number of this server's clients in the room (``members``)."""
 
     namespace: str
     room: str
@@ -62,17 +65,19 @@ class RoomStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketIOStats:
-    """Totals of a Socket.IO server since it was instrumented.
+    """Totals of a Socket.IO server since a probe was attached to it.
 
     Attributes:
-        events: one record for each event of each namespace, the busiest first; those that handlers
-            are named after are there from the start.
-        namespaces: one record for each namespace, by name.
-        rooms: the largest rooms, the largest first.
-        reasons: python-socketio's reason → how many clients left a namespace for it.
-        upgrades: connections that began by polling and went on over a WebSocket.
-        ack: how long clients took to acknowledge, seconds from ``emit`` to the callback.
-        handler: how long handlers of events took, seconds.
+        events: one record for each event of each namespace, busiest first. Events that have a
+            handler are listed even if they have not occurred.
+        namespaces: one record for each namespace, sorted by name.
+        rooms: the rooms with the most clients, largest first.
+        reasons: disconnect reason of python-socketio → number of clients that disconnected from a
+            namespace for this reason.
+        upgrades: number of connections that began with HTTP polling and then upgraded to a
+            WebSocket.
+        ack: times that clients took to acknowledge an event, from ``emit`` to the callback.
+        handler: durations of event handlers.
     """
 
     events: tuple[EventStats, ...]

@@ -1,4 +1,4 @@
-"""The Monitor: a Collector with a clock, a ticker and places to send its ticks to."""
+"""The Monitor: measures a process once a second, and sends the results to sinks and feeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records as pandas DataFrames; needs the extra ``dashboard``."""
+"""Convert records to pandas DataFrames. Requires pandas, from rtmon's extra ``dashboard``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["frame", "frame_of_columns"]
 
 
 def frame(table: str, records: Iterable[Any]) -> pd.DataFrame:
-    """Records of one table as a DataFrame, one row each, in their order.
+    """Return a DataFrame with one row for each record, in the given order.
 
     Args:
-        table: ``samples``, ``connections`` or ``events``.
-        records: records of that table.
+        table: name of a table in :data:`rtmon.metrics.columns.TABLES`.
+        records: records of this table.
 
     Returns:
-        A DataFrame with the columns and dtypes of :data:`rtmon.metrics.columns.TABLES`.
-        Histograms and tallies are in their text form.
+        A DataFrame with the columns and dtypes of the table. Histograms and tallies are converted
+        to text.
 
     Raises:
         MissingExtra: pandas is not installed.
@@ -40,7 +40,12 @@ def frame(table: str, records: Iterable[Any]) -> pd.DataFrame:
 
 
 def frame_of_columns(table: str, content: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """The same from plain values, column by column.
+    """Return a DataFrame of a table from lists of values.
+
+    Args:
+        table: name of a table in :data:`rtmon.metrics.columns.TABLES`.
+        content: column name → values, for each column of the table. Histograms and tallies are
+            given as text.
 
     Raises:
         MissingExtra: pandas is not installed.

@@ -1,4 +1,4 @@
-"""The Monitor: collects the reports of probes, and passes each tick to sinks and feeds."""
+"""The class Monitor, which measures the WebSocket connections of a process."""
 
 from __future__ import annotations
 
@@ -12,49 +12,51 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..errors import MonitorError, OptionError
 from ..metrics.safe_text import safe_text
 from .dataframes import frame
-from .measurement import Measurement
+from .process_measurement import Measurement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..metrics.blackbox import BlackBox
     from ..metrics.collector import Collector, Tick
-    from ..metrics.interfaces import Purpose, Sink
+    from ..metrics.hub_and_socketio_sources import Measurable
     from ..metrics.meter import Ending, Meter
-    from ..metrics.queried_sources import Measurable
+    from ..metrics.monitor_interfaces import Purpose, Sink
+    from ..metrics.recent_frames import BlackBox
     from ..metrics.records import Sample, Snapshot
     from .sink_thread import Attachment
 
 __all__ = ["Monitor"]
 
 TRACEBACK_LENGTH = 8192
-"""Maximum characters kept of a traceback, from its end."""
+"""Maximum number of characters kept of a traceback; the start of a longer one is cut off."""
 
 CLIENTS_KEPT = 1000
-"""Maximum number of reporting clients; beyond it the oldest are dropped."""
+"""Maximum number of clients in the clients table; the oldest are dropped first."""
 
 
 class Monitor:
     """Measures the WebSocket connections of a process.
 
-    A Monitor needs no event loop to exist. It starts to tick on the running loop with the first
-    server, probed connection, or display. When that loop has ended, it continues on the next one.
+    A Monitor can be created without an event loop. Ticks begin on the running loop when the
+    first server starts, the first connection opens, or the first display is shown. If that loop
+    ends, the Monitor continues on the next one.
 
-    As the last line of a notebook cell it shows a live dashboard.
+    A Monitor as the last line of a notebook cell shows a live dashboard.
 
     Args:
-        node: name of this server process; host name and process id by default.
+        node: name of this server process; by default, host name and process id.
         interval: seconds between ticks.
         clock: source of time; see :class:`rtmon.core.clock.Clock`.
-        closed_kept: number of closed connections to remember.
-        capture_payload: True if the black box of a connection keeps the first 64 bytes of each
-            frame's payload, too. They may hold secrets, and every view shows them.
-        redact: called with the first 4096 bytes of a frame's payload; the first 64 bytes of its
-            result are kept, or nothing if it raises. A secret split over two fragments is
-            passed to it in two parts.
+        closed_kept: maximum number of closed connections to keep.
+        capture_payload: True to keep the first 64 bytes of each frame's payload in the
+            connection's black box. Payloads may contain secrets, and all views show them.
+        redact: function that redacts a payload before it is kept. It is called with the first 4096
+            bytes of a frame's payload, and the first 64 bytes of its result are kept. If it
+            raises, no payload is kept. A secret in a fragmented message may be passed to it in
+            two parts.
 
     Raises:
-        OptionError: the interval is not a positive number, or another option is invalid.
+        OptionError: an option is invalid, such as an interval that is not a positive number.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Monitor:
 
     @property
     def collector(self) -> Collector:
-        """The counters; a new one after a fork."""
+        """The Collector with this Monitor's counters. The child process of a fork has a new one."""
         return self._measurement.collector
 
     @property
@@ -95,37 +97,37 @@ class Monitor:
 
     @property
     def epoch(self) -> str:
-        """The name of this epoch: the lifetime of the counters."""
+        """The id of the current epoch, which is the lifetime of the counters."""
         return self.collector.epoch
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the process up to the last tick, in seconds."""
+        """CPU seconds that the process had used at the last tick."""
         return self._measurement.gauges.used
 
     @property
     def own_seconds(self) -> float:
-        """Total time of all ticks, in seconds."""
+        """Total seconds that this Monitor has spent on ticks."""
         return self._measurement.own_seconds
 
     @property
     def probe_failures(self) -> int:
-        """Number of exceptions inside probes: each may have left something uncounted."""
+        """Number of exceptions inside probes. After each, some counters may be too low."""
         return self._measurement.probe_failures
 
     @property
     def uncounted(self) -> int:
-        """Number of connections and requests on a second event loop, which are not measured."""
+        """Number of connections and requests that ran on an event loop which is not measured."""
         return self._measurement.uncounted
 
     @property
     def failing_sinks(self) -> int:
-        """Number of sinks that fail at present, such as on a full disk, and are retried."""
+        """Number of sinks that fail temporarily, for example on a full disk, and are retried."""
         return self._measurement.outputs.failing
 
     @property
     def waiting_ticks(self) -> int:
-        """Number of ticks queued for the slowest sink; beyond 60, ticks are dropped."""
+        """Number of ticks queued for the slowest sink; at 60, further ticks are dropped."""
         return self._measurement.outputs.waiting
 
     @property
@@ -134,29 +136,33 @@ class Monitor:
         return self._measurement.closed
 
     def arm(self, purpose: Purpose) -> bool:
-        """Tick on the running loop, unless the Monitor does so already.
+        """Start to tick on the running event loop, unless the Monitor already ticks on a loop.
 
         Args:
-            purpose: see :data:`rtmon.metrics.interfaces.Purpose`.
+            purpose: kind of the caller; see :data:`rtmon.metrics.monitor_interfaces.Purpose`.
 
         Returns:
             True if connections on the running loop are counted.
 
         Raises:
-            MonitorError: a server would run on a second event loop, or the Monitor is closed.
+            MonitorError: the caller is a server, and the Monitor is closed or measures another
+                running event loop.
         """
         return self._measurement.arm(purpose)
 
     def tick(self) -> Tick:
-        """Tick now, in addition to the regular ticks.
+        """Tick immediately, in addition to the regular ticks.
 
         Raises:
-            MonitorError: called on another thread than that of the measured loop.
+            MonitorError: the measured event loop runs on another thread.
         """
         return self._measurement.tick()
 
     def close(self) -> None:
-        """Tick a last time, close all sinks, and stop. Idempotent; callable from any thread."""
+        """Tick a last time, close all sinks, and stop.
+
+        May be called twice, and on any thread.
+        """
         self._measurement.close()
 
     def __enter__(self) -> Self:
@@ -166,42 +172,65 @@ class Monitor:
         self.close()
 
     def measure(self, hub: Measurable) -> None:
-        """Show a hub's channels and fan-out times."""
+        """Include a hub's channels and fan-out durations in the measurements."""
         self.collector.measure(hub)
 
     def connection_opened(self, meter: Meter, at: tuple[float, float] | None = None) -> None:
-        """Record that a handshake was completed."""
+        """Record that a connection's handshake has completed.
+
+        Args:
+            meter: Meter of the connection.
+            at: time of the handshake in monotonic and in Unix seconds; None for now.
+        """
         now, time = at or (self.clock.monotonic(), self.clock.time())
         self.collector.opened(meter, now, time)
 
     def connection_closed(
         self, meter: Meter, ending: Ending, at: tuple[float, float] | None = None
     ) -> None:
-        """Record that an opened connection has ended."""
+        """Record that an opened connection has ended.
+
+        Args:
+            meter: Meter of the connection.
+            ending: how the connection ended.
+            at: time of the end in monotonic and in Unix seconds; None for now.
+        """
         now, time = at or (self.clock.monotonic(), self.clock.time())
         self.collector.closed(meter, now, time, ending)
 
     def connection_rejected(self, meter: Meter, *, status: int | None, detail: str) -> None:
-        """Record that a WebSocket handshake failed or was refused."""
+        """Record that a WebSocket handshake failed or was refused.
+
+        Args:
+            meter: Meter of the connection.
+            status: HTTP status of the response; None if unknown.
+            detail: description for the Event.
+        """
         if meter.path is not None:
             detail = f"{detail} at {meter.path}"
-        # http.HTTPStatus is an int, but is not formatted as one.
+        # An http.HTTPStatus is an int, but repr() of it is not that of an int.
         code = None if status is None else int(status)
         self.collector.rejected(meter, self.clock.time(), status=code, detail=detail)
 
     def refused(self, meter: Meter | None, *, code: int, detail: str) -> None:
-        """Record that a hub refused a client after its handshake."""
+        """Record that a hub refused a client after the WebSocket handshake.
+
+        Args:
+            meter: Meter of the connection; None if it has none.
+            code: close code sent to the client.
+            detail: description for the Event.
+        """
         self.collector.events.add(
             "refused", self.clock.time(), meter=meter, code=code, detail=detail
         )
 
     def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
-        """Record that an exception left a connection's handler.
+        """Record that a connection's handler raised an exception.
 
         Args:
-            meter: of the connection.
-            exc: what was raised.
-            code: close code sent for it; None if the probe does not know one.
+            meter: Meter of the connection.
+            exc: the exception.
+            code: close code that was sent because of the exception; None if unknown.
         """
         meter.bump("errors")
         trace = "".join(traceback.format_exception(exc))
@@ -210,24 +239,31 @@ class Monitor:
         self.collector.events.add("error", self.clock.time(), meter=meter, code=code, detail=detail)
 
     def keep_payload(self, box: BlackBox, payload: bytes | bytearray | memoryview) -> None:
-        """Keep the beginning of the payload of the frame that the black box recorded last."""
+        """Store the first bytes of the payload of the newest frame in the black box."""
         try:
             box.keep_payload(payload, self.redact)
-        except Exception as exc:  # noqa: BLE001 - whatever a hook raises
+        except Exception as exc:  # noqa: BLE001 - the application's `redact` may raise anything
             self.probe_failed(exc)
 
     def probe_failed(self, exc: Exception) -> None:
-        """Count an exception inside a probe; log at most one a minute."""
+        """Count an exception inside a probe. At most one per minute is logged."""
         self._measurement.probe_failed(exc)
 
     def event(self, kind: str, detail: str) -> None:
-        """Add an entry to the event log; to be called on the measured thread."""
+        """Add an Event to the event log, without a connection.
+
+        Call it on the thread of the measured event loop.
+
+        Args:
+            kind: kind of the Event.
+            detail: description of the Event.
+        """
         self._measurement.event(kind, detail)
 
     def attach(self, sink: Sink) -> Attachment:
-        """Send every future tick to a sink, on a thread of its own.
+        """Pass every future tick to a sink, which writes on a thread of its own.
 
-        Use the result as a context manager, or call its ``close()``, to close the sink.
+        To close the sink, use the result as a context manager, or call its ``close()``.
 
         Raises:
             MonitorError: the Monitor is closed, or the sink is attached already.
@@ -235,32 +271,36 @@ class Monitor:
         return self._measurement.attach(sink)
 
     def detach(self, sink: Sink) -> None:
-        """Let a sink write its queued ticks, and close it; no effect if it is not attached."""
+        """Let a sink write its queued ticks, then close it. Do nothing if it is not attached."""
         self._measurement.detach(sink)
 
     def listen(self, listener: Callable[[Tick], None]) -> Callable[[], None]:
-        """Call a function with every tick, on the loop; returns a function that unsubscribes it.
+        """Call ``listener`` at every tick, on the measured event loop.
 
-        The function must not block. Its exceptions are logged.
+        The listener must not block. Exceptions of the listener are logged.
+
+        Returns:
+            A function that removes the listener.
         """
         return self._measurement.outputs.listen(listener)
 
     def follow(self, client: Callable[[], object]) -> None:
-        """List a client and its statistics.
+        """List a client in the clients table.
 
         Args:
-            client: returns a record with the fields of :data:`rtmon.metrics.columns.CLIENT`.
+            client: function that returns the client's current record, with the fields of
+                :data:`rtmon.metrics.columns.CLIENT`.
         """
         self._clients.append(client)
 
     def snapshot(self) -> Snapshot:
-        """Return the totals since the Monitor began.
+        """Return the totals since the Monitor was created.
 
-        On the measured thread they are current; on other threads, and once the Monitor is closed,
-        they are those of the last tick.
+        On the thread of the measured event loop, the totals are current. On other threads, and
+        once the Monitor is closed, they are as of the last tick.
 
         Raises:
-            MonitorError: all that was to be measured ran without asyncio, so nothing is known.
+            MonitorError: nothing was measured, because the server does not run on asyncio.
         """
         unknown = self._measurement.unknown
         if unknown:
@@ -268,41 +308,47 @@ class Monitor:
         return self._measurement.snapshot()
 
     def window(self, seconds: float) -> Sample | None:
-        """Return the last seconds as one merged Sample; None before the first tick.
+        """Merge the Samples of the last seconds into one; None before the first tick.
 
-        ``monitor.window(3600).opened``, ``.closed`` and ``.net`` are connects, disconnects and
-        the net change of the last hour. A day is remembered.
+        For example, ``monitor.window(3600).opened`` is the number of connections that opened in
+        the last hour, ``.closed`` the number that closed, and ``.net`` the difference. Samples
+        are kept for one day.
         """
         return self.collector.history.window(seconds)
 
     def samples(self, *, every: Literal[1, 10] = 1) -> pd.DataFrame:
-        """Return the Samples as a DataFrame, one row a tick, oldest first.
+        """Return the Samples as a DataFrame, oldest first.
 
-        Columns, dtypes and units of this and all other DataFrames are those of
-        :mod:`rtmon.metrics.columns`, times UTC.
+        The columns, dtypes and units of all DataFrames are documented in docs/columns.md. Times
+        are in UTC.
 
         Args:
-            every: 1 for single ticks (the last hour), 10 for ten merged into one (a day).
+            every: 1 for one row per tick, over the last hour; 10 for one row per ten ticks, over
+                the last day.
         """
         history = self.collector.history
         return frame("samples", history.samples() if every == 1 else history.coarse())
 
     def connections(self) -> pd.DataFrame:
-        """Return the connections as of the last tick as a DataFrame: open ones, then closed."""
+        """Return the connections as of the last tick as a DataFrame: open, then closed ones."""
         return frame("connections", self.collector.connections())
 
     def channels(self) -> pd.DataFrame:
-        """Return the hub's channels as a DataFrame; empty without a hub."""
+        """Return the totals of each channel of the hub as a DataFrame; empty without a hub."""
         return frame("channels", self.collector.channels())
 
     def socketio(self) -> pd.DataFrame:
-        """Return totals of Socket.IO servers by namespace, event and room; empty without one."""
+        """Return the totals of Socket.IO servers by namespace, event and room, as a DataFrame.
+
+        The DataFrame is empty if no Socket.IO server is measured.
+        """
         return frame("socketio", self.collector.socketio())
 
     def clients(self) -> pd.DataFrame:
-        """Return the clients that report to this Monitor as a DataFrame, the latest thousand.
+        """Return the clients that report to this Monitor as a DataFrame.
 
-        ``rtmon.connect(url, monitor=monitor)`` makes a client report.
+        A client reports if it was created with ``rtmon.connect(url, monitor=monitor)``. Only the
+        latest thousand clients are listed.
         """
         return frame("clients", [read() for read in list(self._clients)])
 
@@ -311,14 +357,14 @@ class Monitor:
         return frame("events", self.collector.history.events())
 
     def view(self, page: str | None = None, **parameters: Any) -> Any:
-        """Return a page or a chart of the dashboard, for a notebook to show.
+        """Return a page or a chart of the dashboard, for display in a notebook.
 
-        ``monitor.view("latency")``, ``monitor.view("connections", query="rtt>200ms")``,
-        ``monitor.view(chart="rtt")``: see :func:`rtmon.view`, which lists all.
+        Examples: ``monitor.view("latency")``, ``monitor.view("connections", query="rtt>200ms")``,
+        ``monitor.view(chart="rtt")``. :func:`rtmon.view` lists all pages and charts.
 
         Raises:
-            OptionError: there is no such page, parameter or value.
-            QueryError: the query is wrong.
+            OptionError: the page, the chart, a parameter or its value does not exist.
+            QueryError: the query is invalid.
         """
         from ..dashboard.notebook import view
 
@@ -332,12 +378,10 @@ class Monitor:
 
 def _check(interval: Any, closed_kept: Any, redact: Any) -> None:
     if not (isinstance(interval, int | float) and 0 < interval < math.inf):
-        raise OptionError(
-            f"interval={interval!r}: a Monitor ticks every so many seconds, so more than 0"
-        )
+        raise OptionError(f"interval={interval!r}: seconds between ticks, a number more than 0")
     if not isinstance(closed_kept, int) or closed_kept < 0:
         raise OptionError(
-            f"closed_kept={closed_kept!r}: a number of connections to remember, 0 for none"
+            f"closed_kept={closed_kept!r}: the number of closed connections to keep, 0 or more"
         )
     if not (redact is None or callable(redact)):
-        raise OptionError(f"redact={redact!r}: a function from bytes to bytes, or None")
+        raise OptionError(f"redact={redact!r}: a function that takes and returns bytes, or None")

@@ -1,4 +1,4 @@
-"""CPU and memory of the process."""
+"""Measure the CPU usage and the memory of this process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _STATM = Path("/proc/self/statm")
 
 
 class ProcessGauges:
-    """CPU and memory of this process.
+    """Measures the CPU usage and the memory of this process.
 
     Args:
-        clock: measures the elapsed time.
+        clock: source of the elapsed time.
 
     Attributes:
-        used: total CPU seconds of the process, as of the last call.
+        used: CPU seconds that the process had used at the last call of :meth:`cpu`.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,7 +29,7 @@ class ProcessGauges:
         self.used = time.process_time()
 
     def cpu(self) -> float | None:
-        """CPU seconds per second since the last call; None if no time has passed."""
+        """Return the CPU seconds used per second since the last call; None if no time passed."""
         at, used = self._clock.monotonic(), time.process_time()
         elapsed = at - self._at
         if elapsed <= 0:
@@ -39,7 +39,10 @@ class ProcessGauges:
         return share
 
     def memory(self) -> int | None:
-        """Resident memory in bytes (``man 5 proc``, statm); None if not available."""
+        """Return the resident memory in bytes; None if the system does not report it.
+
+        The value comes from ``/proc/self/statm``; see ``man 5 proc``.
+        """
         try:
             return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Run a sink on a thread of its own, behind a bounded queue, so that it cannot slow a server."""
+"""Run a sink on a thread of its own, with a bounded queue, so that it cannot slow down a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import weakref
 
     from ..metrics.collector import Tick
-    from ..metrics.interfaces import Sink
+    from ..metrics.monitor_interfaces import Sink
     from ..metrics.records import ConnectionInfo
 
 __all__ = ["Attachment", "Owner"]
@@ -26,45 +26,52 @@ logger = logging.getLogger("rtmon")
 T = TypeVar("T")
 
 WAITING_TICKS = 60
-"""Maximum number of ticks queued for a sink; further ones are dropped and reported as an Event."""
+"""Maximum number of ticks queued for a sink. Further ticks are dropped, and an Event reports it."""
 
 FINISH_SECONDS = 10.0
-"""Seconds to wait for a sink to finish."""
+"""Maximum seconds to wait until a sink has written its queued ticks and is closed."""
 
 
 BACKOFF = Backoff(base=0.5, max=30.0)
-"""Backoff between attempts to reopen a sink that failed in a way that can pass."""
+"""Delays between attempts to write a tick, after a temporary error of a sink."""
 
 _PASSING = frozenset(
     {
-        *(errno.ENOSPC, errno.EDQUOT),  # a disk that is full
-        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY),  # a disk that is unmounted
+        *(errno.ENOSPC, errno.EDQUOT),  # The disk is full.
+        *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY),  # The disk is not available.
         *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR),
         *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN),
     }
 )
-"""Temporary errors, which can pass without a change of the sink."""
+"""Error numbers of temporary errors, after which a sink's write is retried."""
 
 
 class Owner(Protocol):
-    """The part of a Monitor that a sink is attached to."""
+    """The interface of a Monitor that an :class:`Attachment` uses."""
 
     def event(self, kind: str, detail: str) -> None:
-        """Add a line to the event log."""
+        """Add an Event to the event log, without a connection."""
 
     def detach(self, sink: Sink) -> None:
-        """Let a sink write what is waiting, and finish it."""
+        """Let a sink write its queued ticks, then close it."""
 
 
 class Attachment:
-    """A sink attached to a Monitor; as a context manager, it detaches the sink at the end.
+    """A sink that is attached to a Monitor, with the sink's thread and queue of ticks.
+
+    As a context manager, it detaches the sink at the end of the block.
+
+    Args:
+        sink: the sink, already open.
+        owner: weak reference to the Monitor.
 
     Attributes:
         sink: the sink.
         fresh: True before the first tick.
-        dropped: ticks dropped because the sink was too slow.
-        problem: the temporary error for which the sink is retried; None while it works.
-        failed: the permanent error that ended the sink; None if there is none.
+        dropped: number of ticks dropped because the queue was full.
+        problem: message of the temporary error because of which writing is retried; None while
+            the sink works.
+        failed: the permanent error that ended the sink; None while there is none.
     """
 
     def __init__(self, sink: Sink, owner: weakref.ref[Owner]) -> None:
@@ -87,11 +94,11 @@ class Attachment:
 
     @property
     def waiting(self) -> int:
-        """Number of queued ticks, including the one being written."""
+        """Number of queued ticks, including the tick that is being written."""
         return self._queue.unfinished_tasks
 
     def offer(self, tick: Tick) -> None:
-        """Queue a tick, or drop it when the queue is full."""
+        """Queue a tick for the sink, or drop the tick if the queue is full."""
         try:
             self._queue.put_nowait(tick)
         except queue.Full:
@@ -101,7 +108,13 @@ class Attachment:
                 owner.event("sink slow", f"{self.sink!r} cannot keep up: ticks are dropped")
 
     def finish(self, connections: Iterable[ConnectionInfo]) -> None:
-        """Let the sink write its queued ticks, close it, and wait for the end of its thread."""
+        """Let the sink write its queued ticks, close it, and wait until its thread has ended.
+
+        The wait is limited by :data:`FINISH_SECONDS`.
+
+        Args:
+            connections: rows of the connections table, which the sink gets with the close.
+        """
         if self.failed is not None:
             return
         self._last = connections
@@ -113,29 +126,29 @@ class Attachment:
             except queue.Full:
                 if time.monotonic() < deadline:
                     continue
-                logger.warning("%r did not finish in time; its queued ticks are lost", self.sink)
+                logger.warning("%r did not finish in time; its queued ticks are dropped", self.sink)
                 return
             break
         self._thread.join(FINISH_SECONDS)
 
     def report(self) -> None:
-        """Report as an Event that the sink has begun to fail, or works again."""
+        """Add an Event if the sink has started to fail, or works again, since the last call."""
         owner, problem, before = self._owner(), self.problem, self._reported
         if owner is None or (problem is None) == (before is None):
             return
         now = time.monotonic()
         if before is None:
             self._reported = now, self.dropped
-            detail = f"{self.sink!r} takes nothing and is tried again: {problem}"
+            detail = f"{self.sink!r} cannot write and retries: {problem}"
             owner.event(f"{self._subject} {self._failing}", detail)
         else:
             self._reported = None
             seconds, lost = now - before[0], self.dropped - before[1]
-            detail = f"{self.sink!r} takes ticks again after {seconds:.0f} s; {lost} were dropped"
+            detail = f"{self.sink!r} writes again after {seconds:.0f} s; {lost} ticks were dropped"
             owner.event(f"{self._subject} recovered", detail)
 
     def close(self) -> None:
-        """Detach the sink and finish it."""
+        """Detach the sink from the Monitor: write its queued ticks, then close it."""
         owner = self._owner()
         if owner is not None:
             owner.detach(self.sink)
@@ -152,15 +165,21 @@ class Attachment:
                 self._until_taken(self.sink.write, tick)
                 self._queue.task_done()
             self._until_taken(self.sink.close, list(self._last))
-        except Exception as exc:  # no failure of a sink may reach the server
+        except Exception as exc:  # A sink's exception must not reach the server.
             self.failed = exc
             logger.exception("%r failed and is detached", self.sink)
 
     def _until_taken(self, write: Callable[[T], None], given: T) -> None:
-        """Write with retries after temporary errors; once more when the sink is being closed.
+        """Call a write function until it succeeds, with a delay after each temporary error.
+
+        Once the sink is being closed, there is only one more attempt.
+
+        Args:
+            write: method of the sink.
+            given: argument of the method.
 
         Raises:
-            Exception: the error is permanent, or lasted until the end.
+            Exception: the error is permanent, or the last attempt failed.
         """
         failures = 0
         while True:
@@ -172,7 +191,7 @@ class Attachment:
                     raise
                 failures += 1
                 if self.problem is None:
-                    logger.warning("%r failed and is tried again: %s", self.sink, exc)
+                    logger.warning("%r failed and retries: %s", self.sink, exc)
                 self.problem = f"{exc.strerror or exc}"
                 self._ending.wait(BACKOFF.bound(failures))
             else:

@@ -31,14 +31,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..errors import OptionError
-from ..metrics.blackbox import BlackBox
 from ..metrics.collector import uncounted
+from ..metrics.recent_frames import BlackBox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..metrics.interfaces import Recorder
     from ..metrics.meter import Ending
+    from ..metrics.monitor_interfaces import Recorder
 
 __all__ = [
     "BINARY",

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..metrics.interfaces import Recorder
+    from ..metrics.monitor_interfaces import Recorder
 
 __all__ = ["ActiveProbe", "claim", "claimed", "take_over"]
 

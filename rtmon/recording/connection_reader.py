@@ -1,4 +1,4 @@
-"""Read the connections of a recording as of any time."""
+"""Query the connections in a recording, with the state that they had at any time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ORDER = {
     "open_connections": ("opened", "length(id)", "id"),
     "connections": ("closed", "length(id)", "id"),
 }
-"""Order of rows: oldest first, then by the number in the id."""
+"""Sort keys of each table: oldest first. Ids end with a number, so short ids are older."""
 
 _WHOLE = (
     "SELECT c.*, b.traceback, b.last_frames FROM {table} c LEFT JOIN blackboxes b USING (epoch, id)"
@@ -45,17 +45,17 @@ _STORED_COLUMNS = ", ".join(f'"{name}"' for name in _STORED)
 _STORED_ROW = light_record(_STORED)._make
 
 IDS = 500
-"""Maximum number of rows that a statement reads by id."""
+"""Maximum number of rows that one SQL statement selects by their ids."""
 
 CLOSED_SHOWN = 1000
-"""Maximum number of closed connections in the live half of a feed, the same as in a Monitor."""
+"""Maximum number of closed connections that a RecordingFeed keeps in memory, as a Monitor does."""
 
 
 class ConnectionReader:
-    """The connections of a recording.
+    """Reads the connections of a recording.
 
     Args:
-        file: the recording.
+        file: the opened recording.
     """
 
     def __init__(self, file: RecordingFile) -> None:
@@ -64,16 +64,20 @@ class ConnectionReader:
     def rows(
         self, query: RowsQuery, source: Source, at: float | None, remembered: Remembered
     ) -> RowsAnswer:
-        """Filter and sort by the needed columns, then read whole rows of the page.
+        """Answer a query for rows of the connections table.
+
+        All rows are filtered and sorted with only the columns that the query needs. Then the rows
+        of the requested page are read with all columns.
 
         Args:
-            query: the query.
-            source: the tick that the answer is as of.
-            at: its time; None for the end.
-            remembered: what there is to say of it; how many are kept is counted here.
+            query: the query for rows.
+            source: the tick at which the rows' states are shown.
+            at: time of that tick, Unix seconds; None for the end of the recording.
+            remembered: number of lost rows and the gaps, for the answer. The number of kept rows is
+                replaced by the number of closed connections found.
 
         Raises:
-            QueryError: the query is wrong.
+            QueryError: the query has an error, such as an unknown column.
         """
         table = self._light(
             table_queries.needed_columns(query), query.since, query.until, at=at, node=query.node
@@ -83,17 +87,24 @@ class ConnectionReader:
         return replace(answer, rows=self._whole(answer.rows, at))
 
     def groups(self, query: GroupQuery, source: Source, at: float | None) -> GroupAnswer:
-        """Group the connections and add up their counters.
+        """Answer a query for groups of connections, with the sums of their counters.
+
+        ``source`` and ``at`` are as in :meth:`rows`.
 
         Raises:
-            QueryError: the query is wrong.
+            QueryError: the query has an error, such as an unknown column.
         """
         columns = table_queries.group_columns(query)
         table = self._light(columns, None, None, at=at, node=query.node, ordered=False)
         return table_queries.groups(query, source, table)
 
     def closed(self, epoch: Epoch, at: float | None) -> int:
-        """Return how many of the server's connections are known to have closed by a time."""
+        """Return the number of recorded connections of a server that closed up to a time.
+
+        Args:
+            epoch: the epoch of the server.
+            at: Unix seconds; None for the end of the recording.
+        """
         count: int = self._file.one(
             "SELECT count(*) FROM connections WHERE epoch = ? AND role = 'server' AND closed <= ?",
             *(epoch.id, bounds(None, at)[1]),
@@ -110,18 +121,18 @@ class ConnectionReader:
         node: str | None,
         ordered: bool = True,
     ) -> list[Part]:
-        """Read some columns of all connections of a range.
+        """Read some columns of all connections that existed in a time range.
 
-        The newest epoch comes first, in it the open ones, as in a live feed. Each part has the
-        table that it is in and the id of the epoch in the place of node and epoch.
+        The newest epoch comes first, and within an epoch the open connections, as in a live feed.
+        The ``node`` of a returned Part is the SQL table, the ``epoch`` the epoch's id in the file.
 
         Args:
-            columns: the columns.
-            since: begin of the range, Unix seconds; None for all there is.
-            until: end of the range; None for all there is.
-            at: the time that states are as of; None for the end.
-            node: the server process; None for all.
-            ordered: False if the order of connections does not matter: SQLite need not sort.
+            columns: names of the columns to read.
+            since: start of the range, Unix seconds; None for the start of the recording.
+            until: end of the range, Unix seconds; None for the end of the recording.
+            at: time at which the connections' states are shown; None for the end of the recording.
+            node: name of a server process; None for all.
+            ordered: False to skip sorting in SQLite, if the order does not matter.
         """
         needed = sorted({*columns, "closed"})
         make = light_record(tuple(needed))._make
@@ -154,7 +165,7 @@ class ConnectionReader:
         return found
 
     def _whole(self, page: Sequence[Row], at: float | None) -> list[Row]:
-        """Read the whole rows of connections that :meth:`_light` has found."""
+        """Read all columns of the connections on a page of the rows from :meth:`_light`."""
         of = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
         infos: dict[tuple[str, str], ConnectionInfo] = {}
         places = dict.fromkeys((row.node, row.epoch) for row in page)
@@ -163,7 +174,7 @@ class ConnectionReader:
             for start in range(0, len(ids), IDS):
                 chosen = ids[start : start + IDS]
                 read = self._infos(table, int(epoch), chosen, at)
-                if len(read) < len(chosen):  # some have ended meanwhile
+                if len(read) < len(chosen):  # some have closed since _light() ran, and moved
                     read += self._infos("connections", int(epoch), chosen, at)
                 infos.update(((epoch, each.id), each) for each in read)
         return [
@@ -182,9 +193,13 @@ class ConnectionReader:
         return self._as_of(epoch, [record(ConnectionInfo, row) for row in found], at)
 
     def shown(self, *, epoch: int, at: float | None = None) -> list[ConnectionInfo]:
-        """Return the connections of an epoch as of a time: the open ones, then the closed ones.
+        """Return the open connections of an epoch, then the closed ones, at a time.
 
-        Of those that have closed only the latest :data:`CLOSED_SHOWN` are returned.
+        Only the latest :data:`CLOSED_SHOWN` closed connections are returned.
+
+        Args:
+            epoch: id of the epoch in the file.
+            at: Unix seconds; None for the end of the recording.
         """
         found: list[Any] = []
         begin, end = bounds(None, at)
@@ -202,15 +217,22 @@ class ConnectionReader:
     def batches(
         self, epoch: int, *, since: float | None, until: float | None, size: int
     ) -> Iterator[list[Any]]:
-        """Yield all connections of an epoch and a range, some at a time: the closed ones first.
+        """Yield all connections of an epoch that existed in a time range, in batches.
 
-        The records are cheaper than a ConnectionInfo, and have all its columns.
+        Closed connections come first. The records have the columns of a ConnectionInfo that are
+        not derived from others, and take less time to create.
+
+        Args:
+            epoch: id of the epoch in the file.
+            since: start of the range, Unix seconds; None for the start of the recording.
+            until: end of the range, Unix seconds; None for the end of the recording.
+            size: maximum number of connections in a batch.
         """
         begin, end = bounds(since, until)
         over = self._over(epoch)
         for table in reversed(_TABLES):
             pages = self._file.pages(
-                f"SELECT {_STORED_COLUMNS} FROM {table} "  # noqa: S608 - names of columns
+                f"SELECT {_STORED_COLUMNS} FROM {table} "  # noqa: S608 - constant column names
                 "LEFT JOIN blackboxes USING (epoch, id) WHERE epoch = ? AND opened <= ? "
                 "AND (closed IS NULL OR closed >= ?) AND id > ? ORDER BY id LIMIT ?",
                 (epoch, end, begin),
@@ -227,7 +249,7 @@ class ConnectionReader:
     def _as_of(
         self, epoch: int, infos: list[ConnectionInfo], at: float | None
     ) -> list[ConnectionInfo]:
-        """Return rows of an epoch as they were at a time."""
+        """Return connections of an epoch with the states that they had at a time."""
         over = self._over(epoch)
         if at is None and over is None:
             return infos
@@ -235,11 +257,15 @@ class ConnectionReader:
         return [replace(info, **_changes(info, at, over, fields)) for info in infos]
 
     def _over(self, epoch: int) -> float | None:
-        """Return when an epoch ended; None if no other one has begun since."""
+        """Return the end of an epoch in Unix seconds; None if it is the last in the recording."""
         return next((e.ended for e in self._file.epochs()[:-1] if e.id == epoch), None)
 
     def detail(self, query: DetailQuery, source: Source, at: float | None) -> DetailAnswer:
-        """Return the details of one connection."""
+        """Answer a query for the details of one connection.
+
+        ``source`` and ``at`` are as in :meth:`rows`. The answer's ``info`` is None if the recording
+        does not contain the connection.
+        """
         for epoch in reversed(self._file.epochs()):
             if query.epoch not in {None, epoch.epoch} or query.node not in {None, epoch.node}:
                 continue
@@ -265,19 +291,20 @@ class ConnectionReader:
 NOT_RECORDED = "it is not recorded"
 
 _TICK = 1.0
-"""Seconds for which connections keep their state of the epoch's last tick."""
+"""Seconds after the last tick of an epoch for which its connections still count as open."""
 
 
 def _changes(
     row: Any, at: float | None, over: float | None, columns: Collection[str]
 ) -> dict[str, Any]:
-    """Return the changes that turn a row into its state at a time.
+    """Return the column values that differ between a connection's last state and that at a time.
 
     Args:
-        row: the last state of the row.
-        at: the time; None for the end.
-        over: when its epoch ended, if another one followed: from then on no connection is open.
-        columns: the columns that the row has.
+        row: the connection in its last recorded state.
+        at: the time, Unix seconds; None for the end of the recording.
+        over: end of the connection's epoch if another epoch followed, else None. After it, no
+            connection of the epoch is open.
+        columns: names of the columns that the row has.
     """
     if at is not None and row.closed is not None and row.closed > at:
         changes: dict[str, Any] = {**_UNENDED, "state": "open"}

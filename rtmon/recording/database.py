@@ -1,4 +1,7 @@
-"""Open a recording's file: one process writes it, others read it meanwhile."""
+"""Open the SQLite file of a recording for writing or reading, and convert SQLite's errors.
+
+One process writes a recording; other processes can read it at the same time.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from .schema import APPLICATION_ID, COLUMNS, MIGRATIONS, VERSION, definition, un
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # Windows has no fcntl module
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 BUSY_SECONDS = 2.0
-"""Seconds that a statement waits for a lock of another connection."""
+"""Seconds that an SQL statement waits for a lock that another SQLite connection holds."""
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
@@ -48,28 +51,31 @@ _ERRNO = {
     sqlite3.SQLITE_READONLY: errno.EBUSY,
     sqlite3.SQLITE_PERM: errno.EBUSY,
 }
-"""SQLite's result codes of temporary errors."""
+"""Primary result code of SQLite for a temporary error → the corresponding ``errno``."""
 
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def primary_code(exc: sqlite3.Error) -> int:
-    """Return SQLite's primary result code; 0 if the error has none."""
+    """Return the primary result code of an SQLite error; 0 if the error has no code."""
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_broken(exc: BaseException) -> bool:
-    """Return True if the error means that the file is damaged, or not a database."""
+    """Return True if an exception says that the file is damaged, or not an SQLite database."""
     return isinstance(exc, sqlite3.Error) and primary_code(exc) in _BROKEN
 
 
 @contextlib.contextmanager
 def as_os_error(path: Path) -> Iterator[None]:
-    """Turn SQLite's temporary errors, such as a full disk, into an OSError.
+    """Convert temporary SQLite errors in the ``with`` block, such as a full disk, to OSError.
+
+    Args:
+        path: the file, for the message.
 
     Raises:
-        OSError: a temporary error.
-        sqlite3.Error: any other error.
+        OSError: SQLite reported a temporary error.
+        sqlite3.Error: SQLite reported any other error.
     """
     try:
         yield
@@ -82,11 +88,14 @@ def as_os_error(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors while reading a recording into rtmon's errors.
+    """Convert errors of the ``with`` block, which reads a recording, to FileFormatError or OSError.
+
+    Args:
+        path: the recording, for the message.
 
     Raises:
-        FileFormatError: the file is damaged, or no database.
-        OSError: it cannot be read now.
+        FileFormatError: the file is damaged, or not an SQLite database.
+        OSError: the file cannot be read now.
     """
     try:
         with as_os_error(path):
@@ -98,17 +107,18 @@ def reading(path: Path) -> Iterator[None]:
 
 
 class WriteLock:
-    """An exclusive lock for writing a recording, held by one :class:`Recording` in one process.
+    """An exclusive lock for writing a recording, so that only one writer uses the file.
 
-    A file beside the recording is locked with ``flock``, so the lock ends with the process,
-    whatever ends it. It is removed when the lock is released.
+    The lock is an ``flock`` on the file ``<recording>.lock``. The operating system releases it when
+    the process ends, even if the process is killed. Windows has no ``flock``: there, the lock has
+    no effect.
 
     Args:
         path: the recording.
 
     Raises:
-        OptionError: another one holds the lock.
-        OSError: the file cannot be made.
+        OptionError: another writer holds the lock.
+        OSError: the lock file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,21 +134,24 @@ class WriteLock:
             ) from None
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock and delete the lock file."""
         self._path.unlink(missing_ok=True)
         os.close(self._file)
 
     def forget(self) -> None:
-        """Close the file in a forked process; the parent keeps the lock."""
+        """Close the lock file in a forked child process; the parent process keeps the lock."""
         os.close(self._file)
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:
-    """Return the type of the network file system that a path is on, None for a local one.
+    """Return the type of the network file system that contains a path, such as ``nfs4``.
 
     Args:
         path: an absolute path.
         mounts: the text of ``/proc/mounts``.
+
+    Returns:
+        The type; None if the file system is local or unknown.
     """
     best, kind = "", ""
     for line in mounts.splitlines():
@@ -157,9 +170,9 @@ def _mounts() -> str:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open a recording for writing; create it if it does not exist.
+    """Open a recording for writing; create the file if it does not exist.
 
-    The connection may be used on any thread, by one at a time.
+    The SQLite connection may be used on any thread, but only by one thread at a time.
 
     Raises:
         FileFormatError: the file was written by a newer release, or is another database.
@@ -211,10 +224,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Create the tables of a new file, or the missing tables and columns of an older one."""
+    """Create the tables of a new file; add what the file of an older rtmon lacks."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of an empty file
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on an empty file
         db.execute("BEGIN IMMEDIATE")
         for number in range(version + 1, VERSION + 1):
             for statement in MIGRATIONS[number]:
@@ -228,13 +241,16 @@ def _make(db: sqlite3.Connection) -> None:
 
 
 def _lacking(db: sqlite3.Connection, table: str) -> list[Column]:
-    """Return the columns that a table of an older release lacks."""
+    """Return the columns that a table lacks because an older rtmon created it."""
     known = {name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
     return [column for column in COLUMNS[table] if column.name not in known]
 
 
 def _complete(db: sqlite3.Connection) -> None:
-    """Make missing columns readable as not measured, for a reader's statements."""
+    """Create views with the missing columns of an older file, so that SQL statements can read them.
+
+    The missing columns have the value for "not measured", which is usually NULL.
+    """
     for table in COLUMNS:
         lacking = [f'{unmeasured(each)} AS "{each.name}"' for each in _lacking(db, table)]
         if lacking:
@@ -243,21 +259,20 @@ def _complete(db: sqlite3.Connection) -> None:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a recording for reading, even while it is being written.
+    """Open a recording for reading, also while another process writes it.
 
-    The connection may be used on any thread, by one at a time. Every statement is a transaction
-    of its own.
+    The SQLite connection may be used on any thread, but only by one thread at a time. Every
+    statement is a transaction of its own.
 
     Raises:
-        FileFormatError: the file is not a recording, is damaged, or was written by a newer release.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer rtmon.
         OSError: the file does not exist or cannot be read.
     """
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, "there is no such recording", str(path))
     try:
         with as_os_error(path):
-            # Not immutable: it may be written meanwhile. Not mode=ro where the log has to be
-            # read, whose index is made beside it.
+            # Not "immutable=1": another process may write the file while this one reads it.
             uri = f"{path.resolve().as_uri()}?mode=ro"
             db = sqlite3.connect(
                 uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -275,9 +290,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
-    """Execute a statement for each row; return how many rows it has changed.
+    """Execute an SQL statement once for each row, and return how many table rows were changed.
 
-    SQLite cannot store lone surrogates: they become question marks.
+    SQLite cannot store lone surrogates in text. They are replaced by question marks.
     """
     before = db.total_changes
     try:
@@ -293,7 +308,7 @@ def _safe(text: str) -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file and its log; return the new name."""
+    """Rename a damaged recording and its write-ahead log to ``….broken-1``; return the new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1
@@ -306,6 +321,6 @@ def set_aside(path: Path) -> Path:
 
 
 def scalar(db: sqlite3.Connection, statement: str, *values: Any) -> Any:
-    """Return the single value that a statement selects; None if it selects no row."""
+    """Return the first column of the first row that an SQL statement selects; None without rows."""
     row = db.execute(statement, values).fetchone()
     return None if row is None else row[0]

@@ -1,4 +1,4 @@
-"""A pytest fixture that records the servers of a test, and checks limits."""
+"""The pytest fixture ``recorded``: records a test's servers, and checks limits at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from ..metrics.close_causes import NORMAL
 from ..monitor import Monitor
-from .sink import Recording
+from .recording_sink import Recording
 
 if TYPE_CHECKING:
     from ..metrics.records import Snapshot
@@ -19,11 +19,11 @@ __all__ = ["Recorded", "recorded"]
 
 
 class Recorded:
-    """The measurements of a test; see :func:`recorded`.
+    """The measurements of a test; the value of the fixture :func:`recorded`.
 
     Attributes:
-        monitor: give it to the server: ``rtmon.serve(…, monitor=recorded.monitor)``.
-        path: the recording, for inspection after a failed test.
+        monitor: the Monitor to pass to servers: ``rtmon.serve(…, monitor=recorded.monitor)``.
+        path: the recording, which can be inspected after a failed test.
     """
 
     def __init__(self, monitor: Monitor, path: Path) -> None:
@@ -50,15 +50,17 @@ class Recorded:
 
         Args:
             handler_p99: maximum 99th percentile of handler times, in seconds.
-            rtt_p99: the same for round trips.
-            fanout_p99: the same for the time from publishing to the last transport.
+            rtt_p99: maximum 99th percentile of round-trip times, in seconds.
+            fanout_p99: maximum 99th percentile of fan-out times, in seconds. A fan-out lasts from
+                publishing a message until the last subscriber's transport has it.
             dropped: maximum number of dropped messages.
-            slow: maximum number of slow connections at a time.
+            slow: maximum number of simultaneously slow connections.
             errors: maximum number of errors.
-            unexplained: maximum number of connections that end without a close handshake.
+            unexplained: maximum number of connections that did not end normally, by their cause.
 
         Raises:
-            AssertionError: lists the exceeded limits, and the path of the recording.
+            AssertionError: a limit is exceeded. The message lists the exceeded limits and the path
+                of the recording.
         """
         self.monitor.tick()
         totals = self.monitor.snapshot()
@@ -91,11 +93,12 @@ def _p99(totals: Snapshot, name: str) -> float | None:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Iterator[Recorded]:
-    """Record a test: import this fixture in a ``conftest.py``, and ask for it.
+    """Record a test's servers; a pytest fixture.
 
-    ``from rtmon.testing import recorded`` in ``conftest.py``; in a test
-    ``async with rtmon.serve(handler, port=0, monitor=recorded.monitor) as server: …`` and at its
-    end ``recorded.expect(handler_p99=0.05, dropped=0, unexplained=0)``.
+    Import the fixture in ``conftest.py``: ``from rtmon.testing import recorded``. A test with the
+    parameter ``recorded`` starts its server with
+    ``async with rtmon.serve(handler, port=0, monitor=recorded.monitor) as server: …`` and ends with
+    ``recorded.expect(handler_p99=0.05, dropped=0, unexplained=0)``.
     """
     monitor, path = Monitor(node="test"), tmp_path / "run.rtmon"
     with monitor, monitor.attach(Recording(path)):

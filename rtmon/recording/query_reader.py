@@ -1,4 +1,4 @@
-"""Answer queries from a recording's file."""
+"""Answer a feed's queries for series, rows, groups and details from the file of a recording."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .connection_reader import IDS, NOT_RECORDED, ConnectionReader
 from .readonly_file import Epoch, RecordingFile, bounds, record
 from .sample_queries import SampleQueries
 from .schema import EVENT_ROW
-from .state_reader import StateReader
+from .state_table_reader import StateReader
 
 __all__ = ["QueryReader"]
 
@@ -40,12 +40,12 @@ _EventRow = namedtuple("_EventRow", _EVENT)  # type: ignore[misc]  # noqa: PYI02
 
 
 class QueryReader(RecordingFile):
-    """Reads a recording; arguments and errors as of :class:`RecordingFile`.
+    """Answers queries from a recording; arguments and errors are those of :class:`RecordingFile`.
 
     Attributes:
-        points: its Samples.
-        connections: its connections.
-        tables: its other tables.
+        points: reads the recording's Samples.
+        connections: reads the recording's connections.
+        tables: reads the channels, latencies, addresses and Socket.IO tables.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,14 +57,15 @@ class QueryReader(RecordingFile):
     def answer(
         self, query: Query, *, at: float | None = None
     ) -> SeriesAnswer | RowsAnswer | GroupAnswer | DetailAnswer | MembersAnswer:
-        """Answer a query as of a time.
+        """Answer a query with the recording's data at a moment.
 
         Args:
-            query: the query.
-            at: Unix seconds: nothing later is in the answer. None for the end.
+            query: the query, of any kind.
+            at: the moment, Unix seconds; the answer ignores later Samples and Events. None for the
+                end of the recording.
 
         Raises:
-            QueryError: the query is wrong.
+            QueryError: the query has an error, such as an unknown column.
         """
         if at is not None and isinstance(query, SeriesQuery | RowsQuery):
             query = replace(query, until=at if query.until is None else min(at, query.until))
@@ -98,7 +99,11 @@ class QueryReader(RecordingFile):
         return max(0, snapshot.closed - self.connections.closed(epoch, at))
 
     def _event_rows(self, query: RowsQuery, source: Source) -> RowsAnswer:
-        """Filter and sort by the columns that are needed, then read whole rows of the page."""
+        """Answer a query for rows of the events table.
+
+        All rows are filtered and sorted with only the columns that the query needs. Then the rows
+        of the requested page are read with all columns.
+        """
         needed = sorted({"seq", "time", *table_queries.condition_columns(query)})
         make = light_record(tuple(needed))._make
         chosen = ", ".join(f'"{name}"' for name in needed)
@@ -106,7 +111,7 @@ class QueryReader(RecordingFile):
         for epoch in reversed(self.epochs()):
             if query.node in {None, epoch.node}:
                 found = self.plain(
-                    f"SELECT {chosen} FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "  # noqa: S608 - names of columns
+                    f"SELECT {chosen} FROM events WHERE epoch = ? AND time BETWEEN ? AND ? "  # noqa: S608 - constant column names
                     "ORDER BY seq DESC LIMIT ?",
                     *(epoch.id, *bounds(query.since, query.until), 4 * MOST_ROWS),
                 )
@@ -124,7 +129,13 @@ class QueryReader(RecordingFile):
         return replace(answer, rows=whole)
 
     def _events(self, epoch: int, page: Sequence[Row], of: tuple[str, str]) -> dict[int, Event]:
-        """Return the Events of an epoch that are on a page, by their numbers."""
+        """Return the Events of one epoch that are on a page: number → Event.
+
+        Args:
+            epoch: id of the epoch in the file.
+            page: the rows of the page, of all epochs.
+            of: node and name of the epoch.
+        """
         numbers = [row.record.seq for row in page if (row.node, row.epoch) == of]
         found: dict[int, Event] = {}
         for chosen in (numbers[start : start + IDS] for start in range(0, len(numbers), IDS)):
@@ -145,17 +156,25 @@ class QueryReader(RecordingFile):
     def batches(
         self, table: str, *, since: float | None, until: float | None, size: int
     ) -> Iterator[list[Any]]:
-        """Yield all events, or all connections, of a range, oldest first, some at a time.
+        """Yield all rows of the events or connections table in a time range, in batches.
 
-        Connections come in the order of their ids, the closed ones of an epoch first. The records
-        have all stored columns, and cost less than those of :mod:`rtmon.metrics.records`.
+        The oldest epoch comes first. Within an epoch, Events are sorted by their numbers; closed
+        connections come before open ones, and both are sorted by their ids. The yielded records
+        have all stored columns, and are faster to create than those of
+        :mod:`rtmon.metrics.records`.
+
+        Args:
+            table: ``events`` or ``connections``.
+            since: start of the range, Unix seconds; None for the start of the recording.
+            until: end of the range, Unix seconds; None for the end of the recording.
+            size: maximum number of rows in a batch.
         """
         for epoch in self.epochs():
             if table == "connections":
                 yield from self.connections.batches(epoch.id, since=since, until=until, size=size)
                 continue
             pages = self.pages(
-                f"SELECT {', '.join(_EVENT)} FROM events "  # noqa: S608 - names of columns
+                f"SELECT {', '.join(_EVENT)} FROM events "  # noqa: S608 - constant column names
                 "WHERE epoch = ? AND time BETWEEN ? AND ? AND seq > ? ORDER BY seq LIMIT ?",
                 (epoch.id, *bounds(since, until)),
                 after=0,
@@ -166,7 +185,10 @@ class QueryReader(RecordingFile):
                 yield list(map(_EventRow._make, page))
 
     def last_event(self, epoch: Epoch, until: float | None) -> int:
-        """Return the number of the last Event of an epoch up to a time; 0 before the first."""
+        """Return the number of an epoch's last Event up to ``until``; 0 if there is none.
+
+        None as ``until`` stands for the end of the recording.
+        """
         return (
             self.one(
                 "SELECT seq FROM events WHERE epoch = ? AND time <= ? ORDER BY time DESC LIMIT 1",
@@ -183,13 +205,13 @@ class QueryReader(RecordingFile):
         epoch: int | None = None,
         after: int = 0,
     ) -> Iterator[tuple[int, Event]]:
-        """Yield the Events of a range, oldest first, each with the id of its epoch.
+        """Yield the Events of a time range, oldest first, each with the id of its epoch.
 
         Args:
-            since: Unix seconds, included; None for the beginning.
-            until: Unix seconds, included; None for the end.
-            epoch: id of the epoch; None for all.
-            after: with ``epoch``: leave out Events up to this number.
+            since: start of the range, Unix seconds, included; None for the start of the recording.
+            until: end of the range, Unix seconds, included; None for the end of the recording.
+            epoch: id of an epoch in the file; None for all epochs.
+            after: only Events with a number above this one; used with ``epoch``.
         """
         for row in self.all(
             "SELECT * FROM events WHERE time BETWEEN ? AND ? AND epoch = ifnull(?, epoch) "

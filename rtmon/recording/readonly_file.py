@@ -1,4 +1,4 @@
-"""A recording's file, opened for reading: statements, epochs, and a copy of the whole."""
+"""A recording's file, opened for reading: run SQL statements, list epochs, copy the file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Epoch", "RecordingFile", "bounds", "record"]
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch of a server in a recording.
+    """One epoch in a recording: the time from one start of the measured server to its end.
 
     Attributes:
-        id: its number in the file.
-        node: the server process.
-        epoch: its name.
-        wall: when recording it began, Unix seconds.
-        ended: when it ended; None while it is recorded.
+        id: number of the epoch in the file.
+        node: name of the server process.
+        epoch: name of the epoch.
+        wall: when the recording of the epoch began, Unix seconds.
+        ended: when the epoch ended, Unix seconds; None while it is still recorded.
     """
 
     id: int
@@ -36,20 +36,20 @@ class Epoch:
 
 
 class RecordingFile:
-    """A recording's file, finished or not; each method may be called on any thread.
+    """A recording's file, opened for reading, also while it is still written.
 
-    No statement's transaction outlives the method.
+    Methods may be called on any thread. A method never leaves an SQL transaction open.
 
     Args:
-        path: the file.
+        path: the recording.
 
     Attributes:
-        version: of its format, see :data:`.schema.VERSION`.
+        version: version of the file's format; see :data:`.schema.VERSION`.
 
     Raises:
-        FileFormatError: it is not a recording, is damaged, or was written by a newer release. Each
-            method raises it, too, where the damage is.
-        OSError: it is not there or cannot be read.
+        FileFormatError: the file is not a recording, is damaged, or was written by a newer rtmon.
+            Methods raise this error, too, when they read a damaged part of the file.
+        OSError: the file does not exist or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,17 +59,17 @@ class RecordingFile:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the recording's file."""
         with self._lock:
             self._db.close()
 
     def all(self, statement: str, *values: Any) -> list[Any]:
-        """Select rows, whose columns can be read by name."""
+        """Execute an SQL SELECT statement; return its rows, whose columns can be read by name."""
         with self._lock, reading(self.path):
             return self._db.execute(statement, values).fetchall()
 
     def plain(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Select the same as :meth:`all`, as plain tuples."""
+        """Execute an SQL SELECT statement; return plain tuples, faster to make than rows."""
         with self._lock, reading(self.path):
             cursor = self._db.cursor()
             cursor.row_factory = None
@@ -78,46 +78,54 @@ class RecordingFile:
     def pages(
         self, statement: str, values: tuple[Any, ...], *, after: Any, key: int, size: int
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of a statement page by page; its last parameters are a key and a limit.
+        """Execute an SQL SELECT statement for one page after another, and yield the pages.
 
         Args:
-            statement: the statement.
-            values: its other values.
-            after: a key below all others.
-            key: the index of the column that the rows are ordered by.
-            size: rows of a page.
+            statement: the statement. Its last two parameters are the key after which a page begins,
+                and the maximum number of rows.
+            values: the values of the statement's other parameters.
+            after: a key below the keys of all rows.
+            key: index of the column with the key, by which the statement must sort.
+            size: number of rows in a page.
         """
         while page := self.plain(statement, *values, after, size):
             yield page
             after = page[-1][key]
 
     def one(self, statement: str, *values: Any) -> Any:
-        """Select a single value; None if there is no row."""
+        """Return the first column of the first row that an SQL statement selects; None if none."""
         with self._lock, reading(self.path):
             return scalar(self._db, statement, *values)
 
     def epochs(self) -> list[Epoch]:
-        """Return the epochs, oldest first."""
+        """Return all epochs in the recording, oldest first."""
         found = self.all("SELECT id, node, epoch, wall, ended FROM epochs ORDER BY wall, id")
         return [Epoch(*row) for row in found]
 
     def span(self) -> tuple[float, float] | None:
-        """Return the times of the first and the last tick, Unix seconds; None without any."""
+        """Return the times of the first and the last recorded tick, Unix seconds; None without."""
         begins = [self.one("SELECT min(time) FROM samples WHERE level = ?", n) for n in LEVELS]
         ends = [self.one("SELECT max(time) FROM samples WHERE level = ?", n) for n in LEVELS]
         known = [time for time in begins if time is not None]
         return (min(known), max(time for time in ends if time is not None)) if known else None
 
     def epoch_at(self, at: float | None) -> Epoch | None:
-        """Return the epoch of the last tick up to a time, or a first epoch without ticks."""
+        """Return the epoch of the last tick up to a time.
+
+        Args:
+            at: Unix seconds; None for the end of the recording.
+
+        Returns:
+            The epoch; the first one if no epoch has a tick up to then; None before the recording.
+        """
         epochs = self.epochs()
         begun = [each for each in epochs if at is None or each.wall <= at]
-        # Between a restart and the first tick after it, the previous state is shown.
+        # Between a server's restart and its first tick, the previous epoch is still shown.
         while at is not None and len(begun) > 1 and not self._has_tick(begun[-1], at):
             begun.pop()
         if begun or at is None:
             return begun[-1] if begun else None
-        # A tick's time may be slightly earlier than the recorded start of its epoch.
+        # A time slightly before the first epoch's recorded start may be that of its first tick.
         return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
 
     def _has_tick(self, epoch: Epoch, until: float) -> bool:
@@ -126,7 +134,11 @@ class RecordingFile:
         return any(self.one(statement, level, epoch.id, last) for level in LEVELS)
 
     def source(self, at: float | None = None) -> Source:
-        """Return the source of answers: the last tick up to a time."""
+        """Return node, epoch, number and time of the last tick up to a time.
+
+        Args:
+            at: Unix seconds; None for the end of the recording.
+        """
         epoch = self.epoch_at(at)
         if epoch is None:
             return Source()
@@ -142,12 +154,15 @@ class RecordingFile:
         return Source(node=epoch.node, epoch=epoch.epoch)
 
     def copy(self, to: Path) -> None:
-        """Copy the whole recording into another file, even while it is being written.
+        """Copy the whole recording to another file, also while the recording is still written.
 
-        The copy appears under its name once it is complete.
+        The copy is written under a temporary name and renamed when it is complete.
+
+        Args:
+            to: path of the copy; an existing file is replaced.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the copy cannot be written.
         """
         partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
         with as_os_error(to):
@@ -165,10 +180,15 @@ class RecordingFile:
 
 
 def bounds(since: float | None, until: float | None) -> tuple[float, float]:
-    """Return a range with infinities in place of None."""
+    """Return the start and end of a time range for SQL; None becomes a time beyond all others."""
     return (-1e18 if since is None else since, 1e18 if until is None else until)
 
 
 def record(kind: Any, row: Any) -> Any:
-    """Make a record of a row, ignoring further columns."""
+    """Create a record, such as a ConnectionInfo, from an SQL row; ignore columns it lacks.
+
+    Args:
+        kind: the dataclass of the record.
+        row: the row, whose columns can be read by name.
+    """
     return kind(**{name: row[name] for name in kind.__dataclass_fields__})

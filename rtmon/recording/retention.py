@@ -1,4 +1,4 @@
-"""Delete expired rows of a recording, a few hundred in one statement."""
+"""Retention limits of a recording: delete old rows, at most a few hundred at a time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from .database import scalar, write_rows
 __all__ = ["RecordingLimits", "Retention"]
 
 DELETED = 500
-"""Maximum number of rows that a statement deletes."""
+"""Maximum number of rows deleted at a time, so that no write of a tick takes long."""
 
 TRIM_TICKS = 60
-"""Ticks between two checks of the numbers of rows."""
+"""Ticks between two checks whether tables have more rows than their limits allow."""
 
 _ORDER = {
     "events": ("time", "seq"),
     "connections": ("closed", "id"),
     "channels": ("published", "channel"),
 }
-"""Table → the indexed column by which rows are deleted, and the key of a row in its epoch."""
+"""Table → the indexed column by which the oldest rows are found, and the key column of a row.
+
+The key identifies a row together with the row's epoch.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +34,15 @@ class RecordingLimits:
     """Retention limits of a recording.
 
     Args:
-        ticks: retention of single ticks in seconds; an hour by default.
-        tens: retention of points of 10 ticks in seconds; a day by default.
-        sixties: retention of points of 60 ticks in seconds; 30 days by default.
+        ticks: seconds for which Samples of single ticks are kept; an hour by default.
+        tens: seconds for which Samples merged from 10 ticks are kept; a day by default.
+        sixties: seconds for which Samples merged from 60 ticks are kept; 30 days by default.
         events: maximum number of Events; the oldest are deleted first.
         connections: maximum number of closed connections; the oldest are deleted first.
-        channels: maximum number of channels.
-        log: maximum size of SQLite's write-ahead log in bytes. If a reader keeps it from being
-            emptied for so long, the recording pauses until it can be.
+        channels: maximum number of channels; those with the fewest publications are deleted first.
+        log: maximum size of SQLite's write-ahead log in bytes. A process that reads the recording
+            can keep SQLite from emptying the log. At this size, the recording pauses until the log
+            can be emptied.
 
     Raises:
         OptionError: a number is out of range.
@@ -60,21 +64,21 @@ class RecordingLimits:
         within("log", self.log, 1024 * 1024, 1 << 40)
 
     def seconds(self, level: int) -> float:
-        """Return the retention of a resolution in seconds."""
+        """Return the seconds for which merged Samples of ``level`` (1, 10 or 60) ticks are kept."""
         return {1: self.ticks, 10: self.tens, 60: self.sixties}[level]
 
 
 class Retention:
-    """Enforces the limits of a recording.
+    """Enforces the retention limits of a recording.
 
-    Rows are counted once, when the file is opened.
+    Rows are counted with SQL once, when the file is opened; then :attr:`counts` is kept up to date.
 
     Args:
-        db: the connection that writes.
-        limits: the limits.
+        db: the SQLite connection that writes the recording.
+        limits: the retention limits.
 
     Attributes:
-        counts: rows of each table that is limited by number.
+        counts: table → number of its rows, for the tables with a maximum number of rows.
     """
 
     def __init__(self, db: sqlite3.Connection, limits: RecordingLimits) -> None:
@@ -86,12 +90,13 @@ class Retention:
         }
 
     def insert(self, table: str, statements: tuple[str, str], rows: Sequence[Any]) -> None:
-        """Write rows of a table with a maximum number of rows.
+        """Write rows into a table that has a maximum number of rows, and count the new ones.
 
         Args:
             table: the table.
-            statements: one that ignores existing rows, and one that replaces them.
-            rows: the rows.
+            statements: two INSERT statements: the first ignores existing rows, the second replaces
+                them.
+            rows: the rows; a row that exists already is replaced.
         """
         ignore, replace = statements
         new = write_rows(self._db, ignore, rows)
@@ -100,11 +105,11 @@ class Retention:
             write_rows(self._db, replace, rows)
 
     def delete_old(self, now: float, seq: int) -> None:
-        """Delete some of the rows that exceed a limit, as of a tick.
+        """Delete some of the rows that exceed a limit; called when a tick is written.
 
         Args:
             now: the tick's time, Unix seconds.
-            seq: its number.
+            seq: the tick's number.
         """
         for level in (1, 10, 60):
             self._delete(
@@ -128,13 +133,14 @@ class Retention:
                     ("labels",),
                     ("level", "epoch", "seq"),
                     "level = ? AND time < ? ORDER BY time",
-                    # Longer than single ticks: the minute before the oldest must be complete.
+                    # Twice as long as Samples: latencies at the oldest tick need the labels of the
+                    # minute before it.
                     (level, now - 2 * self._limits.seconds(level)),
                 )
 
     def _trim(self, table: str, keep: int) -> None:
         order, key = _ORDER[table]
-        # Rows that belong to a connection are deleted with it.
+        # A connection's traceback and last frames are deleted with the connection.
         tables = (table, "blackboxes") if table == "connections" else (table,)
         for _ in range(TRIM_TICKS):
             excess = self.counts[table] - keep
@@ -153,7 +159,18 @@ class Retention:
         *,
         most: int = DELETED,
     ) -> int:
-        """Delete rows of the first table, and those of the others with the same keys."""
+        """Delete rows of the first table, and the rows of the other tables with the same keys.
+
+        Args:
+            tables: the tables.
+            keys: names of the key columns.
+            which: SQL condition and order that select rows of the first table.
+            values: the values of the condition's parameters.
+            most: maximum number of rows to delete; never more than :data:`DELETED`.
+
+        Returns:
+            The number of rows deleted from the first table.
+        """
         found = self._db.execute(
             f"SELECT {', '.join(keys)} FROM {tables[0]} WHERE {which} LIMIT ?",  # noqa: S608
             (*values, min(most, DELETED)),
@@ -164,10 +181,10 @@ class Retention:
         return len(found)
 
     def forget_open(self, epoch: int) -> None:
-        """Delete the connections that were open when epochs ended, past the limit.
+        """Delete the oldest connections that were open when their epochs ended, above the limit.
 
         Args:
-            epoch: the epoch that is recorded now.
+            epoch: id of the epoch that is recorded now; its connections are kept.
         """
         count = "SELECT count(*) FROM open_connections WHERE epoch != ?"
         excess = scalar(self._db, count, epoch) - self._limits.connections

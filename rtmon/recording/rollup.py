@@ -1,4 +1,4 @@
-"""Merge ticks into points of 10 and 60 ticks as they come. Pure."""
+"""Merge the Samples of ticks into Samples of 10 and of 60 ticks, one by one; no input or output."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ __all__ = ["Level", "Rollup"]
 
 
 class Level:
-    """One resolution: merged Samples, aligned to the numbers of ticks.
+    """Merges Samples into points of a fixed number of ticks.
 
-    A point holds the ticks 1 to ``ticks``, ``ticks + 1`` to ``2 * ticks`` and so on, as in
-    :class:`rtmon.metrics.history.History`, whenever the recording began.
+    Points are aligned to tick numbers, whenever the recording began: with 10 ticks, the first point
+    covers the ticks 1 to 10, the second 11 to 20. :class:`rtmon.metrics.history.History` does the
+    same.
 
     Attributes:
-        ticks: ticks of a complete point.
+        ticks: number of ticks in a complete point.
     """
 
     def __init__(self, ticks: int) -> None:
@@ -25,7 +26,10 @@ class Level:
         self._parts: list[tuple[Sample, int]] = []
 
     def add(self, sample: Sample, ticks: int) -> Iterator[tuple[Sample, int]]:
-        """Add a Sample of some ticks; yield the points that are complete now."""
+        """Add a Sample merged from ``ticks`` ticks; yield the points that are now complete.
+
+        Each point is a merged Sample and the number of ticks in it.
+        """
         if self._parts and self._bucket(self._parts[-1][0]) != self._bucket(sample):
             yield from self.flush()
         self._parts.append((sample, ticks))
@@ -33,7 +37,7 @@ class Level:
             yield from self.flush()
 
     def flush(self) -> Iterator[tuple[Sample, int]]:
-        """Yield the last, incomplete point."""
+        """Yield the incomplete last point, if there is one: a Sample and its number of ticks."""
         parts, self._parts = self._parts, []
         if parts:
             yield merge([part for part, _ in parts]), sum(ticks for _, ticks in parts)
@@ -43,13 +47,16 @@ class Level:
 
 
 class Rollup:
-    """All resolutions above single ticks, each made of the one below."""
+    """Merges single ticks into points of 10 ticks, and these into points of 60 ticks."""
 
     def __init__(self) -> None:
         self._tens, self._sixties = Level(10), Level(60)
 
     def add(self, sample: Sample) -> list[tuple[int, Sample, int]]:
-        """Add a tick's Sample; return the points that are complete now: level, Sample, ticks."""
+        """Add the Sample of a tick; return the points that are now complete.
+
+        Each point is a tuple: its resolution (1, 10 or 60), its Sample, the number of ticks in it.
+        """
         points = [(1, sample, 1)]
         for ten, ticks in self._tens.add(sample, 1):
             points.append((10, ten, ticks))
@@ -57,11 +64,11 @@ class Rollup:
         return points
 
     def restore(self, ten: Sample, ticks: int) -> None:
-        """Add a point of 10 ticks that is written already."""
+        """Add a point of 10 ticks that was read from the file, to continue an interrupted epoch."""
         list(self._sixties.add(ten, ticks))
 
     def flush(self) -> list[tuple[int, Sample, int]]:
-        """Return the incomplete points at the end of the epoch."""
+        """Return the incomplete points at the end of an epoch; the tuples are as in :meth:`add`."""
         points = []
         for ten, ticks in self._tens.flush():
             points.append((10, ten, ticks))

@@ -1,4 +1,4 @@
-"""Read the Samples of a recording: points of each resolution, series, totals as of a time."""
+"""Query the Samples in a recording: single ticks or merged points, series, and totals."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _TEXT_COLUMNS = ", ".join(f's."{name}"' for name in _TEXTS)
 
 
 class SampleQueries:
-    """The Samples of a recording.
+    """Reads the Samples of a recording.
 
     Args:
-        file: the recording.
+        file: the opened recording.
     """
 
     def __init__(self, file: RecordingFile) -> None:
@@ -49,14 +49,14 @@ class SampleQueries:
         after: int = 0,
         limit: int = MOST_ROWS,
     ) -> list[SeriesPoint]:
-        """Return Samples with their histograms, oldest first.
+        """Return Samples of one resolution with their histograms, oldest first.
 
         Args:
-            level: ticks of each, one of :data:`rtmon.feeds.queries.LEVELS`.
-            since: Unix seconds, included; None for the beginning.
-            until: Unix seconds, included; None for the end.
-            epoch: id of the epoch; None for all.
-            after: with ``epoch``: leave out Samples up to this number.
+            level: ticks merged into each Sample: one of :data:`rtmon.feeds.queries.LEVELS`.
+            since: start of the range, Unix seconds, included; None for the start of the recording.
+            until: end of the range, Unix seconds, included; None for the end of the recording.
+            epoch: id of an epoch in the file; None for all epochs.
+            after: only Samples with a number above this one; used with ``epoch``.
             limit: maximum number of Samples.
         """
         names = {each.id: (each.node, each.epoch) for each in self._file.epochs()}
@@ -83,18 +83,18 @@ class SampleQueries:
         after: int,
         limit: int,
     ) -> list[Any]:
-        """Return Samples for export: records whose histograms and tallies are texts.
+        """Return Samples for an export, as records whose histograms and tallies are texts.
 
         Args:
             epoch: the epoch.
-            level: ticks of each.
-            since: Unix seconds, included; None for the beginning.
-            until: Unix seconds, included; None for the end.
-            after: leave out Samples up to this number.
+            level: ticks merged into each Sample: one of :data:`rtmon.feeds.queries.LEVELS`.
+            since: start of the range, Unix seconds, included; None for the start of the recording.
+            until: end of the range, Unix seconds, included; None for the end of the recording.
+            after: only Samples with a number above this one.
             limit: maximum number of Samples.
         """
         found = self._file.plain(
-            f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - names of columns
+            f"SELECT {_TEXT_COLUMNS}, h.packed "  # noqa: S608 - constant column names
             "FROM samples s JOIN histograms h USING (level, epoch, seq) "
             "WHERE s.level = ? AND s.epoch = ? AND s.time BETWEEN ? AND ? AND s.seq > ? "
             "ORDER BY s.seq LIMIT ?",
@@ -107,7 +107,13 @@ class SampleQueries:
             ]
 
     def finest(self, since: float | None) -> int:
-        """Return the finest resolution that reaches back to a time, or else the furthest."""
+        """Return the finest resolution (1, 10 or 60 ticks) with Samples back to a time.
+
+        If no resolution reaches back that far, return the one with the oldest Samples.
+
+        Args:
+            since: Unix seconds; None for the start of the recording.
+        """
         firsts = {}
         for level in LEVELS:
             first = self._file.one("SELECT min(time) FROM samples WHERE level = ?", level)
@@ -116,9 +122,13 @@ class SampleQueries:
         return series_queries.choose_level(SeriesQuery(since=since), firsts)
 
     def snapshot(self, at: float | None = None) -> Snapshot | None:
-        """Return the totals as of a time, Unix seconds; None before the first tick.
+        """Return the totals of an epoch from its start to a time; None before the first tick.
 
-        Where single ticks are no longer kept, they are those of up to a minute before.
+        If the Samples of single ticks at that time have been deleted, the totals are up to a minute
+        older.
+
+        Args:
+            at: Unix seconds; None for the end of the recording.
         """
         epoch = self._file.epoch_at(at)
         if epoch is None:
@@ -136,10 +146,14 @@ class SampleQueries:
         return _added(base, [point.sample for point in later])
 
     def series(self, query: SeriesQuery, source: Source) -> SeriesAnswer:
-        """Answer a query for columns over a range.
+        """Answer a query for the values of some columns over a time range.
+
+        Args:
+            query: the query.
+            source: the tick that the answer names as its source.
 
         Raises:
-            QueryError: the query is wrong.
+            QueryError: the query has an error, such as an unknown column.
         """
         columns = series_queries.check(query)
         if query.merge:
@@ -182,12 +196,17 @@ class SampleQueries:
     def _extremes(
         self, query: SeriesQuery, level: int, points: Sequence[Any]
     ) -> Mapping[str, Extremes]:
-        """Return the lowest and highest values within points, from the finer points available.
+        """Return the lowest and highest values within each point of an answer.
+
+        They are found among the Samples of finer resolution that the recording still has.
 
         Args:
-            query: the query.
-            level: ticks of a point.
-            points: rows of which the first four values are epoch, seq, time and elapsed.
+            query: the query for a series.
+            level: number of ticks in a point.
+            points: SQL rows of the points, which begin with epoch, seq, time and elapsed.
+
+        Returns:
+            Column → lowest and highest values; empty if the query does not request them.
         """
         names = extreme_columns(series_queries.check(query))
         if not (query.extremes and level > 1 and points and names):
@@ -209,7 +228,12 @@ class SampleQueries:
     def _gaps_between(
         self, query: SeriesQuery, points: Iterable[tuple[str, int, float, float, int]]
     ) -> list[Gap]:
-        """Return the gaps between points, with the recorded reason if there is one."""
+        """Return the time ranges without data between points, with recorded reasons if known.
+
+        Args:
+            query: the query for a series.
+            points: epoch, seq, time, elapsed and ticks of each point, oldest first.
+        """
         stored = self._stored_gaps(query.since, query.until, query.node)
         found = [
             gap
@@ -230,10 +254,10 @@ class SampleQueries:
         return [Gap(since=gap[0], until=gap[1], reason=gap[2]) for gap in found]
 
     def gaps(self, node: str | None) -> list[Gap]:
-        """Return the gaps: restarts of the server, and lost ticks.
+        """Return all time ranges without data: restarts of the server, and dropped ticks.
 
         Args:
-            node: the server process; None for all.
+            node: name of a server process; None for all.
         """
         found = self._stored_gaps(None, None, node)
         epochs = [each for each in self._file.epochs() if node in {None, each.node}]
@@ -252,7 +276,10 @@ class SampleQueries:
         return sorted(found, key=lambda gap: gap.since)
 
     def _merged(self, query: SeriesQuery) -> list[SeriesPoint]:
-        """Merge the range into one point, from the finest resolution of each part."""
+        """Merge a query's time range into one point; return it in a list, empty without Samples.
+
+        For each part of the range, the Samples of the finest resolution that is left are used.
+        """
         chosen: list[SeriesPoint] = []
         for epoch in self._file.epochs():
             if query.node is not None and epoch.node != query.node:
@@ -274,7 +301,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Add the increases of later ticks to totals."""
+    """Return totals to which the increases in the Samples of later ticks are added."""
     if not samples:
         return base
     as_sample = Sample(

@@ -1,11 +1,13 @@
-"""The tables of a recording: an SQLite database, whose columns follow the one table of columns.
+"""SQL schema of a recording, and its migrations. Column definitions come from metrics/columns.py.
 
-``samples`` has the scalars and quantiles of merged Samples at three resolutions (``level``: 1, 10
-or 60 ticks), ``histograms`` the distributions behind them, packed, read only where a range is
-merged. ``labels`` has the distributions by path, room and type, of one and of 60 ticks.
-``open_connections`` and ``channels`` hold the latest row of each; a connection that ends moves to
-``connections``. ``totals`` has a Snapshot a minute, from which that of any moment is made;
-``states`` the addresses and the Socket.IO table as they were last in each minute.
+* ``samples`` has the numbers and quantiles of Samples at three resolutions: ``level`` is 1, 10 or
+  60 ticks. ``histograms`` has the serialized histograms of the same Samples; they are read only
+  to merge a time range into one Sample.
+* ``labels`` has histograms of durations by path, room and message type, of 1 and of 60 ticks.
+* ``open_connections`` and ``channels`` have the latest state of each connection and channel. When
+  a connection closes, its row moves to ``connections``.
+* ``totals`` has one Snapshot per minute, from which the totals at any moment are computed.
+* ``states`` has the last state of the address table and of the Socket.IO table in each minute.
 """
 
 from __future__ import annotations
@@ -31,14 +33,16 @@ __all__ = [
 ]
 
 VERSION = 2
-"""``user_version`` of the files that this release writes; a later one adds tables. Columns are
-added without a new version: a release that does not know one leaves it alone."""
+"""Format version of a recording, stored as SQLite's ``user_version``. A higher version has more
+tables. New columns do not change the version: an older rtmon ignores columns that it does not
+know."""
 
 APPLICATION_ID = 0x72746D6E
-"""``application_id`` of the files, "rtmn": what tells a recording from other databases."""
+"""SQLite's ``application_id`` of a recording, "rtmn" in ASCII. It distinguishes recordings from
+other SQLite databases."""
 
 BLACKBOX = ("traceback", "last_frames")
-"""Columns of the connections table that stand in ``blackboxes``: few connections have any."""
+"""Columns of connections that are stored in the table ``blackboxes``: few connections have them."""
 
 _TYPES = {"Int64": "INTEGER", "Float64": "REAL", "string": "TEXT", "datetime64[us, UTC]": "REAL"}
 
@@ -64,16 +68,19 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "open_connections": _CONNECTION,
     "channels": _CHANNEL,
 }
-"""Table → those of its columns that are measured: a file of an older release may lack some."""
+"""Table → its columns with measurements. The file of an older rtmon may lack some of them."""
 
 
 def definition(column: Column) -> str:
-    """Return the definition of a column that a table of an older release gets."""
+    """Return the SQL definition for adding a column to a table that an older rtmon created."""
     return f'"{column.name}" {_TYPES[column.dtype]} DEFAULT {unmeasured(column)}'
 
 
 def unmeasured(column: Column) -> str:
-    """Return what a row has where the column was not measured: null, but for one that never is."""
+    """Return the SQL literal for a column's value in rows where the column was not measured.
+
+    It is ``NULL``, or the column's initial value if the column must not be null.
+    """
     return repr(column.initial) if column.required and column.initial is not None else "NULL"
 
 
@@ -145,17 +152,21 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: _statements(_DDL),
     2: _statements(_LABELS_AND_STATES),
 }
-"""Version → the statements that bring a file of the version before to it; 0 is an empty file."""
+"""Format version → the SQL statements that upgrade a file from the version before. An empty file
+has version 0."""
 
 
 def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:
-    """Return two statements that write a row: one that ignores, one that replaces an old one."""
+    """Return two INSERT statements for a table.
+
+    If a row with the same key exists, the first statement keeps it, the second replaces it.
+    """
     names = list(columns)
     return insert(table, names), insert(table, names, replace=True)
 
 
 def insert(table: str, columns: Iterable[str], *, replace: bool = False) -> str:
-    """Return the statement that writes a row of a table; one that is there stays by default."""
+    """Return an INSERT statement for a table; by default it keeps an existing row with the key."""
     names = list(columns)
     quoted = ", ".join(f'"{name}"' for name in names)
     verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"

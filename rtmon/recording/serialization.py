@@ -1,4 +1,4 @@
-"""Serialize histograms and Snapshots as MessagePack, and rebuild Samples."""
+"""Serialize histograms, Snapshots and table rows as MessagePack for a recording, and read them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ _decode_texts = msgspec.msgpack.Decoder(dict[str, tuple[int, dict[int, int]] | N
 _encode_json = msgspec.json.Encoder().encode
 
 _JSON_TO_TALLY, _JSON_QUOTES = bytes.maketrans(b",", b" "), b'"{}'
-"""A JSON object of integers without quotes and braces is a tally as text."""
+"""Translation of a JSON object of integers to the text form of a tally: no quotes or braces, and
+spaces instead of commas."""
 
 
 def _packed(histogram: Histogram | None) -> list[Any] | None:
     if histogram is None:
         return None
-    # In order of keys, as their text has them: they are sorted once, not at each reading.
+    # The text form needs sorted keys: sort once when writing, not at each reading.
     return [histogram.total, dict(sorted(histogram.counts.items()))]
 
 
@@ -59,48 +60,58 @@ def _unpacked(name: str, packed: Sequence[Any] | None) -> Histogram | None:
 
 
 def pack_histograms(sample: Sample) -> bytes:
-    """Pack the histograms of a Sample; those without values take no room."""
+    """Serialize the histograms of a Sample; empty histograms are omitted."""
     packed = {name: _packed(getattr(sample, name)) for name in _RESOLUTION}
     return _encode({name: each for name, each in packed.items() if each is None or each[1]})
 
 
 def histogram_texts(packed: bytes) -> list[str | None]:
-    """Return the text form of each of a Sample's histograms, in the order of their columns.
+    """Return the text form of each histogram of a Sample, in the order of the histogram columns.
 
     Args:
-        packed: the histograms, as they are stored.
+        packed: the histograms, as :func:`pack_histograms` has serialized them.
 
     Raises:
-        msgspec.MsgspecError: they are damaged.
+        msgspec.MsgspecError: the data is damaged.
     """
     known = _decode_texts(packed)
     return [_text(known[name]) if name in known else "" for name in _RESOLUTION]
 
 
 def _text(packed: tuple[int, dict[int, int]] | None) -> str | None:
-    """Return what ``str`` of a histogram gives, from its packed form and in half the time."""
+    """Return the text of a histogram from its decoded total and counts.
+
+    The result equals ``str(histogram)``, in half the time.
+    """
     if packed is None:
         return None
     total, counts = packed
     keys = list(counts)
-    if keys != (ordered := sorted(keys)):  # an older release wrote them
+    if keys != (ordered := sorted(keys)):  # written by an older rtmon
         counts = {key: counts[key] for key in ordered}
     text = _encode_json(counts).translate(_JSON_TO_TALLY, _JSON_QUOTES).decode()
     return f"{total} {text}"
 
 
 def sample_values(sample: Sample) -> list[Any]:
-    """Return a Sample's scalars and quantiles, in the order of the samples table."""
+    """Return a Sample's values without histograms, in the order of the samples table's columns."""
     return [plain(getattr(sample, name)) for name in _VALUES]
 
 
 def unpack_sample(
     node: str, epoch: str, seq: int, values: Mapping[str, Any], packed: bytes
 ) -> Sample:
-    """Rebuild a Sample equal to the stored one.
+    """Rebuild a Sample from the tables ``samples`` and ``histograms``.
+
+    Args:
+        node: name of the server process.
+        epoch: name of the epoch.
+        seq: number of the Sample.
+        values: the row of the samples table: column → value.
+        packed: the serialized histograms.
 
     Raises:
-        msgspec.MsgspecError: the packed histograms are damaged.
+        msgspec.MsgspecError: the serialized histograms are damaged.
     """
     known = _decode(packed)
     histograms: dict[str, Any] = {
@@ -113,7 +124,7 @@ def unpack_sample(
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
-    """Pack the totals of an epoch."""
+    """Serialize a Snapshot, the totals of an epoch, without node, epoch and number."""
     values: dict[str, Any] = {
         name: getattr(snapshot, name)
         for name in Snapshot.__dataclass_fields__
@@ -127,10 +138,10 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
-    """Unpack the totals of an epoch; columns that the file does not have are null.
+    """Rebuild a Snapshot, the totals of an epoch; columns that the file lacks are None.
 
     Raises:
-        msgspec.MsgspecError: they are damaged.
+        msgspec.MsgspecError: the data is damaged.
     """
     values = {k: v for k, v in _decode(packed).items() if k in Snapshot.__dataclass_fields__}
     for name in _RESOLUTION:
@@ -139,15 +150,15 @@ def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
 
 
 def pack_labels(labels: Labels) -> bytes:
-    """Pack the histograms of labels."""
+    """Serialize the histograms of durations by label, such as a path or room."""
     return _encode([(*key, each.total, dict(each.counts)) for key, each in labels.items()])
 
 
 def unpack_labels(packed: bytes) -> dict[LabelKey, Histogram]:
-    """Unpack the histograms of labels.
+    """Rebuild the histograms of durations by label from the result of :func:`pack_labels`.
 
     Raises:
-        msgspec.MsgspecError: it is damaged.
+        msgspec.MsgspecError: the data is damaged.
     """
     return {
         (measure, by, label): Histogram(counts, total)
@@ -159,20 +170,22 @@ _decode_labels = msgspec.msgpack.Decoder(list[tuple[str, str, str, int, dict[int
 
 
 def pack_records(records: Sequence[Any]) -> bytes:
-    """Pack rows of a table, and the names of its columns."""
+    """Serialize records of one dataclass, with the names of its fields."""
     names = [each.name for each in fields(records[0])] if records else []
     return _encode((names, [[getattr(each, name) for name in names] for each in records]))
 
 
 def unpack_records(kind: Callable[..., Any], packed: bytes) -> list[Any]:
-    """Unpack rows of a table; columns that only one side knows are left out.
+    """Rebuild records from the result of :func:`pack_records`.
+
+    Serialized fields that the class does not have are ignored.
 
     Args:
-        kind: the class of the records.
-        packed: the rows.
+        kind: the dataclass of the records.
+        packed: the serialized records.
 
     Raises:
-        msgspec.MsgspecError: they are damaged.
+        msgspec.MsgspecError: the data is damaged.
     """
     names, rows = _decode_records(packed)
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The data of one tick that a recording writes, of a local or remote server."""
+"""The data of one tick that is written into a recording, from a local or a remote server."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from ..metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Snapsh
 __all__ = ["STATES", "TickData"]
 
 STATES = ("addresses", "socketio")
-"""Tables that have only a present state, of which at most a few hundred rows are recorded."""
+"""Tables of which each tick has the complete present state, at most a few hundred rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickData:
-    """The data of one tick.
+    """The data of one tick that is written into a recording.
 
     Attributes:
-        sample: the Sample.
-        events: the Events that came with it.
-        closed: the connections that ended.
-        changed: the open connections to write, already chosen: a ConnectionInfo of each, or a
-            record of the columns that are stored.
+        sample: the tick's Sample.
+        events: the Events since the previous tick.
+        closed: the connections that closed since the previous tick.
+        changed: the open connections to write: for each a ConnectionInfo, or a record with the
+            stored columns only.
         channels: the channels to write.
-        snapshot: the totals of the epoch, as of this tick.
-        labels: durations by label: number of a tick → the histogram of each label.
-        states: tables with only a current state: name → rows.
+        snapshot: the totals of the epoch up to this tick; None if unknown.
+        labels: number of a tick → histogram of durations for each label, for this tick and earlier
+            ticks that are not written yet.
+        states: name of each of the tables :data:`STATES` → all its rows at this tick.
     """
 
     sample: Sample

@@ -1,4 +1,4 @@
-"""Marks on the timeline of a recording: restarts, errors, refusals and other Events."""
+"""Marks on a recording's time slider: restarts, errors, rejected handshakes and other Events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["TimelineMark", "notable"]
 
 @dataclass(frozen=True, slots=True)
 class TimelineMark:
-    """A mark on the timeline of a recording.
+    """A mark on the time slider of a recording; it represents one part of the slider.
 
     Attributes:
-        time: of the Event that stands for the part, Unix seconds.
-        kind: of that Event; ``restart`` for the last tick before the server was started anew.
-        text: its description.
-        others: number of further Events in the same part.
+        time: time of the marked Event, Unix seconds. For a restart, time of the last tick before.
+        kind: kind of the marked Event; ``restart`` for a restart of the server.
+        text: description of the Event.
+        others: number of further Events in the same part of the slider.
     """
 
     time: float
@@ -27,14 +27,14 @@ class TimelineMark:
 
 
 def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
-    """Return the marks of a whole recording, oldest first.
+    """Return the marks for a whole recording, oldest first.
 
-    Each part with Events has one mark, preferably for an error or a refusal. Events of opened and
-    closed connections are omitted; every restart is marked.
+    Each part of the time slider with Events has one mark, preferably for an error or a rejected
+    handshake. Events of opened and closed connections have no mark; every restart has one.
 
     Args:
-        file: the recording.
-        parts: number of equal parts of the timeline.
+        file: the opened recording.
+        parts: number of equal parts into which the slider is divided.
     """
     span = file.span()
     if span is None:
@@ -60,5 +60,5 @@ def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
 
 
 def _last_tick_before(file: RecordingFile, epoch: Epoch) -> float:
-    """Return the time of the last tick before an epoch, or its begin if there is none."""
+    """Return the time of the last tick before an epoch, or the epoch's start if there is none."""
     return file.source(epoch.wall - 1e-3).time or epoch.wall

@@ -1,4 +1,4 @@
-"""End the epochs that an earlier process did not end, because it was killed."""
+"""Find epochs that a killed process left unfinished in a recording, and their unmerged ticks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["restored_rollup", "unfinished_epochs"]
 
 
 def unfinished_epochs(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
-    """Return the id, node and name of each epoch that was not ended."""
+    """Return id, node and name of each epoch in a recording that has no end."""
     return db.execute("SELECT id, node, epoch FROM epochs WHERE ended IS NULL").fetchall()
 
 
 def restored_rollup(db: sqlite3.Connection, epoch: int, node: str, name: str) -> Rollup:
-    """Return a rollup with the ticks that are not part of a complete point yet.
+    """Return a Rollup that contains the recorded ticks that are not yet merged into points.
 
     Args:
-        db: the connection that writes.
-        epoch: id of the epoch.
-        node: its server process.
-        name: its name.
+        db: the SQLite connection that writes the recording.
+        epoch: id of the epoch in the file.
+        node: name of the epoch's server process.
+        name: name of the epoch.
     """
     rollup = Rollup()
     last = "SELECT max(seq) FROM samples WHERE level = ? AND epoch = ?"

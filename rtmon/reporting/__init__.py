@@ -1,4 +1,4 @@
-"""``rtmon.report``: the measurements of a block of code, as a self-contained HTML page."""
+"""``rtmon.report``: write the measurements during a ``with`` block as an HTML report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..feeds import Feed, open_feed
 from ..feeds.remote_feed import RemoteFeed
 from ..metrics.redaction import KEEP_ALL, Redaction
 from ..monitor import Monitor
-from .page import Paragraph, Section, page
-from .sections import measured
+from .html_page import Paragraph, Section, page
+from .report_sections import measured
 
 if TYPE_CHECKING:
     from ..metrics.records import Sample
@@ -25,11 +25,11 @@ __all__ = ["Report", "report"]
 
 
 class Report:
-    """See :func:`report`.
+    """Context manager that writes an HTML report at its end; see :func:`report`.
 
     Attributes:
-        path: the file, which appears once it is complete.
-        feed: the feed to read.
+        path: the HTML file. It is written under a temporary name, and renamed when complete.
+        feed: the feed whose measurements are reported.
     """
 
     def __init__(
@@ -85,7 +85,10 @@ class Report:
                 await self.feed.aclose()
 
     def _begin(self) -> None:
-        """Record the position before the block; a Monitor ticks first, to separate what follows."""
+        """Remember the last Sample and Event before the block.
+
+        A Monitor ticks first, so that its next Sample covers nothing from before the block.
+        """
         self._tick()
         latest = self.feed.latest()
         if latest is not None:
@@ -95,7 +98,8 @@ class Report:
 
     def _tick(self) -> None:
         if isinstance(self._source, Monitor) and not self._source.closed:
-            # A Monitor of another thread cannot tick here; its last tick is recent enough.
+            # A Monitor that runs on another thread cannot tick on this one. Its last tick is at
+            # most one tick interval old.
             with contextlib.suppress(MonitorError):
                 self._source.tick()
 
@@ -117,7 +121,10 @@ class Report:
             file.write(page(self._title, about, [Section("What the server measured", parts)]))
 
     def _span(self, latest: Sample | None) -> dict[str, int]:
-        """Return the start position; 0 for a server that was restarted meanwhile."""
+        """Return the numbers of the last Sample and Event before the block.
+
+        If the server was restarted during the block, its numbers began anew: both are 0.
+        """
         if latest is None or latest.epoch != self._epoch:
             return {"since": 0, "events_since": 0}
         return {"since": self._since, "events_since": self._events}
@@ -131,7 +138,7 @@ def report(
     redaction: Redaction = KEEP_ALL,
     timeout: float = 10.0,
 ) -> Report:
-    """Write what a server measures within a ``with`` block as a self-contained HTML page.
+    """Write the measurements of a server during a ``with`` block as a self-contained HTML page.
 
     ::
 
@@ -140,15 +147,15 @@ def report(
         async with rtmon.report("run.html", "ws://127.0.0.1:8766"):
             ...
 
-    The page loads nothing, runs no script, and is written even if the block raises. It shows
-    at most the last hour.
+    The page loads no other files and contains no scripts. It is written even if the block raises
+    an exception. It shows at most the last hour.
 
     Args:
-        path: the file; an existing one is replaced when the block has ended.
+        path: the HTML file; an existing file is replaced when the block has ended.
         source: a Monitor, a Feed that was started, or the address of an admin listener.
         title: the page's heading.
-        redaction: redaction of texts; by default none.
-        timeout: seconds to wait for the server's first answer.
+        redaction: which texts are redacted; by default none.
+        timeout: seconds to wait for the first answer of an admin listener.
 
     Raises:
         OptionError: the source is invalid, or needs ``async with``.

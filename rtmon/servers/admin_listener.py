@@ -30,7 +30,7 @@ from ..core.ip_addresses import is_loopback
 from ..core.web_origin import Authority
 from ..errors import MissingExtra, OptionError
 from ..feeds import wire_format
-from ..feeds.requests import FEATURE, LABELS_FEATURE, MEMBERS
+from ..feeds.request_messages import FEATURE, LABELS_FEATURE, MEMBERS
 from . import server_base
 from .accept_pause import pause_when_exhausted
 from .feed_requests import answer_requests

@@ -1,4 +1,4 @@
-"""Answer requests that readers of the feed send; see :mod:`rtmon.feeds.requests`."""
+"""Answer requests that readers of the feed send; see :mod:`rtmon.feeds.request_messages`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import FeedError, QueryError
 from ..feeds import wire_format
 from ..feeds.local_feed import LocalFeed
 from ..feeds.queries import MOST_ROWS, RowsAnswer, RowsQuery
-from ..feeds.requests import (
+from ..feeds.request_messages import (
     Coarse,
     LabelledTick,
     LabelsAfter,

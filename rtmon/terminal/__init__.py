@@ -1,1 +1,1 @@
-"""The terminal view of a feed: the screen of ``rtmon top``."""
+"""The terminal user interface ``rtmon top``: draws a feed on the screen, and handles keys."""

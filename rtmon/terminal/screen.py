@@ -1,4 +1,7 @@
-"""Draw a feed for a terminal: pure, from the feed's numbers and the size of the screen."""
+"""Draw the screen of ``rtmon top``: tiles, sparklines, connections and Events of a feed.
+
+The functions return rich renderables; they do not write to the terminal themselves.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..feeds.feed import Feed
-from ..views.chart import Chart, Series
+from ..views.chart_definition import Chart, Series
 from ..views.chart_points import Timeline
-from ..views.charts import BRIEF
-from ..views.freshness import Freshness
+from ..views.data_freshness import Freshness
 from ..views.merged_samples import MergedSamples
 from ..views.number_format import UNKNOWN, clock, duration, exact
-from ..views.status_cells import (
+from ..views.number_tiles import Tile, tiles
+from ..views.server_charts import BRIEF
+from ..views.table_rows import (
     CONNECTION_COLUMNS,
     EVENT_COLUMNS,
     Cell,
@@ -25,28 +29,27 @@ from ..views.status_cells import (
     connection_row,
     event_row,
 )
-from ..views.tiles import Tile, tiles
-from .key_choices import HELP, KeyChoices
+from .key_bindings import HELP, KeyChoices
 
 __all__ = ["draw", "printable", "sparkline"]
 
 WIDE = 120
-"""Minimum width of a screen with all tiles in one row, in characters."""
+"""Minimum width of a screen, in characters, that shows all tiles in one row."""
 
 RECENT = 125
-"""Samples that the tiles are computed from: two minutes and some."""
+"""Number of Samples from which tiles are computed: at least two minutes at one tick a second."""
 
 _LABEL = 13
-"""Characters of a sparkline's label."""
+"""Width of the label before a sparkline, in characters."""
 
 _MOST = 13
-"""Characters of the text behind a sparkline."""
+"""Width of the text after a sparkline, which shows its maximum, in characters."""
 
 _NARROWEST = 36
-"""Characters of a sparkline with label and text at least, if there are several in a line."""
+"""Minimum width of a sparkline with both texts, in characters, if a line has several of them."""
 
 _SHOWN = 60
-"""Points that a sparkline shows at least."""
+"""Minimum number of points that a sparkline covers; on a narrow screen, a bar merges several."""
 
 _EVENTS = 5
 _BARS = "▁▂▃▄▅▆▇█"
@@ -59,20 +62,20 @@ _EVENT_COLUMNS = (("time", "UTC", "left"), *EVENT_COLUMNS[1:])
 _TITLES = {key: title for key, title, _ in CONNECTION_COLUMNS}
 _LEFT_OUT = ((150, ()), (WIDE, ("path", "bytes_in", "bytes_out")))
 _NARROW = ("path", "bytes_in", "bytes_out", "transport", "errors", "opened")
-"""Columns that are left out first on a narrow screen."""
+"""Columns of the connections table that a screen narrower than :data:`WIDE` does not show."""
 
 
 def printable(text: str) -> str:
-    """Make text from clients safe for a terminal.
+    """Replace unprintable characters in untrusted text, to make the text safe for a terminal.
 
-    The terminal would execute escape sequences, and bidirectional marks would reorder the text
-    after them.
+    A terminal would execute escape sequences, and bidirectional control characters would change
+    the order of the following text.
     """
     return "".join([mark if mark.isprintable() else "�" for mark in text])
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Draw the last values as bars, the largest full; NaN is a gap."""
+    """Return the last ``width`` values as a line of bars; the largest has full height, NaN none."""
     shown = values[-width:]
     most = max((value for value in shown if not math.isnan(value)), default=0.0)
     return "".join([_bar(value, most) for value in shown]).rjust(width)
@@ -93,18 +96,18 @@ def draw(
     width: int,
     height: int,
 ) -> RenderableType:
-    """Draw the whole screen.
+    """Draw the whole screen of ``rtmon top``.
 
     Args:
-        feed: the source.
-        freshness: of its numbers.
-        choices: the user's view settings.
-        timeline: the points of the charts.
-        width: characters in a line.
-        height: lines.
+        feed: the feed to show.
+        freshness: whether the feed's data is live, stalled and so on.
+        choices: the user's view settings. The offset is corrected if it is beyond the last row.
+        timeline: the points of the charts, for sparklines.
+        width: width of the screen in characters.
+        height: height of the screen in lines.
     """
     parts: list[RenderableType] = [_head(feed, freshness, width)]
-    used = 3  # the head, the connections' heading, the help
+    used = 3  # lines: the head, the heading of the connections, the key help
     if freshness.banner:
         parts.append(Text(printable(freshness.banner), style="yellow", no_wrap=True))
         used += 1
@@ -113,7 +116,7 @@ def draw(
         parts.append(_tiles(some))
         used += 4
     if height >= 20:
-        # A blank line, the titles of the table and one row come after them.
+        # Leave three lines: a blank one, the column titles of the connections, and one row.
         lines = _charts(timeline, width, lines=height // 4, most=height - used - 3)
         parts += [*lines, Text()]
         used += len(lines) + 1
@@ -161,7 +164,12 @@ def _tiles(row: Sequence[Tile]) -> Table:
 def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Text]:
     """Draw each series of each chart as a sparkline.
 
-    They are placed side by side until they fit ``lines``, or ``most`` on a narrow screen.
+    Args:
+        timeline: the points of the charts.
+        width: width of the screen in characters.
+        lines: number of lines to use. Sparklines are placed side by side to need no more lines, as
+            far as the width allows.
+        most: maximum number of lines; further sparklines are omitted.
     """
     series = [(chart, each) for chart in BRIEF for each in chart.series]
     beside = min(math.ceil(len(series) / lines), max(1, width // _NARROWEST))
@@ -186,9 +194,10 @@ def _spark(
 
 
 def _bars(timeline: Timeline, key: str, bars: int) -> list[float]:
-    """Return the values of a series, the highest of several points if bars are few.
+    """Return the latest values of a series, one for each bar of a sparkline.
 
-    The bars then cover the latest minute, or more.
+    If there are fewer than 60 bars, each bar is the highest value of several points, so that the
+    bars cover at least a minute.
     """
     each = math.ceil(_SHOWN / bars)
     groups: dict[int, float] = {}
@@ -225,7 +234,7 @@ def _connections(
 
 
 def _table(columns: Columns, rows: Sequence[Sequence[Cell]], *, lines: int) -> Table:
-    """Draw a table that always has ``lines`` rows, and one for its titles."""
+    """Draw a table of constant height: a line with titles, and ``lines`` rows, if need be empty."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for _, title, side in columns:
         table.add_column(

@@ -1,1 +1,1 @@
-"""Shared parts of all views: number formats, tiles, charts, tables, freshness."""
+"""Code that all views share: number formats, tiles, charts, tables, alerts."""

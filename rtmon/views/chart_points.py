@@ -1,4 +1,4 @@
-"""The points of all charts, computed from Samples one by one."""
+"""Compute the points of the server charts from Samples, one point for each Sample."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..metrics.records import Sample
-from .charts import CHARTS
 from .merged_samples import MergedSamples, latest
+from .server_charts import CHARTS
 
 __all__ = ["COLUMNS", "HISTORY", "Point", "Timeline", "columns"]
 
 HISTORY = 3600
-"""Points kept: an hour of seconds, what a feed keeps."""
+"""Maximum number of points that a Timeline keeps: an hour at one tick a second, as a feed does."""
 
 _PLACES = {series.key: place for place, series in enumerate(s for c in CHARTS for s in c.series)}
 COLUMNS = ("seq", "time", *_PLACES)
-"""What a point is made of: the number of its Sample, milliseconds since 1970 as browsers count,
-and the value of each series."""
+"""Columns of chart data: the number of the Sample, the time in milliseconds since 1970 as in
+JavaScript, and one column for each series of the server charts."""
 
 _LONGEST = max(chart.window for chart in CHARTS)
 _NAN = float("nan")
@@ -27,9 +27,12 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One moment on all charts; ``point["rtt_p95"]`` is the value of a series.
+    """The values of all server charts at one tick; ``point["rtt_p95"]`` is the value of a series.
 
-    What is not known is NaN, which a chart leaves blank.
+    Attributes:
+        seq: the number of the tick's Sample.
+        time: the tick's time in milliseconds since 1970.
+        values: one value for each series; NaN if unknown, which is drawn as a gap.
     """
 
     seq: int
@@ -41,7 +44,13 @@ class Point:
 
 
 class Timeline:
-    """The points of one epoch, oldest first."""
+    """The chart points of one epoch of a server.
+
+    Attributes:
+        epoch: the epoch of the points; None before :meth:`follow` is called.
+        seq: the number of the last Sample that has a point; 0 before the first.
+        points: the latest points, oldest first; at most :data:`HISTORY`.
+    """
 
     def __init__(self) -> None:
         self.epoch: str | None = None
@@ -51,14 +60,14 @@ class Timeline:
         self._age = 0.0
 
     def follow(self, epoch: str | None, seq: int | None = None) -> bool:
-        """Begin anew if the epoch is another than before, or time has moved back.
+        """Delete all points if the server was restarted, or a replay moved back in time.
 
         Args:
-            epoch: the epoch of the newest Sample.
-            seq: its number; None if time does not move back.
+            epoch: the epoch of the feed's newest Sample.
+            seq: the number of that Sample; None if time cannot move back.
 
         Returns:
-            True if it begins anew.
+            True if the points were deleted.
         """
         if epoch == self.epoch and (seq is None or seq >= self.seq):
             return False
@@ -68,7 +77,7 @@ class Timeline:
         return True
 
     def extend(self, samples: Iterable[Sample]) -> list[Point]:
-        """Add the points of Samples that are newer than what is known; return them."""
+        """Add a point for each Sample newer than the last point; return the added points."""
         fresh = [self._point(sample) for sample in samples if sample.seq > self.seq]
         self.points.extend(fresh)
         if fresh:
@@ -92,6 +101,6 @@ class Timeline:
 
 
 def columns(points: Sequence[Point]) -> dict[str, Any]:
-    """Turn points into a list of values for each of :data:`COLUMNS`."""
+    """Convert points to columns: name of each of :data:`COLUMNS` → list of values."""
     rows = [(point.seq, point.time, *point.values) for point in points]
     return {name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)}

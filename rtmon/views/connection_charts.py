@@ -1,4 +1,4 @@
-"""The charts of one connection, from its details of each tick."""
+"""The charts of a connection's page, computed from the connection's counters at each tick."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..feeds.queries import SeriesAnswer
-from .chart import Chart, Series
+from .chart_definition import Chart, Series
 from .palette import AMBER, BLUE, ORANGE, PERCENTILES, VIOLET
 
 __all__ = ["CONNECTION_CHARTS", "ConnectionPoint", "moments_of"]
@@ -14,29 +14,29 @@ __all__ = ["CONNECTION_CHARTS", "ConnectionPoint", "moments_of"]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPoint:
-    """One tick of a connection.
+    """The measurements of one connection in one tick.
 
     Attributes:
-        elapsed: its seconds.
-        values: increases of counters, and gauges.
+        elapsed: seconds that the tick covers.
+        values: name of a counter → its increase in this tick; name of a gauge → its value.
     """
 
     elapsed: float
     values: Mapping[str, float | None]
 
     def rate(self, counter: str) -> float | None:
-        """Return the rate of a counter per second."""
+        """Return the increase of a counter per second; None if unknown."""
         gained = self.values.get(counter)
         return None if gained is None or self.elapsed <= 0 else gained / self.elapsed
 
     def level(self, gauge: str) -> float | None:
-        """Return the value of a gauge."""
+        """Return the value of a gauge; None if unknown."""
         return self.values.get(gauge)
 
     def handler(self) -> float | None:
-        """Return the mean handler time of a message in seconds; None if no handler finished.
+        """Return the mean handler time per message in seconds; None if no handler call finished.
 
-        A handler that ends in a later tick than its message arrived counts in the later tick.
+        A handler call is counted in the tick in which it ends, even if its message arrived earlier.
         """
         took = self.values.get("handler_time")
         return took / max(1, self.values.get("messages_in") or 0) if took else None
@@ -108,11 +108,19 @@ CONNECTION_CHARTS: tuple[Chart[ConnectionPoint], ...] = (
         ),
     ),
 )
-"""Describe the charts, in the order in which a page draws them."""
+"""The charts of one connection, in the order in which its page shows them."""
 
 
 def moments_of(series: SeriesAnswer) -> dict[str, list[float | None]]:
-    """Return ``time`` in milliseconds, and the values of each series of the charts, by its key."""
+    """Compute the points of a connection's charts.
+
+    Args:
+        series: the connection's counters and gauges, one value for each tick.
+
+    Returns:
+        ``time`` → milliseconds since 1970; key of each series of :data:`CONNECTION_CHARTS` → its
+        values. A value is None if it is unknown.
+    """
     moments = [
         ConnectionPoint(elapsed, {name: values[at] for name, values in series.columns.items()})
         for at, elapsed in enumerate(series.elapsed)

@@ -1,4 +1,4 @@
-"""The timeline of one connection: handshake, pings, backlog, frames, Events and its end."""
+"""Timeline of one connection: its handshake, pings, send queue, frames, Events and close."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from ..feeds.queries import DetailAnswer, SeriesAnswer
 from ..metrics.records import ConnectionInfo, Event
 from .number_format import delay, exact, scaled
 
-__all__ = ["GROUPS", "Group", "TimelineEntry", "frame_lines", "story"]
+__all__ = ["GROUPS", "Group", "TimelineEntry", "connection_timeline", "frame_lines"]
 
 Group = Literal["frames", "pings", "queue", "events"]
 
 GROUPS: tuple[Group, ...] = ("frames", "pings", "queue", "events")
-"""Groups of entries by which a timeline can be filtered."""
+"""Groups of timeline entries; the connection's page can filter the timeline by group."""
 
 _FRAME = re.compile(
     r"""(?P<at>-?\d+\.\d+)[ ](?P<way>in|out)[ ](?P<what>[a-z]+(?:[ ]\d+)?)[ ](?P<size>\d+)
         (?P<payload>[ ]b['"].*)?""",
     re.VERBOSE | re.DOTALL,
 )
-"""A line of a black box: seconds before the end, direction, opcode, bytes, payload if kept."""
+"""Format of one recorded frame in a connection's ``last_frames`` text.
+
+Time in seconds relative to the connection's end, direction, opcode, size in bytes, and the payload
+if payloads are kept.
+"""
 
 _OWN = frozenset({"opened", "closed"})
-"""Kinds of Events that the handshake and the end entries replace."""
+"""Kinds of Events without an entry: the entries for handshake and end show the same, and more."""
 
 _QUEUE = frozenset({"slow", "recovered", "dropped"})
 _BAD = frozenset({"error", "rejected", "refused"})
@@ -37,12 +41,12 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     """An entry of a connection's timeline.
 
     Attributes:
-        time: when, Unix seconds.
-        group: see :data:`Group`; handshake and end are among the events.
-        kind: its kind, in a word.
-        text: description.
-        note: a size or the like, "" if there is none.
-        mood: good, soft, warn or bad; "" for nothing of note.
+        time: when it happened, Unix seconds.
+        group: the group for filtering. Handshake and end belong to ``events``.
+        kind: the kind of entry in one word, such as ``ping``.
+        text: the description.
+        note: a detail such as a size or a close code; "" if there is none.
+        mood: style of the entry: ``good``, ``soft`` (less important), ``warn``, ``bad``, or "".
     """
 
     time: float
@@ -53,23 +57,23 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     mood: str = ""
 
 
-def story(
+def connection_timeline(
     info: ConnectionInfo, found: DetailAnswer, *, now: float, end: str
 ) -> list[TimelineEntry]:
     """Return the timeline of a connection, newest entry first.
 
     Args:
-        info: its row in the connections table.
-        found: its details.
-        now: the server's wall clock when the answer was made.
-        end: how it ended, in words; "" while it is open.
+        info: the connection's row in the connections table.
+        found: the feed's answer to the query for the connection's details.
+        now: time of that answer by the server's wall clock, Unix seconds.
+        end: text that says how the connection ended; not used while the connection is open.
     """
     entries = [*_handshake(info), *_events(found.events)]
     if found.series is not None:
         entries += [*_pings(found.series), *_waits(found.series)]
     last = info.closed if info.closed is not None else now
     entries += _frames(frame_lines(found), last)
-    entries.sort(key=lambda entry: entry.time)  # stable: entries of the same time keep their order
+    entries.sort(key=lambda entry: entry.time)  # stable: equal times keep their order
     if info.closed is not None:
         mood = "soft" if info.cause == "closed" else "bad"
         entries.append(
@@ -79,7 +83,7 @@ def story(
 
 
 def frame_lines(found: DetailAnswer) -> list[str]:
-    """Return the last frames of a connection, oldest first, one line each."""
+    """Return the last recorded frames of a connection, oldest first, one text line each."""
     if found.frames is not None:
         pieces: Sequence[str] = found.frames
     elif found.info is not None and found.info.last_frames is not None:
@@ -88,7 +92,7 @@ def frame_lines(found: DetailAnswer) -> list[str]:
         return []
     lines: list[str] = []
     for piece in pieces:
-        if lines and not _FRAME.fullmatch(piece):  # a payload with a semicolon in it
+        if lines and not _FRAME.fullmatch(piece):  # the payload contains "; "
             lines[-1] += f"; {piece}"
         else:
             lines.append(piece)
@@ -119,7 +123,7 @@ def _events(events: Sequence[Event]) -> Iterator[TimelineEntry]:
 
 
 def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
-    """Yield an entry for each answered ping: a tick whose round-trip time has changed."""
+    """Yield an entry for each tick in which the round-trip time changed: a ping was answered."""
     rtts = series.columns.get("rtt", ())
     before = None
     for time, rtt in zip(series.times, rtts, strict=False):
@@ -136,7 +140,7 @@ def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
 
 
 def _waits(series: SeriesAnswer) -> Iterator[TimelineEntry]:
-    """Yield an entry for each run of ticks with queued bytes."""
+    """Yield an entry for each run of consecutive ticks in which bytes waited in the send queue."""
     ages = series.columns.get("queue_age", [None] * len(series))
     queues = series.columns.get("send_queue", ())
     run: list[tuple[float, float, float | None]] = []

@@ -1,4 +1,4 @@
-"""A verdict on one connection in words: its condition, or which side ended it and why."""
+"""Diagnose one connection in sentences: current problems, or which side closed it and why."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from msgspec import Struct
 
 from ..metrics.close_causes import NORMAL, Cause
 from ..metrics.records import ConnectionInfo
-from .close_explanations import CAUSE_WORDS, code_text, code_words
+from .close_code_explanations import CAUSE_WORDS, code_text, code_words
 from .number_format import delay, duration, exact, scaled
 
 __all__ = ["SILENT", "Verdict", "verdict"]
 
 LATE = 1.0
-"""Seconds above which a round trip, or the age of the oldest queued byte, is mentioned."""
+"""Seconds from which the last round-trip time, or the age of the oldest byte in the send queue, is
+reported as a problem."""
 
 FAR = 0.5
-"""Seconds above which the p99 of round trips is mentioned."""
+"""Seconds from which the 99th percentile of round-trip times is reported as a problem."""
 
 SILENT = 60.0
-"""Seconds without traffic in either direction after which that is mentioned."""
+"""Seconds without traffic in either direction from which silence is reported as a problem."""
 
 _PRIVATE = 3000
-"""First close code that RFC 6455 leaves to libraries and applications; such codes are explained
-even if the cause is known."""
+"""First close code that RFC 6455 leaves to libraries and applications. Codes from here on are
+explained even if the cause of the close is known."""
 
 Mood = Literal["good", "soft", "warn", "bad"]
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """A verdict on a connection.
+    """The diagnosis of a connection.
 
     Attributes:
-        mood: good, soft (nothing of note), warn or bad.
-        title: the verdict in a few words.
-        sentences: the reasons; texts of the peer are quoted.
+        mood: ``good``: open without problems. ``soft``: closed normally. ``warn``: open with
+            problems, or closed for an unknown cause. ``bad``: closed for another cause.
+        title: the diagnosis in a few words.
+        sentences: the reasons. Texts that the peer sent, such as a close reason, are in quotes.
     """
 
     mood: Mood
@@ -45,12 +47,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 def verdict(info: ConnectionInfo, *, now: float, hub: bool) -> Verdict:
-    """Judge a connection.
+    """Diagnose a connection.
 
     Args:
-        info: its row in the connections table.
-        now: the server's wall clock.
-        hub: True for a connection of a hub, which has close codes of its own.
+        info: the connection's row in the connections table.
+        now: time by the server's wall clock, Unix seconds.
+        hub: True for a connection to a hub, which also sends close codes from 4000.
     """
     if info.state == "open":
         return _open(info, now)
@@ -118,7 +120,7 @@ def _end(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
 
 
 def _frames(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
-    """Describe which side sent the first close frame, and the other's answer."""
+    """Yield sentences: which side sent the first close frame, the answer, and the close code."""
     sent = _said(info.code_sent, info.reason_sent, hub=hub)
     received = _said(info.code_received, info.reason_received, hub=hub)
     if info.initiator == "local" and sent:

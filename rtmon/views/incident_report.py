@@ -1,4 +1,4 @@
-"""The incident report of one connection: Markdown to paste into a ticket or a chat."""
+"""Write an incident report about one connection as Markdown, for a ticket or a chat message."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from .table_cells import TITLES, cell
 __all__ = ["code", "escape", "fenced", "incident_report"]
 
 TOLD = 40
-"""Maximum number of timeline entries in a report; the newest are kept."""
+"""Maximum number of timeline entries in a report; older entries are only counted."""
 
 APART = frozenset({"traceback", "last_frames"})
-"""Columns that have a section of their own."""
+"""Columns of the connections table that have their own section, below the report's table."""
 
 _JOINER = "\u2060"
-"""A zero-width character, after which @names do not mention and addresses do not become links."""
+"""U+2060 WORD JOINER, a zero-width character. Put after ``@`` or ``:``, it keeps Markdown renderers
+from turning the text into a mention or a link."""
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~!#]")
 
 
 def escape(text: str) -> str:
-    """Escape an untrusted text as one line of Markdown: no markup, HTML, link or mention."""
+    """Escape untrusted text as one line of Markdown without markup, HTML, links or mentions."""
     plain = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _MARKUP.sub(lambda match: "\\" + match[0], plain)
     plain = re.sub(r"(?<=[@:])(?=[\w/])", _JOINER, plain)
@@ -36,14 +37,14 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Put an untrusted text into a code span that is safe in a table."""
+    """Put untrusted text into a Markdown code span that is also safe in a table cell."""
     line = _one_line(text).replace("|", "\\|")
     ticks = "`" * (1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
     return f"{ticks} {line} {ticks}" if "`" in line else f"`{line}`" if line else "–"
 
 
 def fenced(text: str) -> str:
-    """Put an untrusted text into a code block that it cannot end."""
+    """Put untrusted text into a Markdown code block; its fence is longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
@@ -64,11 +65,11 @@ def incident_report(
     """Write the incident report of a connection as Markdown; times are UTC.
 
     Args:
-        info: its row in the connections table.
-        found: its details.
-        verdict: its verdict.
-        entries: its timeline, newest first.
-        now: the server's wall clock.
+        info: the connection's row in the connections table.
+        found: the feed's answer to the query for the connection's details.
+        verdict: the diagnosis of the connection.
+        entries: the connection's timeline, newest entry first.
+        now: time by the server's wall clock, Unix seconds.
     """
     source = found.source
     name = info.name if info.name is not None else info.id

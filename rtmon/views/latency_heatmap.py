@@ -1,4 +1,4 @@
-"""Latency heatmaps: counts over time, in rows of a log scale."""
+"""Data of latency heatmaps: counts of durations, by time and by rows of a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from ..metrics.records import Sample
 __all__ = ["BOUNDS", "HISTOGRAMS", "heat_columns"]
 
 HISTOGRAMS = ("rtt", "handler", "fanout")
-"""Histograms of a Sample that are drawn."""
+"""Histograms of a Sample that have a heatmap."""
 
 _MERGED = 4
-"""Number of histogram buckets in one row: four rows for each power of two."""
+"""Number of histogram buckets merged into one row, so that a power of two has four rows."""
 
 _FIRST = 16 // _MERGED
-"""The lowest row, which includes all faster ones."""
+"""Index of the lowest row, in units of ``_MERGED`` buckets; shorter durations count there."""
 
 _ROWS = 90
 
 BOUNDS: tuple[float, ...] = tuple(
     bucket_bounds((_FIRST + row) * _MERGED)[0] * MICROSECOND for row in range(_ROWS + 1)
 )
-"""Bounds of the rows in seconds, rising; the first row includes everything faster, the last
-everything slower."""
+"""Bounds of the heatmap's rows in seconds, ascending. Durations below the first bound count in the
+first row, durations above the last bound in the last row."""
 
 
 def heat_columns(samples: Sequence[Sample], step: int) -> dict[str, Any]:
-    """Return the columns of heatmaps.
+    """Return the heatmaps' columns, each of which covers a number of consecutive ticks.
 
     Args:
-        samples: of one epoch, oldest first.
-        step: ticks in a column: those whose numbers divide alike, as in a feed's series.
+        samples: Samples of one epoch, oldest first.
+        step: ticks in a column. Columns are aligned to tick numbers, as in a feed's series: with a
+            step of 10, ticks 1 to 10 share a column.
 
     Returns:
-        ``step``; for each column ``seq`` and ``time``, milliseconds, of its last tick; and for
-        each of :data:`HISTOGRAMS` its counts, row, count, row, count and so on; null where
-        nothing was measured.
+        A dict for JSON: ``step``; ``seq`` and ``time``, the number and time in milliseconds of each
+        column's last tick; and for each of :data:`HISTOGRAMS` a list with one item for each
+        column, either row, count, row, count and so on, or None if nothing was measured.
     """
     columns: list[list[Sample]] = [
         list(group) for _, group in groupby(samples, lambda sample: (sample.seq - 1) // step)

@@ -1,4 +1,4 @@
-"""Consecutive Samples, read as one."""
+"""Compute rates, ratios and quantiles over several consecutive Samples."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from ..metrics.records import Sample
 __all__ = ["WINDOWS", "MergedSamples", "latest"]
 
 WINDOWS: Mapping[int, str] = {60: "1 min", 300: "5 min", 900: "15 min", 3600: "1 h"}
-"""Seconds that the charts of a view can show, and their labels."""
+"""Time ranges that the charts of a live view can show: seconds → label."""
 
 
 class MergedSamples:
-    """Consecutive Samples of one epoch, read as one.
+    """Computes values over consecutive Samples of one epoch.
 
-    A value that is unknown in all of them is None.
+    A method returns None if its value is unknown in all of the Samples.
+
+    Args:
+        samples: the Samples, oldest first.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -24,7 +27,7 @@ class MergedSamples:
         self._merged: dict[str, Histogram] = {}
 
     def total(self, counter: str) -> tuple[int, float] | None:
-        """Return the increase of a counter, and the seconds for which it is known."""
+        """Return the increase of a counter, and the seconds of the Samples that have it."""
         known = [
             (value, sample.elapsed)
             for sample in self._samples
@@ -35,30 +38,36 @@ class MergedSamples:
         return sum(value for value, _ in known), sum(elapsed for _, elapsed in known)
 
     def rate(self, counter: str) -> float | None:
-        """Return the rate of a counter per second, by the monotonic clock."""
+        """Return the increase of a counter per second, in seconds of the monotonic clock."""
         total = self.total(counter)
         return None if total is None or total[1] <= 0 else total[0] / total[1]
 
     def ratio(self, counter: str, to: str) -> float | None:
-        """Return the ratio of the increases of two counters; None if the second is 0."""
+        """Return the increase of one counter divided by that of ``to``; None if the latter is 0."""
         gained, others = self.total(counter), self.total(to)
         return gained[0] / others[0] if gained and others and others[0] else None
 
     def quantile(self, histogram: str, q: float) -> float | None:
-        """Return a quantile of the merged histogram; never a mean of quantiles."""
+        """Return the quantile ``q`` of a histogram, merged over all Samples.
+
+        The mean of the Samples' quantiles would be wrong.
+        """
         if histogram not in self._merged:
             parts = [getattr(sample, histogram) for sample in self._samples]
             self._merged[histogram] = Histogram.merged(parts)
         return self._merged[histogram].quantile(q)
 
     def highest(self, gauge: str) -> float | None:
-        """Return the highest value of a gauge."""
+        """Return the highest value that a gauge has in any of the Samples."""
         values = [getattr(sample, gauge) for sample in self._samples]
         return max((value for value in values if value is not None), default=None)
 
 
 def latest(samples: Sequence[Sample], seconds: float, *, skip: float = 0.0) -> list[Sample]:
-    """Return the Samples of ``seconds`` that ended ``skip`` seconds before the last one."""
+    """Return the Samples of a time range of ``seconds``, oldest first.
+
+    The range ends ``skip`` seconds before the last Sample.
+    """
     kept: list[Sample] = []
     age = 0.0
     for sample in reversed(samples):

@@ -1,4 +1,4 @@
-"""Format numbers and times for people to read."""
+"""Format numbers, byte counts, durations and times of day as short texts for views."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = [
 ]
 
 UNKNOWN = "–"
-"""Stands for an unknown value: null is never shown as 0."""
+"""Text shown for an unknown value (None), which must not be shown as 0."""
 
 _ROUNDS_TO_1000 = 999.5
-"""From here on, rounding to three significant digits gives ``1000``."""
+"""Values from here on round to ``1000``, so they get the next SI prefix."""
 
 
 def scaled(value: float | None, unit: str) -> tuple[str, str]:
-    """Split a value into three significant digits and its unit with a decimal prefix.
+    """Format a value with three significant digits and an SI prefix on its unit.
 
     Args:
         value: a number in base units; None if unknown.
         unit: the unit without prefix, such as ``B/s``.
 
     Returns:
-        Number and unit, such as ``("1.86", "kB/s")``.
+        The number and the unit as two texts, such as ``("1.86", "kB/s")``.
     """
     if value is None:
         return UNKNOWN, unit
@@ -44,13 +44,13 @@ def scaled(value: float | None, unit: str) -> tuple[str, str]:
 
 
 def short(value: float) -> str:
-    """Format a number of an axis, without trailing zeros: ``1.25k``."""
+    """Format an axis label with three significant digits, no trailing zeros: ``1.25k``."""
     size, prefix = scale(value, limit=_ROUNDS_TO_1000)
     return f"{size:.3g}{prefix}"
 
 
 def three(value: float) -> str:
-    """Format a value in three significant digits."""
+    """Format a value with three significant digits, or all digits of its integer part."""
     size = abs(value)
     if value == 0 or size >= 99.95:
         return f"{value:.0f}"
@@ -58,29 +58,29 @@ def three(value: float) -> str:
 
 
 def seconds(value: float | None) -> tuple[str, str]:
-    """Split a short duration such as a round-trip time into number and unit, ms below 1 s."""
+    """Format a duration in seconds as number and unit: ``("3.20", "ms")``, ``("1.50", "s")``."""
     if value is None:
         return UNKNOWN, "ms"
     return (three(value), "s") if value >= 0.9995 else (three(value * 1e3), "ms")
 
 
 def delay(value: float | None) -> str:
-    """Format a short duration such as a round-trip time, with its unit."""
+    """Format a short duration in seconds, such as a round-trip time: ``3.20 ms``."""
     return UNKNOWN if value is None else "{} {}".format(*seconds(value))
 
 
 def exact(value: int | None) -> str:
-    """Format a whole number with all its digits and thousands separators."""
+    """Format an integer with all its digits and thousands separators: ``1,234,567``."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def bytes_text(value: int | None) -> str:
-    """Format an exact number of bytes."""
+    """Format a number of bytes with all its digits: ``1,234,567 B``."""
     return UNKNOWN if value is None else f"{value:,} B"
 
 
 def duration(value: float) -> str:
-    """Format a duration in its two largest units."""
+    """Format a duration in seconds with its two largest units: ``2 d 3 h``, ``5 min 07 s``."""
     whole = max(0, int(value))
     minutes, secs = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -93,15 +93,20 @@ def duration(value: float) -> str:
 
 
 def clock(time: float) -> str:
-    """Format Unix seconds as the time of day, UTC."""
+    """Format Unix seconds as a time of day in UTC: ``14:05:00``."""
     return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
 
 
 def change(now: float | None, before: float | None) -> tuple[str, int]:
-    """Compare a number with an earlier one.
+    """Format the change of a number since an earlier value.
+
+    Args:
+        now: the present value; None if unknown.
+        before: the earlier value; None if unknown.
 
     Returns:
-        The change in words, and its sign: 1, -1, or 0 if it is unknown or below half a percent.
+        The amount of the change without its sign, such as ``12 %``, ``× 15`` or ``no change``; and
+        the sign: 1, -1, or 0 if the change is unknown or below half a percent.
     """
     if now is None or before is None:
         return "", 0

@@ -1,8 +1,8 @@
-"""All colours of the views; style sheets are generated from these tables.
+"""Colours of all views, from which their style sheets are generated.
 
-A hue has one meaning on all charts: blue is inbound, orange outbound, green, amber and magenta are
-rising percentiles, violet is a level, red is an error. Each hue has a contrast of 3:1 or more
-against light and dark cards, text one of 4.5:1 (WCAG AA).
+A hue has the same meaning on all charts: blue is inbound and orange outbound traffic; green, amber
+and magenta are p50, p95 and p99; violet is the level of a gauge; red is an error. Each hue has a
+contrast of at least 3:1, and text of at least 4.5:1 (WCAG AA), against light and dark cards.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ RED = "#ef4444"
 MAGENTA = "#e11fd8"
 GREY = "#94a3b8"
 EITHER = "#787d86"
-"""Text on an unknown background, light or dark: contrast of 4:1 against either."""
+"""Text colour for a background that may be light or dark: a contrast of 4:1 against both."""
 
 HUES = (VIOLET, BLUE, ORANGE, GREEN, AMBER, MAGENTA, RED)
-"""Colours of series that stand out; grey is for the background series."""
+"""Colours of highlighted series; series in the background are grey."""
 
 PERCENTILES: Mapping[int, str] = {50: GREEN, 95: AMBER, 99: MAGENTA}
-"""Percent → the colour of that percentile, distinguishable with red-green blindness."""
+"""Percentile (50, 95 or 99) → its colour; people with red-green blindness can tell them apart."""
 
 CLOSE_CODES: Mapping[str, str] = {
     "close-good": GREEN,
@@ -52,7 +52,8 @@ CLOSE_CODES: Mapping[str, str] = {
     "close-bad": RED,
     "close-own": VIOLET,
 }
-"""Bars of close codes, by how :func:`~rtmon.views.status_cells.judge` judges them."""
+"""Colours of the bars of close codes: CSS class → colour. The class is the result of
+:func:`~rtmon.views.table_rows.judge` after ``close-``."""
 
 LIGHT: Mapping[str, str] = {
     "ground": "#eef0f4",
@@ -69,7 +70,7 @@ LIGHT: Mapping[str, str] = {
     "float": "0 8px 24px rgb(0 0 0 / 18%)",
     "veil": "rgb(0 0 0 / 45%)",
 }
-"""A page in light colours: surfaces, text, and text that tells a status."""
+"""Light theme: name of a CSS custom property without ``--rt-`` → colour of a surface or text."""
 
 DARK: Mapping[str, str] = {
     "ground": "#0d1015",
@@ -86,7 +87,7 @@ DARK: Mapping[str, str] = {
     "float": "0 8px 24px rgb(0 0 0 / 50%)",
     "veil": "rgb(0 0 0 / 60%)",
 }
-"""The same in dark colours."""
+"""Dark theme: the same names as :data:`LIGHT`, with dark colours."""
 
 
 def _mixed(color: str, percent: int, other: str = "--rt-card") -> str:
@@ -108,7 +109,8 @@ NOTEBOOK: Mapping[str, str] = {
     "float": LIGHT["float"],
     "veil": LIGHT["veil"],
 }
-"""The same in a notebook, which follows the theme of JupyterLab or VS Code."""
+"""Colours in a notebook: the same names as :data:`LIGHT`, with colours that are computed from the
+theme of JupyterLab or VS Code."""
 
 BAR: Mapping[str, str] = {
     "bar": "#0f172a",
@@ -129,9 +131,9 @@ BAR: Mapping[str, str] = {
     "banner-ended": "#475569",
     "banner-strong-text": "#ffffff",
 }
-"""The header of a view, dark in both themes, with its pill and its banner."""
+"""Colours of a view's header bar, status label and banner; the header is dark in both themes."""
 
 
 def css(colors: Mapping[str, str]) -> str:
-    """Write colours as CSS custom properties: ``--rt-card: #ffffff; …``."""
+    """Return CSS declarations of custom properties for colours: ``--rt-card: #ffffff; …``."""
     return " ".join(f"--rt-{name}: {color};" for name, color in colors.items())

@@ -1,4 +1,4 @@
-"""Rows of the table of Socket.IO: namespaces, events, rooms, acknowledgements."""
+"""Format the Socket.IO table: rows for namespaces, events, rooms and acknowledgement times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..metrics.records import SocketIOInfo
 from .number_format import delay, exact
-from .status_cells import Cell, Columns
+from .table_rows import Cell, Columns
 
 __all__ = ["COLUMNS", "page"]
 
@@ -32,7 +32,7 @@ _TROUBLE = frozenset({"refused", "errors"})
 
 
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
-    """Return the rows in order: namespaces, events, rooms, reasons, times."""
+    """Return a page of the Socket.IO table for the browser, with all rows in the given order."""
     return {
         "rows": [_row(row) for row in rows],
         "total": len(rows),
@@ -48,7 +48,7 @@ def _row(info: SocketIOInfo) -> list[Cell]:
 
 
 def _cell(key: str, value: Any) -> Cell:
-    if value is None:  # this kind of row has no such number
+    if value is None:  # rows of this kind do not have this column
         return ""
     if isinstance(value, str):
         return [value, "soft"] if key == "kind" else value

@@ -1,4 +1,4 @@
-"""Charts as SVG of a few kilobytes each, without scripts."""
+"""Draw charts as static SVG elements of a few kilobytes each, without JavaScript."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, TypeGuard, TypeVar
 
-from .chart import DASHES, Chart, Form, Series
+from .chart_definition import DASHES, Chart, Form, Series
 from .number_format import short
 
 __all__ = ["Drawing", "svg"]
@@ -17,7 +17,7 @@ __all__ = ["Drawing", "svg"]
 _WIDTH, _HEIGHT = 520, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 8, 22
 _MOST = 1e200
-"""Larger values are not drawn."""
+"""Values of this size or above are not drawn: computing with them could overflow."""
 
 
 S = TypeVar("S")
@@ -28,9 +28,9 @@ class Drawing:
     """A chart with its data.
 
     Attributes:
-        chart: its description.
-        times: time of each point in seconds.
-        values: key of a series → the value of each point; None is a gap.
+        chart: the chart's definition.
+        times: time of each point, in seconds from any start.
+        values: key of a series → its value at each point; None is drawn as a gap.
     """
 
     chart: Chart[Any]
@@ -39,11 +39,12 @@ class Drawing:
 
     @classmethod
     def of(cls, chart: Chart[S], points: Sequence[tuple[float, S]]) -> Drawing:
-        """Compute the values of a chart.
+        """Compute the values of all series of a chart, and return them with the chart.
 
         Args:
-            chart: its description.
-            points: time in seconds, and the input of the values.
+            chart: the chart's definition.
+            points: for each point its time in seconds, and the data that the chart's value
+                functions get, such as MergedSamples.
         """
         return cls(
             chart,
@@ -53,7 +54,7 @@ class Drawing:
 
 
 def svg(drawing: Drawing) -> str:
-    """Write a chart as an ``svg`` element."""
+    """Return a chart as the HTML of an ``svg`` element, with axes but without title and legend."""
     chart = drawing.chart
     lines = [
         (series, list(zip(drawing.times, drawing.values[series.key], strict=True)))
@@ -101,7 +102,7 @@ def svg(drawing: Drawing) -> str:
 
 
 def _drawn(value: float | None) -> TypeGuard[float]:
-    return value is not None and abs(value) < _MOST  # false for NaN
+    return value is not None and abs(value) < _MOST  # NaN compares as false, so it is not drawn
 
 
 def _paths(
@@ -117,7 +118,7 @@ def _paths(
     grounds: list[str] = []
     for run in _runs(points):
         corners = run
-        if form == "step":  # a point covers the time before it
+        if form == "step":  # a point's value covers the time since the point before it
             pairs = pairwise(run)
             corners = [run[0], *(at for (x, _), (z, y) in pairs for at in ((x, y), (z, y)))]
         line = "L".join(place(x, y) for x, y in corners)
@@ -135,7 +136,7 @@ def _paths(
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """Split points where a value is unknown."""
+    """Split points into runs of consecutive points with known values, each drawn as one line."""
     runs: list[list[tuple[float, float]]] = [[]]
     for x, y in points:
         if _drawn(y):
@@ -146,7 +147,10 @@ def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float
 
 
 def _ticks(most: float, about: int = 4) -> list[float]:
-    """Return round numbers from 0 to at least ``most``: steps of 1, 2 or 5 times a power of ten."""
+    """Return axis ticks from 0 to at least ``most``, about ``about`` of them.
+
+    The step between two ticks is 1, 2 or 5 times a power of ten.
+    """
     if most < 1e-9:
         most = 1.0
     rough = most / about

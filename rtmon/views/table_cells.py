@@ -1,4 +1,4 @@
-"""Format table cells of any column by its unit."""
+"""Format the cells and column titles of the dashboard's full tables, which can show any column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ..metrics.columns import TABLES, Column
 from .connection_verdict import LATE
 from .number_format import UNKNOWN, delay, exact, scaled, three
-from .status_cells import Cell, code_cell
+from .table_rows import Cell, code_cell
 
 __all__ = ["TITLES", "cell", "described"]
 
@@ -34,10 +34,10 @@ TITLES: Mapping[str, str] = {
     "last_frames": "Last frames",
     "cpu": "CPU",
 }
-"""Titles of columns whose names are not readable as titles."""
+"""Column name → its title, where the title cannot be derived from the name."""
 
 EXACT = 10_000
-"""Bytes below which a size is written with all its digits."""
+"""Sizes below this number of bytes are written with all their digits."""
 
 _STATES = {"open": "good", "closed": "soft"}
 _CAUSES = {"closed": "soft", "server shutdown": "soft"}
@@ -51,20 +51,22 @@ _SPECIAL: Mapping[str, Callable[[Any], Cell]] = {
     "errors": lambda value: [exact(value), "bad" if value else "soft"],
     "dropped": lambda value: [exact(value), "warn" if value else "soft"],
     "queue_age": lambda value: [delay(value), "warn" if value >= LATE else ""],
-    "code": lambda value: code_cell(value) if value >= 1000 else str(value),  # or an HTTP status
+    "code": lambda value: (
+        code_cell(value) if value >= 1000 else str(value)
+    ),  # smaller: an HTTP status
     "seq": exact,
 }
-"""Columns whose cells have a format of their own."""
+"""Column name → function that formats a known value, for columns with a special format."""
 
 
 def cell(column: Column, value: Any) -> Cell:
-    """Format the value of a column; an unknown value is never shown as 0."""
+    """Return the cell for a value of a column. None, an unknown value, is shown as "–", not 0."""
     if value is None:
         return [UNKNOWN, "soft"]
     if column.name in _SPECIAL:
         return _SPECIAL[column.name](value)
     if column.kind == "time":
-        return [f"{value:.3f}", "time"]  # written in the viewer's zone by the browser
+        return [f"{value:.3f}", "time"]  # the browser formats it in the viewer's time zone
     if column.unit == "s":
         return delay(value)
     return _number(column, value) if isinstance(value, (int, float)) else str(value)
@@ -79,7 +81,10 @@ def _number(column: Column, value: float) -> Cell:
 
 
 def described(table: str) -> list[dict[str, Any]]:
-    """Describe the columns of a table to a browser: key, title, alignment, meaning."""
+    """Return JSON descriptions of a table's columns: key, title, alignment and help text.
+
+    Columns with histograms or tallies are omitted.
+    """
     return [
         {
             "key": column.name,
@@ -93,7 +98,7 @@ def described(table: str) -> list[dict[str, Any]]:
 
 
 def _numeric(column: Column) -> bool:
-    """True for columns that are read as numbers; a close code is a name."""
+    """Return True if a column is aligned as a number; close codes are aligned as text."""
     return column.kind in {"counter", "gauge"} and not column.name.endswith(
         ("code", "_sent", "_received")
     )

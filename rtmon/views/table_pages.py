@@ -1,4 +1,4 @@
-"""Pages of the tables of connections, channels and events, as a browser requests them."""
+"""Pages of the overview tables of connections, channels and events, as JSON for the browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..feeds.feed import ConnectionQuery, Feed
 from ..metrics.records import ChannelInfo, Event
 from .number_format import exact
-from .status_cells import CONNECTION_COLUMNS, Columns, channel_row, connection_row, event_row
+from .table_rows import CONNECTION_COLUMNS, Columns, channel_row, connection_row, event_row
 
 __all__ = [
     "CHANNELS_SHOWN",
@@ -25,17 +25,17 @@ __all__ = [
 ]
 
 PAGE_SIZE = 10
-"""Rows of the connections table on one page."""
+"""Number of rows on one page of the connections table."""
 
 EVENTS_SHOWN = 100
-"""Maximum number of rows of the event log; a download has all Events of the feed."""
+"""Maximum number of rows of the event log. A download contains all Events of the feed."""
 
 CHANNELS_SHOWN = 100
-"""Maximum number of rows of the channels table; a download has all channels."""
+"""Maximum number of rows of the channels table. A download contains all channels."""
 
 _SORTABLE = frozenset(key for key, _, _ in CONNECTION_COLUMNS)
 STATES: Sequence[tuple[str, str]] = (("open", "Open"), ("closed", "Closed"), ("", "All"))
-"""States of connections that a user can choose, and their labels."""
+"""Connection states by which a user can filter: value in the query, label."""
 
 FIRST_QUERY: Mapping[str, Any] = {
     "sort": "-opened",
@@ -43,7 +43,7 @@ FIRST_QUERY: Mapping[str, Any] = {
     "state": "open",
     "offset": 0,
 }
-"""The default query of the connections table: newest first."""
+"""The connections table's initial query: open connections, the newest first."""
 
 _HOW_TO_CONNECT = (
     "Nothing has connected yet.\n"
@@ -53,9 +53,14 @@ _HOW_TO_CONNECT = (
 
 
 def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
-    """Parse a query from the browser; invalid parts become the default.
+    """Parse a query that the browser sent for the connections table.
 
-    ``sort`` is the key of a column, with a leading minus for descending order.
+    Invalid values are replaced by defaults, never rejected.
+
+    Args:
+        asked: the browser's query. ``sort`` is the key of a column, with a leading minus for
+            descending order; ``state``, ``contains`` and ``offset`` are as in
+            :data:`FIRST_QUERY`.
     """
     sort, state, contains = asked.get("sort"), asked.get("state"), asked.get("contains")
     offset = asked.get("offset")
@@ -71,7 +76,10 @@ def connection_query(asked: Mapping[str, Any]) -> ConnectionQuery:
 
 
 def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
-    """Return the rows of a query; the last page if it starts beyond the end."""
+    """Return the page of connections that a query selects.
+
+    If the query's offset is beyond the last row, return the last page.
+    """
     found = feed.connections(query)
     offset = query.offset
     if not found.rows and found.total:
@@ -97,7 +105,7 @@ def connections_page(feed: Feed, query: ConnectionQuery) -> dict[str, Any]:
 
 
 def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
-    """Return the rows of the channels table, the busiest channel first."""
+    """Return the channels table, the channel with the most delivered messages first."""
     busiest = sorted(channels, key=lambda channel: (-channel.delivered, channel.channel))
     return {
         "rows": [channel_row(channel) for channel in busiest[:CHANNELS_SHOWN]],
@@ -109,7 +117,7 @@ def channels_page(channels: Sequence[ChannelInfo]) -> dict[str, Any]:
 
 
 def events_page(events: Sequence[Event]) -> dict[str, Any]:
-    """Return the rows of the event log, newest first."""
+    """Return the event log, the newest Event first."""
     return {
         "rows": [event_row(event) for event in reversed(events)],
         "total": len(events),
@@ -120,7 +128,7 @@ def events_page(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def described(columns: Columns, *, sortable: bool) -> list[dict[str, Any]]:
-    """Describe columns for ``picture_table.js``."""
+    """Return JSON descriptions of columns for the browser's table script."""
     return [
         {"key": key, "title": title, "align": align, "sortable": sortable}
         for key, title, align in columns

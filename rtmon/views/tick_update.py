@@ -1,4 +1,4 @@
-"""The update of one tick: all numbers of a feed that every page of the dashboard shows."""
+"""The dashboard's update after each tick: chart points, tiles, alerts and status of a feed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from ..feeds.feed import Feed
 from ..metrics.records import Event, Sample
-from .attention_rules import Attention, Matter
+from .alert_rules import Attention, Matter
 from .chart_points import COLUMNS, Point, Timeline, columns
-from .charts import RTT_WINDOW
-from .freshness import Freshness, FreshnessTracker
-from .tiles import Tile, tiles
+from .data_freshness import Freshness, FreshnessTracker
+from .number_tiles import Tile, tiles
+from .server_charts import RTT_WINDOW
 
 __all__ = [
     "Mark",
@@ -25,30 +25,31 @@ __all__ = [
 ]
 
 LIVE = 300.0
-"""Seconds of points in the update for a new viewer."""
+"""Seconds of chart points that a new viewer gets with the first update."""
 
 TILE_SAMPLES = 600
-"""Number of Samples for the tiles: two minutes, even with five ticks a second."""
+"""Number of Samples from which tiles are computed: two minutes, even at five ticks a second."""
 
 JUDGED = 90
-"""Number of Samples evaluated when a feed is first shown, to detect lasting problems."""
+"""Number of past Samples with which alert rules are evaluated when a feed is first shown, so that
+problems that began before are reported."""
 
 MARKS = 100
-"""Maximum number of Events marked on charts."""
+"""Maximum number of Events in one update that are marked on the charts."""
 
 _COMMON = frozenset({"opened", "closed"})
-"""Kinds of Events that are too frequent to be marked."""
+"""Kinds of Events that are too frequent to be marked on charts."""
 
 
 class Matters(Struct, frozen=True, kw_only=True):
-    """The alerts of an update.
+    """The alerts in an update.
 
     Attributes:
-        rules: number of evaluated rules.
-        well_since: since when no rule has fired, Unix seconds; None while one has, or before the
-            first Sample.
-        matters: the rules that have fired, each with title, severity, affected part, start, and the
-            page and query that show the affected rows.
+        rules: number of alert rules that were evaluated.
+        well_since: since when there is no active alert, Unix seconds; None while an alert is
+            active, and before the first Sample.
+        matters: the active alerts, each with the rule's title and severity, a text about what is
+            affected, the start, and the page and query that list the affected rows.
     """
 
     rules: int
@@ -57,12 +58,12 @@ class Matters(Struct, frozen=True, kw_only=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """An Event marked on the charts.
+    """An Event that is marked on the charts.
 
     Attributes:
-        time: milliseconds since 1970.
-        kind: of the Event.
-        text: its description.
+        time: time of the Event, milliseconds since 1970.
+        kind: kind of the Event.
+        text: connection, code and detail of the Event.
     """
 
     time: float
@@ -71,15 +72,15 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 class ReplayState(Struct, frozen=True, kw_only=True):
-    """The replay position of a viewer of a recording.
+    """The replay position of one viewer of a recording.
 
     Attributes:
-        begin: time of its first tick, Unix seconds.
-        end: time of its last tick, which grows while it is being recorded.
-        at: the shown moment; None for the end.
-        speed: playback speed; 0 while paused.
+        begin: time of the recording's first tick, Unix seconds.
+        end: time of the recording's last tick; increases while the recording is still written.
+        at: the moment that the viewer sees, Unix seconds; None for the recording's end.
+        speed: playback speed, 1 for real time; 0 while paused.
         turn: number of the viewer's last completed seek request.
-        limits: limits of a recording, one sentence each.
+        limits: one sentence for each kind of data that a recording lacks.
     """
 
     begin: float
@@ -91,24 +92,25 @@ class ReplayState(Struct, frozen=True, kw_only=True):
 
 
 class TickUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The numbers of one tick.
+    """What the dashboard shows after one tick, as it is sent to browsers.
 
     Attributes:
-        epoch: of the tick; "" before the first.
-        seq: its number; 0 before the first.
-        time: when it was, Unix seconds of the server's clock; None before the first.
-        now: the server's clock when the update was made.
+        epoch: epoch of the tick; "" before the first tick.
+        seq: number of the tick in its epoch; 0 before the first tick.
+        time: time of the tick, Unix seconds of the server's clock; None before the first tick.
+        now: time of the server's clock when the update was made, Unix seconds.
         node: name of the server process.
-        source: name of the source for users.
-        status: how fresh they are.
-        anew: True if the page must replace its points.
-        points: for each of :data:`rtmon.views.chart_points.COLUMNS` the values of the new points;
-            of all points of the last :data:`LIVE` seconds, if ``anew``.
+        source: name and address of the server, for display.
+        status: whether the data is live, stalled and so on.
+        anew: True if the page must replace all its chart points; False if it must append to them.
+        points: for each of :data:`rtmon.views.chart_points.COLUMNS` the values of the new points.
+            With ``anew`` in the update for a new viewer, these are all points of the last
+            :data:`LIVE` seconds.
         tiles: the tiles; empty before the first tick.
         attention: the alerts.
-        counts: page → its number of rows; null if unknown.
-        marks: Events since the previous update, to be marked on the charts.
-        replay: the replay position, for a recording.
+        counts: dashboard page → number of rows of its table; None if unknown.
+        marks: Events since the previous update that are marked on the charts.
+        replay: the replay position if the feed is a recording, else None.
     """
 
     epoch: str
@@ -128,13 +130,13 @@ class TickUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TickUpdateMaker:
-    """Makes the updates of one feed.
+    """Makes an update for the dashboard's viewers after each tick of a feed.
 
     Args:
-        feed: the feed to show.
+        feed: the feed that the dashboard shows.
 
     Attributes:
-        replay: the replay position, for a recording.
+        replay: the replay position that updates contain; None if the feed is not a recording.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -146,7 +148,7 @@ class TickUpdateMaker:
         self.replay: ReplayState | None = None
 
     def update(self) -> TickUpdate:
-        """Collect and return the new numbers."""
+        """Return an update with the chart points and Events since the previous call."""
         latest = self._feed.latest()
         anew = self._timeline.follow(
             latest.epoch if latest else None, latest.seq if latest else None
@@ -164,11 +166,14 @@ class TickUpdateMaker:
         return self._frame(latest, fresh, events, anew=anew)
 
     def includes(self, tick: Sample) -> bool:
-        """Return True if a tick has been taken in, as the newest."""
+        """Return True if a tick is the newest that :meth:`update` has processed."""
         return (tick.epoch, tick.seq) == (self._timeline.epoch, self._timeline.seq)
 
     def whole(self) -> TickUpdate:
-        """Return the complete update for a new viewer, with all points and marks."""
+        """Return the update for a new viewer, with the points and marks of recent ticks.
+
+        It covers the same ticks as the updates that :meth:`update` has returned.
+        """
         points = self._timeline.points
         begin = points[-1].time - LIVE * 1e3 if points else 0.0
         latest = next(
@@ -219,24 +224,27 @@ class TickUpdateMaker:
 
 
 def source_text(feed: Feed) -> str:
-    """Return the name of a feed's server process, and its address."""
+    """Return the name of a feed's server process and the feed's address, for display."""
     node, source = feed.status.node, feed.status.source
     return f"{node} · {source}" if node and source not in node else node or source
 
 
 def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
-    """Return the tiles as of the Sample with this number."""
+    """Return a feed's tiles, from the Samples after number ``seq`` minus TILE_SAMPLES."""
     return tiles(feed.samples(max(0, seq - TILE_SAMPLES)), feed.snapshot())
 
 
 def _recent(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Drop the Samples without points in any update."""
+    """Return the Samples that the points of an update are computed from; drop older ones."""
     begin = samples[-1].time - LIVE - RTT_WINDOW if samples else 0.0
     return [sample for sample in samples if sample.time >= begin]
 
 
 def rounded(points: Sequence[Point]) -> list[list[float | None]]:
-    """Return points column by column, rounded to visible digits; None for unknown values."""
+    """Convert points to columns, one list for each of :data:`rtmon.views.chart_points.COLUMNS`.
+
+    Values are rounded to five significant digits; unknown values are None.
+    """
     drawn = columns(points)
     values = [
         [None if value != value else float(f"{value:.5g}") for value in drawn[key]]  # noqa: PLR0124 - NaN

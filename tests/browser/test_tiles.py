@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from rtmon.display.compressed_script import asset
 from rtmon.views import browser
-from rtmon.views.tiles import Tile
+from rtmon.views.number_tiles import Tile
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -188,7 +188,7 @@ def test_load_fails_when_the_admin_listener_cannot_be_reached(
     """`rtmon load --admin` exits with code 1 and names the admin address when the admin listener
     cannot be reached.
     """
-    monkeypatch.setattr("rtmon.cli.server_watch._ANSWERS", 0.2)
+    monkeypatch.setattr("rtmon.cli.server_metrics_reader._ANSWERS", 0.2)
     assert main(["load", place[0], "--admin=ws://127.0.0.1:9"]) == 1
     assert "no feed from ws://127.0.0.1:9" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 import rtmon
 from rtmon.metrics.records import Sample
 from rtmon.recording.tick_data import TickData
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock
 from tests.cli.running import Command, run, wait_until
 from tests.isolated import isolated

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rtmon
-from rtmon.dashboard.channel_history import ChannelHistory
+from rtmon.dashboard.channel_chart_history import ChannelHistory
 from rtmon.dashboard.pages import PAGES
 from rtmon.errors import QueryError
 from rtmon.feeds import Feed, open_feed

@@ -6,7 +6,7 @@ import json
 import re
 
 from rtmon.dashboard.script_bundle import BUILD, script, style
-from rtmon.views.charts import CHARTS
+from rtmon.views.server_charts import CHARTS
 
 
 def test_dashboard_script_contains_every_chart_with_all_its_series() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 import rtmon
 from rtmon.dashboard.script_bundle import style
-from rtmon.views.charts import CHARTS
 from rtmon.views.palette import (
     BAR,
     CLOSE_CODES,
@@ -24,6 +23,7 @@ from rtmon.views.palette import (
     PERCENTILES,
     css,
 )
+from rtmon.views.server_charts import CHARTS
 
 PACKAGE = Path(rtmon.__file__).parent
 

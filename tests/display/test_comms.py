@@ -12,10 +12,10 @@ import pytest_asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
-from rtmon.display.dashboard import FeedPicture
 from rtmon.display.live_outputs import PAGES, _Shown
+from rtmon.display.notebook_charts_output import PictureContent
+from rtmon.display.notebook_dashboard import FeedPicture
 from rtmon.display.output_content import SILENCE
-from rtmon.display.picture_content import PictureContent
 from rtmon.display.saved_output import MARK
 from tests.synthetic import SyntheticFeed
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rtmon.display.dashboard import FeedPicture
+from rtmon.display.notebook_dashboard import FeedPicture
 from rtmon.display.saved_output import MARK, of_picture
 from tests.synthetic import SyntheticFeed
 

@@ -20,7 +20,7 @@ from rtmon.metrics.meter import Ending
 from rtmon.metrics.records import Event, Sample
 from rtmon.monitor.dataframes import frame_of_columns
 from rtmon.recording.tick_data import TickData
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock
 
 from .conftest import BEGIN, HOSTILE, TICKS, busy_monitor, run

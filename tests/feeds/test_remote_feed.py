@@ -339,7 +339,7 @@ async def test_remote_feed_is_disconnected_when_ticks_stop() -> None:
         await until(lambda: feed.now() > connected)
         clock.advance(10)
         assert feed.status.state == "disconnected"
-        assert feed.status.detail == "nothing heard for 10 s"
+        assert feed.status.detail == "nothing received for 10 s"
         assert feed.status.since == feed.now() - 10 > connected
         await feed.aclose()
 

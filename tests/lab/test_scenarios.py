@@ -22,8 +22,8 @@ from rtmon.lab.scenarios import (
 )
 from rtmon.lab.scenarios.client_group import UNREACHABLE
 from rtmon.lab.simulated_connection import SimulatedConnection
-from rtmon.lab.views.proxy_picture import ProxyPicture
-from rtmon.lab.views.scenario_picture import ScenarioPicture
+from rtmon.lab.views.fault_proxy_controls import ProxyPicture
+from rtmon.lab.views.scenario_controls import ScenarioPicture
 from rtmon.testing import FaultProxy, until
 
 QUICK = 0.1

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rtmon.metrics.blackbox import FRAMES, PAYLOAD_BYTES, BlackBox
 from rtmon.metrics.close_causes import cause
 from rtmon.metrics.meter import Ledger, Meter
+from rtmon.metrics.recent_frames import FRAMES, PAYLOAD_BYTES, BlackBox
 from rtmon.metrics.send_backlog import Backlogs
 
 NOTHING: dict[str, Any] = {

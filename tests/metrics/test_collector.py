@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import CONNECTION, EVERY, HISTOGRAMS, METER_COUNTERS, SAMPLE, names
-from rtmon.metrics.eventlog import EVENTS_PER_TICK
+from rtmon.metrics.event_log import EVENTS_PER_TICK
 from rtmon.metrics.histogram import HistogramRecorder
 from rtmon.metrics.history import History, merge
 from rtmon.metrics.meter import Ending, Meter

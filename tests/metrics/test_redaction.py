@@ -148,7 +148,7 @@ def test_redaction_parsed_from_text_equals_one_from_options() -> None:
         ("names=network", "names='network': the rules are keep, hash, drop"),
         ("frames=hash", "frames='hash': the rules are keep, drop"),
         ("headers=drop", "'headers' is not one of"),
-        ("names=hash,names=drop", "'names' is said twice"),
+        ("names=hash,names=drop", "'names' is given twice"),
     ],
 )
 def test_redaction_raises_and_lists_the_rules_when_a_rule_is_unknown(text: str, words: str) -> None:

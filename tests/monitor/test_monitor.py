@@ -19,7 +19,7 @@ from rtmon import Monitor
 from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Tick
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.monitor.tick_loop import NO_ASYNCIO, SECOND_LOOP
+from rtmon.monitor.measured_event_loop import NO_ASYNCIO, SECOND_LOOP
 from rtmon.testing import FakeClock, until
 
 FAST = 0.005
@@ -263,7 +263,7 @@ def test_monitor_gives_the_last_tick_to_another_thread() -> None:
         assert monitor.snapshot().open == 1
 
     asyncio.run(main())
-    assert seen == [0, "tick() belongs to the thread whose event loop is measured"]
+    assert seen == [0, "tick() must be called on the thread of the measured event loop"]
 
 
 def test_monitor_closes_on_its_loop_when_another_thread_calls_close() -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from rtmon import Monitor, Recording, RecordingLimits
-from rtmon.recording import writer
+from rtmon.recording import tick_writer
 from rtmon.testing import FakeClock
 
 QUEUED = 4
@@ -24,7 +24,7 @@ def main(path: Path, pause: float) -> None:
     """Record until the process is killed. Small limits make the recording merge and delete old
     ticks.
     """
-    writer.CHECKPOINT_TICKS = 3
+    tick_writer.CHECKPOINT_TICKS = 3
     clock = FakeClock(time=1_700_000_000.0)
     monitor = Monitor(interval=3600, node="n", clock=clock)
     limits = RecordingLimits(ticks=60, tens=120, sixties=600, events=60, connections=60)

@@ -29,7 +29,7 @@ from rtmon.feeds.remote_feed import RemoteFeed
 from rtmon.lab.load import Load, LoadOptions
 from rtmon.recording import RecordingFeed
 from rtmon.recording.query_reader import QueryReader
-from rtmon.recording.recorder import Recorder
+from rtmon.recording.remote_recorder import Recorder
 from rtmon.testing import until
 from tests.recording.questions import ASKED, QUESTIONS
 

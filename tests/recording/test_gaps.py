@@ -12,7 +12,7 @@ from rtmon.feeds.queries import Gap, RowsQuery, SeriesQuery
 from rtmon.metrics.records import Event, Sample
 from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.tick_data import TickData
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock
 
 BEGIN = 1_700_000_000.0

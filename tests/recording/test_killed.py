@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rtmon
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, Sample, Sn
 from rtmon.recording.query_reader import QueryReader
 from rtmon.recording.retention import TRIM_TICKS
 from rtmon.recording.tick_data import TickData
-from rtmon.recording.writer import Writer
+from rtmon.recording.tick_writer import Writer
 from rtmon.testing import FakeClock, until
 
 BEGIN = 1_700_000_000.0

@@ -13,10 +13,10 @@ from websockets.asyncio.client import connect
 
 import rtmon
 from rtmon.errors import FeedError, OptionError
-from rtmon.reporting.page import Paragraph, Section, Table, Tiles, page
+from rtmon.reporting.html_page import Paragraph, Section, Table, Tiles, page
 from rtmon.testing import until
-from rtmon.views.chart import Chart, Form, Series
-from rtmon.views.charts import CHARTS
+from rtmon.views.chart_definition import Chart, Form, Series
+from rtmon.views.server_charts import CHARTS
 from rtmon.views.svg_charts import Drawing, svg
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</table><script>alert(2)</script>"

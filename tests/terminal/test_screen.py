@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.terminal.key_choices import KeyChoices
+from rtmon.terminal.key_bindings import KeyChoices
 from rtmon.terminal.screen import draw, printable, sparkline
 from rtmon.views.chart_points import Timeline
-from rtmon.views.charts import BRIEF
-from rtmon.views.freshness import FreshnessTracker
+from rtmon.views.data_freshness import FreshnessTracker
+from rtmon.views.server_charts import BRIEF
 from tests.synthetic import SyntheticFeed
 
 

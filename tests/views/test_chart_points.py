@@ -7,8 +7,8 @@ import math
 from rtmon.metrics.histogram import Histogram, HistogramRecorder
 from rtmon.metrics.records import Sample
 from rtmon.views.chart_points import COLUMNS, Timeline, columns
-from rtmon.views.charts import CHARTS, RTT_WINDOW
 from rtmon.views.merged_samples import MergedSamples, latest
+from rtmon.views.server_charts import CHARTS, RTT_WINDOW
 
 
 def sample(seq: int, *, elapsed: float = 1.0, **values: object) -> Sample:

@@ -7,7 +7,7 @@ import re
 from rtmon.feeds.queries import DetailAnswer, SeriesAnswer, Source
 from rtmon.metrics.records import ConnectionInfo, Event
 from rtmon.views.connection_charts import moments_of
-from rtmon.views.connection_timeline import frame_lines, story
+from rtmon.views.connection_timeline import connection_timeline, frame_lines
 from rtmon.views.connection_verdict import verdict
 from rtmon.views.incident_report import code, escape, fenced, incident_report
 
@@ -50,7 +50,10 @@ def test_connection_timeline_lists_frames_events_pings_and_waits() -> None:
     """Timeline of a connection lists its end, frames, events, pings and waits with their times,
     newest first.
     """
-    told = [(entry.time, entry.kind) for entry in story(INFO, FOUND, now=200.0, end="the end")]
+    told = [
+        (entry.time, entry.kind)
+        for entry in connection_timeline(INFO, FOUND, now=200.0, end="the end")
+    ]
     assert told == [
         (103.5, "end"),
         (103.499, "out"),
@@ -60,7 +63,7 @@ def test_connection_timeline_lists_frames_events_pings_and_waits() -> None:
         (102.0, "ping"),
         (100.0, "handshake"),
     ]
-    wait = next(e for e in story(INFO, FOUND, now=200.0, end="") if e.kind == "wait")
+    wait = next(e for e in connection_timeline(INFO, FOUND, now=200.0, end="") if e.kind == "wait")
     assert (wait.text, wait.mood) == (
         "8.00 kB wait to be sent, at most, the oldest for 1.50 s",
         "warn",
@@ -103,7 +106,7 @@ def test_incident_report_has_cause_timeline_headers_and_traceback() -> None:
     Markdown.
     """
     judged = verdict(INFO, now=200.0, hub=False)
-    entries = story(INFO, FOUND, now=200.0, end=judged.title)
+    entries = connection_timeline(INFO, FOUND, now=200.0, end=judged.title)
     report = incident_report(INFO, FOUND, judged, entries, now=200.0)
     assert report.startswith("## Connection ada (`c1`)\n")
     assert "handler failed" in report

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rtmon.metrics.close_causes import CAUSES
 from rtmon.metrics.records import ConnectionInfo
-from rtmon.views.close_explanations import CAUSE_WORDS, code_text, code_words
+from rtmon.views.close_code_explanations import CAUSE_WORDS, code_text, code_words
 from rtmon.views.connection_verdict import verdict
 
 OPEN = ConnectionInfo(id="c1", opened=100.0)

@@ -10,7 +10,7 @@ from rtmon.display import close_code_bars
 from rtmon.feeds.feed import ConnectionQuery
 from rtmon.feeds.paused_feed import PausedFeed
 from rtmon.metrics.records import ChannelInfo, ConnectionInfo, Event, SocketIOInfo
-from rtmon.views import socketio_table, status_cells, table_pages
+from rtmon.views import socketio_table, table_pages, table_rows
 from tests.synthetic import SyntheticFeed
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -59,7 +59,7 @@ def test_connections_table_shows_exact_numbers() -> None:
     )
     (row,) = texts(table_pages.connections_page(feed, ConnectionQuery()))
     assert row[0] == HOSTILE
-    cells = dict(zip((title for _, title, _ in status_cells.CONNECTION_COLUMNS), row, strict=True))
+    cells = dict(zip((title for _, title, _ in table_rows.CONNECTION_COLUMNS), row, strict=True))
     assert cells["Msgs in"] == "1,234,567"
     assert cells["Bytes out"] == "9,007,199,254,740,993"
     assert cells["Bytes in"] == "–"
@@ -168,7 +168,7 @@ def test_close_code_bars_show_name_count_and_share() -> None:
     assert "1,500" in html
     assert "--share:0.500" in html
     assert "2,251 closed" in html
-    assert status_cells.judge(4321) == "own"
+    assert table_rows.judge(4321) == "own"
     assert "No connection has closed yet" in close_code_bars.html({})
 
 

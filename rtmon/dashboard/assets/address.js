@@ -1,9 +1,10 @@
-// Addresses of views: built for links, and parsed from the host's current address.
-const SHARED = ["range", "from", "to", "at"]  // parameters that a change of page keeps
+// URLs of the dashboard's pages: builds URLs for links, and parses the current URL's parameters.
+const SHARED = ["range", "from", "to", "at"]  // URL parameters that links to other pages keep
 
 const paramsNow = () => new URLSearchParams(host.search)
 
-// The address of a view: this one with changes, or a fresh one that keeps only what all pages share.
+// Returns a page's URL: the current URL with changed parameters. With fresh, only the parameters in
+// SHARED are kept from the current URL.
 function addressOf(changes, {fresh = false} = {}) {
   const now = paramsNow()
   const params = new URLSearchParams()
@@ -17,20 +18,22 @@ function addressOf(changes, {fresh = false} = {}) {
   return text === "" ? host.base : `?${text}`
 }
 
-// A moment of an address in Unix seconds; it stands there as such or in ISO 8601, in the viewer's
-// zone if it names none. 0 if it is neither. A plus sign of an address is a space.
+// Converts the time in a URL parameter to Unix seconds; 0 if invalid. The parameter contains Unix
+// seconds or ISO 8601 text. A time without a zone is in the viewer's time zone. URLSearchParams
+// decodes the "+" of a zone as a space.
 function secondsOf(text) {
   const seconds = Number(text)
   return Number.isNaN(seconds) ? Date.parse(text.replace(/(T.*) /, "$1+")) / 1e3 || 0 : seconds
 }
 
-// The range of the address, [begin, end] in Unix seconds; null if there is none.
+// Returns the time range in the URL, [begin, end] in Unix seconds; null if the URL has no range.
 function rangeOf(params) {
   const begin = secondsOf(params.get("from")), end = secondsOf(params.get("to"))
   return end > begin && begin > 0 ? [begin, end] : null
 }
 
-// What a link to a page changes: events are those of the range that the charts show.
+// Returns the URL parameters of a link to a page. A link to the Events page shows only the events in
+// the charts' time range.
 function pageChanges(page) {
   const range = rangeOf(paramsNow())
   return page === "events" && range !== null ? {page, since: range[0], until: range[1]} : {page}
@@ -38,7 +41,8 @@ function pageChanges(page) {
 
 let app
 
-// Go to a view. keep: the view stays as it is, only what it asks for changes.
+// Opens the page with these URL parameters. With keep, the present page stays open and only sends a
+// new request.
 function go(changes, {fresh = false, keep = false} = {}) {
   host.visit(addressOf(changes, {fresh}), {keep})
   app.arrive({keep})

@@ -1,28 +1,29 @@
-// The app: one page at a time, chosen by the address; the frame around it; what keeps it true.
+// The dashboard's app: shows the page in the URL, with navigation, a toolbar, and a banner that warns
+// when the data is not live.
 const RAIL = [["overview", "Overview"], ["connections", "Connections"], ["channels", "Channels"], ["latency", "Latency"], ["events", "Events"], ["socketio", "Socket.IO"]]
 const MADE = {overview: Overview, chart: OneChart, connections: Connections, connection: Connection, channels: Channels, channel: OneChannel, latency: Latency, events: Events, socketio: SocketIO}
 
 class App {
   #pill = element("span", {class: "pill", role: "status"})
   #banner = element("div", {class: "banner", role: "status", "aria-live": "polite"})
-  #asOf = element("p", {class: "as-of"})  // says so where the rows are of another tick
-  #rows = null  // the tick of the rows in sight
+  #asOf = element("p", {class: "as-of"})  // message if the rows are from another tick than the rest
+  #rows = null  // the tick of the shown rows
   #main = element("main", {id: "main", tabindex: "-1"})
   #foot = element("div", {class: "about"})
   #rail = new Map()
   #keys
   #clock
   #ranges = []
-  #window  // chooses the range
+  #window  // links that choose the charts' time span
   #pause = element("button", {type: "button", class: "pause"})
   #save = savers("Save the charts' points", (format) => savePoints(this.#charts, this, format))
   #view = null
   #page = ""
   #asked = ""
   #held = null
-  #focused = ""  // name of what had the focus in a view that was made anew
+  #focused = ""  // name of the control that had the focus before the page was rebuilt
   #lostAt = null
-  stale = false  // the numbers in sight are of before
+  stale = false  // true if the shown numbers are outdated
 
   constructor() {
     this.store = new Store()
@@ -38,7 +39,7 @@ class App {
     this.#clock = setInterval(() => this.#freshness(), 500)
   }
 
-  // End all of it: the host shows it no more.
+  // Stop timers, and close the page and the connection, because the host does not show the app.
   close() {
     clearInterval(this.#clock)
     this.together.close()
@@ -65,7 +66,7 @@ class App {
     host.root.classList.add("rtmon")
   }
 
-  // Show what the address says.
+  // Show the page that the current URL names.
   arrive({keep = false} = {}) {
     const params = paramsNow()
     const page = params.get("page") in MADE ? params.get("page") : "overview"
@@ -91,13 +92,13 @@ class App {
       this.#view.params = params
     }
     this.#range(params)
-    this.#window.hidden = this.#main.querySelector("[data-chart]") === null  // tables are not of a range
+    this.#window.hidden = this.#main.querySelector("[data-chart]") === null  // pages without charts have no time range
     for (const [each, {link}] of this.#rail) {
       link.href = addressOf(pageChanges(each), {fresh: true})
       const here = each === page || (page === "connection" && each === "connections") || (page === "channel" && each === "channels") || (page === "chart" && each === "overview")
       if (here) {
         link.setAttribute("aria-current", "page")
-        link.parentNode.scrollLeft = link.offsetLeft - link.parentNode.offsetLeft - 40  // a strip on a phone
+        link.parentNode.scrollLeft = link.offsetLeft - link.parentNode.offsetLeft - 40  // on phones, the links are in one scrolling row
       } else link.removeAttribute("aria-current")
     }
     this.link.say({do: "show", page, asked})
@@ -123,13 +124,13 @@ class App {
     }
   }
 
-  // Links within the app change the view without loading the page again.
+  // Handle a click: a link within the app opens its page without reloading the document.
   #follow(event) {
     const link = event.target.closest?.("a")
     if (!link || event.defaultPrevented || !host.follows(link, event)) return
     event.preventDefault()
     host.visit(link.getAttribute("href"))
-    // While a recording is played, a link drawn before would lead back to the moment of then.
+    // During playback, the link may contain the replay position of the time when it was drawn.
     if (this.replay.shown && link.dataset.at === undefined) host.visit(addressOf({at: this.replay.at}), {keep: true})
     this.arrive()
   }
@@ -143,7 +144,7 @@ class App {
     this.together.take({frame, pane: current}, {rows: this.#view?.pane !== undefined})
   }
 
-  // Show a frame or the rows of a page.
+  // Show an update, the page's rows, or both.
   #take({frame, pane}) {
     if (frame !== undefined) {
       if (!this.replay.take(frame)) return
@@ -161,15 +162,15 @@ class App {
     this.#date()
   }
 
-  // Say which tick the rows are of, where it is not that of all else.
+  // If the rows are from another tick than the update, show the time of the rows' tick.
   #date() {
     const {frame} = this.store
     const other = this.#rows !== null && frame !== null && this.#rows.time > 0 && !same(frame, this.#rows)
     write(this.#asOf, other ? `The rows are as of ${clockText(this.#rows.time * 1e3)}: they take longer to find than a tick.` : "")
   }
 
-  // A view that is made anew, as by a sort, gives the focus to what had it before; a part of it is
-  // there only with its first rows.
+  // Return the focus to the control that had it before the page was rebuilt, for instance by a sort.
+  // Some controls exist only after the page's first rows have arrived.
   #refocus() {
     if (this.#focused === "" || host.active !== this.#main) return
     const same = [...this.#main.querySelectorAll("a, button, input, select, summary")].find((node) => nameOf(node) === this.#focused)
@@ -196,7 +197,7 @@ class App {
     this.#freshness()
   }
 
-  // The charts of the page that is open.
+  // Layouts of the charts on the open page.
   get #charts() {
     const keys = [...this.#main.querySelectorAll("[data-chart]")].map(({dataset}) => dataset.chart)
     return CHARTS.filter(({key}) => keys.includes(key))
@@ -250,12 +251,12 @@ class App {
     this.#pause.setAttribute("aria-pressed", String(this.#held !== null))
   }
 
-  // The name of the view.
+  // The open page's title.
   get #label() {
     return RAIL.find(([page]) => page === this.#page)?.[1] ?? this.#view?.title ?? CHARTS.find(({key}) => key === paramsNow().get("chart"))?.title ?? ""
   }
 
-  // The tab's title names the view, and says when something needs attention, as far as that is known.
+  // Set the browser tab's title: the number of alerts, the page's title, and the node's name.
   #title() {
     const params = paramsNow()
     const where = params.get("where")

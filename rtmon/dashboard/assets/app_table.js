@@ -1,4 +1,4 @@
-// A table of the app: its order and its place stand in the address, and its rows can be saved.
+// A table on a dashboard page. The URL contains its sort order and offset. Its rows can be downloaded.
 class AppTable extends Table {
   #savers = savers("Save all rows", (format) => saveRows(this.pane, format))
 

@@ -1,24 +1,24 @@
-// The browser's page as the host of the app: its address, its title, its link to the server.
-// A notebook's cell is another host, with the same members: see notebook_host.js.
+// The app's host in a browser tab: gives the app its URL, its title, and the connection to the server.
+// In a notebook cell, NotebookHost in notebook_host.js has the same members.
 class BrowserHost {
-  embedded = false  // the app has the page to itself
+  embedded = false  // the app fills the browser tab
   root = document.getElementById("rtmon")
-  keys = window  // hears the keyboard
-  scroller = window  // is moved to the top for another page
+  keys = window  // target of the app's keyboard listeners
+  scroller = window  // scrolled to the top when another page opens
   get active() { return document.activeElement }
 
   get search() { return location.search }
-  get base() { return location.pathname }  // the address without parameters
+  get base() { return location.pathname }  // the URL's path without parameters
 
   visit(address, {keep = false} = {}) {
     if (keep) history.replaceState(null, "", address)
     else history.pushState(null, "", address)
   }
 
-  // Call a function when the address has changed in another way than by visit().
+  // Call a function when the user has changed the URL with the browser's back or forward button.
   onreturn(returned) { addEventListener("popstate", returned) }
 
-  // True if a click on a link is to change the view; the others are the browser's.
+  // Returns true if the app handles a click on a link, false if the browser handles it.
   follows(link, event) {
     if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.hash) return false
     return link.origin === location.origin && link.pathname === location.pathname
@@ -31,14 +31,14 @@ class BrowserHost {
     return new Link(channel.href.replace(/^http/, "ws"), listener)
   }
 
-  // A file of a table's rows: its name and content.
+  // Downloads a table as a file; returns the file's name and content.
   async file(asked) {
     const answer = await fetchShown("rtmon/download", {method: "POST", headers: TICKET, body: JSON.stringify(asked)})
     if (!answer.ok) throw new Error((await answer.json()).error)
     return [/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1], await answer.blob()]
   }
 
-  // What stands before the links to the pages.
+  // Returns the element before the links to the pages: the rtmon logo.
   head() {
     const brand = element("a", {class: "brand", href: this.base})
     brand.innerHTML = MARK
@@ -46,7 +46,7 @@ class BrowserHost {
     return brand
   }
 
-  // The buttons at the end of the bar.
+  // Returns the buttons at the end of the toolbar.
   tools(showKeys) {
     const tool = (name, label, text, does) => {
       const button = element("button", {type: "button", class: name, title: label, ...(text.length < 2 ? {"aria-label": label.replace(/ \(.*/, "")} : {})}, text)
@@ -66,7 +66,7 @@ class BrowserHost {
     setTimeout(() => this.#nameCopy(), 1500)
   }
 
-  // A phone has no room for all of it.
+  // On phones, CSS hides the word "link", because the toolbar is too narrow.
   #nameCopy() { this.#copy.replaceChildren("Copy", element("span", {class: "rest"}, " link")) }
 
   #copy

@@ -1,6 +1,6 @@
-// Channels and rooms of a hub: all of them in a table, and one alone.
-const CHANNELS_KEPT = 500  // channels whose numbers over time are kept
-const CHANNEL_POINTS = 320  // points that are kept of each
+// Two dashboard pages: the table of a hub's channels and rooms, and the page of one channel.
+const CHANNELS_KEPT = 500  // maximum number of channels with a time series
+const CHANNEL_POINTS = 320  // maximum number of points in each time series
 const RATE = {unit: "/s", prefixed: true}
 
 const styleOf = (key) => {
@@ -15,7 +15,7 @@ const CHANNEL_CHARTS = [
   {key: "channel_dropped", title: "Dropped messages", unit: "/s", form: "step", whole: false, prefixed: true, series: [{key: "dropped", label: "dropped", ...styleOf("dropped")}]},
 ]
 
-// Columns that the browser works out, besides those of the feed.
+// Columns that the browser computes from the feed's columns.
 const WORKED_OUT = [
   ["published_rate", "Published/s", "Messages published a second, since the tick before."],
   ["delivered_rate", "Delivered/s", "Messages handed to transports a second, since the tick before."],
@@ -24,12 +24,12 @@ const WORKED_OUT = [
   ["p99", "Delivery p99", "99th percentile of the delivery times in the last minute."],
 ].map(([key, title, help]) => ({key, title, help, align: "right", fixed: true}))
 
-// Time series of channels: differences of successive totals.
+// Time series of channels, computed as differences of successive totals.
 class ChannelHistory {
   #epoch = ""
   #channels = new Map()
 
-  // Add the totals of a channel; returns its points, column by column.
+  // Add a channel's totals at a tick; returns the channel's points, column by column.
   take(totals, {epoch}, uptime, time) {
     if (epoch !== this.#epoch) { this.#epoch = epoch; this.#channels.clear() }
     const held = this.#channels.get(totals.channel) ?? {before: null, points: {time: [], published: [], delivered: [], dropped: [], subscribers: [], delivery: []}}
@@ -51,7 +51,8 @@ class ChannelHistory {
     return points
   }
 
-  // Add the totals of a channel at earlier ticks; returns true if they reach further back.
+  // Replace a channel's points by the server's history if the history begins earlier; returns true
+  // if so.
   recall(channel, {epoch, past}) {
     const [first] = this.#channels.get(channel)?.points.time ?? []
     if (epoch !== this.#epoch || past.length < 2 || past[1].time >= (first ?? Infinity)) return false
@@ -102,7 +103,7 @@ class Channels {
 const ratioText = ({published, delivered}) => published > 0 ? `× ${number(Number((delivered / published).toPrecision(3)))}` : UNKNOWN
 const meanText = ({published, fanout}) => published > 0 ? valueText({unit: "ms"}, fanout / published * 1e3) : UNKNOWN
 
-// One channel or room: its charts from the moment it is looked at, and the connections in it.
+// The page of one channel or room: its charts, its totals, and its member connections.
 class OneChannel {
   #app
   #axis
@@ -113,7 +114,7 @@ class OneChannel {
   #grid
   #members
   #body
-  #recalled = null  // true once its numbers from before were taken in; false if there are none
+  #recalled = null  // null before the server's history is requested; then true if it was added
   title
 
   constructor(app, params) {
@@ -140,7 +141,7 @@ class OneChannel {
   frame() { this.#draw() }
   #draw() { if (!this.#body.hidden) for (const chart of this.#charts) chart.draw() }
 
-  // Say where the charts begin.
+  // Show a note that explains at which time the charts begin.
   #explain() {
     const recorded = this.#app.replay.shown
     this.#grid.hidden = recorded
@@ -150,7 +151,7 @@ class OneChannel {
     this.#note.textContent = this.#axis.points.time.length > 0 ? `Its charts begin ${began}.` : "Its charts begin now."
   }
 
-  // The dashboard's server remembers the busiest channels from before this page was opened.
+  // Request the channel's history. The dashboard's server keeps a history of the busiest channels.
   async #recall() {
     this.#recalled = false
     this.#recalled = channelHistory.recall(this.title, await this.#app.link.ask("channel-past", {channel: this.title}))

@@ -1,5 +1,5 @@
-// A menu in which a table's columns are switched on and off, and moved. A choice shows in the menu
-// at once, and in the table with the server's answer, which may differ: none chosen means the usual.
+// A menu that shows, hides and moves a table's columns. The menu changes at once, the table changes
+// when the server has answered. If no column is chosen, the server returns the default columns.
 class ColumnMenu {
   #columns
   #shown = []
@@ -12,7 +12,7 @@ class ColumnMenu {
     this.node.addEventListener("toggle", () => { if (this.node.open) this.#draw() })
   }
 
-  // Take in which columns the table shows, in their order.
+  // Set the columns that the table shows, in their order.
   show(keys) {
     const known = keys.filter((key) => this.#columns.some((column) => column.key === key))
     if (known.join() === this.#shown.join()) return
@@ -33,7 +33,7 @@ class ColumnMenu {
     if (focused) [...this.#list.querySelectorAll("input, button")].find((node) => nameOf(node) === focused)?.focus()
   }
 
-  // at: the place of the column in the table; -1 if it is not shown.
+  // at: index of the column in the table; -1 if the column is hidden.
   #item({key, title, help}, at) {
     const box = element("input", {type: "checkbox", "aria-label": title})
     box.checked = at >= 0

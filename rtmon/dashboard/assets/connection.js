@@ -1,15 +1,15 @@
-// One connection: a verdict in words, its charts, its timeline, and all its columns.
+// The page of one connection: verdict, charts, timeline, and all columns.
 const STORY_GROUPS = [["", "All"], ["frames", "Frames"], ["pings", "Pings"], ["queue", "Queue"], ["events", "Events"]]
-const OWN_KEPT = 320  // points that are kept of a connection
-const SHORT = 60  // seconds that a live window of it has at least
+const OWN_KEPT = 320  // maximum number of chart points of a connection
+const SHORT = 60  // minimum time span of a live chart, in seconds
 
-// The page's time axis with the points of one connection in place of the server's.
+// The page's time axis, but with the chart points of one connection instead of the server's points.
 class ConnectionTimeRange {
   #axis
   #keys
   gaps = []
   bands = {}
-  until = null  // the end of a connection that is closed, milliseconds
+  until = null  // time at which a closed connection's charts end, milliseconds; else null
 
   constructor(axis, layouts) {
     this.#axis = axis
@@ -22,7 +22,8 @@ class ConnectionTimeRange {
   get pointer() { return this.#axis.pointer }
   get end() { return this.live && this.until !== null ? this.until : this.#axis.end }
 
-  // A live window begins with the first point, so that what was just begun is not a dot at its end.
+  // A live chart begins at the first point. Otherwise a new connection's line would be a dot at the
+  // right edge.
   get begin() {
     if (!this.live) return this.#axis.begin
     const first = Math.min(this.points.time[0] ?? -Infinity, this.end - SHORT * 1e3)
@@ -33,7 +34,7 @@ class ConnectionTimeRange {
   point(time) { this.#axis.point(time) }
   back() { this.#axis.back() }
 
-  // Add points; returns false if points before them were missed.
+  // Add new points; returns false if points between the known and the new points are missing.
   take(points) {
     const last = this.points.time.at(-1) ?? -Infinity
     const from = points.time.findIndex((time) => time > last)
@@ -114,7 +115,7 @@ class Connection {
     this.#once("rest", [pane.rooms, pane.headers, pane.traceback, pane.frames.length > 0 && pane.info.state === "closed" ? pane.frames : null, pane.missing], () => this.#drawRest(pane))
   }
 
-  // Draw a part only if it has changed: what a viewer reads or marks stays as it is.
+  // Redraw a part of the page only if its data has changed, to keep text that the viewer has selected.
   #once(part, value, draw) {
     const text = JSON.stringify(value)
     if (this.#drawn.get(part) === text) return
@@ -232,7 +233,7 @@ function button(label, title, does) {
 
 function preformatted(text, label) { return element("pre", {tabindex: "0", role: "region", "aria-label": label}, text) }
 
-// Copy a text; where the browser forbids it, show it to be copied by hand.
+// Copies a text to the clipboard. If the browser refuses, shows the text in a dialog.
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text)

@@ -1,5 +1,5 @@
-// Connections: rows under a query, or groups of them with sums.
-const HELD = 40  // values of a row's traffic that are kept for its sparkline
+// The page of connections: rows that match a query, or groups of connections with totals.
+const HELD = 40  // maximum number of values in a row's sparkline
 const EXAMPLE = 'path:/chat rtt>200ms waiting>64KB user:ada code:1006 cause:"ping timeout"'
 const GROUP_COLUMNS = [["open", "Open"], ["closed", "Closed"], ["messages_in", "Msgs in"], ["messages_out", "Msgs out"], ["bytes_in", "Bytes in"], ["bytes_out", "Bytes out"], ["errors", "Errors"], ["dropped", "Dropped"], ["send_queue", "Waiting"], ["rtt_p99", "Greatest RTT p99"], ["queue_age", "Oldest waits"]]
   .map(([key, title]) => ({key, title, help: "", align: "right"}))
@@ -45,7 +45,7 @@ class Connections {
     } else this.#rows.draw({...pane, rows: pane.groups, columns: ["key", ...GROUP_COLUMNS.map(({key}) => key)], offset: 0, total: pane.groups.length, forgotten: ""})
   }
 
-  // Messages of a connection from one answer to the next, while its row is in sight.
+  // Sparkline values of a connection: its number of messages between two answers.
   #spark({id, epoch, messages, open}) {
     if (!open || !known(messages)) return null
     const key = `${epoch} ${id}`
@@ -59,7 +59,7 @@ class Connections {
   }
 }
 
-// The search field of a page: what it holds stands in the page's address.
+// Returns a page's search field. The URL parameter "where" contains the field's text.
 function searchField(params, example) {
   const input = element("input", {type: "search", id: "search", value: params.get("where") ?? "", placeholder: `Search, such as ${example}`, "aria-label": "Search with the query language", spellcheck: "false", autocomplete: "off", "aria-keyshortcuts": "/"})
   let timer
@@ -70,7 +70,7 @@ function searchField(params, example) {
   return element("div", {class: "search"}, input, element("kbd", {"aria-hidden": "true"}, "/"))
 }
 
-// Links beside each other, of which one is chosen.
+// Returns a row of links of which one is selected.
 function choices(label, name, chosen, options, standard) {
   const links = options.map(([value, text]) => {
     const link = element("a", {href: addressOf({[name]: value === standard ? null : value, offset: null, ...(name === "by" ? {sort: null} : {})})}, text)

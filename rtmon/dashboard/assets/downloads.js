@@ -1,7 +1,7 @@
-// Downloads: a table's rows come from the server, a chart's points from the page.
+// Downloads as CSV or JSON: the rows of a table, from the server, or the points of the page's charts.
 const FORMATS = ["csv", "json"]
 
-// Two buttons; save: is given the format, and says what went wrong.
+// Returns two download buttons. save(format) is called on a click; its exceptions are shown.
 function savers(label, save) {
   const buttons = FORMATS.map((format) => {
     const button = element("button", {type: "button", title: `${label} as ${format.toUpperCase()}`, "aria-label": `${label} as ${format.toUpperCase()}`}, format.toUpperCase())
@@ -14,8 +14,8 @@ function savers(label, save) {
   return element("div", {class: "group savers", role: "group", "aria-label": label}, ...buttons)
 }
 
-// All rows of the query that a table shows, in its columns and order; of a paused page, which the
-// server has left behind, and of what is no table of the feed, the rows in sight as they are.
+// Saves all rows that match a table's query, with the table's columns and order. If the page is
+// paused or the table is not a table of the feed, saves only the shown rows.
 async function saveRows(pane, format) {
   if (pane === undefined) throw new Error("there are no rows yet.")
   if (app.store.held !== null || COLUMNS[pane.table] === undefined) { saveShown(pane, format); return }
@@ -23,7 +23,7 @@ async function saveRows(pane, format) {
   saveBlob(...await host.file({format, table, where, sort, columns, by, at: app.replay.at}))
 }
 
-// The rows in sight, with their texts: what the numbers behind them were is not known any more.
+// Saves the shown rows as formatted text, because the browser does not have the original numbers.
 function saveShown(pane, format) {
   const {table, query: where, sort, columns, total, by = null} = pane
   const {node, epoch} = app.store.frame
@@ -40,7 +40,7 @@ function saveShown(pane, format) {
   saveText(["rtmon", node, table, by === null ? "" : `by-${by}`, "shown"], at, format, text)
 }
 
-// A text as rtmon/metrics/csv_text.py writes it: no spreadsheet takes it for a formula.
+// Escapes a CSV cell as rtmon/metrics/csv_text.py does, so that no spreadsheet runs it as a formula.
 function csvCell(text) {
   if (text === null) return ""
   const safe = text === "" || /^[=+\-@\t\r']/.test(text) ? `'${text}` : text
@@ -54,7 +54,7 @@ function saveText(parts, time, format, text) {
 
 const isoText = (time) => new Date(time).toISOString()
 
-// The points of some charts that are in sight, as they are drawn: numbers and times, no texts.
+// Saves the visible points of charts, as numbers and times.
 function savePoints(layouts, {axis, store}, format) {
   if (store.frame === null) throw new Error("there are no points yet.")
   const {begin, end, points} = axis

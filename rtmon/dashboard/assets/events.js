@@ -1,4 +1,5 @@
-// Events: the newest first, with a pause that holds, and black boxes opened in place.
+// The page of Events: newest first, with filters and a pause. A row can be opened to show the
+// connection's traceback and last frames.
 class Events {
   #app
   #rows
@@ -7,7 +8,7 @@ class Events {
   #causes = element("select", {"aria-label": "Cause of the end"})
   #pause = element("a", {class: "button pause"})
   #range = element("a", {class: "button"})
-  #open = new Map()  // epoch and number of an event → what is shown below it
+  #open = new Map()  // epoch and number of an event → element with the details below its row
   #told = ""
   params
 
@@ -35,7 +36,7 @@ class Events {
   close() {}
   frame() {}
 
-  // The range that is shown on the charts can be that of the events, too.
+  // Draw the button that limits the events to the charts' time range.
   #drawRange() {
     const since = Number(this.params.get("since")), held = since > 0
     const [begin, end] = held ? [since, Number(this.params.get("until")) || Date.now() / 1e3] : rangeOf(this.params) ?? []
@@ -57,7 +58,7 @@ class Events {
     this.#drawTools(pane)
   }
 
-  // What a close code means, on hover and for a screen reader.
+  // Add the meanings of close codes as tooltips.
   #explain({rows, columns}) {
     const at = columns.indexOf("code")
     if (at < 0) return
@@ -69,7 +70,7 @@ class Events {
     const held = this.params.get("until")
     const changes = {until: held === null ? newest.toFixed(3) : null, offset: null}
     this.#pause.href = addressOf(changes)
-    // What is opened stays open.
+    // Keep the page, so that opened rows stay open.
     this.#pause.onclick = (event) => { event.preventDefault(); go(changes, {keep: true}) }
     this.#pause.textContent = held === null ? "Hold" : `Resume · ${number(newer)} new`
     this.#pause.title = held === null ? "Hold these events while they are read" : `Held as of ${clockText(Number(held) * 1e3)}; ${number(newer)} events have come since`
@@ -100,7 +101,7 @@ class Events {
 
 const eventKey = ({epoch, seq}) => `${epoch} ${seq}`
 
-// A verdict, the traceback and the last frames of a connection, as nodes.
+// Returns the elements below an opened row: a connection's verdict, traceback and last frames.
 function blackBox(found, {id, epoch, meaning}) {
   if (found.error !== undefined) return [element("p", {role: "alert"}, found.error)]
   const link = element("a", {class: "link", href: addressOf({page: "connection", id, epoch}, {fresh: true})}, "The whole story")

@@ -1,29 +1,29 @@
-// Latency heatmaps: one image for each latency. A column is some ticks, a row some buckets of the
-// histogram, and the colour's depth the number of values.
+// Latency heatmaps. A column of the image is one or more ticks, a row is a range of latencies, and
+// the opacity shows the number of measurements.
 const HEATS = [["rtt", "Round-trip time"], ["handler", "Handler time"], ["fanout", "Delivery time"]]
-const COLUMNS_MOST = 150  // columns of an image
-const ROWS_LEAST = 12  // rows of an image: less would tell of noise
-const FAINTEST = 0.28  // opacity of a single one
+const COLUMNS_MOST = 150  // maximum number of columns of a heatmap
+const ROWS_LEAST = 12  // minimum number of rows: with fewer, noise would look significant
+const FAINTEST = 0.28  // opacity of a cell with one measurement
 
-// The columns that the heatmaps of a page have in common.
+// The data of all heatmaps on a page.
 class Distributions {
   #app
-  #last = null  // number of the newest tick that is in a column; null before any is known
+  #last = null  // number of the newest tick in a column; null before the first answer
   #shown = ""
   #asking = false
   columns = []
-  step = 1  // ticks in a column
-  period = 1000  // milliseconds from one column to the next
+  step = 1  // number of ticks per column
+  period = 1000  // duration of a column in milliseconds
 
   constructor(app) { this.#app = app }
 
-  // True once the answer about the time that is shown has come.
+  // True once the data of the shown time range has arrived.
   get known() { return this.#last !== null }
 
-  // Take in what came with a tick; ask for what lies between, or for all if other time is shown.
+  // Add the data of new ticks. Request missing ticks, or all data if the time range has changed.
   take(heat) {
     const {axis, store, link} = this.#app
-    if (store.frame === null || !link.alive) return  // a saved notebook's rows come before there is a link
+    if (store.frame === null || !link.alive) return  // saved notebook rows arrive before the connection
     const shown = JSON.stringify([axis.live ? axis.window : axis.range, store.frame.epoch, store.frame.replay?.turn])
     const older = heat.seq.length > 0 && this.#last !== null && heat.seq.at(-1) < this.#last
     if (shown !== this.#shown || older || !this.known) {
@@ -39,7 +39,7 @@ class Distributions {
     const {axis, store: {points: {time, seq}}} = this.#app
     const tick = seq.length > 1 ? (time.at(-1) - time[0]) / (seq.at(-1) - seq[0]) : 1000
     const begin = axis.live ? axis.end - axis.window * 1e3 : axis.begin
-    this.step = Math.max(1, Math.ceil((axis.end - begin) / tick / COLUMNS_MOST - 0.1))  // ticks come a little late
+    this.step = Math.max(1, Math.ceil((axis.end - begin) / tick / COLUMNS_MOST - 0.1))  // 0.1: ticks are slightly late
     this.period = tick * this.step
     this.columns = []
     this.#last = null
@@ -52,7 +52,7 @@ class Distributions {
     if (this.#asking) return
     this.#asking = true
     const shown = this.#shown
-    const timer = setTimeout(() => { this.#asking = false }, 5000)  // the answer was lost with the link
+    const timer = setTimeout(() => { this.#asking = false }, 5000)  // the connection was lost, so no answer will come
     const {heat} = await this.#app.link.ask("latency", asked)
     clearTimeout(timer)
     this.#asking = false
@@ -74,7 +74,7 @@ class Distributions {
   }
 }
 
-// Counts by row with those of another tick, which come as row, count, row, count and so on.
+// Adds a tick's counts to a map of row → count. The tick's counts are a list: row, count, row, count …
 function added(counts, pairs) {
   if (pairs === null) return counts ?? null
   const sum = counts ?? new Map()
@@ -93,8 +93,8 @@ class Heatmap {
   #told = element("small", {class: "told", "aria-atomic": "true"})
   #quiet = element("p", {class: "quiet"})
   #shape = ""
-  #newest = null  // number of the last column that is drawn
-  #row = null  // under the pointer
+  #newest = null  // number of the last drawn column
+  #row = null  // row under the mouse pointer
   #leave
 
   constructor([key, title], axis, data) {
@@ -138,7 +138,7 @@ class Heatmap {
     this.#label(begin, end)
   }
 
-  // Rows in sight: those that hold anything, with some air.
+  // Returns the first row and the end of the rows to draw: all rows with data, and a margin.
   #bounds(sum) {
     const rows = [...sum.keys()]
     let low = Math.max(0, Math.min(...rows) - 1), high = Math.min(HEAT_BOUNDS.length - 1, Math.max(...rows) + 2)
@@ -146,7 +146,7 @@ class Heatmap {
     return [low, high]
   }
 
-  // Draw the newest column, and move the others to the left; all of them if anything else changed.
+  // Shift the image to the left and draw the new columns. If the scale has changed, redraw everything.
   #paint(columns, sum, most) {
     const {begin, end} = this.#axis
     const {period} = this.#data
@@ -186,7 +186,7 @@ class Heatmap {
     this.high = high
   }
 
-  // What is under the pointer, else the whole in a sentence.
+  // Show the count under the mouse pointer, or else a summary of the heatmap.
   #tell(columns, sum) {
     const all = [...sum.values()].reduce((total, count) => total + count, 0)
     const often = [...sum].reduce((best, each) => each[1] > best[1] ? each : best)[0]
@@ -210,7 +210,7 @@ class Heatmap {
     return row === 0 ? `under ${text(until)} ${unit}` : `${text(from)}–${text(until)} ${unit}`
   }
 
-  // Texts around the image, and the pointer over it.
+  // Draw the axis labels, and the crosshair at the mouse pointer.
   #label(begin, end) {
     const width = this.#plot.clientWidth, height = this.#plot.clientHeight
     if (width === 0) return
@@ -249,7 +249,7 @@ class Heatmap {
     this.#axis.point(begin + (across - LEFT) / (box.width - LEFT - RIGHT) * (end - begin))
   }
 
-  // Arrows move the moment and the row that the text tells of.
+  // Arrow keys move the crosshair.
   #walk(event) {
     const across = {ArrowLeft: -1, ArrowRight: 1}[event.key] ?? 0, up = {ArrowUp: 1, ArrowDown: -1}[event.key] ?? 0
     if (across === 0 && up === 0) return

@@ -1,8 +1,8 @@
-// The keyboard: "/" searches, "?" lists the keys, a digit opens a page.
+// Keyboard shortcuts: "/" searches, "?" lists the shortcuts, a digit opens a page.
 const KEYS = [["/", "Search"], ["?", "These keys"], ["1 … 6", "The pages, in their order"], ["l", "Live: the last minutes, moving on"], ["p", "Pause and go on"], [", .", "A recording: a second back, a second forth"], ["Shift , .", "A minute back, a minute forth"], ["b n", "The event before, the event after"], ["e", "Jump to the end"], ["t", "Light or dark"], ["c", "Copy a link to this view"], ["← →", "On a chart: the moment whose values all charts show"], ["Shift ← →", "On a chart: choose a range; Enter shows it, Esc goes back"], ["Esc", "Leave the search field or this list"]]
-const OF_A_PAGE = ["t", "c"]  // for a page that is the app's own
+const OF_A_PAGE = ["t", "c"]  // keys that work only in a browser tab, not in a notebook
 
-// Returns the list of the keys, a dialog to be put on the page.
+// Adds the keyboard listener; returns the dialog that lists the shortcuts.
 function listenToKeys(app) {
   const dialog = element("dialog", {"aria-label": "Keys"}, element("h2", {}, "Keys"), element("dl", {class: "keys"}, ...KEYS.filter(([key]) => !(host.embedded && OF_A_PAGE.includes(key))).flatMap(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)])), element("form", {method: "dialog"}, element("button", {}, "Close")))
   host.keys.addEventListener("keydown", (event) => {

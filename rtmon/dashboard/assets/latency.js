@@ -1,4 +1,4 @@
-// Latency: distributions and percentiles over time, by label, and the worst recipients.
+// The page of latency: heatmaps, percentiles by label, and the connections with the longest round trips.
 class Latency {
   #charts
   #heats

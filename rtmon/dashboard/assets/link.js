@@ -1,14 +1,14 @@
-// The WebSocket to the dashboard's server. It says by itself when nothing comes any more, and
-// tries again until the server is back.
-const BUILD = document.currentScript.dataset.build  // names this script
-const TICKET = {"Rtmon-Ticket": document.currentScript.dataset.ticket}  // shows that this page was let in
-const SEVERAL = document.currentScript.src === ""  // several processes share the server's port
-const SILENCE = 3000  // milliseconds without a message after which the link counts as lost
-const OPENING = 4000  // that opening a link may take
-const PAUSES = [200, 500, 1000, 1500]  // between two attempts; the last for all later ones
+// The WebSocket from a browser tab to the dashboard's server. Detects when the connection is lost, and
+// reconnects until the server is available.
+const BUILD = document.currentScript.dataset.build  // hash of this script's version
+const TICKET = {"Rtmon-Ticket": document.currentScript.dataset.ticket}  // proves that Panel authorized this page
+const SEVERAL = document.currentScript.src === ""  // true if several processes share the server's port
+const SILENCE = 3000  // milliseconds without a message after which the connection counts as lost
+const OPENING = 4000  // maximum milliseconds for opening a connection
+const PAUSES = [200, 500, 1000, 1500]  // milliseconds between attempts to connect; the last value repeats
 
-// Ask for one of the dashboard's own addresses. A process of the server has them from the first
-// page on that it shows: where they are not there, it shows this one.
+// Sends an HTTP request to one of the dashboard's routes. A server process adds these routes when it
+// serves its first page. If a route is missing, this requests the page and then tries again.
 async function fetchShown(url, options) {
   for (let attempt = 1; ; attempt++) {
     const answer = await fetch(url, options)
@@ -26,8 +26,8 @@ class Link {
   #attempts = 0
   #timer = null
   #questions = new PendingRequests()
-  trying = true  // it tries again by itself
-  lost = "connecting"  // why nothing comes; null while the link is alive
+  trying = true  // reconnects automatically
+  lost = "connecting"  // reason why the connection is lost; null while it is alive
 
   constructor(url, {receive, changed}) {
     this.#url = url
@@ -42,11 +42,12 @@ class Link {
 
   say(said) { if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(said)) }
 
-  // Ask one question; the promise is never settled if the link is lost meanwhile.
+  // Send a request; returns a promise of the answer. If the connection is lost, it never settles.
   ask(page, asked) { return this.#questions.ask((said) => this.say(said), {do: "ask", page, asked}) }
 
   async #open() {
-    // A browser holds up new WebSockets for seconds after many have failed: later attempts ask first.
+    // Browsers delay new WebSockets after many have failed. So later attempts first send an HTTP
+    // request, and open a WebSocket only if the server answers.
     if (this.#attempts > PAUSES.length && !(await this.#find())) {
       this.#timer = null
       this.#again(PAUSES.at(-1))
@@ -83,7 +84,7 @@ class Link {
     if (performance.now() - this.#heard > limit) this.#lose("Nothing comes from the dashboard's server.")
   }
 
-  // A tab out of sight is sent nothing but what its title says.
+  // Tell the server whether the tab is visible. A hidden tab gets only the alerts for its title.
   #look() {
     this.#heard = performance.now()
     this.say({do: document.hidden ? "hide" : "see"})
@@ -107,8 +108,8 @@ class Link {
     if (this.#timer === null) this.#timer = setTimeout(() => this.#open(), pause)
   }
 
-  // Find out why: the server is away, it lets nobody in from here, or the process that was
-  // asked has not shown a page yet. True if it answers.
+  // Find out by HTTP why the WebSocket fails: the server is down, the server refuses this page, or
+  // the process has not added its routes. Returns true if the server answers.
   async #find() {
     const asked = {cache: "no-store", headers: {...TICKET, "Rtmon-Origin": location.host}, signal: AbortSignal.timeout(OPENING)}
     try {
@@ -120,12 +121,12 @@ class Link {
         else if (SEVERAL) this.#rouse()
       }
       return answer.ok
-    } catch { return false }  // it is away
+    } catch { return false }  // the server is down
   }
 
-  // Have another process of the server show this page, and so get the addresses. What is fetched
-  // goes to the process that a connection is open to already; a WebSocket opens one of its own,
-  // and any process may take it. It fails, as the page is no WebSocket.
+  // Request the page from another server process, so that the process adds its routes. fetch() would
+  // reuse an open connection to the same process. A new WebSocket opens a new TCP connection, which
+  // any process may accept. The handshake fails, because the page is not a WebSocket.
   #rouse() {
     new WebSocket(location.href.replace(/^http/, "ws").replace(/#.*$/, ""))
   }

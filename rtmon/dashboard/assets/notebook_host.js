@@ -1,10 +1,10 @@
-// A notebook's cell as the host of the app: an address of its own, and the kernel at the other end.
-// It outlives the element that shows it: JupyterLab makes that anew each time the kernel replaces
-// the saved output, and when a cell is moved.
-const FORGET = 60000  // milliseconds for which a host without an element is kept
+// The app's host in a notebook cell: gives the app its own URL and a connection to the kernel.
+// JupyterLab replaces a cell's element when the kernel updates the saved output and when the cell is
+// moved. The host object is kept, and moves to the new element.
+const FORGET = 60000  // milliseconds after which a host without an element is closed
 
 class NotebookHost {
-  static #idle = new Map()  // view → the host that has no element now
+  static #idle = new Map()  // output id → host that currently has no element
 
   static of({view, kernel, address, message}) {
     const saved = JSON.parse(message)
@@ -17,7 +17,7 @@ class NotebookHost {
 
   embedded = true
   root = element("div", {class: "cell"})
-  keys = this.root  // the keyboard is the notebook's while the focus is elsewhere
+  keys = this.root  // shortcuts work only while the focus is in the cell
   scroller = null
   base = "?"
   #view
@@ -39,13 +39,14 @@ class NotebookHost {
     this.#back.onclick = () => this.#goBack()
     this.root.addEventListener("auxclick", (event) => { if (event.target.closest("a[href^='?']")) event.preventDefault() })
     this.root.addEventListener("focusin", ({target}) => { this.#focused = target })
-    // What leaves the page with its cell loses the focus, too, and gets it back with it.
+    // An element that is removed with its cell loses the focus. enter() restores the focus, so the
+    // focused element is forgotten only if the cell is still on the page.
     this.root.addEventListener("focusout", () => queueMicrotask(() => { if (this.root.isConnected) this.#focused = this.active }))
     this.root.addEventListener("scroll", ({target}) => { if (this.root.isConnected) this.#scrolled = [target, target.scrollTop] }, true)
     this.#app = openApp(this)
   }
 
-  // Stand in an element's shadow.
+  // Move the app into the shadow root of a new element; restore its scroll position and focus.
   enter(shadow) {
     const focused = this.#focused, [scrolled, top] = this.#scrolled
     shadow.append(this.root)
@@ -82,7 +83,7 @@ class NotebookHost {
 
   onreturn(returned) { this.#returned = returned }
 
-  // There is no other tab in which the app could open a link.
+  // Returns true if the app handles a click on a link. A page of the app cannot open in another tab.
   follows(link) { return link.getAttribute("href").startsWith("?") }
 
   set title(title) { this.root.setAttribute("aria-label", title) }
@@ -102,14 +103,14 @@ class NotebookHost {
   tools() { return [] }
 }
 
-// The element that stands in a cell's output.
+// The custom element in a cell's output.
 class RtmonPage extends HTMLElement {
   #host = null
   #theme
 
   connectedCallback() {
     if (this.shadowRoot === null) this.attachShadow({mode: "open"}).append(element("style", {}, STYLE))
-    // JupyterLab's keys are its own again as soon as the focus is outside.
+    // Disable JupyterLab's keyboard shortcuts while the focus is in this element.
     this.dataset.lmSuppressShortcuts = "true"
     this.style.setProperty("--tallest", `${this.dataset.height}px`)
     this.#host = NotebookHost.of(this.dataset)

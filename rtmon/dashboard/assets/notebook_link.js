@@ -1,10 +1,11 @@
-// The link of an app in a notebook's cell, through the kernel's comm; as Link in link.js.
+// The connection from a page in a notebook cell to the kernel, over a Jupyter comm. It has the same
+// interface as Link in link.js.
 class NotebookLink {
   #line
   #listener
   #questions = new PendingRequests()
   #clock
-  #heard = false  // since it was opened last
+  #heard = false  // true if a message has arrived since the comm was opened
   #ended = false
 
   constructor(kernel, view, listener) {
@@ -24,7 +25,7 @@ class NotebookLink {
 
   say(said) { this.#line.say(said) }
 
-  // Ask one question; the promise is never settled if the link is lost meanwhile.
+  // Send a request; returns a promise of the answer. If the connection is lost, it never settles.
   ask(page, asked) { return this.request({do: "ask", page, asked}) }
   request(said) { return this.#questions.ask((numbered) => this.say(numbered), said) }
 
@@ -36,7 +37,7 @@ class NotebookLink {
     if (back) this.#listener.changed(true)
   }
 
-  // Show a message, also one that was saved.
+  // Pass a message from the kernel, or the message in the saved output, to the app.
   show(message) {
     if (message.frame !== undefined) this.#ended = message.frame.status.kind === "ended"
     this.#listener.receive(message)

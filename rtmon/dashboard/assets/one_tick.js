@@ -1,23 +1,23 @@
-// Brings together the frame and the rows of one tick, so that all that is in sight is of the same.
-// They come in one message, unless the rows take long to find or the viewer has just asked for them.
-const ROWLESS = 1500  // milliseconds that a frame waits for the rows of its tick, at most
-const FRAMELESS = 250  // that rows wait for their frame: a viewer waits for them
+// Holds back updates and table rows until both of the same tick have arrived, so that all shown data
+// is from one tick. They arrive separately if the rows take long or the viewer has just requested them.
+const ROWLESS = 1500  // maximum milliseconds that an update waits for its tick's rows
+const FRAMELESS = 250  // maximum milliseconds that rows wait for their tick's update; short, because the viewer waits
 
 class OneTick {
   #show
   #now
-  #frames = []  // that wait for the rows of their tick, with the time at which each came
-  #rows = null  // that wait for the frame of their tick, likewise
-  #tick = null  // of the frame in sight
+  #frames = []  // updates that wait for their tick's rows, with their arrival times
+  #rows = null  // rows that wait for their tick's update, with their arrival time
+  #tick = null  // tick of the shown update
   #timer
 
-  // Call show({frame, pane}) with what is to be shown; now() returns milliseconds.
+  // show({frame, pane}) is called with the update or rows to show; now() returns milliseconds.
   constructor(show, now = () => performance.now()) {
     this.#show = show
     this.#now = now
   }
 
-  // Take in a message; a page without rows has nothing to wait for.
+  // Handle a message from the server. rows: false if the page has no rows to wait for.
   take({frame, pane}, {rows}) {
     const came = this.#now()
     if (frame !== undefined) this.#frames.push({frame, came})
@@ -26,7 +26,7 @@ class OneTick {
     else this.flush()
   }
 
-  // Show all that waits.
+  // Show all waiting updates and rows at once.
   flush() {
     clearTimeout(this.#timer)
     const frames = this.#frames.splice(0)
@@ -34,7 +34,7 @@ class OneTick {
     this.#showRows()
   }
 
-  // Show what is complete, and what has waited for long enough.
+  // Show updates and rows that are complete or have waited for the maximum time.
   settle() {
     const {pane} = this.#rows ?? {}
     const now = this.#now()

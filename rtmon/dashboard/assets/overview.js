@@ -1,4 +1,4 @@
-// Overview: what needs attention, tiles, all charts.
+// The overview page: alerts, tiles and all charts.
 const SPARKS = {open: "open", messages_in: "messages_in", messages_out: "messages_out", bytes_in: "bytes_in", bytes_out: "bytes_out", rtt: "rtt_p95", errors: "errors"}
 
 class Overview {
@@ -14,7 +14,7 @@ class Overview {
     this.#charts = CHARTS.map((layout) => pageChart(layout, app.axis, () => app.store.marks))
     const grid = element("div", {class: "charts"}, ...this.#charts.map(({node}) => node))
     const silent = element("div", {class: "silents"})
-    // Charts with nothing to say stand together below the others, a line each.
+    // Charts without data are shown below the others, each as a single line.
     for (const chart of this.#charts) chart.onsilent = (is) => place(chart.node, is ? silent : grid)
     this.node = element("div", {class: "page"}, this.#attention, this.#tiles.node, grid, silent)
   }
@@ -29,7 +29,7 @@ class Overview {
 
   #drawAttention({attention, time, tiles}) {
     const {matters, rules, well_since: since} = attention
-    // Its links stay while nothing but the numbers in them changes: one may have the focus.
+    // Keep the links if only their numbers have changed, because a link may have the focus.
     const {axis: {live}, stale} = this.#app
     const asOf = stale && known(time) ? time : null
     const alerts = tiles.filter(({alert}) => alert).map(({label, reason}) => `${label}: ${reason}`)
@@ -49,7 +49,7 @@ class Overview {
     this.#attention.replaceChildren(head, ...matters.map((matter, at) => this.#matter(matter, this.#whom[at])))
   }
 
-  // A title, and what stands beside it. A tile that warns where no rule holds is neither urgent nor well.
+  // Returns the heading and the text beside it. A tile can show a warning although no alert rule is met.
   #verdict({matters, rules, well_since: since}, alerts, began) {
     if (matters.length > 0) return ["Needs attention", `${matters.length} of ${rules} rules`]
     if (!known(since)) return ["Not judged yet", began ? "" : "Waiting for the first numbers …"]
@@ -80,13 +80,13 @@ class Overview {
   }
 }
 
-// Put a chart into a row, in the order of CHARTS.
+// Inserts a chart into a container, in the order of CHARTS.
 function place(node, row) {
   const order = ({dataset}) => CHARTS.findIndex(({key}) => key === dataset.chart)
   row.insertBefore(node, [...row.children].find((each) => order(each) > order(node)) ?? null)
 }
 
-// One chart alone, at its own address.
+// A page with a single chart, which has its own URL.
 class OneChart {
   constructor(app, params) {
     const layout = CHARTS.find(({key}) => key === params.get("chart")) ?? CHARTS[0]

@@ -1,6 +1,6 @@
-// A chart of the app: its title leads to it alone, its marks to events, and a range that is chosen
-// on it stands in the address.
-const AROUND = 5  // seconds before and after a mark whose events it leads to
+// A chart on a dashboard page. Its title links to a page with this chart only, its marks link to
+// events, and a time range selected in the chart is written to the URL.
+const AROUND = 5  // a mark's link shows events this many seconds before and after the mark
 
 function pageChart(layout, axis, marks) {
   return new Chart(layout, axis, {

@@ -1,9 +1,10 @@
-// Requests that were sent through a link, until they are answered.
+// Requests sent over a connection whose answers have not arrived.
 class PendingRequests {
   #open = new Map()
   #next = 1
 
-  // Ask by saying so; the promise is never settled if the link is lost meanwhile.
+  // Send a request by calling say(); returns a promise of the answer. If the connection is lost, the
+  // promise never settles.
   ask(say, said) {
     const id = this.#next++
     const answer = new Promise((resolve) => this.#open.set(id, resolve))

@@ -1,18 +1,18 @@
-// The controls of a replay: which moment of a recording is shown, and its playback.
-const SPEEDS = [1, 5, 20, 60]  // seconds of the recording that pass in one, as rtmon/dashboard/replay_clock.py has them
-const LAST = ["connections", "connection", "channels"]  // pages whose numbers a recording has only as they were last
+// The time bar of a recording: slider, playback controls, and marks for events.
+const SPEEDS = [1, 5, 20, 60]  // playback speeds, the same as in rtmon/dashboard/replay_clock.py
+const LAST = ["connections", "connection", "channels"]  // pages whose numbers a recording contains only in their last state
 const SIGNS = {play: "M3 1.5L13 8L3 14.5Z", halt: "M3 2H6.5V14H3ZM9.5 2H13V14H9.5Z", before: "M13 2L5.5 8L13 14ZM3 2H5V14H3Z", after: "M3 2L10.5 8L3 14ZM11 2H13V14H11Z"}
 
 class TimeBar {
   #app
   #state = null
-  #at = null  // the moment that the address names, Unix seconds; null for the end
-  #turn = 0  // number of the last request for a moment
-  #next  // a moment to ask for once the last request was met
+  #at = null  // the replay position in the URL, Unix seconds; null for the end
+  #turn = 0  // number of the last seek request
+  #next  // position to seek to after the last seek request has been answered
   #dragging = false
-  #marks = null  // not known yet
-  #jumps  // the buttons that need them
-  #marked = null  // end of the recording when its marks were asked for
+  #marks = null  // null before the server has sent the marks
+  #jumps  // the buttons for the previous and the next mark
+  #marked = null  // end of the recording at the last request for marks
   #speed = 1
   #play = element("button", {type: "button", class: "play", "aria-keyshortcuts": "p"})
   #slider = element("input", {type: "range", step: "1", "aria-label": "Time of the recording"})
@@ -55,7 +55,7 @@ class TimeBar {
   get shown() { return this.#state !== null }
   get playing() { return (this.#state?.speed ?? 0) > 0 }
 
-  // The address says which moment is to be shown.
+  // Seek to the position in the URL, if it has changed.
   arrive(params) {
     const at = momentOf(params.get("at"))
     if (at === this.#at) return
@@ -63,13 +63,13 @@ class TimeBar {
     this.#seek()
   }
 
-  // A new channel begins at the end of the recording.
+  // After a reconnect, the server's replay position is the end. Seek to the present position again.
   reopen() {
     this.#turn = 0
     if (this.#at !== null) this.#seek()
   }
 
-  // Take in where a frame is; false if it is of a moment that has been left.
+  // Handle an update's replay state; returns false if the update is older than the last seek.
   take({replay}) {
     if (replay === undefined) return true
     if (replay.turn < this.#turn) return false
@@ -93,7 +93,7 @@ class TimeBar {
     this.#go(Math.min(end, Math.max(begin, (this.#at ?? end) + seconds)))
   }
 
-  // Go to the mark before or after.
+  // Seek to the previous mark (by < 0) or the next mark.
   jump(by) {
     if (this.#state === null || this.#marks === null) return
     const now = this.#at ?? this.#state.end
@@ -129,7 +129,7 @@ class TimeBar {
     this.#app.link.say({do: "seek", at: this.#at, id: this.#turn})
   }
 
-  // Write the moment into the address; a range of the charts that it lies outside of ends.
+  // Write the position into the URL. If it is outside the charts' time range, remove the range.
   #name(at) {
     this.#at = at
     const {axis} = this.#app
@@ -138,7 +138,7 @@ class TimeBar {
     if (outside) axis.follow(axis.window)
   }
 
-  // Ask for the marks, and again once the recording has grown by a part of it.
+  // Request the marks, and again each time the recording has grown noticeably.
   async #mark() {
     const {begin, end} = this.#state
     if (this.#marked !== null && end - this.#marked < Math.max(10, (end - begin) / 60)) return
@@ -179,11 +179,11 @@ class TimeBar {
   }
 }
 
-const LOUD = /^(error|rejected|restart)$/  // kinds of Events that stand out among the marks
+const LOUD = /^(error|rejected|restart)$/  // kinds of Events whose marks are highlighted
 
 const signOf = (name) => `<svg width="13" height="13" viewBox="0 0 16 16" fill="currentColor" aria-hidden="true"><path d="${SIGNS[name]}"/></svg>`
 
-// A moment as an address names it: Unix seconds, or a time such as 2026-11-30T14:05:00Z.
+// Parses a position in a URL: Unix seconds, or a time such as 2026-11-30T14:05:00Z; null if invalid.
 function momentOf(text) {
   if (!text) return null
   const seconds = Number.isFinite(Number(text)) ? Number(text) : Date.parse(text) / 1e3

@@ -1,4 +1,4 @@
-// The Socket.IO page: totals by namespace, event and room.
+// The page of Socket.IO: a table of totals by namespace, event and room.
 class SocketIO {
   #rows
 

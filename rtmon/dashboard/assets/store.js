@@ -1,21 +1,21 @@
-// The state of the page: the newest update, the points of the last minutes, the marks.
-const KEPT = 320  // seconds of points that are kept besides what a range asks for
+// The app's data: the newest update, the chart points of the last minutes, and the charts' marks.
+const KEPT = 320  // seconds of chart points to keep; older points are requested by TimeRange
 const SERIES = CHARTS.flatMap((chart) => chart.series.map(({key}) => key))
-const POINT = ["seq", "time", ...SERIES]  // as rtmon/views/chart_points.py has them
+const POINT = ["seq", "time", ...SERIES]  // the columns, in the same order as in rtmon/views/chart_points.py
 
 class Store {
   frame = null
   points = Object.fromEntries(POINT.map((key) => [key, []]))
   marks = []
-  held = null  // the points as they were when the viewer paused
+  held = null  // copy of the points while the viewer has paused the page; else null
 
   hold(held) { this.held = held ? {end: this.end, points: Object.fromEntries(POINT.map((key) => [key, [...this.points[key]]]))} : null }
 
-  // Add an update; returns false if an update before it was missed.
+  // Add an update; returns false if an earlier update is missing.
   take(frame) {
     const {seq} = this.points
     const [first] = frame.points[0]
-    const live = frame.replay === undefined  // the time of a recording may leap
+    const live = frame.replay === undefined  // in a recording, the viewer can jump to another time
     if (live && !frame.anew && first !== undefined && seq.length > 0 && first > seq.at(-1) + 1) return false
     if (live && frame.anew && this.frame !== null && this.frame.epoch !== "" && frame.epoch !== this.frame.epoch) {
       this.marks.push({time: frame.now * 1e3, kind: "restart", text: "The server was started anew."})
@@ -44,7 +44,7 @@ class Store {
     if (first > 0) for (const key of POINT) this.points[key].splice(0, first)
   }
 
-  // The server's clock now, milliseconds.
+  // Time of the newest point by the server's clock, in milliseconds.
   get end() { return this.points.time.at(-1) ?? (this.frame?.now ?? Date.now() / 1e3) * 1e3 }
 
   latest(key) { return this.points[key].at(-1) ?? null }

@@ -1,16 +1,16 @@
-// The time that all charts of the page show: a window that ends now, or a range of the past.
+// The time axis of a page's charts: a live window that ends now, or a fixed range in the past.
 const WINDOWS = [[60, "Live"], [300, "5 min"], [3600, "1 h"], [86_400, "24 h"]]
-const YOUNG = 30_000  // milliseconds that a window shows at least
-const ASKED_ANEW = 10  // a window's older points are asked for anew each so-many points
+const YOUNG = 30_000  // minimum duration of a live window in milliseconds
+const ASKED_ANEW = 10  // older points of a live window are requested again after this many points
 
 class TimeRange extends TimeAxis {
   #store
   #link
-  #older = null  // points from before those that the store keeps
+  #older = null  // points that are older than the points in the store
   #asked = 0
-  #since = null  // when the oldest numbers of the source are of, milliseconds
+  #since = null  // time of the source's oldest data, milliseconds
   window = 300
-  range = null  // [begin, end] in milliseconds
+  range = null  // [begin, end] in milliseconds; null for a live window
 
   constructor(store, link) {
     super()
@@ -21,14 +21,14 @@ class TimeRange extends TimeAxis {
   get live() { return this.range === null }
   get end() { return this.live ? (this.#store.held?.end ?? this.#store.end) : this.range[1] }
 
-  // A young server's numbers use the whole width.
+  // If the server has started recently, the window begins at the first point.
   get begin() {
     if (!this.live) return this.range[0]
     const begin = this.end - this.window * 1e3
     return Math.max(begin, Math.min(this.#first, this.end - YOUNG))
   }
 
-  // Time of the first point there is, as far as it is known.
+  // Time of the first known point.
   get #first() {
     const [first] = this.#store.points.time
     return Math.min(first ?? Infinity, this.#since ?? Infinity)
@@ -49,16 +49,16 @@ class TimeRange extends TimeAxis {
     this.tell()
   }
 
-  // Go back from a range to the window that moves on.
+  // Return from a fixed range to the live window.
   back() { if (!this.live) go({from: null, to: null, range: this.window === 300 ? null : this.window}) }
 
-  // Ask for points that the store does not have; as a window moves on, again now and then.
+  // Request points that the store does not have. For a live window, repeat the request periodically.
   async refresh(anew = false) {
     const {end} = this
     const begin = this.live ? end - this.window * 1e3 : this.range[0]
     const [first] = this.#store.points.time
     if (first !== undefined && begin >= first - 1500) {
-      if (this.live) this.#older = null  // also what is of a moment of a recording that was left
+      if (this.live) this.#older = null  // may be from an earlier replay position
       return
     }
     const rest = this.live ? this.window * 1e3 / 600 * ASKED_ANEW : Infinity
@@ -69,20 +69,21 @@ class TimeRange extends TimeAxis {
     const answer = await this.#link.ask("range", asked)
     if (answer.error !== undefined) return
     this.#since = known(answer.since) ? answer.since * 1e3 : null
-    // Where the store has all there is, its points are drawn: they look back on a chart's window, those of a range do not.
+    // If the store has all points, use the store's points: these are smoothed over a chart's window,
+    // and the points of a range are not.
     const whole = this.live && this.#since !== null && this.#since >= this.#store.points.time[0] - 1500
     this.#older = {...Object.fromEntries(POINT.map((key, at) => [key, whole ? [] : answer.points[at]])), level: answer.level, gaps: answer.gaps, bands: whole ? {} : answer.bands}
     this.tell()
   }
 
-  // The points to draw, column by column.
+  // The points to draw, as column → values.
   get points() {
     const points = this.#store.held?.points ?? this.#store.points
     if (this.#older === null) return points
     const last = this.#older.time.at(-1) ?? -Infinity
     if (!this.live) return this.#older
     const from = points.time.findIndex((time) => time > last)
-    // A finer point beside coarser ones would draw a comb: only what is newer is taken from the store.
+    // Mixing fine and coarse points would draw a jagged line. So only newer points come from the store.
     return Object.fromEntries(POINT.map((key) => [key, [...this.#older[key], ...(from < 0 ? [] : points[key].slice(from))]]))
   }
 

@@ -1,7 +1,7 @@
-"""The server side of the pages, one file each: computes the rows that the page shows.
+"""The functions that compute the content of the dashboard's pages, one module per page.
 
-A page is a function of a feed and of the parameters in the page's address. The table
-:data:`PAGES` names them all; a page without rows of its own (the overview) needs no function.
+Each function takes a feed and the parameters of the page's URL. :data:`PAGES` lists the functions.
+The overview has no function, because it shows only the tiles and charts of each update.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import channels, connection, connections, events, latency, socketio
 __all__ = ["PAGES", "Answer"]
 
 Answer = Callable[[Feed, Mapping[str, str]], Awaitable[Mapping[str, Any]]]
-"""Computes a page's content from a feed and the parameters of the page's address."""
+"""Computes a page's content from a feed and the parameters of the page's URL."""
 
 PAGES: Mapping[str, Answer] = {
     "connections": connections.answer,

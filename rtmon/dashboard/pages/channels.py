@@ -1,4 +1,4 @@
-"""Channels and rooms of a hub: a table of all, and one of them with its subscribers."""
+"""Content of the page of all channels and rooms, and of the page of one channel."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ...metrics.columns import CHANNEL, CONNECTION
 from ...metrics.records import ChannelInfo
 from ...views.number_format import delay
 from ...views.table_cells import cell
-from .parameters import quoted
-from .rows import table_page, tick
+from .table_rows import table_page, tick
+from .url_parameters import quoted
 
 __all__ = ["answer", "answer_one", "totals"]
 
 DEFAULT_COLUMNS = ("channel", "subscribers", "published", "delivered", "dropped")
-"""Columns in sight until the viewer chooses others; the browser adds what it works out of them."""
+"""Default columns of the table of channels. The browser adds columns with rates."""
 
 MEMBER_COLUMNS = ("name", "user", "transport", "remote", "rtt", "send_queue", "dropped", "opened")
-"""Columns of the connections that are in a channel or room."""
+"""Columns of the table of a channel's subscribers or a room's members."""
 
 MEMBERS = 100
-"""Connections of a channel or room that are listed."""
+"""Maximum number of subscribers or members listed on the page of a channel or room."""
 
 _TOLD = frozenset({"channel", "fanout"})
-"""Columns of one channel that its title, and the mean delivery time, tell better."""
+"""Columns omitted on a channel's page: its title and the mean delivery time replace them."""
 
 _DELIVERIES = "measure:delivery by:room"
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a page of channels."""
+    """Return one page of the table of channels, with the delivery p99 of each."""
     page = await table_page(
         feed, asked, table="channels", default=DEFAULT_COLUMNS, sort="-delivered", extra=_extra
     )
@@ -45,7 +45,10 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the channel that the parameter ``channel`` names."""
+    """Return the totals, delivery p99 and subscribers of one channel.
+
+    The parameter ``channel`` is the channel's name. ``totals`` is None for an unknown channel.
+    """
     name = asked.get("channel", "")
     info = next((info for info in feed.channels() if info.channel == name), None)
     latest = feed.latest()
@@ -70,12 +73,15 @@ async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _known(info: ChannelInfo, column: str) -> Any:
-    """Return a column of a channel; None for the longest of no deliveries."""
+    """Return a channel's value of a column; None for ``fanout_max`` before any publication."""
     return None if column == "fanout_max" and info.published == 0 else getattr(info, column)
 
 
 async def _members(feed: Feed, name: str) -> dict[str, Any]:
-    """Return a page of the members of a channel or room, or why they are not known."""
+    """Return a table of a channel's subscribers or a room's members.
+
+    If they are not known, the key ``missing`` gives the reason.
+    """
     found = await feed.query(MembersQuery(channel=name, limit=MEMBERS))
     source = found.source
     columns = {column.name: column for column in CONNECTION}
@@ -111,19 +117,25 @@ def _extra(row: Row) -> Mapping[str, Any]:
 
 
 def totals(info: ChannelInfo) -> dict[str, Any]:
-    """Return what the browser works out rates from: totals since the channel's first use."""
+    """Return a channel's totals since its first use. The browser computes rates from them."""
     names = ("channel", "subscribers", "published", "delivered", "dropped", "fanout")
     return {name: getattr(info, name) for name in names}
 
 
 def _uptime(feed: Feed, seq: int) -> float | None:
-    """Return the server's monotonic clock at a tick, by which rates divide; None if it is over."""
+    """Return the server's uptime at a tick, in seconds, for computing rates.
+
+    Return None if the feed's snapshot is of another tick.
+    """
     snapshot = feed.snapshot()
     return snapshot.uptime if snapshot is not None and snapshot.seq == seq else None
 
 
 async def _p99(feed: Feed, where: str) -> tuple[dict[str, float], str]:
-    """Return channel → p99 of its deliveries of the last minute, or why that is not known."""
+    """Return channel → p99 of its delivery times in the last minute, in seconds; and an error.
+
+    The error is "" if the query succeeded.
+    """
     try:
         found = await feed.query(RowsQuery(table="latencies", where=where, limit=1000))
     except RtmonError as error:

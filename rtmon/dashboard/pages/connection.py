@@ -1,4 +1,4 @@
-"""One connection: a verdict, its charts, its timeline, and all its columns."""
+"""Content of the page of one connection: a verdict, charts, a timeline and all columns."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from ...feeds.queries import DetailAnswer, DetailQuery, RowsQuery
 from ...metrics.close_causes import NORMAL
 from ...metrics.columns import CONNECTION, Column
 from ...metrics.records import ConnectionInfo
-from ...views.close_explanations import code_text, code_words
+from ...views.close_code_explanations import code_text, code_words
 from ...views.connection_charts import moments_of
-from ...views.connection_timeline import GROUPS, TimelineEntry, frame_lines, story
+from ...views.connection_timeline import GROUPS, TimelineEntry, connection_timeline, frame_lines
 from ...views.connection_verdict import verdict
 from ...views.incident_report import APART, incident_report
 from ...views.number_format import exact
-from ...views.status_cells import judge
 from ...views.table_cells import cell
-from .parameters import choice, quoted
-from .rows import tick
+from ...views.table_rows import judge
+from .table_rows import tick
+from .url_parameters import choice, quoted
 
 __all__ = ["answer"]
 
 FORMS = ("page", "series", "json", "report")
-"""Forms of an answer: the page with the newest points of its charts, all points, the raw detail, or
-the incident report."""
+"""Forms of an answer: ``page`` (with the newest chart points), ``series`` (all chart points),
+``json`` (the raw detail), ``report`` (the incident report)."""
 
 TAIL = 20
-"""Chart points sent with each tick; a browser that has missed more requests all."""
+"""Chart points sent with each tick. A browser that has missed more requests all points."""
 
 TOLD = 50
-"""Entries of the timeline on the page; :data:`TOLD_ALL` with the parameter ``more``."""
+"""Maximum timeline entries on the page; :data:`TOLD_ALL` with the parameter ``more``."""
 
 TOLD_ALL = 400
 
 MARKS = 30
-"""Events of the connection that are marked on its charts; the newest."""
+"""Maximum number of Events marked on the connection's charts. The newest ones are marked."""
 
 _CODES = frozenset({"close_code", "code_sent", "code_received"})
 
@@ -50,13 +50,14 @@ _ENDING = frozenset({"traceback", "last_frames", "cause", "initiator", "closed"}
     "reason_sent",
     "reason_received",
 }
-"""Columns that are always null for an open connection, and so are left out."""
+"""Columns that are null for every open connection, and so are not listed as unknown."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the detail of the connection that the parameters ``id`` and ``epoch`` name.
+    """Return the detail of one connection.
 
-    The parameter ``form`` is one of :data:`FORMS`.
+    The parameters ``id`` and ``epoch`` identify the connection. The parameter ``form`` is one of
+    :data:`FORMS`.
     """
     query = DetailQuery(connection=asked.get("id", ""), epoch=asked.get("epoch") or None)
     found = await feed.query(query)
@@ -73,7 +74,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     judged = verdict(info, now=now, hub=hub)
     sentences = [*judged.sentences, *await _alike(feed, info)]
     judged = msgspec.structs.replace(judged, sentences=sentences)
-    entries = story(info, found, now=now, end=judged.title)
+    entries = connection_timeline(info, found, now=now, end=judged.title)
     if form == "report":
         return {"report": incident_report(info, found, judged, entries, now=now)}
     return {
@@ -146,7 +147,7 @@ def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[st
 
 
 def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
-    """Return a column's name, its cell, and an explanation of the value if needed."""
+    """Return a column's name, its table cell, and for close codes an explanation, else ""."""
     if column.name in _CODES:
         mood = "soft" if judge(value) == "good" else "warn"
         return [column.name, [code_text(value, hub=hub), mood], code_words(value, hub=hub)]
@@ -154,7 +155,11 @@ def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
 
 
 async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
-    """Return how many other connections from the same network ended for the same reason."""
+    """Return a sentence with the number of other connections that ended for the same cause.
+
+    The sentence also has the number of these from the same network. The list is empty for an open
+    connection, and for a normal close.
+    """
     address = query_language.address(info)
     if info.state == "open" or info.cause is None or info.cause in NORMAL or address is None:
         return []

@@ -1,4 +1,4 @@
-"""Connections: rows under a query, or groups of them with sums."""
+"""Content of the page of all connections: a table of rows, or of groups with sums."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from ...feeds.feed import Feed
 from ...feeds.queries import GROUP_KEYS, Group, GroupQuery, Row
 from ...views.number_format import UNKNOWN, delay, exact, scaled
-from .parameters import combined_condition, order
-from .rows import table_page, tick
+from .table_rows import table_page, tick
+from .url_parameters import combined_condition, order
 
 __all__ = ["DEFAULT_COLUMNS", "answer"]
 
@@ -30,7 +30,7 @@ DEFAULT_COLUMNS = (
     "state",
     "cause",
 )
-"""Columns in sight until the viewer chooses others."""
+"""Default columns of the table of connections."""
 
 CLOSED_COLUMNS = (
     "name",
@@ -48,10 +48,10 @@ CLOSED_COLUMNS = (
     "initiator",
     "cause",
 )
-"""The same of closed connections alone, which have no more to say than how they ended."""
+"""Default columns if only closed connections are shown."""
 
 STATES = ("open", "closed", "all")
-"""Which connections are shown; the first is the default."""
+"""Values of the URL parameter ``state``. The first one is the default."""
 
 GROUP_COLUMNS = (
     "key",
@@ -67,11 +67,14 @@ GROUP_COLUMNS = (
     "rtt_p99",
     "queue_age",
 )
-"""Columns of groups: sums, and the greatest of the last two."""
+"""Columns of the table of groups: the key, sums, and the maximum of the last two columns."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a page of rows, or groups if the parameter ``by`` names what they share."""
+    """Return one page of the table of connections.
+
+    With the parameter ``by``, return groups of connections that share this key instead.
+    """
     state = asked.get("state", STATES[0])
     where = f"state:{state}" if state in {"open", "closed"} else ""
     by = next((key for key in GROUP_KEYS if key == asked.get("by")), None)
@@ -108,7 +111,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _extra(row: Row) -> Mapping[str, Any]:
-    """Return the connection that the row leads to, and its traffic for the sparkline."""
+    """Return a row's connection id for its link, and its message count for the sparkline."""
     info = row.record
     messages = None
     if info.messages_in is not None and info.messages_out is not None:
@@ -142,7 +145,7 @@ def _group(by: str, group: Group, *, other: bool) -> Mapping[str, Any]:
 
 
 def _condition(by: str, key: str | None) -> str:
-    """Return the condition that shows a group's connections."""
+    """Return the query condition that matches the connections of one group."""
     if key is None:
         return f"{by}:null"
     quoted = key.replace("\\", "\\\\").replace('"', '\\"')

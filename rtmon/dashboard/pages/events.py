@@ -1,4 +1,4 @@
-"""Events: the newest first, searched, filtered by kind, and held while a viewer reads."""
+"""Content of the page of Events: filtered by kind and cause, newest first, can be paused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ...feeds.feed import Feed
 from ...feeds.queries import MOST_ROWS, Row, RowsQuery
 from ...metrics import close_causes
 from ...metrics.records import Event
-from ...views.close_explanations import code_text, code_words
+from ...views.close_code_explanations import code_text, code_words
 from ...views.number_format import UNKNOWN
-from ...views.status_cells import Cell, judge
-from .parameters import choice, quoted
-from .rows import table_page
+from ...views.table_rows import Cell, judge
+from .table_rows import table_page
+from .url_parameters import choice, quoted
 
 __all__ = ["DEFAULT_COLUMNS", "KINDS", "answer"]
 
@@ -29,24 +29,24 @@ KINDS: Final[Mapping[str, str]] = {
     "recovered": "good",
     "dropped": "warn",
 }
-"""Kinds of Events of connections, in the order of the filter, and how each is to be seen."""
+"""Kind of Event → style of its table cell. The order is that of the page's filter."""
 
 CAUSES = tuple(cause for cause in close_causes.CAUSES if cause != "closed")
-"""Causes of an end that the detail of a ``closed`` Event begins with."""
+"""Causes of a close. The detail of a ``closed`` Event begins with one of them."""
 
 _HTTP = frozenset({"rejected"})
-"""Kinds of Events that have an HTTP status as their code."""
+"""Kinds of Events whose code is an HTTP status rather than a close code."""
 
 _BOXED = frozenset({"closed", "error"})
-"""Kinds after which the connection's traceback and last frames are of interest."""
+"""Kinds of Events for which the page offers the connection's traceback and last frames."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a page of Events.
+    """Return one page of the table of Events.
 
-    The parameter ``kind`` names the only kind that is shown, ``cause`` the only cause of an end;
-    ``since``, Unix seconds, leaves out what was before; ``until`` holds the page as it was then,
-    while the answer tells how many have come since.
+    The parameter ``kind`` shows only Events of one kind. ``cause`` shows only ``closed`` Events
+    with one cause. ``since`` (Unix seconds) omits earlier Events. ``until`` (Unix seconds) omits
+    later Events, and the answer's key ``newer`` has their number.
     """
     kind = asked.get("kind", "")
     cause = choice(asked, "cause", CAUSES, "")
@@ -102,15 +102,17 @@ def _extra(row: Row) -> dict[str, Any]:
 
 
 async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """Return epoch and id → the name that a connection has by now, for those on the page.
+    """Return (epoch, connection id) → present name, for the connections of the page's Events.
 
-    A connection may get its name after it was opened; it has one name on all its Events.
+    A client may send its name after the connection was opened. With the present name, all Events
+    of a connection show the same name.
     """
     wanted = {(row["epoch"], row["id"]) for row in rows if row["id"] is not None}
     if not wanted:
         return {}
     times = [row["time"] for row in rows]
-    # Few of all connections were open then. An Event is not of quite the time that its row names.
+    # The time range keeps the number of matching connections small. One second is added on each
+    # side, because the times of Events and connections are rounded.
     since, until = min(times) - 1.0, max(times) + 1.0
     query = RowsQuery(where="-name:null", since=since, until=until, limit=MOST_ROWS)
     found = await feed.query(query)
@@ -120,7 +122,7 @@ async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str]
 
 
 def _explain(page: dict[str, Any], names: Mapping[tuple[str, str], str], *, hub: bool) -> None:
-    """Give the cells of kinds, codes and names the words that a viewer knows."""
+    """Replace kinds, codes and names in a page's cells by styled and explained text."""
     for row in page["rows"]:
         for at, column in enumerate(page["columns"]):
             if column == "kind":

@@ -1,4 +1,4 @@
-"""Latency: distributions over time, percentiles by path, room and type, the worst recipients."""
+"""Content of the latency page: a heatmap, percentiles by label, and the slowest connections."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from ...feeds.feed import Feed
 from ...metrics.columns import LATENCY, names
 from ...metrics.records import Sample
 from ...views.latency_heatmap import heat_columns
-from .parameters import whole_number
-from .rows import table_page
+from .table_rows import table_page
+from .url_parameters import whole_number
 
 __all__ = ["answer"]
 
 WORST = ("name", "user", "path", "rtt_p99", "rtt", "send_queue", "queue_age", "messages_out")
-"""Columns of the connections with the longest round trips."""
+"""Columns of the table of connections with the longest round-trip times."""
 
 NEWEST = 3
-"""Ticks in each answer; a page that has missed more asks for them."""
+"""Number of ticks whose distributions each answer includes. A page requests older ones."""
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return percentiles by label, the worst recipients, and the newest distributions.
+    """Return percentiles by label, the slowest connections, and the newest distributions.
 
-    With the parameter ``heat``, the number of a tick, return only the distributions after it;
-    ``since`` and ``until``, Unix seconds, and ``step``, ticks in a column, say of which.
+    With the parameter ``heat``, the number of a tick, return only the distributions of the ticks
+    after this tick. ``since`` and ``until`` (Unix seconds) limit the time range, and ``step`` is
+    the number of ticks per heatmap column.
     """
     if "heat" in asked:
         return {"heat": heat_columns(_samples(feed, asked), _step(asked))}

@@ -1,4 +1,4 @@
-"""What a Socket.IO server did, by namespace, event and room."""
+"""Content of the Socket.IO page: a server's counts by namespace, event and room."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from ...feeds.feed import Feed
 from ...metrics.columns import SOCKETIO, names
-from .rows import table_page
+from .table_rows import table_page
 
 __all__ = ["answer"]
 
 
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a page of the table of Socket.IO."""
+    """Return one page of the Socket.IO table."""
     return await table_page(feed, asked, table="socketio", default=names(SOCKETIO), sort="kind")

@@ -1,5 +1,5 @@
-// Sliders, switches, choices and buttons; what the user does is told to the kernel.
-const HANDS_OFF = 1500  // milliseconds in which a control that the user has moved is left alone
+// A picture's sliders, switches, menus and buttons. User actions are sent to the kernel.
+const HANDS_OFF = 1500  // milliseconds after a user action in which updates do not change the control
 
 class Controls {
   #show = []

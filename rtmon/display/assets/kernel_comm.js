@@ -1,5 +1,5 @@
-// A view's comm to its kernel: reopened after each outage, with the time of the last message.
-// All times in milliseconds.
+// The Jupyter comm from an output to the kernel. Reopens after each loss of the connection. All times
+// are in milliseconds.
 const FRESH = 5000, YOUNG = 3000, ALIVE = 10000, AGAIN = 30000
 const RESTARTED = "The kernel was restarted: run this notebook's cells again, down to this one."
 const REPLACED = "Run this cell again to have it live."
@@ -15,10 +15,11 @@ class KernelComm {
   #asked = 0
   #opened = 0
   #born = performance.now()
-  trying = true  // what keeps the numbers from coming may pass by itself
+  trying = true  // true if the connection may recover without user action
 
-  // kernel: its id, or "". listener: opened() when the kernel can be asked, again after each outage;
-  // received(said) with its messages; lost() when it is known that nothing comes.
+  // kernel: the kernel's id, or "" if unknown. The listener's methods are called as follows: opened()
+  // each time the comm is opened, received(said) with each message from the kernel, and lost() when the
+  // connection is lost.
   constructor(kernel, view, listener) {
     this.#kernel = kernel === "" ? null : Kernel.of(kernel)
     this.#view = view
@@ -27,7 +28,7 @@ class KernelComm {
 
   get live() { return performance.now() - this.#heard < FRESH }
 
-  // Why nothing comes; empty while that cannot be known yet.
+  // Reason why no messages arrive; "" while it is too early to know.
   get trouble() {
     if (this.#kernel === null) return "This page cannot reach its kernel."
     if (performance.now() - this.#born < YOUNG) return this.#why
@@ -36,7 +37,8 @@ class KernelComm {
 
   say(said) { if (this.#opened > 0) this.#kernel.send(this.#comm, "comm_msg", said) }
 
-  // To be called every second or so while the view is in sight.
+  // Open or reopen the comm if needed, and send a keepalive message every ten seconds. Call this about
+  // once a second while the output is visible.
   check() {
     const now = performance.now()
     if (!this.#joined) this.#join()
@@ -46,7 +48,7 @@ class KernelComm {
     this.say({do: "alive"})
   }
 
-  // check() opens it again.
+  // Close the comm. The next check() opens it again.
   close() {
     this.#kernel?.close(this.#comm)
     this.#joined = false

@@ -1,4 +1,4 @@
-// Comms with a kernel, over its WebSocket on Jupyter's server.
+// The WebSocket to a kernel on the Jupyter server. It carries the comms of all rtmon outputs on the page.
 const RETRY = [1, 2, 4, 8, 15, 30]
 
 class Kernel {
@@ -16,9 +16,10 @@ class Kernel {
 
   constructor(id) { this.id = id }
 
-  // Open a comm: `ready` is called when it can be used, again after each outage; `receive` gets the
-  // kernel's messages, `closed` its last one; `failed` gets the reason why nothing comes, and true if
-  // that may change by itself.
+  // Register a comm. The listener's methods are called as follows: ready() each time the WebSocket has
+  // opened, receive(data) with each message from the kernel, closed(data) when the kernel closes the
+  // comm, and failed(reason, trying) when the kernel cannot be reached. trying: true if the page
+  // tries to reconnect.
   open(comm, listener) {
     this.#comms.set(comm, listener)
     if (this.#socket === null) this.#connect()
@@ -30,8 +31,8 @@ class Kernel {
     this.forget(comm)
   }
 
-  // Give a comm that was opened already another id: when two are opened with one id, the kernel
-  // closes the first whenever Python finds it unused, and the page would take that for the second.
+  // Close a comm and register its listener under a new id. If an id were opened twice, Python's garbage
+  // collector would close the first comm later, and the page would treat this as a close of the second.
   renew(comm) {
     const id = crypto.randomUUID()
     this.#comms.set(id, this.#comms.get(comm))
@@ -59,7 +60,7 @@ class Kernel {
     if (server === null) return this.#fail("This is a saved copy, without a kernel.")
     const base = new URL(JSON.parse(server.textContent).baseUrl, location.href)
     try {
-      // Asked first: a socket to a kernel that has ended would be an error on the page's console.
+      // Check first that the kernel exists: a failed WebSocket would log an error in the browser console.
       const answer = await fetch(new URL("api/kernels", base))
       const kernels = answer.ok ? await answer.json() : []
       if (answer.ok && !kernels.some((kernel) => kernel.id === this.id)) {
@@ -95,7 +96,7 @@ class Kernel {
 
   #receive({header, content}) {
     if (header.msg_type === "status" && ["starting", "restarting"].includes(content.execution_state)) {
-      this.#each((listener) => listener.ready())  // the comms of a restarted kernel are gone
+      this.#each((listener) => listener.ready())  // a restarted kernel has lost its comms
     }
     const listener = this.#comms.get(content.comm_id)
     if (listener === undefined) return

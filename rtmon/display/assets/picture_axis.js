@@ -1,5 +1,5 @@
-// The time that the charts of a picture show: a window that ends with its newest numbers.
-const SPAN = 30_000  // milliseconds that it shows at least
+// The time axis of a picture's charts: a window that ends at the newest point.
+const SPAN = 30_000  // minimum duration of the window in milliseconds
 
 class PictureAxis extends TimeAxis {
   #view
@@ -12,12 +12,12 @@ class PictureAxis extends TimeAxis {
   get elapsed() { return this.#view.layout.axis === "seconds" }
   get points() { return (this.#view.held ?? this.#view).columns }
 
-  // Seconds begin at 0.
+  // End of the axis. An axis in seconds begins at 0 and shows at least SPAN.
   get end() {
     const latest = this.points.time.at(-1) ?? 0
     return this.elapsed ? Math.max(latest, SPAN) : latest
   }
 
-  // Young numbers use the whole width.
+  // Begin of the axis. If there are few points, the window begins at the first point.
   get begin() { return Math.max(this.end - this.#view.window * 1e3, Math.min(this.points.time[0] ?? 0, this.end - SPAN)) }
 }

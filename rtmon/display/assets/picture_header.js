@@ -1,4 +1,4 @@
-// The header of a picture: its source, the freshness of its numbers, and buttons.
+// A picture's header: the data's source and freshness, and buttons.
 class PictureHeader {
   #pill = element("span", {class: "pill"})
   #name = element("span", {})
@@ -8,8 +8,8 @@ class PictureHeader {
   #pause = element("button", {type: "button", class: "pause"})
   #windows
 
-  // layout: of the picture. does: choose(seconds) shows a window, hold() stops and goes on,
-  // save() downloads the samples.
+  // The first argument is the picture's layout. does: functions of the buttons. choose(seconds) sets
+  // the charts' time span, hold() pauses or resumes, save() downloads the samples.
   constructor({windows, csv, charts}, does) {
     const brand = element("div", {class: "brand"})
     brand.innerHTML = MARK
@@ -29,7 +29,7 @@ class PictureHeader {
     this.node = element("div", {class: "bar"}, element("header", {}, brand, this.#pill, this.#source, tools), this.#banner)
   }
 
-  // time: of the numbers that are shown, milliseconds; window: seconds that the charts show.
+  // time: time of the shown data in milliseconds. window: time span of the charts in seconds.
   draw({freshness: {kind, pill, banner}, source, time, window, held}) {
     this.#pill.className = `pill ${kind}`
     write(this.#pill, pill)

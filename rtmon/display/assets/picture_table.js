@@ -1,5 +1,5 @@
-// A table of a picture: the kernel finds its rows, and is asked for others by a query.
-const TYPING = 200  // milliseconds without a key before a filter is asked for
+// A table in a picture. The kernel sends the rows that match the table's query.
+const TYPING = 200  // milliseconds after the last keystroke before the filter is sent
 
 class PictureTable {
   #layout
@@ -8,8 +8,8 @@ class PictureTable {
   #ask
   query
 
-  // layout: as rtmon/display/picture.py has it. ask(): the query has changed; save(): download all
-  // rows of the query.
+  // layout: a TableLayout of rtmon/display/notebook_picture.py. ask() is called when the query has
+  // changed, save() when the user downloads all rows of the query.
   constructor(layout, {ask, save}) {
     this.#layout = layout
     this.#ask = ask

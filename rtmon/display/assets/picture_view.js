@@ -1,11 +1,11 @@
-// One picture of a kernel: its numbers, how fresh they are, and the elements that draw it. There are
-// several elements if JupyterLab shows an output twice.
-const FORGET = 60000  // milliseconds for which a view without an element is kept
+// The data of one picture, its connection to the kernel, and the elements that draw the picture. There
+// are several elements if JupyterLab shows an output twice.
+const FORGET = 60000  // milliseconds after which a picture without an element is deleted
 
 class PictureView {
   static #all = new Map()
 
-  // The view of an output. An output that was saved later than the numbers here brings its own.
+  // Returns the PictureView of an output. If the saved output has newer data, uses that data.
   static of({view, kernel, layout, frame}) {
     const known = PictureView.#all.get(view)
     const saved = JSON.parse(frame)
@@ -40,7 +40,7 @@ class PictureView {
     this.elements = new Set()
   }
 
-  // How fresh the numbers are: as the kernel says while it says something, else by their age.
+  // Freshness of the data: the kernel's status while the connection is live, else the reason of the loss.
   get freshness() {
     const {status, time} = this.frame
     const {live, trouble, trying} = this.#link
@@ -58,7 +58,8 @@ class PictureView {
     this.#link.check()
   }
 
-  // An element that leaves the page may come back, as when a cell is moved.
+  // Remove an element from the picture. The element may return, for instance when a cell is moved, so
+  // the connection is closed later.
   remove(drawn) {
     this.elements.delete(drawn)
     if (this.elements.size > 0) return
@@ -83,7 +84,7 @@ class PictureView {
     this.#draw()
   }
 
-  // Show a tab; if it is a table, ask for its rows.
+  // Show a tab. If the tab is a table, request its rows from the kernel.
   open(tab, query) {
     this.tab = tab
     this.query = query
@@ -91,7 +92,7 @@ class PictureView {
     for (const each of this.elements) each.showTab()
   }
 
-  // Keep what is shown as it is, or go on.
+  // Pause or resume the picture. A paused picture does not draw new data.
   hold(held) {
     this.held = held ? {frame: this.frame, columns: this.columns} : null
     this.#draw()

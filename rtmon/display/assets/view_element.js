@@ -1,4 +1,4 @@
-// The element that stands in a cell's output. It draws a view for as long as it is on a page.
+// The custom element in a cell's output. It draws a PictureView while it is on a page.
 class RtmonView extends HTMLElement {
   #view = null
   #bar
@@ -63,7 +63,7 @@ class RtmonView extends HTMLElement {
     this.attachShadow({mode: "open"}).append(element("style", {}, STYLE), inside)
   }
 
-  // What a tab shows that the kernel is asked for: a table, or a piece of HTML.
+  // Returns the content of a tab that is requested from the kernel: a table or HTML.
   #table(layout) {
     const view = this.#view
     const {key, columns} = layout

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...errors import MissingExtra, ProtocolError
-from ...metrics.close_endings import disconnect_ending, vague
+from ...metrics.connection_endings import disconnect_ending, vague
 from ...protocol import close, limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol
 from ...protocol.pubsub_shape import in_shape

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ...core.backpressure import Policy, Progress, SendQueue
 from ...core.reusable_timer import Timer
 from ...metrics.close_causes import TOO_SLOW
-from ...metrics.close_endings import closed_here
+from ...metrics.connection_endings import closed_here
 from ...metrics.records import Ending
 from ...protocol import close as codes
 from ...protocol.close import checked_reason

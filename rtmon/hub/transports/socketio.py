@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ...errors import MissingExtra, ProtocolError
-from ...metrics.close_endings import ENGINEIO_ENDINGS
+from ...metrics.connection_endings import ENGINEIO_ENDINGS
 from ...metrics.records import Ending
 from ...protocol import close, limits
 from ...protocol.field_types import Token, explain

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from ...core.feed_subprotocol import FEED_SUBPROTOCOL
 from ...core.flood_protection import Guarded, GuardedServerConnection, waiting
 from ...errors import ProtocolError
-from ...metrics.close_endings import socket_ending
+from ...metrics.connection_endings import socket_ending
 from ...metrics.records import Ending
 from ...protocol import limits
 from ...protocol.codecs import for_subprotocol, select_subprotocol

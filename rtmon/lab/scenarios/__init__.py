@@ -1,4 +1,4 @@
-"""Scenarios: groups of clients that show how a hub behaves, with adjustable knobs and charts.
+"""Scenarios: groups of clients that show one behaviour of a server, with adjustable settings.
 
 ::
 
@@ -12,10 +12,10 @@ In a notebook, ``storm`` as the last line of a cell shows charts, sliders and bu
 
 from __future__ import annotations
 
+from .adjustable_knob import Knob
 from .base import Scenario
 from .batching_comparison import BatchingComparison
 from .chat_room import ChatRoom
-from .knob import Knob
 from .market_ticker import MarketTicker
 from .reconnect_storm import ReconnectStorm, Recovery
 from .slow_reader import SlowReader

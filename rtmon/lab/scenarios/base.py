@@ -1,4 +1,4 @@
-"""Base class of all scenarios: start and stop, knobs, measured values, charts in a notebook."""
+"""Base class of all scenarios: starts and stops clients, and measures numbers for charts."""
 
 from __future__ import annotations
 
@@ -13,64 +13,63 @@ from statistics import fmean
 from typing import Any, ClassVar
 
 from ...errors import MonitorError, OptionError
-from ...views.chart import Chart, Series
+from ...views.chart_definition import Chart, Series
 from ..startable import Startable
-from .knob import Adjustable
+from .adjustable_knob import Adjustable
 from .rates import Schedule
 
 __all__ = ["PERIOD", "ROWS", "Row", "Scenario", "chart", "series"]
 
 PERIOD = 0.5
-"""Seconds between two rows of measured values."""
+"""Default seconds between two rows of a scenario's numbers."""
 
 _LOOK = 0.05
-"""Maximum delay in seconds before a changed rate takes effect."""
+"""Maximum seconds until a scenario applies a change of a rate."""
 
 ROWS = 1200
-"""Maximum number of rows kept: ten minutes of half seconds."""
+"""Maximum number of rows kept: ten minutes at the default period."""
 
 
 Row = Mapping[str, float]
-"""Column → value measured in one period; NaN if the value is not known."""
+"""A scenario's numbers at one moment: name → value, NaN if the value is not known."""
 
 
 def series(key: str, label: str, color: str) -> Series[Row]:
-    """Return a chart's series that draws a column of :attr:`Scenario.rows`."""
+    """Return a chart series that draws one number of :attr:`Scenario.rows`."""
     return Series(key=key, label=label, color=color, value=lambda row: row.get(key, math.nan))
 
 
 def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
-    """Return the description of a scenario's chart. The title must name the unit."""
+    """Return a chart of a scenario's numbers. The title should name the unit."""
     return Chart(key=title, title=title, unit="", series=lines)
 
 
 class Scenario(Adjustable, Startable):
-    """Base class of scenarios: clients that show one behaviour of a hub, and measure it.
+    """A group of clients that shows one behaviour of a hub, and measures it.
 
-    Use it as ``async with``, with ``await scenario.start()`` and ``stop()``, or in a notebook
-    with ``rtmon.notebook.start(scenario, name=…)``, where it shows its picture.
+    Run a scenario with ``async with``, or with ``await scenario.start()`` and ``stop()``. In a
+    notebook, use ``rtmon.notebook.start(scenario, name=…)``; the cell then shows its charts.
 
     Args:
-        server: a running server, a proxy in front of it, or the URL of one of them.
+        server: a running server, a proxy in front of a server, or the URL of either.
         seed: seed of the random numbers; the same seed gives the same run.
-        also: additional charts: title → function that returns the current value.
-        period: seconds between two rows of measured values.
+        also: further numbers to draw, one chart each: title → function that returns the number.
+        period: seconds between two rows of numbers.
         **knobs: initial values of the knobs.
 
     Attributes:
-        rows: the measured values, one row every ``period``: ``time`` (seconds since the start) and
-            one column for each series in :attr:`charts`; NaN for a value that is not known. Only
-            the latest :data:`ROWS` rows are kept.
-        stopped: an event that is set when the scenario has ended.
+        rows: the numbers, one row every ``period``: ``time`` (seconds since the start) and the
+            keys of the series in :attr:`charts`; what is not known is NaN. The latest :data:`ROWS`.
+        stopped: set when the scenario has ended.
 
     Raises:
-        OptionError: there is no knob of that name, or its value is out of range.
+        OptionError: a knob does not exist, or its value is out of range.
     """
 
     title: ClassVar[str]
     charts: ClassVar[tuple[Chart[Row], ...]]
     buttons: ClassVar[Mapping[str, str]] = {}
-    """Label of a button in the notebook → name of the method that the button calls."""
+    """Label of a button in the notebook → name of the scenario's method that the button calls."""
 
     def __init__(
         self,
@@ -104,9 +103,7 @@ class Scenario(Adjustable, Startable):
         return f"<{type(self).__name__} at {self.url}, {state}: {values}>"
 
     async def start(self) -> None:
-        """Connect the clients and start the scenario; return when all clients are connected.
-
-        May be called twice.
+        """Connect all clients, then start the scenario. May be called twice.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the server cannot be reached.
@@ -125,7 +122,7 @@ class Scenario(Adjustable, Startable):
         self._spawn(self._keep_rows())
 
     async def stop(self) -> None:
-        """Disconnect all clients and stop measuring. May be called twice."""
+        """Disconnect all clients and stop the scenario's tasks. May be called twice."""
         if not self._running:
             return
         self._running = False
@@ -141,16 +138,16 @@ class Scenario(Adjustable, Startable):
         return self.rows[-1][key] if self.rows else math.nan
 
     async def average(self, seconds: float) -> dict[str, float]:
-        """Measure for some time, and return the mean of each column.
+        """Measure for some time, and return the average of each number.
 
         Args:
-            seconds: how long to measure.
+            seconds: duration of the measurement.
 
         Returns:
             Column of :attr:`rows` → mean, without ``time``; NaN for a value that was never known.
 
         Raises:
-            MonitorError: the scenario is stopped, or is not running.
+            MonitorError: the scenario is not running, or stops during the measurement.
         """
         begins = self.now() - self._began
         ends = begins + seconds
@@ -163,13 +160,13 @@ class Scenario(Adjustable, Startable):
 
     def _ipython_display_(self) -> None:
         from ...display import show
-        from ..views.scenario_picture import ScenarioPicture
+        from ..views.scenario_controls import ScenarioPicture
 
         show(ScenarioPicture(self))
 
     @staticmethod
     def now() -> float:
-        """Return the time of the event loop's clock, in seconds."""
+        """Return the event loop's time in seconds."""
         return asyncio.get_running_loop().time()
 
     @abc.abstractmethod
@@ -178,11 +175,11 @@ class Scenario(Adjustable, Startable):
 
     @abc.abstractmethod
     async def _end(self) -> None:
-        """Disconnect the clients. Their tasks have already ended."""
+        """Disconnect the clients. Called after the scenario's tasks have ended."""
 
     @abc.abstractmethod
     def _measure(self, elapsed: float) -> dict[str, float]:
-        """Return the values measured since the last call.
+        """Return the scenario's numbers for the time since the last call.
 
         Args:
             elapsed: seconds since the last call.

@@ -1,22 +1,22 @@
-"""Batching: two clients receive the same messages, one client singly, the other in batches."""
+"""Compare two clients of one stream: one receives single messages, the other one batches."""
 
 from __future__ import annotations
 
 import time
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import BLUE, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["BatchingComparison"]
 
 _EACH = 100.0
-"""Messages per second of one publisher: a hub limits the message rate of each connection."""
+"""Maximum messages per second of one publisher, below a hub's rate limit per connection."""
 
 _PUBLISHERS = 10
 
@@ -32,16 +32,15 @@ def _pair(key: str, title: str) -> Chart[Row]:
 class BatchingComparison(Scenario):
     """Compare one stream of messages, read singly (``single_…``) and in batches (``batched_…``).
 
-    The hub sends a batch when it is full, or ``delay`` milliseconds after its first message.
-
-    Columns of each reader: ``…_frames`` (frames received per second), ``…_messages`` (messages
-    received per second, each message of a batch counted), ``…_payload`` and ``…_wire`` (bytes per
-    second, without and with frame headers) and ``…_delay`` (median time from when a message was due
-    until it arrived, in milliseconds). ``cpu`` is the CPU use of this process in percent of a core.
+    The hub sends a batch when the batch is full, or ``delay`` milliseconds after its first
+    message. Numbers of each reader: ``…_frames`` (frames received per second), ``…_messages``
+    (messages received per second, counting each message of a batch), ``…_payload`` and ``…_wire``
+    (bytes per second without and with frame headers), ``…_delay`` (median delay from a message's
+    due time, in milliseconds). ``cpu`` is the CPU use of this process in percent of a core.
 
     Args:
-        compression: True to negotiate permessage-deflate, which makes ``…_wire`` smaller.
-        channel: the channel that the messages are published on.
+        compression: True if the readers negotiate permessage-deflate; this lowers ``…_wire``.
+        channel: name of the channel on which the messages are published.
     """
 
     title = "Batching"
@@ -111,7 +110,7 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: SimulatedConnection) -> None:
-        """Request batches from the hub, with the size and delay set by the knobs."""
+        """Request batches from the hub, with the size and delay that the knobs have."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:

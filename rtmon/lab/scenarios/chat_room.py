@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
 from ..user_schedule import words
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ChatRoom"]
 
 
 class ChatRoom(Scenario):
-    """Clients in one room of a hub, each of which sends messages at random times.
+    """Clients in one room of a hub. Each client sends messages at random times.
 
-    Columns: ``said`` and ``heard`` (messages sent and received per second; all clients of the room
-    receive each message), ``typing`` (typing indicators received per second), ``delay_p50`` and
-    ``delay_p95`` (quantiles of the time from when a message was due until a client received it, in
-    milliseconds), ``here`` (number of clients).
+    Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
+    all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
+    ``delay_p95`` (milliseconds from a message's due time until a client has received it),
+    ``here`` (number of clients).
 
     Args:
         room: name of the room.

@@ -1,4 +1,4 @@
-"""A group of clients whose number follows a knob; a publisher that puts timestamps in messages."""
+"""A group of clients whose size a knob sets, a publisher, and timestamps in messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _AGAIN = 1.0
 """Seconds after which a client that lost its connection reconnects."""
 
 LEAVE = 3.0
-"""Seconds to wait for the server's close frame. A scenario ends even on a frozen connection."""
+"""Seconds to wait for the server's close frame. With this limit, a scenario also ends on a frozen
+link."""
 
 AT_ONCE = 50
 """Maximum number of clients that connect at the same time."""
@@ -41,15 +42,15 @@ def stamps(data: bytes) -> Iterator[float]:
 
 
 class ClientGroup:
-    """A group of clients of variable size. A client that loses its connection reconnects.
+    """A group of clients of a variable size. Clients that lose their connection reconnect.
 
     Args:
-        join: connects a client, given its number from 0.
+        join: connects a client, given the client's number from 0.
         size: returns the wanted number of clients.
 
     Attributes:
-        members: the connected clients.
-        changed: an event; set it when the wanted number of clients has changed.
+        members: the connections of the clients.
+        changed: an event that the owner sets when the wanted number has changed.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class ClientGroup:
     async def keep(
         self, tell: Callable[[SimulatedConnection], Awaitable[None]] | None = None
     ) -> None:
-        """Keep the wanted number of clients connected, until cancelled.
+        """Keep the number of clients at the wanted number, until cancelled.
 
         Args:
-            tell: called for each connected client after :attr:`changed` was set.
+            tell: called with each connection when :attr:`changed` was set.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -107,7 +108,7 @@ class ClientGroup:
 
 
 class TimedPublisher:
-    """A client that only publishes, and reconnects when it loses its connection.
+    """A client that only publishes, and reconnects after losing its connection.
 
     Args:
         url: URL of the server.
@@ -128,7 +129,7 @@ class TimedPublisher:
         self._connection = await SimulatedConnection.open(self._url, self._name, compression=False)
 
     async def publish(self, channel: str, data: Any) -> bool:
-        """Publish a message; return False if the client is not connected."""
+        """Publish data on a channel. Return False if the client is not connected."""
         now = asyncio.get_running_loop().time()
         if (self._connection is None or self._connection.ended) and now >= self._again:
             self._again = now + _AGAIN
@@ -142,7 +143,7 @@ class TimedPublisher:
         return True
 
     async def close(self) -> None:
-        """Disconnect. May be called twice."""
+        """Disconnect from the server. May be called twice."""
         if self._connection is not None:
             await self._connection.leave("normal", within=LEAVE)
             self._connection = None

@@ -1,16 +1,16 @@
-"""A market ticker: each price has its own channel, and each client subscribes to some of them."""
+"""The scenario of a market ticker: one channel per price, and clients that subscribe to some."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import AMBER, BLUE, GREEN, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["MarketTicker"]
@@ -21,14 +21,13 @@ _SYMBOLS = tuple(f"{first}{second}" for first in "ABCDE" for second in "WXYZ")
 class MarketTicker(Scenario):
     """One publisher, twenty channels ``market.AW`` … ``market.EZ``, and subscribers.
 
-    Prices change at random; the same seed gives the same prices. Columns: ``published`` and
-    ``delivered`` (messages per second), ``delay_p50`` and ``delay_p95`` (quantiles of the time from
-    when a price was due until a subscriber received it, in milliseconds), ``here`` (number of
-    subscribers).
+    Prices change at random, in the same way for the same seed. Numbers: ``published`` and
+    ``delivered`` (messages per second), ``delay_p50``, ``delay_p95`` (milliseconds from a price's
+    due time until a subscriber has received it), ``here`` (number of subscribers).
 
     Attributes:
-        symbols: the traded symbols. The channel of a symbol is ``market.`` plus the symbol.
-        prices: symbol → the latest price published.
+        symbols: the traded symbols; a symbol's channel is ``market.`` and the symbol.
+        prices: symbol → the latest published price.
     """
 
     title = "A market ticker"

@@ -1,4 +1,4 @@
-"""Schedules of repeated calls; rates of counted events and quantiles of measured delays."""
+"""Schedule calls at a rate, and compute rates and delay quantiles for a scenario's charts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ __all__ = ["Rates", "Schedule"]
 
 
 class Schedule:
-    """The times when calls are due, at a rate per second that may change.
+    """Computes the due times of calls at a rate per second that may change.
 
-    After a delay, missed calls become due at once, at most those of one second, so that the average
-    rate stays correct.
+    Calls that are late by up to one second are caught up, so that the average rate is kept.
     """
 
     def __init__(self, now: float) -> None:
@@ -39,28 +38,28 @@ class Schedule:
 
 
 class Rates:
-    """Counters and delays since the last :meth:`take`, which returns rates and quantiles."""
+    """Collects counts and delays; :meth:`take` returns them as rates and quantiles."""
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
         self._delays: dict[str, HistogramRecorder] = {}
 
     def count(self, what: str, by: float = 1.0) -> None:
-        """Add a number to a counter."""
+        """Add ``by`` to the counter named ``what``."""
         self._counts[what] = self._counts.get(what, 0.0) + by
 
     def delay(self, what: str, seconds: float) -> None:
-        """Record a delay, in seconds."""
+        """Record a delay in seconds under the name ``what``."""
         self._delays.setdefault(what, HistogramRecorder()).record(seconds)
 
     def arrived(self, dues: Iterable[float], now: float, *, count: str, delay: str) -> None:
         """Count received messages, and record their delays.
 
         Args:
-            dues: for each message, the time when it was due.
-            now: the time when the messages arrived.
+            dues: due time of each message.
+            now: time at which the messages were received.
             count: name of the counter.
-            delay: name of the delay.
+            delay: name under which the delays are recorded.
         """
         for due in dues:
             self.count(count)

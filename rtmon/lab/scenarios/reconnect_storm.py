@@ -1,4 +1,4 @@
-"""A reconnect storm: all clients lose their connection at once, and reconnect."""
+"""The scenario of a reconnect storm: all clients lose their connection at once, and reconnect."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...core.backoff import Backoff
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import ORANGE, RED, VIOLET
 from ..faults import FaultProxy
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import AT_ONCE, LEAVE, UNREACHABLE
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["ReconnectStorm", "Recovery"]
@@ -27,15 +27,15 @@ _REMEMBERED = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """How clients have reconnected after the last cut. Times are in seconds since the cut.
+    """Statistics of how clients have reconnected since the last cut.
 
     Attributes:
-        cut: number of clients whose connections were cut.
-        back: number of these clients that have reconnected.
+        cut: number of clients that lost their connection.
+        back: number of these clients that are connected again.
         attempts: number of attempts to connect, including failed ones.
         busiest: maximum number of attempts within one second.
-        half: time when half of the clients had reconnected; NaN until then.
-        all: time when all clients had reconnected; NaN until then.
+        half: seconds from the cut until half of the clients were back; NaN before.
+        all: seconds from the cut until all clients were back; NaN before.
     """
 
     cut: int
@@ -47,18 +47,18 @@ class Recovery:
 
 
 class ReconnectStorm(Scenario):
-    """Clients with backoff, connected through a proxy that cuts all connections at once.
+    """Clients that reconnect with a backoff after a fault proxy has cut all connections at once.
 
-    The same seed gives the same backoff delays. Columns: ``online`` (number of connected clients),
-    ``attempts`` and ``refused`` (attempts to connect and refused attempts, per second).
+    The backoff delays of each client are the same for the same seed. Numbers: ``online`` (number
+    of connected clients), ``attempts`` and ``refused`` (per second).
 
     Args:
         clients: number of clients.
 
     Attributes:
-        proxy: the proxy between clients and server; its other faults can be used, too.
-        attempts: time of each attempt to connect, in seconds since the last cut.
-        back: time of each successful reconnection, in seconds since the last cut.
+        proxy: the fault proxy in front of the server; its other faults can be used, too.
+        attempts: seconds since the last cut, of each attempt to connect.
+        back: seconds since the last cut, of each client's return.
     """
 
     title = "A reconnect storm"
@@ -95,7 +95,7 @@ class ReconnectStorm(Scenario):
 
     @property
     def recovery(self) -> Recovery:
-        """Return how many clients have reconnected since the last cut, and how fast."""
+        """Return statistics of the reconnects since the last cut."""
         cut, back = len(self._cut_off), self.back
         return Recovery(
             cut=cut,
@@ -107,7 +107,7 @@ class ReconnectStorm(Scenario):
         )
 
     def cut(self) -> None:
-        """Cut all connections, and refuse new connections for :attr:`away` seconds."""
+        """Cut all connections, and refuse new ones for :attr:`away` seconds."""
         self._cut_at = self.now()
         self._cut_off = set(self._online)
         self.attempts.clear()

@@ -1,4 +1,4 @@
-"""A slow consumer among subscribers that read fast enough."""
+"""The scenario of a slow consumer: one slow subscriber among subscribers that keep up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 from collections import Counter
 from typing import Any, ClassVar
 
-from ...views.chart import Chart
+from ...views.chart_definition import Chart
 from ...views.palette import BLUE, GREEN, MAGENTA, ORANGE, VIOLET
 from ..simulated_connection import SimulatedConnection
+from .adjustable_knob import Knob
 from .base import Row, Scenario, chart, series
 from .client_group import ClientGroup, TimedPublisher, stamp, stamps
-from .knob import Knob
 from .rates import Rates
 
 __all__ = ["SlowReader"]
@@ -27,20 +27,19 @@ _BUFFER = 16_384
 class SlowReader(Scenario):
     """A channel with fast subscribers, and a slow one that reads ``speed`` messages per second.
 
-    Columns: ``delay_p50`` and ``delay_p99`` (quantiles of the time from when a message was due
-    until the fast subscribers received it, in milliseconds), ``each`` and ``slow`` (messages per
-    second that one fast subscriber and the slow reader receive), ``behind`` (messages published
-    since the slow reader connected that it has not received), ``connected`` (1 while the slow
-    reader is connected, else 0).
-
-    If the server closes the slow reader while ``speed`` is 0, it reconnects once ``speed`` is
-    raised. Only the server knows how many bytes wait for the slow reader: pass them as ``also=``.
+    Numbers: ``delay_p50``, ``delay_p99`` (milliseconds from a message's due time until the other
+    subscribers have received it), ``each`` and ``slow`` (messages per second of one other
+    subscriber and of the slow one), ``behind`` (messages published since the slow subscriber
+    connected that it has not received), ``connected`` (1 if the slow subscriber is connected,
+    else 0). A slow subscriber that is disconnected while its speed is 0 reconnects only when its
+    speed is raised. Only the server knows the length of its send queue: pass a function that
+    returns this number in ``also=``.
 
     Args:
-        channel: the channel that is read.
+        channel: name of the channel.
 
     Attributes:
-        endings: close code → number of the slow reader's connections that ended with it.
+        endings: close code → number of the slow subscriber's connections that ended with it.
     """
 
     title = "A slow reader"

@@ -1,1 +1,1 @@
-"""Interactive, live views of the lab's proxy and scenarios for notebooks."""
+"""Notebook outputs for the lab: live charts and controls of fault proxies and scenarios."""

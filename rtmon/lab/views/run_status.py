@@ -1,20 +1,20 @@
-"""Status text of a proxy or scenario: running, or ended."""
+"""The status line of a scenario or fault proxy in a notebook: running or ended."""
 
 from __future__ import annotations
 
-from ...views.freshness import Freshness
+from ...views.data_freshness import Freshness
 from ...views.number_format import clock
 
 __all__ = ["running"]
 
 
 def running(*, ended: bool, what: str, time: float) -> Freshness:
-    """Return the status of a proxy or scenario for the header of its view.
+    """Return the status line of a scenario or fault proxy.
 
     Args:
-        ended: True if the proxy or scenario has ended.
-        what: name of the proxy or scenario.
-        time: time of the last measured values, in Unix seconds.
+        ended: True once the scenario or proxy has ended.
+        what: name of the scenario or proxy.
+        time: time of the last numbers, in Unix seconds.
     """
     if not ended:
         return Freshness(kind="live", pill="Live")

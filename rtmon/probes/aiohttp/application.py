@@ -18,8 +18,8 @@ from ..nested_probes import claim, claimed
 from .connection import AiohttpConnection
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["Instrument", "instrument"]
 

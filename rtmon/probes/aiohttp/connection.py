@@ -22,7 +22,7 @@ from ..handler_failure import cancelled, failed
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse
 
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["AiohttpConnection"]
 

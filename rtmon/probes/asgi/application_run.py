@@ -17,7 +17,7 @@ from ..handler_failure import failed
 from .path_templates import template
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = [
     "CLAIMS",

@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
-from ...metrics.blackbox import BlackBox
 from ...metrics.close_causes import Cause
-from ...metrics.close_endings import disconnect_ending, vague
 from ...metrics.collector import Collector
+from ...metrics.connection_endings import disconnect_ending, vague
 from ...metrics.meter import Ending
+from ...metrics.recent_frames import BlackBox
 from ...protocol.close import ABNORMAL
 from ..base import TEXT, octets, text_size
 from ..handler_failure import cancelled
@@ -35,7 +35,7 @@ from .path_templates import template
 from .sse_parser import EventStream
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["ASGIProbe"]
 
@@ -84,7 +84,9 @@ def _check(app: object, monitor: object) -> None:
     suits = callable(app)
     if callable(app):
         with contextlib.suppress(ValueError):  # some callables have no signature: accept them
-            signature = inspect.signature(app)
+            # The signature of the function itself: the one that a decorator copies with
+            # functools.wraps() may be another, as in Django Channels' Consumer.as_asgi().
+            signature = inspect.signature(app, follow_wrapped=False)
             try:
                 signature.bind("scope", "receive", "send")
             except TypeError:

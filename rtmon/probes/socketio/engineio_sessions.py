@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from ...metrics.close_endings import ENGINEIO_ENDINGS, disconnect_ending, vague
+from ...metrics.connection_endings import ENGINEIO_ENDINGS, disconnect_ending, vague
 from ...metrics.meter import Ending
 from ...protocol.close import ABNORMAL
 from ..asgi.application_run import CLAIMS, Message, Receive
@@ -16,7 +16,7 @@ from ..base import ConnectionProbe, attempt, peer_address, text_size
 from ..nested_probes import take_over
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["EngineIOSessions"]
 

@@ -25,8 +25,8 @@ from .stats import OTHER, Statistics
 from .table_rows import rows
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
+    from ...metrics.monitor_interfaces import Recorder
     from ...metrics.records import SocketIOInfo
 
 __all__ = [

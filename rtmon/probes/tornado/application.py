@@ -19,8 +19,8 @@ from ..nested_probes import claimed
 from .handler import TornadoConnection, measured
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["Instrument", "instrument"]
 

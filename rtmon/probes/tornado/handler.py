@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tornado.web import RequestHandler
 
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["TornadoConnection", "measured"]
 

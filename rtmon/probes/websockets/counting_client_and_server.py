@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["CLOSES_BY_CALL", "CountingClient", "CountingServer", "counting_class"]
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
     from websockets.protocol import Event
 
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Meter
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["CountingConnection"]
 

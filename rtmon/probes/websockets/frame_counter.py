@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
-from ...metrics.blackbox import SLOTS, BlackBox
+from ...metrics.recent_frames import SLOTS, BlackBox
 from ..base import ConnectionProbe, octets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...metrics.histogram import HistogramRecorder
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Ledger, Meter
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["FrameCounter", "GroupMembership"]
 

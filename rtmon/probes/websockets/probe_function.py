@@ -18,7 +18,7 @@ from .counting_connection import CountingConnection
 if TYPE_CHECKING:
     from websockets.asyncio.connection import Connection
 
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["probe", "probed"]
 

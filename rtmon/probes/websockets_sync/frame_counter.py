@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ...metrics.interfaces import Recorder
     from ...metrics.meter import Ending, Meter
+    from ...metrics.monitor_interfaces import Recorder
 
 __all__ = ["KIND", "Moment", "Peer", "Tally"]
 

@@ -14,7 +14,7 @@ from websockets.asyncio.connection import Connection
 from websockets.protocol import CLOSED, OPEN
 
 from ...errors import OptionError
-from ...metrics.shared_counts import SharedCounts
+from ...metrics.group_message_counts import SharedCounts
 from .broadcasting import by_the_library, log_skipped
 from .library_selftest import obstacle
 from .shared_frames import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.protocol import CLOSED, OPEN
 
-from ...metrics.shared_counts import SharedCounts, SharedPart
+from ...metrics.group_message_counts import SharedCounts, SharedPart
 from .broadcasting import log_skipped
 from .shared_frames import Piece, Setting, write_own
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from websockets.protocol import Event
 
-    from ...metrics.interfaces import Recorder
+    from ...metrics.monitor_interfaces import Recorder
     from ...probes.websockets.frame_counter import FrameCounter
 
 __all__ = ["FRONT", "FastPath", "obstacle"]

@@ -22,7 +22,7 @@ from .metric_names import CAUSES, CHANNELS, family, measured
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-    from ...metrics.interfaces import TickSource
+    from ...metrics.monitor_interfaces import TickSource
     from ...metrics.records import ChannelInfo
 
 __all__ = ["MonitorCollector", "exposition", "families", "registry"]

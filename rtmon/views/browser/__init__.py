@@ -1,7 +1,7 @@
-"""Scripts and style sheets shared by the dashboard's page and notebook outputs.
+"""JavaScript and CSS that the dashboard page and notebook outputs share.
 
-Formats, charts over time, tables and tiles: each component gets its data, and knows neither the
-surrounding page nor the source of the data.
+The files of this folder draw charts over time, tables and tiles, and format numbers. Each component
+gets its data and options as arguments; none of them fetches data or depends on the page around it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..number_format import UNKNOWN
 __all__ = ["FONT", "asset", "constant", "rules", "script"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-"""System fonts: a view loads nothing from other hosts."""
+"""CSS ``font-family`` of all views. Only system fonts: a view loads nothing from other hosts."""
 
 _SCRIPTS = (
     "elements.js",
@@ -30,28 +30,28 @@ _SCRIPTS = (
     "tiles.js",
     "table.js",
 )
-"""Scripts in load order: each uses those before it."""
+"""Script files in load order: a script may use the definitions of the scripts before it."""
 
 _SHEETS = ("common.css", "chart.css", "tiles.css", "table.css")
 
 
 @cache
 def asset(name: str) -> str:
-    """Read a script or style sheet of this folder."""
+    """Return the text of a JavaScript or CSS file of this folder, by its file name."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def constant(name: str, value: Any) -> str:
-    """Return a Python value as a JavaScript constant."""
+    """Return a JavaScript ``const`` declaration with a Python value encoded as JSON."""
     return f"const {name} = {msgspec.json.encode(value).decode()}"
 
 
 def script() -> str:
-    """Return the components as JavaScript statements, for the scope of one script."""
+    """Return all component scripts as one JavaScript text, to be put at the top of a script."""
     constants = (constant("PREFIXES", PREFIXES), constant("UNKNOWN", UNKNOWN))
     return "\n".join((*constants, *map(asset, _SCRIPTS)))
 
 
 def rules() -> str:
-    """Return the style sheet of the components, without its colours."""
+    """Return the components' CSS; colours are custom properties that the page must define."""
     return "\n".join(map(asset, _SHEETS))

@@ -1,7 +1,8 @@
-// A chart over time: its title, the values at a moment, and its lines. Charts of one axis show the
-// same time, and the values of the moment that is pointed at on any of them.
-const SHORTEST = 2000  // milliseconds that a range has at least
-const NAMED = 6  // series of a legend at most, those with the most; the others stand together
+// A chart over time: title, legend with the values at one moment, and plot. Charts that share a
+// TimeAxis show the same time range. While the pointer is on one of them, the legends of all show
+// the values at the moment under the pointer.
+const SHORTEST = 2000  // shortest time range that a viewer can select, milliseconds
+const NAMED = 6  // maximum number of series in a legend; the others are shown as one sum
 
 class Chart {
   #layout
@@ -10,18 +11,19 @@ class Chart {
   #plot
   #values
   #told
-  #others = element("span", {})  // of a legend: the series that it has no room for
+  #others = element("span", {})  // legend entry for the series that have no entry of their own
   #time = element("time", {})
   #quiet = element("p", {class: "quiet"})
-  #drag = null  // the moments at which a range begins and ends while it is being chosen
+  #drag = null  // [start, end] of the time range that the viewer is selecting, or null
   #says = true
   #leave
-  onsilent = null  // told when the chart begins or ends to have nothing to say
+  onsilent = null  // called with true when the chart folds to one line, with false when it unfolds
 
-  // layout: as rtmon/views/chart_layout.py has it. options: address that the title leads to;
-  // choose(begin, end) is told the range that the viewer chooses, milliseconds; marks() → events to
-  // be marked, each with time, kind and text; open(time) is told the mark that the viewer chooses;
-  // folds: true if the chart takes a line while it has nothing to say.
+  // layout: a ChartLayout of rtmon/views/chart_json.py. axis: a TimeAxis. options, all optional:
+  // address: link of the title; choose(begin, end): called when the viewer has selected a time
+  // range, in milliseconds; marks(): returns the events to mark, each with time, kind and text;
+  // open(time): called when the viewer clicks a mark; folds: true if the chart shrinks to one line
+  // while all its values are 0 or unknown.
   constructor(layout, axis, options = {}) {
     this.#layout = layout
     this.#axis = axis
@@ -73,13 +75,13 @@ class Chart {
     this.#plot.innerHTML = plot.svg({at: pointer === null ? null : at, range: this.#drag, marks: this.#options.marks?.(), note})
   }
 
-  // A chart with nothing to say takes a line.
+  // Return false if the chart shall fold to one line: all its values are 0 or unknown.
   #hasToSay({time, lines}, unknown) {
     const silent = time.length > 0 && lines.every((values) => values.every((value) => !value))
     return !this.#options.folds || !silent || this.tall || (this.#layout.always && !unknown) || ["open", "messages", "bandwidth"].includes(this.#layout.key)
   }
 
-  // A line for a screen reader: its last value, and between which it was in the time that is shown.
+  // Describe a series for a screen reader: its last value, and its range in the time shown.
   #inWords(values, [lows, highs], index) {
     const all = [...values, ...lows, ...highs].filter(known)
     const {label} = this.#layout.series[index]
@@ -96,13 +98,14 @@ class Chart {
     this.#shorten(lines, at)
   }
 
-  // A legend of many series names those that have the most in the time shown, as many as a line takes.
+  // Of many series, the legend lists those with the largest sums in the time shown, as many as fit
+  // on one line. The others get one entry with the sum of their values.
   #shorten(lines, at) {
     this.#others.hidden = true
     if (lines.length <= NAMED) return
     const totals = lines.map((values) => values.reduce((sum, value) => sum + (value ?? 0), 0))
     const ranked = lines.map((_, index) => index).filter((index) => totals[index] > 0).sort((a, b) => totals[b] - totals[a])
-    const ends = []  // where each of them would end, in pixels
+    const ends = []  // right edge of each entry, pixels
     for (const index of ranked) ends.push((ends.at(-1) ?? 0) + (this.#layout.series[index].label.length + 5) * LETTER + 26)
     const room = this.#plot.clientWidth - 80
     const fit = this.tall ? ends.length : Math.max(1, Math.min(NAMED, ends.filter((end) => end <= room).length))
@@ -114,8 +117,8 @@ class Chart {
     this.#others.title = others.map((index) => `${this.#layout.series[index].label} ${shortText(this.#layout, lines[index][at])}`).join(", ")
   }
 
-  // A range is chosen by mouse, by touch, and by the keyboard. A page that is scrolled by a finger
-  // takes the touch away.
+  // Let the viewer select a time range by mouse, touch or keyboard. If a touch turns out to scroll
+  // the page, the browser sends "pointercancel", which cancels the selection.
   #listen() {
     const plot = this.#plot
     plot.tabIndex = 0
@@ -151,10 +154,10 @@ class Chart {
   #release({target}) {
     const mark = this.#drag === null ? target.closest(".mark") : null
     if (mark !== null) this.#options.open?.(Number(mark.dataset.time))
-    else this.#choose((this.#axis.end - this.#axis.begin) / 50)  // less is a click that slipped
+    else this.#choose((this.#axis.end - this.#axis.begin) / 50)  // a shorter drag is a click with a shaky hand
   }
 
-  // Tell the range that was chosen, unless it is too short.
+  // Pass the selected time range to options.choose(), unless the range is shorter than `least` ms.
   #choose(least) {
     const drag = this.#drag
     this.#drag = null
@@ -164,8 +167,9 @@ class Chart {
     else this.draw()
   }
 
-  // Left and right move the moment that all charts tell the values of, and with shift one end of a
-  // range, which Enter shows and Escape gives up; Escape without one goes back.
+  // Keyboard control. Left and right arrow move the moment whose values the legends show; with
+  // shift they select a time range. Enter shows the selected range, Escape cancels the selection.
+  // Escape without a selection goes back from a past range.
   #step(event) {
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key]
     if (event.key === "Enter") this.#choose(0)

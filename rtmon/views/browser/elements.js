@@ -1,4 +1,4 @@
-// Helpers that create DOM elements and save files.
+// Helpers that create DOM elements and download files.
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
@@ -6,7 +6,7 @@ function element(tag, attributes, ...children) {
   return node
 }
 
-// Save something as a file of the user's.
+// Download a Blob as a file with this name.
 function saveBlob(name, blob) {
   const url = URL.createObjectURL(blob)
   element("a", {href: url, download: name}).click()

@@ -1,11 +1,11 @@
-// Scales of charts and sparklines: round numbers, times, and the usual range.
+// Scales of charts and sparklines: axis ticks for values and times, and the usual highest value.
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800]
-const LETTER = 6.4  // pixels of a letter's width on an axis
+const LETTER = 6.4  // width of a letter of an axis label, pixels
 
-// A moment of an axis: the time of day in the viewer's zone, or seconds since a start.
+// Format a time on an axis: time of day in the viewer's time zone, or seconds since the start.
 const timeText = ({elapsed}, milliseconds) => elapsed ? `${number(milliseconds / 1e3)} s` : clockText(milliseconds)
 
-// Times below the chart, as many as fit without overlapping.
+// Return the SVG of the time labels below a chart, as many as fit without overlapping.
 function moments({begin, end, elapsed}, width, height, x) {
   const span = (end - begin) / 1e3
   const zone = elapsed ? 0 : new Date(begin).getTimezoneOffset() * 60
@@ -21,7 +21,8 @@ function moments({begin, end, elapsed}, width, height, x) {
   return found.join("")
 }
 
-// A moment in the viewer's zone, as short as the step to the next allows; both in seconds.
+// Format a time label in the viewer's time zone: a date, hours and minutes, or also seconds,
+// depending on the step between two labels. Both arguments are in seconds.
 function dialText(seconds, step) {
   const date = new Date(seconds * 1e3)
   if (step >= 86_400) return `${date.getDate()}.${date.getMonth() + 1}.`
@@ -40,13 +41,14 @@ function nearest(time, moment) {
   return low > 0 && moment - time[low - 1] < time[low] - moment ? low - 1 : low
 }
 
-// The value below which nearly all are: one burst does not flatten the rest.
+// Return the 96th percentile of the positive values. An axis that ends there is not stretched by
+// a single burst.
 function usual(values) {
   const sorted = values.filter((value) => value > 0).sort((a, b) => a - b)
   return sorted.length === 0 ? 0 : sorted[Math.floor((sorted.length - 1) * 0.96)]
 }
 
-// Round numbers from 0 up: steps of 1, 2 or 5 times a power of ten.
+// Return axis ticks from 0 up; the step is 1, 2 or 5 times a power of ten.
 function ticksOf(most, height, whole) {
   const top = most < 1e-9 ? 1 : most
   const rough = top / Math.max(1, Math.round(height / 36))
@@ -56,7 +58,7 @@ function ticksOf(most, height, whole) {
   return Array.from({length: Math.ceil(top / step - 1e-9) + 1}, (_, at) => at * step)
 }
 
-// A small line without numbers, for a tile or a row of a table.
+// Return the SVG of a small line chart without axes, for a tile or a table row.
 function sparkline(values, color, {width = 100, height = 24} = {}) {
   const most = Math.max(...values.filter(known), 0) || 1
   let path = ""

@@ -1,11 +1,11 @@
-// Draws the points of a chart as SVG: its colours come from style sheets, so that a change of theme
-// reaches it, and every number in it is text.
+// Draws the points of a chart as SVG. Grid and texts get their colours from style sheets, so that
+// they follow a change of the theme.
 const LEFT = 48, RIGHT = 12, TOP = 8, BOTTOM = 20, APART = 14
-const FAR = 10  // times: from here on two series get a scale of their own
-const TALL = 100  // pixels from which on there is room for two scales
-const BURST = 6  // times the usual highest value: what is above that is cut, and told
+const FAR = 10  // two series whose usual highest values differ by this factor get separate scales
+const TALL = 100  // minimum height of a plot with two scales, pixels
+const BURST = 6  // values above this multiple of the usual highest value are cut off and labelled
 
-// The points of an axis that it shows, for some series.
+// Return the points within the time range of an axis, for the given series.
 function pointsIn({begin, end, points, bands, gaps}, series) {
   const first = Math.max(0, points.time.findIndex((each) => each >= begin))
   let last = points.time.length
@@ -19,8 +19,8 @@ function pointsIn({begin, end, points, bands, gaps}, series) {
   }
 }
 
-// Places of points that no line leads to: the server was started anew before them, or there are no
-// numbers for a while.
+// Return the indexes of points that are not connected with the point before them, because the
+// server was restarted in between, or there is a gap without data.
 function breaks(time, seq, gaps) {
   const middles = gaps.map(([from, until]) => (from + until) / 2)
   return new Set(time.map((_, at) => at).filter((at) => seq[at] < seq[at - 1] || middles.some((middle) => time[at - 1] < middle && middle < time[at])))
@@ -34,7 +34,7 @@ class Plot {
   #height
   #x
 
-  // points: as pointsIn() has them.
+  // points: the result of pointsIn().
   constructor(layout, axis, points, {width, height}) {
     this.#layout = layout
     this.#axis = axis
@@ -45,8 +45,9 @@ class Plot {
     this.#x = (time) => LEFT + (time - begin) / (end - begin || 1) * (width - LEFT - RIGHT)
   }
 
-  // at: place of the point that is pointed at, or null. range: two moments between which the
-  // viewer drags, or null. note: a text in place of the lines.
+  // Return the SVG of the plot. at: index of the point under the pointer, or null. range: [start,
+  // end] of the time range that the viewer is selecting, or null. marks: events to mark. note: text
+  // that is shown if no value is known.
   svg({at = null, range = null, marks = [], note = ""}) {
     const {time, lines} = this.#points
     const x = this.#x, width = this.#width, height = this.#height, bottom = height - BOTTOM
@@ -81,8 +82,9 @@ class Plot {
     return `<g class="mark ${/^(error|rejected|restart)$/.test(kind) ? "bad" : ""}" data-time="${time}"><path d="M${across} ${TOP}V${this.#height - BOTTOM}"/><circle cx="${across}" cy="${TOP}" r="3"/><title>${escaped(`${clockText(time)} ${kind} ${text}`)}</title></g>`
   }
 
-  // Which series share a scale: two that are far apart have one each, the greater on top. Of many
-  // those are left out that have nothing: the legend does not name them.
+  // Group the series by scale: lists of indexes of series, from top to bottom. Two series whose
+  // values differ much get one scale each, the series with greater values on top. In a chart of
+  // many series, those without positive values are omitted, as in the legend.
   #lanes() {
     const {lines} = this.#points
     const all = lines.map((_, index) => index).filter((index) => lines.length <= NAMED || lines[index].some((value) => value > 0))
@@ -102,7 +104,7 @@ class Plot {
     const ticks = ticksOf(cut ? 2 * high : most, height, this.#layout.whole)
     const y = (value) => bottom - Math.min(1, Math.max(0, value) / ticks.at(-1)) * height
     const parts = ticks.map((tick) => `<path class="grid" d="M${LEFT} ${y(tick).toFixed(1)}H${right}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${shortText(this.#layout, tick)}</text>`)
-    // The first lies on top.
+    // Later SVG elements cover earlier ones: the first series is drawn last, on top.
     for (const index of [...lane].reverse()) parts.push(this.#band(index, y), this.#line(index, y, bottom))
     if (cut) {
       const at = tops.find((each) => each.includes(most)).indexOf(most)
@@ -112,7 +114,8 @@ class Plot {
     return parts.join("")
   }
 
-  // A line with a gap where nothing is known, and the ground below it.
+  // Return the SVG of a series: its line, with gaps where values are unknown, and the filled area
+  // below it if the chart's form is "area".
   #line(place, y, bottom) {
     const {time, lines, broken} = this.#points
     const {form, series} = this.#layout
@@ -126,10 +129,10 @@ class Plot {
       if (!known(value)) continue
       const across = x(time[at]).toFixed(1), down = y(value).toFixed(1)
       if (run === null) {
-        line += `M${across} ${down}h0`  // a dot, where nothing is known before and after
+        line += `M${across} ${down}h0`  // draws a dot for a point without known neighbours
         run = `M${across} ${bottom.toFixed(1)}L${across} ${down}`
       } else {
-        // A step tells what happened in the time before its point.
+        // A step chart shows a point's value over the time since the point before.
         const step = form === "step" ? `V${down}H${across}` : `L${across} ${down}`
         line += step
         run += step
@@ -139,7 +142,7 @@ class Plot {
     return `${ground && `<path d="${ground}" fill="${color}" fill-opacity="0.16"/>`}<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}" stroke-dasharray="${dash}" stroke-linejoin="round" stroke-linecap="round"/>`
   }
 
-  // The ground between the lowest and the highest value within each point.
+  // Return the SVG of the band between the lowest and the highest value within each point.
   #band(place, y) {
     const {time, spread, broken} = this.#points
     const [lows, highs] = spread[place]

@@ -1,4 +1,5 @@
-// A table of any columns. The server decides rows, order and paging; texts are never markup.
+// A table with any columns. The server filters, sorts and pages the rows. Cell texts are inserted
+// as text nodes, never as HTML.
 class Table {
   #columns
   #options
@@ -11,14 +12,21 @@ class Table {
   #error
   #scroll
   #shown = ""
-  #lines = []  // the table's rows but for what is shown below them
+  #lines = []  // the <tr> elements of the rows, without those of unfolded details
 
-  // columns: each with key, title, align, help, and fixed if the server does not sort by it; in no
-  // order. options: heading; ask(changes) gets another order or place from the server;
-  // address(changes) → where a link leads that does the same, if it has an address; link(row) →
-  // address or null, linked: key of the column that carries the link, else the first; spark(row) →
-  // values or null; folds: has(row), node(row) → what is shown below the row or null, toggle(row);
-  // empty(pane) → why there are no rows; count(pane) → a text beside the heading.
+  // columns: all columns that the table can show, in any order, each with key, title, align, help,
+  // and `fixed: true` if the server cannot sort by it.
+  // options:
+  //   heading: title of the table.
+  //   ask(changes): requests rows with another sort order or offset from the server.
+  //   address(changes): returns the URL that does the same as ask(); if absent, headers are buttons.
+  //   link(row): returns the URL that a row links to, or null.
+  //   linked: key of the column with that link; the first column by default.
+  //   spark(row): returns the values of the row's sparkline, or null.
+  //   folds: has(row) tells if a row has details, node(row) returns the DOM node of the details that
+  //     are shown below the row, or null, and toggle(row) shows or hides the details.
+  //   empty(pane): returns the text that is shown if there are no rows.
+  //   count(pane): returns a text that is shown beside the heading.
   constructor(columns, options) {
     this.#columns = new Map(columns.map((column) => [column.key, column]))
     this.#options = options
@@ -49,7 +57,7 @@ class Table {
 
   draw(pane) {
     this.#error.hidden = pane.error === undefined
-    // Rows that another query found are not to be taken for this one's.
+    // After an error, rows of the previous query stay visible, but grey.
     this.#scroll.hidden = pane.error !== undefined && this.pane === undefined
     this.#scroll.classList.toggle("old", pane.error !== undefined)
     if (pane.error !== undefined) {
@@ -76,7 +84,7 @@ class Table {
     this.#foot.hidden = total <= rows.length && pane.forgotten === ""
   }
 
-  // The number of columns and their order change seldom; then the whole table is made anew.
+  // Create the header row. Columns and sort order change rarely; then all rows are created again.
   #headers(pane) {
     const shown = JSON.stringify([pane.columns, pane.sort])
     if (shown === this.#shown) return
@@ -88,7 +96,7 @@ class Table {
       const {title, align, help, fixed} = this.#columns.get(key)
       const th = element("th", {scope: "col", class: align})
       if (key === sorted) th.setAttribute("aria-sort", pane.sort.startsWith("-") ? "descending" : "ascending")
-      if (fixed) { th.title = help; th.append(title); return th }  // the server does not sort by it
+      if (fixed) { th.title = help; th.append(title); return th }  // the server cannot sort by this column
       const down = key === sorted ? !pane.sort.startsWith("-") : align === "right"
       const sort = (down ? "-" : "") + key
       th.append(this.#sorter({sort, offset: null}, {title, help}))
@@ -99,7 +107,8 @@ class Table {
     this.#head.replaceChildren(...headers)
   }
 
-  // What changes the order: a link if it has an address, else a button.
+  // Create the control in a header that changes the sort order: a link if options.address is
+  // defined, else a button.
   #sorter(changes, {title, help}) {
     const {address, ask} = this.#options
     if (address) return element("a", {href: address(changes), title: help}, title)
@@ -133,8 +142,9 @@ class Table {
     td.innerHTML = values === null ? "" : sparkline(values, "var(--rt-accent)", {width: 72, height: 18})
   }
 
-  // The last cell opens and closes what is shown below the row; returns that, or null. It keeps
-  // the focus and the place in a scrolled text: it is moved only if need be, and as a whole.
+  // Update the button in the last cell that shows and hides the row's details. Return the <tr> of
+  // the details, or null if they are hidden. An existing <tr> is moved only if it is at the wrong
+  // place, because moving can lose the focus and the scroll position of the details.
   #fold(tr, row) {
     const {has, node, toggle, label} = this.#options.folds
     const td = tr.cells[row.cells.length] ?? tr.insertCell()
@@ -158,7 +168,8 @@ class Table {
     return line
   }
 
-  // Another click may come before the answer: it goes on from here.
+  // Request the page that is `by` pages further. The offset is changed at once, so that a second
+  // click before the server's answer moves on by another page.
   #turn(by) {
     const {offset, size, total} = this.pane
     const last = Math.max(0, Math.ceil(total / size) - 1) * size

@@ -1,14 +1,14 @@
-// Tiles: a number with its change or alert, and its total.
+// Draws tiles: each shows a number, its change or its alert, and its total.
 const ARROWS = {1: ["▲ ", "up"], "-1": ["▼ ", "down"], 0: ["", ""]}
 
 class Tiles {
   node = element("div", {class: "tiles"})
   #line
 
-  // line(key) → the colour and the values of the line that is drawn on a tile, or null.
+  // line(key) returns color and values of the sparkline on the tile with this key, or null.
   constructor(line = () => null) { this.#line = line }
 
-  // tiles: as rtmon/views/tiles.py has them.
+  // tiles: JSON of the Tile objects of rtmon/views/number_tiles.py.
   draw(tiles) {
     const {children} = this.node
     while (children.length > tiles.length) this.node.lastChild.remove()

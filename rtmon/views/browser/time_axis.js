@@ -1,14 +1,14 @@
-// A time axis shared by several charts: the shown time range, and the moment under the pointer.
-// A subclass has `begin` and `end` in milliseconds, and `points`: `time` and the key of
-// each series → values.
+// A time axis shared by several charts: their time range, and the moment under the mouse pointer.
+// A subclass must define `begin` and `end` of the range in milliseconds, and `points`: an object
+// with the list `time` in milliseconds, and a list of values for the key of each series.
 class TimeAxis {
   #listeners = new Set()
-  #pointed = null  // the moment that was pointed at last, milliseconds
+  #pointed = null  // the moment that the pointer was last over, milliseconds
 
-  get elapsed() { return false }  // true if times are counted from a start, not since 1970
-  get live() { return true }  // false while a range of the past is shown
-  get gaps() { return [] }  // begin, end and reason of times without numbers
-  get bands() { return {} }  // key of a series → its lowest and highest values within each point
+  get elapsed() { return false }  // true if times count from the start of a run, not since 1970
+  get live() { return true }  // false while the charts show a time range of the past
+  get gaps() { return [] }  // time ranges without data: [begin, end, reason]
+  get bands() { return {} }  // key of a series → [lowest values, highest values] within each point
 
   onchange(listener) {
     this.#listeners.add(listener)
@@ -22,7 +22,7 @@ class TimeAxis {
     this.tell()
   }
 
-  // The moment that is pointed at; null once it is not shown any more.
+  // The moment under the pointer; null if there is none, or if it has left the time range.
   get pointer() {
     const time = this.#pointed
     return time !== null && time >= this.begin && time <= this.end ? time : null

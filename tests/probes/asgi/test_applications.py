@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import subprocess
 import sys
 from array import array
@@ -24,7 +25,7 @@ from websockets.exceptions import InvalidStatus
 from rtmon import ASGIProbe, Monitor
 from rtmon.errors import MonitorError, OptionError
 from rtmon.metrics.collector import Collector
-from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.event_log import EventLog
 from rtmon.metrics.meter import Meter
 from rtmon.probes.asgi.path_templates import template
 from rtmon.testing import until
@@ -59,6 +60,20 @@ def test_asgi_probe_raises_option_error_for_anything_but_an_asgi_application(wro
         ASGIProbe(wrong, monitor=Monitor())
     with pytest.raises(OptionError, match="give it a Monitor"):
         ASGIProbe(FastAPI(), monitor=wrong)
+
+
+def test_asgi_probe_accepts_an_application_that_wraps_a_class() -> None:
+    """Probe for ASGI accepts an application whose ``__wrapped__`` is a class without arguments,
+    as that of a Django Channels consumer.
+    """
+
+    class Consumer:
+        def __init__(self) -> None: ...
+
+    @functools.partial(functools.update_wrapper, wrapped=Consumer, updated=())
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    assert ASGIProbe(app, monitor=Monitor()).app is app
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "http", "websocket"])

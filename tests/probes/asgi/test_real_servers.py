@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from rtmon.monitor.tick_loop import NO_ASYNCIO
+from rtmon.monitor.measured_event_loop import NO_ASYNCIO
 from rtmon.protocol.close import describe, may_reconnect
 from rtmon.testing import until
 

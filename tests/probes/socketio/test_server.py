@@ -12,7 +12,7 @@ import socketio
 from rtmon import Monitor
 from rtmon.errors import OptionError
 from rtmon.metrics.collector import Collector
-from rtmon.metrics.eventlog import EventLog
+from rtmon.metrics.event_log import EventLog
 from rtmon.metrics.histogram import UNSORTED
 from rtmon.metrics.meter import Meter
 from rtmon.probes.socketio import instrument

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rtmon.metrics.blackbox import BlackBox
 from rtmon.metrics.collector import Collector
 from rtmon.metrics.columns import SHARED
+from rtmon.metrics.group_message_counts import SharedCounts, SharedPart
 from rtmon.metrics.meter import Ending, Meter
-from rtmon.metrics.shared_counts import SharedCounts, SharedPart
+from rtmon.metrics.recent_frames import BlackBox
 
 _messages = st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(0, 300)), max_size=4)
 
