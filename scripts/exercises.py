@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from rtmon.course.exercises import file_text, mark_for_nbgrader
+from rtmon.course.notebook_exercises import file_text, mark_for_nbgrader
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

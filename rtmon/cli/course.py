@@ -68,9 +68,9 @@ def wall(
 
 async def _wall(url: str, host: str, port: int, notebooks: Path, *, browser: bool) -> None:
     from ..client import connect
-    from ..course.progress_reporting import TOKEN
+    from ..course.class_server_reporter import TOKEN
+    from ..course.progress_wall import ProgressBoard, WallServer, follow
     from ..course.syllabus import read_course
-    from ..course.wall import ProgressBoard, WallServer, follow
 
     client = connect(url, name="progress wall", token=os.environ.get(TOKEN), start_timeout=None)
     board = ProgressBoard(read_course(notebooks))

@@ -73,7 +73,7 @@ def notebooks(
 
 def _content(source: Path, *, solutions: bool) -> str:
     """Return the text of a notebook's copy, with or without the solutions."""
-    from ..course.exercises import file_text, mark_for_nbgrader, without_solutions
+    from ..course.notebook_exercises import file_text, mark_for_nbgrader, without_solutions
 
     text = source.read_text("utf-8")
     if source.suffix != ".ipynb":

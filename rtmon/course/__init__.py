@@ -1,7 +1,8 @@
-"""The course: checks of notebook exercises against live numbers, learners' progress, and marks.
+"""Exercises for notebooks: check answers against live measurements, record progress, give marks.
 
-Notebooks use :func:`check`, :func:`since`, the conditions, :func:`every` and :func:`patience`.
-The commands ``rtmon course wall`` and ``rtmon course grade`` show the results of a class.
+A course notebook imports :func:`check`, :func:`since`, :func:`at_least` and the other conditions,
+:func:`every` and :func:`patience` from here. The command ``rtmon course wall`` shows the results
+of a class on a live page. The command ``rtmon course grade`` prints the marks of each learner.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conditions for the values that an exercise's check finds, with text for the learner."""
+"""Conditions for the values that ``check()`` finds, and texts for values that fail. No I/O."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 __all__ = ["Condition", "at_least", "at_most", "between", "misses", "satisfying", "since"]
 
 _SHOWN = 80
-"""Maximum number of characters shown of a value."""
+"""Maximum number of characters that a learner sees of a found or expected value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition for a value, if an exercise accepts more than one value.
+    """An expected value of ``check()`` that more than one value meets, such as "at least 40".
 
     Attributes:
-        words: text that completes "this asks for …", such as ``"at least 40"``.
-        holds: returns a true value if the found value is accepted.
+        words: the condition as text. It completes the sentence "this asks for …".
+        holds: predicate. It takes the found value and returns a true value if that is right.
     """
 
     words: str
@@ -27,53 +27,55 @@ class Condition:
 
 
 def at_least(bound: float) -> Condition:
-    """Return a condition that accepts numbers not below the bound."""
+    """Return the condition that a number is equal to ``bound`` or larger."""
     return Condition(f"at least {_shown(bound)}", lambda found: found >= bound)
 
 
 def at_most(bound: float) -> Condition:
-    """Return a condition that accepts numbers not above the bound."""
+    """Return the condition that a number is equal to ``bound`` or smaller."""
     return Condition(f"at most {_shown(bound)}", lambda found: found <= bound)
 
 
 def between(low: float, high: float) -> Condition:
-    """Return a condition that accepts numbers from ``low`` to ``high``, both included."""
+    """Return the condition that a number lies between ``low`` and ``high``, both included."""
     return Condition(f"{_shown(low)} to {_shown(high)}", lambda found: low <= found <= high)
 
 
 def satisfying(words: str, holds: Callable[[Any], object]) -> Condition:
-    """Return a condition that accepts the values for which a function returns a true value.
+    """Return the condition that the predicate ``holds`` accepts a value.
 
     Args:
-        words: text that completes "this asks for …", such as ``"one of few"``.
-        holds: called with the found value; returns a true value if it is right.
+        words: the condition as text, such as ``"an even number"``. It completes the sentence
+            "this asks for …".
+        holds: called with the found value. It returns a true value if the found value is right.
     """
     return Condition(words, holds)
 
 
 def since(facts: Callable[[], Mapping[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Store the present values of counters, and return a function that returns their increases.
+    """Read counters now, and return a function that returns how much each has increased since.
 
-    In an exercise's cell, the check then ignores what the learner did before::
+    Use it in an exercise's cell to ignore what happened before the cell ran::
 
         grown = since(lambda: {"published": chat.published, "delivered": chat.delivered})
         ...
         await check("…", found=grown, expected={"published": 1, "delivered": 10})
 
     Args:
-        facts: returns numbers by name. A name that is missing at first counts from 0.
+        facts: returns the counters as a mapping of names to numbers. A name that is missing at
+            first counts from 0.
     """
     before = dict(facts())
     return lambda: {name: now - before.get(name, 0) for name, now in facts().items()}
 
 
 def misses(found: Any, expected: Any) -> list[str]:
-    """Compare found and expected values. Return one sentence for each difference.
+    """Compare found with expected values, and return one sentence for each difference.
 
     Args:
-        found: a value, or values by name.
-        expected: a value, a :class:`Condition`, or a mapping of names to these. Values found under
-            other names are ignored.
+        found: a value, or a mapping of names to values.
+        expected: a value, a :class:`Condition`, or a mapping of names to values and conditions.
+            Found values whose name is not in this mapping are ignored.
     """
     if not isinstance(expected, Mapping):
         return [] if _meets(found, expected) else [f"found {_asks(found, expected)}"]
@@ -87,25 +89,27 @@ def misses(found: Any, expected: Any) -> list[str]:
 
 
 def _meets(found: Any, expected: Any) -> bool:
+    """Return True if a found value equals the expected value or meets the expected condition."""
     if not isinstance(expected, Condition):
         return bool(found == expected)
-    if found is None:  # a missing value has no order
+    if found is None:  # None cannot be compared with a number.
         return False
     return bool(expected.holds(found))
 
 
 def _asks(found: Any, expected: Any) -> str:
+    """Return text such as ``"8, this asks for at least 40"``."""
     words = expected.words if isinstance(expected, Condition) else _shown(expected)
     return f"{_shown(found)}, this asks for {words}"
 
 
 def _shown(value: object) -> str:
-    """Return a value as one line of text for learners: numbers rounded, long values cut."""
+    """Return a value as one line of text: numbers are rounded, long texts are truncated."""
     if value is None:
         return "nothing yet"
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, Integral):  # those of numpy, too
+    if isinstance(value, Integral):  # includes the integer types of numpy
         return f"{int(value):,}"
     if isinstance(value, Real):
         return f"{float(value):,.5g}"

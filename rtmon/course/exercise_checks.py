@@ -1,4 +1,4 @@
-"""Check an exercise against live numbers, and tell the learner what is missing."""
+"""Check a learner's exercise against live measurements, and show the learner what is missing."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from typing import Any, overload
 
 from ..core.clock import SYSTEM_CLOCK
 from ..errors import OptionError, RtmonError, WrongAnswer
-from . import progress_file, progress_reporting
+from . import class_server_reporter, progress_files
 from .check_conditions import misses
 from .time_limits import patience
 
 __all__ = ["check"]
 
 STRICT = "RTMON_COURSE_STRICT"
-"""Environment variable: with the value 1, a check raises if the answer is wrong, for graders."""
+"""Environment variable. If its value is 1, ``check()`` raises WrongAnswer when an answer is wrong.
+Grading tools such as nbgrader need this exception.
+"""
 
 _INTERVAL = 0.01
-"""Seconds between two attempts of a check."""
+"""Seconds between two calls of the function that reads the facts of a check."""
 
 _LONGEST_LOOK = 60.0
-"""Timeout of one attempt with a coroutine function, in seconds; RTMON_COURSE_PATIENCE if more."""
+"""Time limit in seconds of one call of a check's coroutine function.
+RTMON_COURSE_PATIENCE replaces this limit if its value is larger.
+"""
 
 Find = Callable[[], Any]
-"""A function or coroutine function without arguments."""
+"""Type of the arguments ``holds`` and ``found`` of ``check()``: a function or coroutine function
+without arguments.
+"""
 
 Hint = str | Callable[[Any], str | None]
-"""A hint: a text, or a function of the found value that returns a text, or None for no hint."""
+"""Type of the argument ``hint`` of ``check()``: the text of the hint, or a function that takes the
+found value and returns the text. The function returns None to show no hint.
+"""
 
 
 @overload
@@ -73,9 +81,10 @@ async def check(
     within: float = 1.0,
     strict: bool | None = None,
 ) -> None:
-    """Check an exercise, and show the learner the result: found and expected values if it failed.
+    """Check an exercise, and show the result to the learner below the notebook cell.
 
-    Two forms: with ``holds``, and with ``found`` and ``expected``, which can say what is missing::
+    There are two forms. Pass ``holds`` for a yes-or-no condition. Pass ``found`` and ``expected``
+    to show the learner also the found and the expected value when the answer is wrong::
 
         await check(
             "forty are here",
@@ -90,30 +99,31 @@ async def check(
           open is 8, this asks for at least 40
           Hint: connect 32 more
 
-    A wrong answer, or code that raises during the check, is shown as "not yet". With :func:`since`,
-    the found values count from the exercise's cell on.
+    A wrong answer is shown as "Not yet". So is an answer for which ``holds`` or ``found`` raises
+    an exception. Use :func:`since` to count only what happens after the exercise's cell began.
 
     Args:
-        claim: the condition to meet, in words.
-        holds: a function or coroutine function, called until it returns something true.
-        found: a function or coroutine function, called until it returns what is expected: a value,
-            or a mapping of names to values where a check has several facts.
+        claim: the condition that the learner has to meet, as text.
+        holds: a function or coroutine function. It is called until it returns a true value.
+        found: a function or coroutine function. It is called until it returns the expected value.
+            It returns a mapping of names to values if the check compares several values.
         expected: a value; a condition (:func:`at_least`, :func:`at_most`, :func:`between`,
-            :func:`satisfying`); or a mapping of names to these.
-        hint: shown when the answer is wrong: a text, or a function of what was found that returns
-            a text, or None for none. It says where to look and never the solution.
-        exercise: the exercise's name, a notebook and a number: ``"01-2"``. With a name, the outcome
-            goes to the learner's progress file and to the class server.
-        points: points of a right answer; 1 by default. ``make docs`` writes them into the
-            metadata that nbgrader reads, so it is a number, not an expression.
-        within: seconds for which the check repeats until the answer is right. This is a timeout
-            for slow machines, not part of the claim.
-        strict: True if a wrong answer raises; None to read the environment variable
-            ``RTMON_COURSE_STRICT``.
+            :func:`satisfying`); or a mapping of names to values and conditions.
+        hint: shown when the answer is wrong: a text, a function that takes the found value and
+            returns a text, or None for no hint. A hint never contains the solution.
+        exercise: the exercise's name, which is a notebook and a number: ``"01-2"``. If it is
+            given, the result is written to the learner's progress file and sent to the class
+            server.
+        points: points for a right answer; 1 by default. In a notebook, write a number and not an
+            expression, because ``make docs`` copies it into the metadata that nbgrader reads.
+        within: seconds after which a wrong answer is final. Increase it for a slow machine. The
+            time is not part of the claim.
+        strict: True to raise an exception when the answer is wrong. None reads the environment
+            variable ``RTMON_COURSE_STRICT``.
 
     Raises:
-        WrongAnswer: the answer is wrong, and the check is strict.
-        OptionError: the arguments are not of one form, ``points`` has no ``exercise``, or
+        WrongAnswer: the answer is wrong, and ``strict`` is true.
+        OptionError: the arguments mix the two forms, ``points`` is given without ``exercise``, or
             ``exercise`` is not a notebook and a number.
     """
     look = _look(holds, found, expected)
@@ -129,13 +139,13 @@ async def check(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of the last attempt of a check.
+    """The result of reading and comparing the facts of a check once.
 
     Attributes:
         right: True if the answer is right.
-        missing: one sentence for each value that is not as expected.
-        found: the found value, which is passed to the hint's function.
-        failed: True if the attempt raised, so that there is no found value.
+        missing: one sentence for each value that differs from the expected value.
+        found: the value returned by ``holds`` or ``found``, which is passed to the hint function.
+        failed: True if ``holds`` or ``found`` raised an exception. ``found`` is then None.
     """
 
     right: bool
@@ -145,7 +155,7 @@ class Outcome:
 
 
 def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[[], Any]:
-    """Return a coroutine function that makes one attempt of a check."""
+    """Return a coroutine function that reads and compares the facts once; returns an Outcome."""
     find = holds if found is None else found
     if find is None or (holds is not None and found is not None):
         raise OptionError("check() takes either a function, or found= and expected=")
@@ -162,7 +172,7 @@ def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[
                 return Outcome(bool(facts), [], facts)
             missing = misses(facts, expected)
             return Outcome(not missing, missing, facts)
-        except Exception as error:  # noqa: BLE001 - an exercise half done raises anything
+        except Exception as error:  # noqa: BLE001 - unfinished code of a learner raises anything
             problem = f"The check met {type(error).__name__}: {error}"
             return Outcome(right=False, missing=[problem], failed=True)
 
@@ -170,7 +180,10 @@ def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[
 
 
 async def _watch(look: Callable[[], Any], within: float) -> Outcome:
-    """Repeat a check until the answer is right, or ``within`` seconds have passed."""
+    """Call ``look`` until the answer is right or ``within`` seconds have passed.
+
+    Returns the last outcome.
+    """
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
     while True:
@@ -181,6 +194,7 @@ async def _watch(look: Callable[[], Any], within: float) -> Outcome:
 
 
 def _words(claim: str, outcome: Outcome, hint: Hint | None) -> str:
+    """Return the text that the learner sees: the result, the differences and the hint."""
     if outcome.right:
         return f"✓ Right: {claim}"
     lines = [f"○ Not yet: {claim}", *(f"  {sentence}" for sentence in outcome.missing)]
@@ -189,59 +203,61 @@ def _words(claim: str, outcome: Outcome, hint: Hint | None) -> str:
 
 
 def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
+    """Return the text of the hint; None if there is no hint for this outcome."""
     if not callable(hint):
         return hint
     if outcome.failed:
         return None
     try:
         return hint(outcome.found)
-    except Exception:  # noqa: BLE001 - what was found may be of any kind
+    except Exception:  # noqa: BLE001 - the hint function may not expect the learner's value
         return None
 
 
 def _record(claim: str, outcome: Outcome, exercise: str, points: int) -> str:
-    """Append a check's result to the progress file, and report it to the class server.
+    """Append the outcome to the learner's progress file, and report it to the class server.
 
-    Returns:
-        Sentences about errors for the learner; "" if there were none.
+    Returns a text about the errors that occurred, to be shown to the learner; empty if none did.
     """
     note = outcome.missing[0] if outcome.missing else ""
-    entry = progress_file.ProgressEntry(
+    entry = progress_files.ProgressEntry(
         time=round(SYSTEM_CLOCK.time(), 3),
-        learner=progress_file.learner(),
+        learner=progress_files.learner(),
         exercise=exercise,
         claim=claim,
         right=outcome.right,
         points=points,
-        note=progress_file.one_line(note, 200),
+        note=progress_files.one_line(note, 200),
     )
-    path = progress_file.progress_file()
+    path = progress_files.progress_file()
     entries = [entry]
     problems = []
     try:
         if path is not None:
-            progress_file.append(path, entry)
-            entries = progress_file.entries_of(path, entry.learner)
+            progress_files.append(path, entry)
+            entries = progress_files.entries_of(path, entry.learner)
     except (OSError, RtmonError) as error:
         problems.append(f"This was not added to your progress file: {error}")
     try:
-        progress_reporting.report(entry.learner, progress_file.report_of(entries))
+        class_server_reporter.report(entry.learner, progress_files.report_of(entries))
     except RtmonError as error:
         problems.append(f"The class server does not know of this yet: {error}")
     return "".join(f"\n  ({problem})" for problem in problems)
 
 
 def _validate(exercise: str | None, points: int | None) -> None:
+    """Raise OptionError if the exercise's name or its points are not valid."""
     if exercise is None:
         if points is not None:
             raise OptionError('points= are those of an exercise: name it, as exercise="01-2"')
-    elif not re.fullmatch(progress_file.EXERCISE, exercise):
+    elif not re.fullmatch(progress_files.EXERCISE, exercise):
         raise OptionError(f"exercise={exercise!r} is not a notebook and a number, such as '01-2'")
     elif points is not None and points < 1:
         raise OptionError(f"points={points!r} of exercise {exercise} is not 1 or more")
 
 
 def _strict() -> bool:
+    """Return True if RTMON_COURSE_STRICT requests an exception for wrong answers."""
     return os.environ.get(STRICT, "").lower() not in {"", "0", "no", "false", "off"}
 
 
@@ -256,15 +272,15 @@ class _Sentence:
 
 
 def _tell(text: str) -> None:
-    """Show a text to the learner, below the cell that is running.
+    """Show a text to the learner, below the notebook cell that is running.
 
-    ``print`` is not used: while the user moves a slider, Panel captures the printed text of all
-    threads and shows it elsewhere.
+    IPython's ``display`` is used instead of ``print``. While the learner moves a slider, Panel
+    captures printed output of all threads and shows it in another place.
     """
     try:
         from IPython.display import display
     except ImportError:
         print(text)  # noqa: T201 - to the learner
     else:
-        show: Any = display  # which has no types
+        show: Any = display  # IPython has no type annotations for display()
         show(_Sentence(text))

@@ -1,4 +1,4 @@
-"""Build a class's table of marks from the learners' progress files."""
+"""Read the progress files of a class, and print the marks as a table or as CSV."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from typing import TextIO
 from rich.cells import cell_len, set_cell_size
 
 from ..errors import FileFormatError
-from .exercises import Exercise
-from .progress_file import ProgressEntry, Result, one_line, read, report_of
+from .notebook_exercises import Exercise
+from .progress_files import ProgressEntry, Result, one_line, read, report_of
 from .syllabus import Notebook, columns, points
 
 __all__ = ["MarksTable"]
 
 _NAME_WIDTH = 32
-"""Maximum number of characters of a learner's name in the table."""
+"""Maximum number of characters of a learner's name in the table; longer names are truncated."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarksTable:
-    """The results of all learners, with one row per learner and one column per exercise.
+    """The marks of a class: one row for each learner, one column for each exercise.
 
     Attributes:
-        notebooks: the notebooks that a learner has started, with their exercises.
-        learners: learner's name → exercise → result.
-        problems: errors while reading progress files, one sentence each.
+        notebooks: the notebooks that at least one learner has started, with their exercises. The
+            exercises are the columns of the table.
+        learners: maps each learner's name to the learner's results by exercise name. The learners
+            are the rows of the table.
+        problems: one sentence for each error in a progress file.
     """
 
     notebooks: list[Notebook]
@@ -37,10 +39,14 @@ class MarksTable:
 
     @classmethod
     def read(cls, files: Iterable[Path], course: Sequence[Notebook]) -> MarksTable:
-        """Read progress files. A file may hold the checks of several learners.
+        """Read progress files. A file that contains checks of several learners gives several rows.
+
+        Args:
+            files: paths of the progress files.
+            course: the notebooks of the course, from ``read_course()``.
 
         Raises:
-            OSError: a file cannot be read.
+            OSError: a progress file cannot be opened or read.
         """
         checks: dict[str, list[ProgressEntry]] = {}
         problems = []
@@ -59,11 +65,15 @@ class MarksTable:
 
     @property
     def points(self) -> int:
-        """The total points of all exercises of the table."""
+        """Maximum points that a learner can reach with the exercises of the table."""
         return sum(exercise.points for exercise in self._exercises())
 
     def text(self) -> str:
-        """Return the table for a terminal: points, ``-`` if not right yet, ``.`` if not tried."""
+        """Return the table as text for a terminal.
+
+        A cell contains the points of a right answer, ``-`` if the learner's answers were wrong, or
+        ``.`` if the learner has not tried the exercise.
+        """
         names = [one_line(name, _NAME_WIDTH) for name in self.learners]
         width = max(cell_len(name) for name in ["learner", *names])
         rows = [self._cells(results) for results in self.learners.values()]
@@ -81,7 +91,11 @@ class MarksTable:
         return "\n".join(line.rstrip() for line in lines)
 
     def write_csv(self, file: TextIO) -> None:
-        """Write the table as CSV: points, 0 if not right yet, empty if not tried."""
+        """Write the table as CSV.
+
+        A cell contains the points of a right answer, or 0 if the learner's answers were wrong. It
+        is empty if the learner has not tried the exercise.
+        """
         table = csv.writer(file, lineterminator="\n")
         heads = [exercise.name for exercise in self._exercises()]
         table.writerow(["learner", *heads, "points", "of"])
@@ -92,10 +106,11 @@ class MarksTable:
             table.writerow([_spreadsheet_text(name), *row, total, self.points])
 
     def _exercises(self) -> list[Exercise]:
+        """Return the exercises of all notebooks of the table, in order."""
         return [each for notebook in self.notebooks for each in notebook.exercises]
 
     def _cells(self, results: Mapping[str, Result]) -> dict[str, str]:
-        """Return exercise → text of its table cell, for one learner."""
+        """Return the cell texts of one learner's row, by exercise name."""
         cells = {}
         for exercise in self._exercises():
             result = results.get(exercise.name)
@@ -106,12 +121,12 @@ class MarksTable:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The columns of one notebook, as text.
+    """The columns of one notebook in the text table.
 
     Attributes:
-        heading: the notebook's name.
-        numbers: the numbers of its exercises.
-        columns: name and width of each.
+        heading: the notebook's name, padded to the width of all its columns.
+        numbers: second line of the heading: the numbers of the notebook's exercises.
+        columns: for each exercise of the notebook, its name and the column width in characters.
     """
 
     heading: str
@@ -120,6 +135,7 @@ class _Block:
 
     @classmethod
     def of(cls, notebook: Notebook, rows: Sequence[Mapping[str, str]]) -> _Block:
+        """Compute the column widths of a notebook from its heading and the cells of all rows."""
         heads = {each.name: each.name.rpartition("-")[2] for each in notebook.exercises}
         widths = {
             name: max(len(text) for text in [head, *(row[name] for row in rows)])
@@ -132,10 +148,14 @@ class _Block:
         return cls(notebook.name.ljust(len(numbers)), numbers, list(widths.items()))
 
     def row(self, cells: Mapping[str, str]) -> str:
+        """Return this notebook's cells of one learner, aligned to the column widths."""
         return " ".join(cells[name].rjust(width) for name, width in self.columns)
 
 
 def _spreadsheet_text(name: str) -> str:
-    """Return a name in a form that spreadsheets do not evaluate as a formula."""
+    """Return a learner's name for a CSV cell, escaped so that no spreadsheet runs it as a formula.
+
+    A quote is added in front of a name that starts with ``=``, ``+``, ``-`` or ``@``.
+    """
     text = one_line(name, 128)
     return f"'{text}" if text[:1] in set("=+-@") else text

@@ -1,4 +1,4 @@
-"""Repeat an action while other cells run."""
+"""Repeat a function in the background, for example while other cells of a notebook run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ __all__ = ["every"]
 
 @contextlib.asynccontextmanager
 async def every(seconds: float, action: Callable[[], Any]) -> AsyncIterator[asyncio.Task[None]]:
-    """Repeat an action in the background until the context ends.
+    """Call a function again and again in a background task, until the context exits.
+
+    Use it as an async context manager: ``async with every(0.5, action):``.
 
     Args:
-        seconds: time from the start of one call to the start of the next one.
-        action: a function or coroutine function. An exception of ``action`` ends the repetition,
-            and is raised when the context ends.
+        seconds: time from the start of one call to the start of the next call. If a call takes
+            longer than this, the next call follows at once.
+        action: a function or coroutine function without arguments. If it raises an exception, the
+            repetition stops, and the exception is raised when the context exits.
     """
 
     async def repeat() -> None:

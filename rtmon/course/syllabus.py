@@ -1,4 +1,7 @@
-"""Read the notebooks and exercises of a course, which are the columns of progress tables."""
+"""List the notebooks and exercises of a course, and compute the points of a learner.
+
+The lists are used for the columns of the marks table and of the progress wall.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileFormatError
-from .exercises import Exercise, exercises
-from .progress_file import Result
+from .notebook_exercises import Exercise, exercises
+from .progress_files import Result
 
 __all__ = ["Notebook", "columns", "points", "read_course"]
 
 COLUMNS_MOST = 100
-"""Maximum number of exercises in one table. Further exercises are omitted."""
+"""Maximum number of exercises in one table. Additional exercises that are not part of the course
+are omitted.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """A notebook of the course.
+    """A notebook of the course, with its exercises.
 
     Attributes:
-        name: prefix of its exercises, such as ``01``.
-        title: title of the notebook.
-        exercises: the exercises, in order.
+        name: the part of the exercise names before the hyphen, such as ``01``.
+        title: the notebook's title, made from the file name.
+        exercises: the exercises in the order of the notebook's cells.
     """
 
     name: str
@@ -33,10 +38,10 @@ class Notebook:
 
 
 def read_course(folder: Path) -> list[Notebook]:
-    """Return the notebooks in a folder, with their exercises. Omit notebooks without exercises.
+    """Read all notebooks in a folder, and return those that contain exercises.
 
     Raises:
-        FileFormatError: a file is not a notebook.
+        FileFormatError: an ``.ipynb`` file of the folder is not a valid notebook.
     """
     found = []
     for path in sorted(folder.glob("*.ipynb")):
@@ -52,13 +57,14 @@ def read_course(folder: Path) -> list[Notebook]:
 
 
 def columns(course: Sequence[Notebook], done: Iterable[str]) -> list[Notebook]:
-    """Return the notebooks that learners have begun, with all of their exercises.
+    """Return the notebooks that learners have started, each with all of its exercises.
 
-    Exercises that the course does not have, such as a teacher's own, come last.
+    Exercises that are not in the course, such as a teacher's own exercises, are added at the end
+    as additional notebooks.
 
     Args:
-        course: from :func:`read_course`.
-        done: names of the exercises that learners have done.
+        course: the notebooks of the course, from :func:`read_course`.
+        done: names of the exercises that at least one learner has tried.
     """
     known = {exercise.name: notebook for notebook in course for exercise in notebook.exercises}
     done = set(done)
@@ -72,6 +78,7 @@ def columns(course: Sequence[Notebook], done: Iterable[str]) -> list[Notebook]:
 
 
 def _order(name: str) -> tuple[str, int]:
+    """Return the sort key of an exercise name: the notebook, then the number."""
     notebook, _, number = name.rpartition("-")
     return notebook, int(number)
 
@@ -79,7 +86,8 @@ def _order(name: str) -> tuple[str, int]:
 def points(shown: Sequence[Notebook], results: Mapping[str, Result]) -> int:
     """Return the total points of the exercises that one learner has solved.
 
-    The points of an exercise are read from the course, because learners can edit their files.
+    The points come from the notebooks of the course and not from ``results``, because a learner
+    can edit the progress file.
     """
     return sum(
         exercise.points

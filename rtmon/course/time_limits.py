@@ -1,4 +1,4 @@
-"""Time limits of the course, extended for slow machines."""
+"""Compute the time limits of checks and judges, which a slow machine can extend."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..errors import OptionError
 __all__ = ["patience"]
 
 _PATIENCE = "RTMON_COURSE_PATIENCE"
-"""Environment variable: seconds for which checks and judges wait at least."""
+"""Environment variable: minimum time limit, in seconds, of every wait of a check or a judge."""
 
 
 def patience(least: float) -> float:
-    """Return the seconds to wait: ``least``, or RTMON_COURSE_PATIENCE if that is more.
+    """Return a time limit in seconds: the larger of ``least`` and RTMON_COURSE_PATIENCE.
 
     Raises:
-        OptionError: RTMON_COURSE_PATIENCE is not a number.
+        OptionError: the value of RTMON_COURSE_PATIENCE is not a number.
     """
     text = os.environ.get(_PATIENCE, "0")
     try:

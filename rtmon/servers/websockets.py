@@ -91,9 +91,7 @@ class Server(DelegatingServer):
             handler: Handler = hub_transport.handler(self.hub)
             options = _hub_options(self.hub, options, page=page)
             if page:
-                static_site.respond(
-                    "GET", "/"
-                )  # reads the files now instead of at the first request
+                static_site.respond("GET", "/")  # reads the files now, not at the first request
         elif page:
             raise OptionError("page=True is the chat page of a hub: serve a Hub, or leave it out")
         elif callable(target):

@@ -1,4 +1,5 @@
-// The chat page: restores saved settings, passes events to the chat, and draws changes.
+// Entry point of the chat page: restores saved settings, passes user input to the chat model, and redraws
+// the page after changes.
 
 import { Chat } from "./chat/chat_model.js";
 import { Composer } from "./chat/composer.js";
@@ -24,7 +25,7 @@ const composer = new Composer(chat);
 let due = false;
 let rested = 0;
 
-/** Draw all pending changes at once. */
+/** Schedule a redraw of the page, which shows all changes since the last one. */
 function changed() {
   if (due) return;
   due = true;
@@ -34,7 +35,7 @@ function changed() {
 }
 
 function paint() {
-  // A hidden page is not painted, but its title tells what is new.
+  // Browsers do not run animation frames of a hidden page, but its title must show unread messages.
   if (document.hidden) setTimeout(show);
   else requestAnimationFrame(show);
 }
@@ -48,14 +49,15 @@ function show() {
   log.show(now);
   composer.show();
   remember();
-  // In a flood of messages, drawing takes a quarter of the time, so that the client keeps up.
+  // If many messages arrive, redrawing takes at most a quarter of the time. The rest is left for
+  // receiving messages.
   const ended = performance.now();
   rested = ended + 3 * (ended - began);
 }
 
 let remembered = "";
 
-/** Save the rooms, to join them again in this and in new tabs. */
+/** Save the joined rooms in the browser, to join them again after a reload and in new tabs. */
 function remember() {
   if (!chat.client) return;
   const all = [...chat.conversations.values()];
@@ -70,7 +72,7 @@ function remember() {
 function pick(conversation) {
   frame.slide(null);
   chat.open(conversation);
-  // On a phone the keyboard would cover the messages.
+  // On a phone, focusing the text field would open the keyboard and cover the messages.
   if (matchMedia("(pointer: fine)").matches) composer.focus();
 }
 
@@ -87,13 +89,14 @@ function named(name) {
 function start(name) {
   const invited = label(new URLSearchParams(location.search).get("room") ?? "");
   chat.start(name, browser().rooms);
-  // A user who leaves the room and reloads the page is not invited again.
+  // The parameter `room` is removed from the URL. Otherwise a user who has left the room would join it
+  // again after a reload.
   history.replaceState(null, "", location.pathname);
   if (invited) join(invited);
   else pick(chat.conversations.get(opened) ?? chat.everybody);
 }
 
-/** Let the user save an untrusted file; never open it in the page. */
+/** Let the browser save a received file. The file is untrusted, so it is never opened in the page. */
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -117,7 +120,7 @@ addEventListener("keydown", (event) => {
 const watch = () => chat.watch(!document.hidden && document.hasFocus());
 for (const type of ["focus", "blur"]) addEventListener(type, watch);
 document.addEventListener("visibilitychange", watch);
-// A countdown, "today", and who is typing change with time alone.
+// The countdown to a reconnect, dates such as "Today", and typing indicators change without an event.
 setInterval(() => chat.link.retryAt !== null && changed(), 500);
 setInterval(changed, 60_000);
 addEventListener("beforeunload", (event) => chat.unfinished && event.preventDefault());

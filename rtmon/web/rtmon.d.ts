@@ -1,8 +1,9 @@
 /**
- * The browser client of the rtmon hub: reconnects, goes on where it was, and says so when it cannot.
+ * The browser client of the rtmon hub. It reconnects automatically, recovers missed messages, and
+ * reports a gap if messages were lost.
  *
- * It speaks docs/protocol.md and behaves as the Python client does (docs/client.md). All times are
- * in milliseconds. Payloads have the protocol's own field names.
+ * The client uses the protocol in docs/protocol.md and behaves like the Python client (docs/client.md).
+ * All times are in milliseconds. Payloads have the field names of the protocol.
  */
 
 import type { Messages } from "./client/catalog.js";
@@ -11,7 +12,7 @@ export { MESSAGE_TYPES, type Messages, type Member as Person } from "./client/ca
 
 export type State = "connecting" | "open" | "reconnecting" | "closing" | "closed";
 
-/** A place in the history of a channel, a room or the chat. */
+/** The position of a message in the history of a channel, of a room or of the public chat. */
 export interface Position {
   readonly epoch: string;
   readonly offset: number;
@@ -20,189 +21,213 @@ export interface Position {
 /** A message from the server. */
 export interface Message<P = any> {
   readonly type: string;
-  /** Of a message in a subscription, what was published (bytes as Uint8Array); else the payload. */
+  /**
+   * For a message of a subscription, the published data (bytes as Uint8Array). For other messages, the
+   * payload of the protocol.
+   */
   readonly payload: P;
   readonly id: string | null;
-  /** Milliseconds since 1970, by the server's clock. */
+  /** Milliseconds since 1970, measured by the server's clock. */
   readonly timestamp: number | null;
   readonly channel: string | null;
-  /** Who said or published it; null if the server did. */
+  /** Id of the client that sent or published the message; null for a message of the server. */
   readonly clientId: string | null;
   readonly name: string | null;
   readonly position: Position | null;
   /**
-   * Something before this message was lost: the server no longer has it, or who iterates over the
-   * client was more than `buffer` messages behind.
+   * True if messages before this one were lost. Either the server no longer has them in its history, or
+   * the application that iterates over the client was more than `buffer` messages behind.
    */
   readonly gap: boolean;
 }
 
-/** What happened to a client. */
+/** A change of a client's connection state, such as a lost connection or a reconnect. */
 export interface Change {
   readonly what: "connecting" | "open" | "close" | "error" | "reconnect" | "gave_up" | "closing";
-  /** After it; `closed` if the client will not try again. */
+  /** The client's state after the change; `closed` if the client will not reconnect. */
   readonly state: State;
-  /** The close code, if a connection ended. */
+  /** The WebSocket close code, if a connection has ended; else null. */
   readonly code: number | null;
-  /** In words. Those of a server may be anybody's: show them as text. */
+  /** The reason as text. The text of a server is untrusted: never insert it into a page as HTML. */
   readonly reason: string;
-  /** Failures in a row so far. */
+  /** Number of failures in a row so far. */
   readonly attempt: number;
-  /** Until the next attempt; null if there is none. */
+  /** Milliseconds until the next attempt to connect; null if there is none. */
   readonly delay: number | null;
-  /** Time without a connection, once it is back. */
+  /** Milliseconds without a connection, reported when the client has reconnected; else null. */
   readonly downtime: number | null;
   readonly error: Error | null;
 }
 
-/** A client's own numbers. */
+/** Statistics of a client: counts of messages, attempts and reconnects. */
 export interface Stats {
   readonly state: State;
-  /** To connect, the first one included. */
+  /** Number of attempts to connect, including the first one. */
   readonly attempts: number;
   readonly reconnects: number;
   readonly downtime: number;
   /** Round-trip time of the last heartbeat; null before the first. */
   readonly rtt: number | null;
-  /** Messages that wait to be sent. */
+  /** Number of messages that wait to be sent. */
   readonly queued: number;
-  /** Messages sent that the server is not known to have; null where a plain server cannot say. */
+  /**
+   * Number of sent messages that the server has not acknowledged; null with `protocol: "plain"`, which
+   * has no acknowledgements.
+   */
   readonly unconfirmed: number | null;
   readonly sent: number;
   readonly received: number;
   readonly resent: number;
-  /** Messages received twice, and delivered once. */
+  /** Number of messages that were received twice. The client delivers them once. */
   readonly duplicates: number;
-  /** Number of times that history was lost. */
+  /** Number of times that messages were lost because the server no longer had them. */
   readonly gaps: number;
   readonly dropped: number;
   readonly expired: number;
 }
 
 export interface Backoff {
-  /** What the first wait is bounded by. Default 500. */
+  /** Upper bound of the first wait, in milliseconds. Default 500. */
   base?: number;
-  /** By which the bound grows with each further failure. Default 2. */
+  /** Factor by which the upper bound grows with each further failure. Default 2. */
   factor?: number;
-  /** What no bound exceeds. Default 15,000. */
+  /** Maximum of the upper bound, in milliseconds. Default 15,000. */
   max?: number;
   /**
-   * The share of a wait that is left to chance, from 0 to 1: it lies evenly between `1 - jitter`
-   * times the bound and the bound. `full` (default) is 1, `none` is 0.
+   * Random fraction of a wait, from 0 to 1. The wait is evenly distributed between `1 - jitter` times
+   * the upper bound and the upper bound. `full` (default) means 1, `none` means 0.
    */
   jitter?: "full" | "none" | number;
-  /** Failures in a row after which to give up; null (default) never does. */
+  /** Number of failures in a row after which the client stops reconnecting; null (default) for never. */
   attempts?: number | null;
 }
 
 export interface Batch {
-  /** Send when so many are collected, 1 to 100. Default 10. */
+  /** Number of messages after which a batch is sent, 1 to 100. Default 10. */
   size?: number;
-  /** Send at the latest so long after the first. Default 100. */
+  /** Milliseconds after the first message of a batch until the batch is sent. Default 100. */
   delay?: number;
 }
 
-/** One connection, as the client sees it. */
+/** One connection that a transport has opened. */
 export interface Connection {
-  /** Bytes that wait to leave. */
+  /** Number of bytes in the write buffer. */
   readonly buffered: number;
   send(data: string | Uint8Array): void;
-  /** Begin an orderly end; `onClose` follows. */
+  /** Start the closing handshake. `onClose` is called when the connection has ended. */
   close(code: number, reason: string): void;
-  /** Cut it: the other end does not answer any more. `onClose` does not follow. */
+  /** Abort a connection whose server does not answer any more. `onClose` is not called. */
   abort(): void;
 }
 
-/** How connections are made: WebSocket by default. */
+/** Opens the connections of a client. The default transport uses WebSockets. */
 export interface Transport {
   readonly name: string;
   /**
-   * @param query who one is, and where in the chat one was: to be added to the address.
-   * @param token to be shown where it is kept in no log: in a header, or in a first `connect`.
+   * Open a connection.
+   *
+   * @param query query parameters for the URL: name, user, and position in the public chat.
+   * @param token the client's token. Send it in a header or in a first `connect` message, because URLs
+   *   are written to log files.
    */
   open(
     query: Record<string, string>,
     events: {
       onOpen(): void;
       onMessage(data: string | Uint8Array): void;
-      /** Exactly once, unless aborted. 1006 where there was no close frame. `retryAfter` is in
-       * milliseconds. */
+      /**
+       * Called exactly once when the connection has ended, unless it was aborted. `code` is 1006 if no
+       * close frame was received. `retryAfter` is in milliseconds.
+       */
       onClose(code: number, reason: string, more?: { retryAfter?: number | null }): void;
     },
     token?: string,
   ): Connection;
 }
 
-/** What a plain client asks its server with, as pages cannot send ping frames. */
+/**
+ * The heartbeat of a client with `protocol: "plain"`. Heartbeats are messages, because browsers cannot
+ * send WebSocket ping frames.
+ */
 export interface Ping {
-  /** The text to send. Default `{"type":"ping","payload":{}}`. */
+  /** Text message that the client sends. Default `{"type":"ping","payload":{}}`. */
   send?: string;
-  /** What answers it: a message of this type, or this text as a whole. Default `pong`. */
+  /** Type of the message with which the server answers, or its complete text. Default `pong`. */
   answer?: string;
 }
 
 export interface ClientOptions {
   /**
-   * `rtmon` (default) for a hub; `plain` for any server that takes `{type, payload}` in JSON, or raw
-   * messages, and says no welcome.
+   * `rtmon` (default) for a hub. `plain` for any other server: messages are `{type, payload}` in JSON,
+   * or raw, and the server sends no welcome.
    */
   protocol?: "rtmon" | "plain";
-  /** What the client calls itself. */
+  /** Display name of the client. */
   name?: string;
-  /** Whose connection this is. */
+  /** User id. Several connections of one user have the same user id. */
   user?: string;
   /**
-   * Who the client is, for servers that ask: a text, or a function that is called before each
-   * connection, and again before its token expires.
+   * Token that authenticates the client: a text, or a function that returns a token. The function is
+   * called before each connection, and again before the token expires.
    */
   token?: string | (() => string | Promise<string>);
-  /** Anything that others may know, JSON of up to 2,048 bytes. */
+  /** Data about this client that other clients can read: up to 2,048 bytes of JSON. */
   info?: unknown;
   backoff?: Backoff;
-  /** A connection that lasted less counts as one more failure in a row. Default 5,000. */
+  /**
+   * Milliseconds after which a connection counts as stable, and the number of failures in a row is reset
+   * when it ends. Default 5,000.
+   */
   stableAfter?: number;
-  /** For one attempt, until the server's welcome. Default 10,000. */
+  /** Time limit of one attempt to connect, including the server's welcome. Default 10,000. */
   openTimeout?: number;
-  /** For an explicit close: what is still to be sent, and the closing handshake. Default 5,000. */
+  /** Time limit of `close()`: for sending queued messages and the closing handshake. Default 5,000. */
   closeTimeout?: number;
-  /** For the answer to a request, unless it says otherwise. Default 10,000. */
+  /** Default time limit of `request()`. Default 10,000. */
   requestTimeout?: number;
-  /** Between two heartbeats, each way. Default 20,000. */
+  /** Milliseconds between two heartbeats, of the client and of the server. Default 20,000. */
   heartbeatInterval?: number;
-  /** For a sign of life after a heartbeat; then the link is dead. Default 10,000. */
+  /**
+   * Milliseconds after a heartbeat within which data must arrive. Otherwise the connection is regarded as
+   * dead. Default 10,000.
+   */
   heartbeatTimeout?: number;
-  /** The heartbeat of a plain client; null switches it off. */
+  /** The heartbeat with `protocol: "plain"`; null switches it off. */
   ping?: Ping | null;
-  /** Messages that wait to be sent, or to be known as received by the server. Default 1,000. */
+  /** Maximum number of queued messages, which are not sent or not acknowledged yet. Default 1,000. */
   queueSize?: number;
-  /** One more: the sender waits, QueueFull, or the one that waits longest goes. Default `wait`. */
+  /**
+   * What happens to a new message if the queue is full: `send` waits (`wait`, default), `send` rejects
+   * with QueueFull (`refuse`), or the oldest message is dropped (`drop_oldest`).
+   */
   queuePolicy?: "wait" | "refuse" | "drop_oldest";
-  /** How long a message may wait before it is dropped. Default 120,000. */
+  /** Milliseconds after which a queued message is dropped. Default 120,000. */
   queueAge?: number;
-  /** Collect what is sent; null (default) sends each message at once. */
+  /** Collect outgoing messages in batches; null (default) sends each message at once. */
   batch?: Batch | null;
-  /** Ask the server to collect what it sends here. */
+  /** Ask the server to collect the messages to this client in batches. */
   serverBatch?: Batch | null;
-  /** Messages that an iterated subscription holds for its reader. Default 10,000. */
+  /** Maximum number of messages that wait for an application that iterates. Default 10,000. */
   buffer?: number;
 
-  /** Injected instead of what the page has; Node 20 has no WebSocket. */
+  /** WebSocket class to use instead of the browser's. Node.js 20 has none: pass that of `ws`. */
   WebSocket?: any;
   fetch?: typeof fetch;
   /**
-   * Go on with server-sent events where no WebSocket gets through: at `events` beside the url's
-   * `ws` (true, the default), or at this address; false never does.
+   * Fall back to server-sent events if WebSockets fail. True (default) replaces `ws` at the end of the URL
+   * by `events`. A URL gives another address. False disables the fallback.
    */
   fallback?: boolean | string | URL;
-  /** Instead of both. */
+  /** Transport to use instead of WebSockets and server-sent events. */
   transport?: Transport;
-  /** Where time comes from: milliseconds that only grow, and timers. */
+  /** Clock and timers to use instead of the browser's, for tests. */
   clock?: Clock;
-  /** From 0 to 1, for the waits between attempts. */
+  /** Source of random numbers from 0 to 1, for the waits between attempts to connect. */
   random?: () => number;
 }
 
 export interface Clock {
+  /** Monotonic time in milliseconds. */
   now(): number;
   /** Milliseconds since 1970. */
   wall(): number;
@@ -210,123 +235,134 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
-/** What a client raises on purpose. */
+/** Base class of all errors that a client throws. */
 export class RtmonError extends Error {}
-/** An option or a payload makes no sense. */
+/** An option or a payload is invalid. */
 export class OptionError extends RtmonError {}
-/** The server refused; docs/protocol.md lists the codes. */
+/** The server has refused a message. docs/protocol.md lists the error codes. */
 export class ProtocolError extends RtmonError {
   readonly code: string;
-  /** Whether the same message may succeed later. */
+  /** True if the same message may succeed later. */
   readonly retry: boolean;
 }
-/** The client is closed, or has given up reconnecting. */
+/** The client is closed, or has stopped reconnecting. */
 export class ClientClosed extends RtmonError {
   readonly code: number | null;
 }
-/** The connection ended before the answer came: whether it was done is not known. */
+/** The connection ended before the answer arrived. It is unknown if the server did the request. */
 export class ConnectionLost extends RtmonError {}
-/** As many messages wait to be sent as may wait. */
+/** The queue of outgoing messages is full. */
 export class QueueFull extends RtmonError {}
-/** A message waited longer than it may, and is not sent any more. */
+/** A message waited in the queue longer than `queueAge` and was dropped. */
 export class MessageExpired extends RtmonError {}
-/** No answer in time. */
+/** The answer to a request, or a connection, did not arrive within the time limit. */
 export class RequestTimeout extends RtmonError {}
 
 type Handler<T> = (value: T) => void;
-/** Ends what was begun. */
+/** Removes the handler that was registered. */
 type Off = () => void;
 
 /**
- * What is published to a channel, or to a pattern such as `news.*`, over all connections, each
- * message once and in order. Give a handler to `subscribe`, or iterate with `for await`.
+ * A subscription to a channel, or to a pattern such as `news.*`. It continues across reconnects, and
+ * delivers each message once and in order. Pass a handler to `subscribe`, or iterate over the
+ * subscription with `for await`.
  */
 export interface Subscription extends AsyncIterable<Message> {
   readonly channel: string;
-  /** Of the last message taken in; null before the first one, and of a pattern. */
+  /** Position of the last received message; null before the first one, and for a pattern. */
   readonly position: Position | null;
-  /** Resolved when the server has let the client in; rejected if it refuses. */
+  /** Wait until the server has accepted the subscription. Rejects if the server refuses it. */
   entered(): Promise<void>;
   publish(data: unknown): Promise<void>;
   close(): void;
 }
 
 export interface FileOptions {
-  /** What it is called; by default a File's own name. */
+  /** Name of the file; by default the `name` of a File object. */
   name?: string;
-  /** The client that it is for. */
+  /** Id of the client that receives the file. */
   to?: string;
-  /** The room that it is for; without both it is for the server. */
+  /** Room whose members receive the file. Without `to` and `room`, the server receives it. */
   room?: string;
   mime?: string;
-  /** Called with the bytes that have arrived, and all. */
+  /** Called with the number of transferred bytes, and the size of the file. */
   progress?: (done: number, size: number) => void;
-  /** Ends the transfer at once, with the signal's reason. */
+  /** If the signal is aborted, the transfer rejects at once with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** A connection to a hub, made anew whenever it is lost. `connect` makes one. */
+/** A client of a hub, which reconnects automatically. Create one with `connect`. */
 export class Client implements AsyncIterable<Message> {
   private constructor();
   readonly state: State;
-  /** Whether messages go out now. */
+  /** True while the client is connected. */
   readonly isOpen: boolean;
-  /** What the server calls this client, for as long as one connection lives. */
+  /** The client id that the server has assigned; each connection has a new one. */
   readonly clientId: string | null;
   /** Round-trip time of the last heartbeat; null before the first. */
   readonly rtt: number | null;
-  /** `websocket`, or `sse` where it fell back. */
+  /** `websocket`, or `sse` after a fallback to server-sent events. */
   readonly transport: string;
   readonly stats: Stats;
 
-  /** Resolved when it is connected. Rejects with ClientClosed, or RequestTimeout. */
+  /** Wait until the client is connected. Rejects with ClientClosed or RequestTimeout. */
   waitOpen(options?: { timeout?: number }): Promise<void>;
-  /** Do not wait for the next attempt, make it now; while connected, nothing happens. */
+  /** Connect now instead of waiting for the next attempt. Does nothing while connected. */
   reconnect(): void;
   /**
-   * End it for good. While connected, what is still to be sent goes first, for up to
-   * `closeTimeout`; offline it is dropped. `onError` and `stats.dropped` say what may not have
-   * arrived. Idempotent.
+   * Close the client; it does not reconnect. A connected client first sends its queued messages, for up
+   * to `closeTimeout`. An offline client drops them. Messages that may not have arrived are reported to
+   * `onError` and counted in `stats.dropped`. May be called twice.
    */
   close(): Promise<void>;
 
   /**
-   * Send a message, or queue it until there is a connection; resolved when there is room for it.
-   * `publish`, `chat_message` and `room_message` arrive once and in order, also if the connection
-   * is lost meanwhile. What the server refuses goes to `onError`.
+   * Send a message, or queue it while the client is offline. Resolves when the queue has room for the
+   * message. Messages of the types `publish`, `chat_message` and `room_message` arrive once and in order,
+   * even if the connection is lost meanwhile. If the server refuses the message, `onError` is called.
    */
   send(type: string, payload?: object): Promise<void>;
-  /** Send a whole message as it is, or queue it; for `protocol: "plain"`. */
+  /** Send a complete message unchanged, or queue it. Only for `protocol: "plain"`. */
   sendRaw(data: string | ArrayBuffer | ArrayBufferView): Promise<void>;
-  /** Send a message and wait for its answer; `timeout` may be Infinity. */
+  /** Send a message and wait for the server's answer. `timeout` may be Infinity. */
   request(type: string, payload?: object, options?: { timeout?: number }): Promise<Message>;
-  /** `data` may be an ArrayBuffer or a view of one. With `ack`, resolved with its position. */
+  /**
+   * Publish data to a channel. `data` may be an ArrayBuffer or a view of one. With `ack`, wait for the
+   * server's acknowledgement and return the position of the publication.
+   */
   publish(
     channel: string,
     data: unknown,
     options?: { ack?: boolean; timeout?: number },
   ): Promise<Position | null>;
-  /** Resolved when the server has all that was sent. */
+  /** Wait until the server has acknowledged all sent messages. */
   flush(): Promise<void>;
 
-  /** Call a handler with each message of a type; `*` stands for all. */
+  /** Call a handler with each message of a type, or with all messages if the type is `*`. */
   on<T extends keyof Messages>(type: T, handler: Handler<Message<Messages[T]>>): Off;
   on(type: string, handler: Handler<Message>): Off;
-  /** When the first connection is open. */
+  /** Call a handler when the first connection is open. */
   onOpen(handler: Handler<Change>): Off;
-  /** When a connection that the server welcomed has ended; `delay` says when the next is tried: null,
-   * with the state `closed`, for never. */
+  /**
+   * Call a handler when a connection has ended. `delay` is the time until the next attempt. If the client
+   * will not reconnect, `delay` is null and `state` is `closed`.
+   */
   onClose(handler: Handler<Change>): Off;
-  /** For attempts that failed, and for what went wrong and nobody else is told. A connection that ends
-   * before the server's welcome is a failed attempt, with its `code`. */
+  /**
+   * Call a handler for each failed attempt to connect, and for errors of messages that no caller waits
+   * for. A connection that ends before the server's welcome is a failed attempt, with a close `code`.
+   */
   onError(handler: Handler<Change>): Off;
-  /** When it is connected again; `downtime` says after how long. */
+  /** Call a handler when the client has reconnected. `downtime` is the time without a connection. */
   onReconnect(handler: Handler<Change>): Off;
-  /** When it will not try again, without having been closed here. */
+  /** Call a handler when the client stops reconnecting although `close` was not called. */
   onGaveUp(handler: Handler<Change>): Off;
-  /** All changes: those above, and each attempt (`connecting`) and the wish to close (`closing`). */
+  /**
+   * Call a handler for all changes: those above, each attempt to connect (`connecting`), and the start of
+   * a close (`closing`).
+   */
   onChange(handler: Handler<Change>): Off;
-  /** Each time a heartbeat was answered: milliseconds there and back. */
+  /** Call a handler with the round-trip time in milliseconds after each answered heartbeat. */
   onRtt(handler: Handler<number>): Off;
 
   subscribe(channel: string, options?: { since?: Position }): Subscription;
@@ -335,16 +371,18 @@ export class Client implements AsyncIterable<Message> {
     handler: Handler<Message>,
     options?: { since?: Position },
   ): Subscription;
-  /** Be in a room from now on, over all connections; rejects if the server refuses, or if the client
-   * leaves before it answers. */
+  /**
+   * Join a room, and join it again after each reconnect. Rejects if the server refuses, or if `leave` is
+   * called before the server has answered.
+   */
   join(room: string, options?: { since?: Position }): Promise<void>;
   leave(room: string): void;
 
-  /** Send a file; it goes on where it was when the connection is lost meanwhile. */
+  /** Upload a file. After a lost connection, the upload resumes at the last acknowledged byte. */
   sendFile(source: Blob | ArrayBuffer | ArrayBufferView, options?: FileOptions): Promise<Message>;
   /**
-   * Take a file that was offered, checked against its size and SHA-256. The Blob's type is always
-   * `application/octet-stream`: what an offer says of name and type is a stranger's word.
+   * Download an offered file, and check its size and SHA-256 hash. The Blob's type is always
+   * `application/octet-stream`, because the name and the media type of an offer are untrusted.
    */
   receiveFile(
     offer: Message,
@@ -355,8 +393,8 @@ export class Client implements AsyncIterable<Message> {
 }
 
 /**
- * Connect to a hub, from now on until `close()`.
+ * Connect to a hub, and stay connected until `close()` is called.
  *
- * @param url `ws://`, `wss://`, `http://`, `https://`, or a path of the page's own server.
+ * @param url a URL with `ws://`, `wss://`, `http://` or `https://`, or a path on the page's own server.
  */
 export function connect(url: string | URL, options?: ClientOptions): Client;

@@ -1,6 +1,6 @@
 /**
- * The browser client of the rtmon hub: reconnects, recovers missed messages, and reports
- * gaps. One import, no build step. Its types and their documentation are in rtmon.d.ts.
+ * The browser client of the rtmon hub. It reconnects, recovers missed messages, and reports gaps.
+ * It needs no build step. The types and the documentation of all methods are in rtmon.d.ts.
  */
 
 import { ACKNOWLEDGED } from "./client/catalog.js";
@@ -61,7 +61,7 @@ export class Client {
   #read = false;
   #unwatch;
 
-  /** For `connect`. */
+  /** Called by `connect`. */
   constructor(transport, options, clock, random) {
     this.#options = options;
     this.#clock = clock;
@@ -138,7 +138,7 @@ export class Client {
     if (this.#options.protocol !== "plain" || this.#options.batch !== null) {
       throw new OptionError("sendRaw() needs protocol: 'plain' and no batch: use send().");
     }
-    // A copy of bytes: the sender may go on writing to its own.
+    // The bytes are copied, because the application may change its own array later.
     const whole = typeof data === "string" ? data : bytesOf(data)?.slice();
     if (whole === undefined) {
       throw new OptionError("A message is a text, an ArrayBuffer, or a view of one.");
@@ -241,7 +241,7 @@ export class Client {
     return this.#files.receive(offer, options);
   }
 
-  /** Throw if the server is not a hub, which this method needs. */
+  /** Throw OptionError with `protocol: "plain"`, for methods that need a hub. */
   #hubOnly(what) {
     if (this.#options.protocol !== "plain") return;
     throw new OptionError(
@@ -254,7 +254,7 @@ export class Client {
 
   #on(key, handler) {
     if (typeof handler !== "function") throw new OptionError(`${handler} is no function.`);
-    // A copy for each change: a callback may add or remove callbacks.
+    // The list is copied at each change, because a running handler may add or remove handlers.
     this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
     return () => {
       const others = this.#handlers.get(key).filter((each) => each !== handler);
@@ -275,11 +275,11 @@ export class Client {
   #message({ message, again }) {
     const { session } = this.#engine;
     if (message.type === "publication") session.dropped += this.#membership.publication(message);
-    // Delivered before, received again for a subscription that was behind.
+    // This message was delivered before. It was requested again for a subscription that was behind.
     if (again) return;
     this.#call(`message ${message.type}`, message);
     this.#call("message *", message);
-    // Before an iteration begins, no reader misses a dropped message.
+    // Dropped messages are counted only while the application iterates over the client.
     if (this.#messages.put(message) && this.#read) {
       session.dropped += 1;
       this.#messages.markGap();
@@ -295,7 +295,7 @@ export class Client {
   #end() {
     const { session } = this.#engine;
     const { ended } = session.lifecycle;
-    // An orderly close by the server is no error.
+    // A close by the server with code 1000 is no error.
     const error = ended === null || ended.code === NORMAL ? null : session.gone();
     this.#unwatch();
     this.#messages.end(error);
@@ -303,7 +303,7 @@ export class Client {
   }
 }
 
-/** Call a user's function; its exceptions are reported to the page and stop nothing here. */
+/** Call a handler of the application. Its exceptions are reported to the page and do not propagate. */
 function call(handler, value) {
   try {
     handler(value);
@@ -313,7 +313,10 @@ function call(handler, value) {
   }
 }
 
-/** Call a function when the network comes back, or the page becomes visible again. */
+/**
+ * Call `doubt` when the network is available again, or the page becomes visible again. Returns a function
+ * that removes the event listeners.
+ */
 function watchPage(doubt) {
   if (typeof addEventListener !== "function" || typeof document !== "object") return () => {};
   const seen = () => document.visibilityState === "visible" && doubt();

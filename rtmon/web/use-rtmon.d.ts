@@ -1,17 +1,21 @@
 import type { Change, Client, ClientOptions, Message, State } from "./rtmon.js";
 
 export interface UseRtmonOptions extends ClientOptions {
-  /** Called when a connection is open, the first one and each later one. */
+  /** Called when the first connection is open, and after each reconnect. */
   onOpen?: (change: Change) => void;
-  /** Called with every message: `lastMessage` may skip some, as React joins what comes together. */
+  /**
+   * Called with every message. `lastMessage` may skip messages, because React combines updates that
+   * happen at the same time.
+   */
   onMessage?: (message: Message) => void;
   /** Called when a connection has ended. */
   onClose?: (change: Change) => void;
-  /** Called with each failed attempt, what the server refuses, and options that make no sense. */
+  /** Called for each failed attempt to connect, each message that the server refuses, and each invalid
+   * option. */
   onError?: (change: Change) => void;
-  /** Short for `backoff.base`: what the first wait is bounded by, in milliseconds. */
+  /** Same as `backoff.base`: upper bound of the first wait before a reconnect, in milliseconds. */
   reconnectInterval?: number;
-  /** Short for `backoff.attempts`: failures in a row after which to give up. */
+  /** Same as `backoff.attempts`: failures in a row after which the client stops reconnecting. */
   maxReconnectAttempts?: number;
 }
 
@@ -20,23 +24,26 @@ export interface Rtmon {
   readonly state: State;
   readonly lastMessage: Message | null;
   /**
-   * Of the last attempt or message that failed; null once connected again. An OptionError, with the
-   * state `closed`, if an option makes no sense: correct it, then `reconnect`.
+   * Error of the last attempt or message that failed; null once the client is connected again. If an
+   * option is invalid, it is an OptionError and `state` is `closed`: correct the option, then call
+   * `reconnect`.
    */
   readonly error: Error | null;
+  /** Round-trip time of the last heartbeat in milliseconds; null if unknown. */
   readonly rtt: number | null;
-  /** The client itself, for subscriptions, rooms and files; null before the first effect. */
+  /** The client, for subscriptions, rooms and files; null until React has run the first effect. */
   readonly client: Client | null;
   sendMessage(type: string, payload?: object): Promise<void>;
-  /** Close for good, until `reconnect`. */
+  /** Close the connection until `reconnect` is called. */
   disconnect(): void;
-  /** Try now; after `disconnect`, connect anew. */
+  /** Connect now instead of waiting for the next attempt. After `disconnect`, create a new client. */
   reconnect(): void;
 }
 
 /**
- * A connection to a hub, or with `protocol: "plain"` to any server, for as long as the component is mounted. Another `url`, `name` or `user`
- * makes another one; other options count when a connection is made.
+ * Connect to a hub while a React component is mounted; with `protocol: "plain"`, to any server. If `url`,
+ * `name` or `user` changes, the hook creates a new client. Changes of other options take effect when the
+ * next client is created.
  */
 export function useRtmon(url: string | URL, options?: UseRtmonOptions): Rtmon;
 export type { Change };

@@ -1,5 +1,7 @@
-/** A React hook: a connection to a server for as long as a component is mounted. See
- * use-rtmon.d.ts. */
+/**
+ * A React hook that connects to a server while a component is mounted. It is documented in
+ * use-rtmon.d.ts.
+ */
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { change } from "./client/lifecycle.js";
@@ -7,12 +9,12 @@ import { ClientClosed, OptionError, connect } from "./rtmon.js";
 
 const NOTHING = { state: "connecting", lastMessage: null, error: null, rtt: null, client: null };
 
-/** What no wait exceeds, unless the first one does. */
+/** Maximum wait before a reconnect in milliseconds, unless the option reconnectInterval is larger. */
 const LONGEST_WAIT = 15_000;
 
 export function useRtmon(url, options = {}) {
   const [now, setNow] = useState(NOTHING);
-  // How often a connection was asked for; 0 when none is wanted.
+  // Number of requested connections: each increase creates a new client. 0 means disconnected.
   const [wanted, setWanted] = useState(1);
   const latest = useRef(options);
   const kept = useRef(null);
@@ -24,7 +26,7 @@ export function useRtmon(url, options = {}) {
   const key = JSON.stringify([String(url), name, user]);
   useEffect(() => {
     if (wanted === 0) return undefined;
-    // StrictMode unmounts and mounts again at once: what is there already goes on.
+    // React's StrictMode unmounts a component and mounts it again at once. The client is then kept.
     if (kept.current?.key !== key || kept.current.client.state === "closed") {
       kept.current?.end();
       kept.current = open(url, latest, key, setNow);
@@ -35,7 +37,7 @@ export function useRtmon(url, options = {}) {
       mine?.endSoon(() => {
         if (kept.current === mine) kept.current = null;
       });
-    // `key` says all about the address that matters.
+    // `key` contains the url, name and user, so these are not listed as dependencies.
   }, [key, wanted]);
 
   const sendMessage = useCallback(async (type, payload) => {
@@ -58,8 +60,10 @@ export function useRtmon(url, options = {}) {
   );
 }
 
-/** A client whose news go into a component's state; null, and the error there, if its options make
- * no sense: what an effect throws takes the whole page away. */
+/**
+ * Create a client that writes its changes to a component's state. If an option is invalid, the error is
+ * written to the state, and null is returned. Throwing it inside an effect would unmount the whole page.
+ */
 function open(url, latest, key, setNow) {
   let client;
   try {
@@ -70,7 +74,7 @@ function open(url, latest, key, setNow) {
     return null;
   }
   let ending = null;
-  // One that is being left may take a while to end: what it says is no longer the component's.
+  // A client that is closing may still report changes. They are ignored once another client is used.
   const tell = (changes) =>
     setNow((now) => (now.client === client ? { ...now, ...changes } : now));
   setNow({ ...NOTHING, client });
@@ -106,7 +110,7 @@ function open(url, latest, key, setNow) {
   };
 }
 
-/** The options of a client, of those of the hook. */
+/** Return the options for `connect` from the options of the hook. */
 function clientOptions(given) {
   const { onOpen, onMessage, onClose, onError, reconnectInterval, maxReconnectAttempts, ...rest } =
     given;
@@ -124,7 +128,7 @@ function clientOptions(given) {
   return { ...rest, backoff: { ...waits, ...rest.backoff } };
 }
 
-/** Call a handler of the component; what it throws is the page's to report. */
+/** Call a handler of the component; its exceptions are reported to the page as uncaught errors. */
 function call(handler, value) {
   try {
     handler?.(value);

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rtmon.course.progress_file import Result
-from rtmon.course.progress_reporting import Reporter
+from rtmon.course.class_server_reporter import Reporter
+from rtmon.course.progress_files import Result
 
 from .conftest import Open, Tab, serving, until
 from .visitor import CONTRAST

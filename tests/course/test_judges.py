@@ -181,7 +181,7 @@ async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
         await asyncio.sleep(0.2)
         return dict.fromkeys(urls, "ok")
 
-    monkeypatch.setattr("rtmon.course.judges.health_check._ANSWER", 0.1)
+    monkeypatch.setattr("rtmon.course.judges.health_checks._ANSWER", 0.1)
     monkeypatch.setenv("RTMON_COURSE_PATIENCE", "100")
     verdict = await judges.health_check(late)
     assert "`late` had not returned after 0.1 s" in verdict.story

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from rtmon.cli import main
-from rtmon.course.exercises import exercises
+from rtmon.course.notebook_exercises import exercises
 
 from .notebooks import NOTEBOOKS, ROOT, Notebook
 

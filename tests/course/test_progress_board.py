@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rtmon.course.exercises import Exercise
+from rtmon.course.notebook_exercises import Exercise
+from rtmon.course.progress_wall import ProgressBoard
+from rtmon.course.progress_wall.progress_board import ROWS_MOST
 from rtmon.course.syllabus import Notebook
-from rtmon.course.wall import ProgressBoard
-from rtmon.course.wall.progress_board import ROWS_MOST
 
 COURSE = [
     Notebook(name, name.upper(), tuple(Exercise(f"{name}-{n}", "c", n, 0) for n in (1, 2)))

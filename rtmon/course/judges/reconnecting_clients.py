@@ -1,4 +1,8 @@
-"""Test a learner's reconnecting client: no lost or duplicate messages, and a backoff."""
+"""Judge a learner's client that reconnects after lost connections.
+
+The client has to receive each message exactly once, and must not retry too often while the server
+refuses connections.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.server import ServerConnection, broadcast
 
 from ...lab.faults import FaultProxy
-from .learner_code_lines import describe_error
+from .learner_code_errors import describe_error
 from .simulated_users import first_fault
 from .trial import Broken, Trial
 from .trial_runner import judged
@@ -17,7 +21,10 @@ from .verdict import Promise, Verdict
 __all__ = ["Follow", "reconnecting_client"]
 
 Follow = Callable[[str, Callable[[int], None]], Awaitable[None]]
-"""``async def follow(url, receive)``: ``receive(number)`` is called once for each number."""
+"""Type of the learner's function ``async def follow(url, receive)``.
+
+It calls ``receive(number)`` once for each number that the server sends.
+"""
 
 _FOLLOWS = Promise(
     "the client receives what the server sends",
@@ -52,18 +59,18 @@ _ENDS = Promise(
 )
 
 _INSTANT = 0.05
-"""Attempts to connect within so many seconds count as simultaneous."""
+"""Length in seconds of the interval in which attempts to connect count as simultaneous."""
 
 
 async def reconnecting_client(follow: Follow) -> Verdict:
-    """Test a learner's client that receives a numbered stream over an unreliable network.
+    """Judge a learner's client that receives numbered messages over connections that fail.
 
-    After connecting, the client sends the number of its last message, as text (``0`` at first).
-    The server then sends each later number as a text message. Connections may end at any time and
-    in any way. The client must reconnect until it is cancelled.
+    The client connects, and sends the last number that it has received as a text message (``0`` at
+    first). Then the server sends each higher number in a text message. A connection can end at any
+    time, with or without a close frame. The client has to reconnect until it is cancelled.
 
     Args:
-        follow: ``async def follow(url, receive)``, see :data:`Follow`.
+        follow: the learner's function, ``async def follow(url, receive)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -77,7 +84,8 @@ async def reconnecting_client(follow: Follow) -> Verdict:
 
         def cut_in_a_message() -> None:
             for link in proxy.links:
-                link.set("down", cut_after=link.bytes_down + 9)  # the third one from here
+                # The cut falls into the third message from now.
+                link.set("down", cut_after=link.bytes_down + 9)
 
         with trial.promise(_FOLLOWS):
             stream.publish(10)
@@ -105,7 +113,7 @@ async def reconnecting_client(follow: Follow) -> Verdict:
             )
             attempts = await _knocks(proxy)
             crowds = _crowds(attempts, 6)
-            if crowds > 1:  # one may be chance
+            if crowds > 1:  # A single simultaneous attempt may happen by chance.
                 raise Broken(f"{crowds} times all six tried in the same {1000 * _INSTANT:.0f} ms")
         with trial.promise(_ENDS):
             stream.publish(1)
@@ -119,9 +127,9 @@ async def reconnecting_client(follow: Follow) -> Verdict:
 
 
 def _crowds(attempts: list[float], many: int) -> int:
-    """Return how often ``many`` attempts were made within :data:`_INSTANT` seconds.
+    """Count the intervals of 50 ms in which at least ``many`` attempts to connect were made.
 
-    No attempt is counted twice.
+    Intervals do not overlap. ``attempts`` contains the times in seconds, in ascending order.
     """
     found, begin = 0, 0
     for end, at in enumerate(attempts):
@@ -135,10 +143,11 @@ def _crowds(attempts: list[float], many: int) -> int:
 async def _all_received(
     trial: Trial, client: asyncio.Task[None], stream: _Stream, received: list[int]
 ) -> None:
-    """Wait until a client has received all numbers, once and in order.
+    """Wait until the learner's client has received all published numbers, once and in order.
 
     Raises:
-        Broken: numbers are missing, duplicate or out of order.
+        Broken: a number is missing after 6 s, or arrived twice or out of order, or the client
+            has ended.
     """
     await trial.until(
         lambda: stream.last in received or client.done(),
@@ -152,14 +161,16 @@ async def _all_received(
 
 
 def _error(task: asyncio.Task[None]) -> str:
+    """Describe the exception with which the client's task ended; empty if there is none."""
     error = None if task.cancelled() else task.exception()
     return "" if error is None else f": it raised {describe_error(error)}"
 
 
 async def _knocks(proxy: FaultProxy) -> list[float]:
-    """Cut all connections, refuse new ones for 2 s, and return the times of the attempts.
+    """Cut all connections, refuse new ones for 2 s, and return the times of attempts to connect.
 
-    Attempts right after the cut are allowed, and are omitted.
+    Attempts in the first 50 ms are omitted, because each client may reconnect once without
+    waiting.
     """
     clock = asyncio.get_running_loop().time
     proxy.refusing = True
@@ -171,7 +182,10 @@ async def _knocks(proxy: FaultProxy) -> list[float]:
 
 
 class _Stream:
-    """A server of a stream of numbers from 1. Each client gets the numbers that it lacks."""
+    """A server that publishes the numbers 1, 2, 3 and so on to all clients.
+
+    A client that reconnects receives the numbers that it has missed.
+    """
 
     def __init__(self) -> None:
         self.last = 0
@@ -180,7 +194,7 @@ class _Stream:
         self._connections: set[ServerConnection] = set()
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Send the missing numbers to a client, then each new number."""
+        """Send a client the numbers that it has missed, and then each newly published number."""
         first = await connection.recv()
         if not (isinstance(first, str) and first.isdecimal()):
             self.complaint = f"the client first sent {first[:40]!r}, not a number"
@@ -193,22 +207,25 @@ class _Stream:
 
     @property
     def count(self) -> int:
-        """Number of clients that are connected."""
+        """Number of connected clients."""
         return len(self._connections)
 
     def publish(self, count: int) -> None:
-        """Publish the next ``count`` numbers of the stream."""
+        """Publish the next ``count`` numbers to all connected clients."""
         for _ in range(count):
             self.last += 1
             broadcast(self._connections, str(self.last))
 
     def close(self) -> None:
-        """Close all connections with close code 1001, after which clients may reconnect."""
+        """Close all connections with code 1001 (going away), after which clients reconnect."""
         for connection in self._connections:
             self._closing.append(asyncio.create_task(connection.close(1001)))
 
     def fault(self, received: list[int]) -> str | None:
-        """Describe the first difference between sent and received numbers."""
+        """Compare the published numbers with those that a client received.
+
+        Returns a sentence about the first difference; None if there is none.
+        """
         said = [str(number) for number in range(1, self.last + 1)]
         heard = [str(number) for number in received]
         return self.complaint or first_fault(heard, said, "the client", "the server")

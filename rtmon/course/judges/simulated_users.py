@@ -16,12 +16,12 @@ __all__ = ["SimulatedUser", "first_fault"]
 
 
 class SimulatedUser:
-    """A simulated user, which connects through its own fault proxy and stores received texts.
+    """A simulated user, who connects through a fault proxy and stores every received message.
 
     Attributes:
-        name: name of the user in the verdict.
-        link: the fault proxy between this user and the server.
-        heard: the received texts, oldest first.
+        name: the user's name in texts that the learner reads.
+        link: the fault proxy between this user and the server. No other user shares it.
+        heard: the received messages as text, the oldest first.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class SimulatedUser:
         first: str | None = None,
         keep: int | None = None,
     ) -> SimulatedUser:
-        """Connect a user, who is disconnected at the end of the trial.
+        """Connect a new user to the learner's server. The user is disconnected after the trial.
 
         Args:
-            name: name of the user in the verdict.
-            trial: the trial that the user belongs to.
+            name: the user's name in texts that the learner reads.
+            trial: the trial that this user belongs to.
             url: URL of the learner's server.
-            first: a message to send after connecting.
-            keep: maximum characters stored of each text; None for all.
+            first: message to send as soon as the connection is open; None to send none.
+            keep: number of characters to store of each received message; None stores all.
 
         Raises:
-            Broken: the server does not accept the connection.
+            Broken: the user could not connect to the server.
         """
         link = await trial.proxy(url)
         person = await trial.enter(cls._connected(name, link, keep, trial.patience))
@@ -88,6 +88,7 @@ class SimulatedUser:
             await asyncio.wait([listening])
 
     async def _listen(self) -> None:
+        """Store all received messages until the connection ends."""
         with contextlib.suppress(ConnectionClosed):
             async for message in self._connection:
                 text = message if isinstance(message, str) else repr(message)
@@ -95,14 +96,14 @@ class SimulatedUser:
 
     @property
     def is_connected(self) -> bool:
-        """True until the connection has ended."""
+        """True until the user's connection has ended."""
         return self._connection.close_code is None
 
     async def say(self, text: str | bytes) -> None:
-        """Send a message.
+        """Send a message to the learner's server.
 
         Raises:
-            Broken: the connection has ended.
+            Broken: the server has ended the connection.
         """
         try:
             await self._connection.send(text)
@@ -114,27 +115,27 @@ class SimulatedUser:
             ) from None
 
     async def leave(self) -> None:
-        """Close the connection with a closing handshake."""
+        """Close the connection with the closing handshake."""
         await self._connection.close()
 
     def cut(self) -> None:
-        """Cut the connection without a close frame."""
+        """Cut the TCP connection; no close frame is sent."""
         self.link.cut()
 
 
 def first_fault(
     heard: Sequence[str], said: Sequence[str], listener: str, speaker: str
 ) -> str | None:
-    """Compare the messages that one user sent with the messages that another user received.
+    """Compare the messages that one user sent with those that another user received.
 
     Args:
-        heard: the received texts, in order.
-        said: the sent texts, in order; all texts are different.
-        listener: name of the receiving user.
-        speaker: name of the sending user.
+        heard: the received messages, in order of arrival.
+        said: the sent messages, in order of sending. All texts are different.
+        listener: name of the user who received the messages.
+        speaker: name of the user who sent the messages.
 
     Returns:
-        A sentence about the first difference, or None if all texts arrived once and in order.
+        A sentence about the first difference; None if all messages arrived once and in order.
     """
     numbers = {text: number for number, text in enumerate(said, start=1)}
     last, lost = 0, f"never reached {listener}"
@@ -155,4 +156,5 @@ def first_fault(
 
 
 def _code(error: ConnectionClosed) -> str:
+    """Describe the close code that the server has sent, or that it sent no close frame."""
     return f"code {error.rcvd.code}" if error.rcvd is not None else "without a close frame"

@@ -1,4 +1,4 @@
-"""Run a trial of a learner's code with a time limit, whatever the learner's code does."""
+"""Run the trial of a learner's code with a time limit, whatever the code does."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from .learner_code_lines import describe_error, interrupt_when_blocked
+from .learner_code_errors import describe_error, interrupt_when_blocked
 from .trial import PATIENCE, Broken, Trial
 from .verdict import Promise, Verdict
 
 __all__ = ["judged"]
 
 _TIME_LIMIT = 17.0
-"""Time limit of a trial in seconds, without the time for cleaning up."""
+"""Time limit of a trial in seconds, without the time for stopping its servers and tasks."""
 
 _BLOCKED = 2.0
-"""Seconds for which the learner's code may block the event loop."""
+"""Seconds for which the learner's code may block the event loop before it is interrupted."""
 
 
 async def judged(
     promises: Sequence[Promise], scenario: Callable[[Trial], Coroutine[Any, Any, None]]
 ) -> Verdict:
-    """Run a scenario against the learner's code, and return the verdict.
+    """Run a judge's scenario against the learner's code, and return the verdict.
 
-    The function never raises because of the learner's code, and leaves no task or socket open. It
-    ends within 20 s. RTMON_COURSE_PATIENCE extends this by the extra time of one wait, because
-    the first wait that times out ends the trial.
+    Exceptions of the learner's code are described in the verdict and never raised. All tasks,
+    servers and proxies of the trial are stopped. A trial ends within 20 s. If
+    RTMON_COURSE_PATIENCE extends the time limit of one wait, the limit of the trial grows by the
+    same time, because a trial ends after the first wait that times out.
 
     Args:
         promises: the promises, in the order in which the scenario tests them.
-        scenario: coroutine function that tests the promises.
+        scenario: the judge's coroutine function that tests the promises.
 
     Raises:
-        OptionError: RTMON_COURSE_PATIENCE is not a number.
+        OptionError: the value of RTMON_COURSE_PATIENCE is not a number.
     """
     trial = Trial(promises)
     limit = _TIME_LIMIT + trial.patience - PATIENCE
@@ -60,14 +61,14 @@ async def judged(
         trial.broke(trial.interruption)
     elif not task.cancelled() and (error := task.exception()) is not None:
         if not isinstance(error, Broken | OSError | TimeoutError | WebSocketException):
-            raise error  # the judge's own fault
+            raise error  # This is an error in the judge, not in the learner's code.
         trial.broke(str(error) if isinstance(error, Broken) else describe_error(error))
     return trial.verdict()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress asyncio's log lines about writes to connections that a judge has cut."""
+    """Suppress the asyncio log messages about writes to connections that a judge has cut."""
 
     def passes(record: logging.LogRecord) -> bool:
         return "socket.send() raised" not in record.getMessage()

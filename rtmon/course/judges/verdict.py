@@ -1,4 +1,4 @@
-"""The verdict of a judge: one fact for each promise, with text for the learner."""
+"""The verdict of a judge: tells a learner which promises the learner's code has kept or broken."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["Fact", "Promise", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A requirement for the learner's code, whatever the network does.
+    """A requirement that a judge tests, and that the learner's code has to meet.
 
     Attributes:
-        claim: the promise, as text.
-        expected: the finding if the promise is kept.
-        hint: where the learner should look if the promise is broken; never the solution.
+        claim: the requirement as text, such as "each message reaches everybody".
+        expected: what the judge observes if the requirement is met.
+        hint: a hint for the learner if the requirement is not met. It contains no solution.
     """
 
     claim: str
@@ -24,14 +24,14 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A promise, and the finding of its trial.
+    """The result of testing one promise.
 
     Attributes:
-        claim: the promise, in words.
-        found: the finding; empty if the promise was not tried.
-        expected: the finding when the promise is kept.
-        holds: True if the promise was kept, False if not, None if it was not tried.
-        hint: where to look; empty unless the promise is broken.
+        claim: the promise as text.
+        found: what the judge observed; empty if the promise was not tested.
+        expected: what the judge observes if the promise is kept.
+        holds: True if the promise was kept, False if it was broken, None if it was not tested.
+        hint: a hint for the learner; empty unless the promise is broken.
     """
 
     claim: str
@@ -50,10 +50,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """The facts of one trial, in the order in which they were tried.
+    """The result of a judge: one fact for each promise, in the order of testing.
 
-    A trial ends with the first broken promise. A notebook shows a verdict as text, one fact per
-    line. Pass a verdict to ``check`` as follows::
+    Testing stops at the first broken promise. A notebook displays a verdict as text, with one line
+    for each fact. Pass a verdict to ``check()`` like this::
 
         verdict = await judges.chat_server(chat)
         await check(
@@ -72,25 +72,25 @@ class Verdict:
 
     @property
     def broken(self) -> Fact | None:
-        """The first broken promise, or None."""
+        """The fact of the broken promise; None if no promise is broken."""
         return next((fact for fact in self.facts if fact.holds is False), None)
 
     @property
     def holds(self) -> bool:
-        """True if every promise was tried and kept."""
+        """True if every promise was tested and kept."""
         return all(fact.holds for fact in self.facts)
 
     @property
     def kept(self) -> int:
-        """Number of promises that were tried and kept."""
+        """Number of promises that were tested and kept."""
         return sum(fact.holds is True for fact in self.facts)
 
     @property
     def story(self) -> str:
-        """The finding of the first broken promise; empty if none is broken."""
+        """Text about the broken promise and what the judge observed; empty if none is broken."""
         return "" if self.broken is None else f"{self.broken.claim}: {self.broken.found}"
 
     @property
     def hint(self) -> str:
-        """The hint of the first broken promise; empty if none is broken."""
+        """The hint for the broken promise; empty if none is broken."""
         return "" if self.broken is None else self.broken.hint

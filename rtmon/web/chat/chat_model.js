@@ -1,5 +1,5 @@
-// The chat's state: handles the client's events, updates conversations and people, and notifies the
-// views. Views read the state and call its methods; nothing else changes it.
+// The state of the chat page: handles the client's events, updates conversations and people, and notifies
+// the views. Views read the state and change it only by calling its methods.
 
 import { connect } from "../rtmon.js";
 import { Conversation } from "./conversation.js";
@@ -9,17 +9,18 @@ import { PATIENCE, OutgoingMessages } from "./outgoing.js";
 import { Transfers } from "./transfers.js";
 
 /**
- * A dead connection is detected after the sum of both. On a slow line the answer may be late, as it
- * queues behind an upload.
+ * A dead connection is detected within 10 s, the sum of interval and timeout. The timeout is long enough
+ * for an answer that waits behind a file upload on a slow network.
  */
 const HEARTBEAT = { heartbeatInterval: 4_000, heartbeatTimeout: 6_000 };
 
 /** Maximum number of private conversations. */
 const PERSONS = 100;
 
-/** Maximum number of remembered own client ids. */
+/** Maximum number of this user's own earlier client ids that are stored. */
 const IDS = 100;
 
+/** The model of the chat page: connection, conversations and people. */
 export class Chat {
   name = "";
   client = null;
@@ -31,7 +32,7 @@ export class Chat {
   link = { state: "closed", reason: "", retryAt: null };
   /** Round-trip time in milliseconds; null if unknown. */
   rtt = null;
-  /** True while the page is visible: new messages are then read. */
+  /** True while the page is visible and focused: new messages in the open conversation count as read. */
   watched = true;
   outgoing = new OutgoingMessages(this);
   transfers = new Transfers(this);
@@ -42,8 +43,8 @@ export class Chat {
 
   /**
    * @param {{url: URL, user: string, ids: string[], onChange: () => void,
-   *   onIds: (ids: string[]) => void}} options `user` is the user id for all connections, `ids`
-   *   are the client ids so far
+   *   onIds: (ids: string[]) => void}} options `user` is the user id for all connections. `ids` are the
+   *   client ids of this tab's earlier connections. `onIds` is called when this list changes.
    */
   constructor({ url, user, ids, onChange, onIds }) {
     this.user = user;
@@ -60,7 +61,7 @@ export class Chat {
 
   // The connection
 
-  /** Connect under a name, and enter rooms. */
+  /** Connect to the server with a user name, and join rooms. */
   start(name, rooms = []) {
     this.name = name;
     const options = { name, user: this.user, queueAge: PATIENCE, ...HEARTBEAT };
@@ -76,7 +77,7 @@ export class Chat {
     this.changed();
   }
 
-  /** Try to connect now, also after having given up. */
+  /** Connect now, even if the client has stopped reconnecting. */
   again() {
     if (this.link.state === "closed") this.start(this.name);
     else this.client.reconnect();
@@ -91,7 +92,7 @@ export class Chat {
 
   #introduce() {
     const said = this.client.request("connect", { name: this.name });
-    // A lost answer is requested again on the next connection.
+    // If the connection is lost before the answer, the next connection sends the name again.
     said.then(
       () => this.#incoming.count(),
       () => {},
@@ -100,7 +101,8 @@ export class Chat {
 
   #linkChanged({ what, state, code, reason, delay }) {
     if (what === "error" && (state === "open" || state === "closed")) return;
-    // The reason of the loss is more useful than that of the failed reconnect; 1006 has none.
+    // While reconnecting, keep showing why the connection was lost. That is more useful than the reasons
+    // of later failed attempts. Code 1006 has no useful reason.
     const said = code === 1006 ? "" : reason;
     const why = state === "open" ? "" : state === "reconnecting" ? this.link.reason || said : said;
     const retryAt = delay === null ? null : Date.now() + delay;
@@ -117,7 +119,7 @@ export class Chat {
     this.ids.add(id);
     this.#onIds([...this.ids].slice(-IDS));
     if (name !== this.name) this.#introduce();
-    // Missed messages follow by recovery, if the server still has them.
+    // If `recovered` is true, the server sends the missed messages itself. Otherwise request them.
     if (!recovered) this.#incoming.catchUp(this.everybody, this.everybody.position);
     for (const each of this.conversations.values()) if (each.kind === "room") this.#enter(each);
     await this.#incoming.count();
@@ -126,13 +128,13 @@ export class Chat {
 
   // Conversations
 
-  /** True if messages are still to be sent: closing the page would lose them. */
+  /** True if messages or files wait to be transferred, which would be lost if the page is closed. */
   get unfinished() {
     const waits = ({ status }) => ["pending", "waiting", "moving"].includes(status);
     return [...this.conversations.values()].some(({ entries }) => entries.some(waits));
   }
 
-  /** Open a conversation. */
+  /** Show a conversation, and mark its messages as read. */
   open(conversation) {
     if (conversation !== this.current) this.current.firstNew = null;
     this.current = conversation;
@@ -140,14 +142,14 @@ export class Chat {
     this.changed();
   }
 
-  /** Handle a change of the page's visibility. */
+  /** Handle a change of the page's visibility or focus. */
   watch(watched) {
     this.watched = watched;
     if (watched) this.current.unread = 0;
     this.changed();
   }
 
-  /** Join a room; the server creates it for its first member. */
+  /** Join a room. The server creates the room when its first member joins. */
   join(name) {
     const room = this.#conversation("room", name, name);
     this.#enter(room);
@@ -163,14 +165,14 @@ export class Chat {
       room.refused = "";
       await Promise.all([this.#incoming.catchUp(room, since), this.#incoming.count(room.name)]);
     } catch (error) {
-      // A connection that ends is retried by the next one.
+      // If the connection was lost, the room is joined again on the next connection.
       if (this.client.isOpen) room.refused = error.message;
     }
     room.entering = false;
     this.changed();
   }
 
-  /** Return the private conversation with a person. */
+  /** Return the private conversation with a person; create it if there is none. */
   person({ key, name }) {
     const found = this.#conversation("person", key, name);
     found.title = name;
@@ -185,7 +187,7 @@ export class Chat {
     return found;
   }
 
-  /** Bound the number of private conversations: the oldest are removed. */
+  /** Remove the oldest private conversations if there are more than PERSONS. */
   #tidy() {
     const persons = [...this.conversations.values()].filter(({ kind }) => kind === "person");
     for (const each of persons.slice(0, -PERSONS)) {
@@ -193,12 +195,12 @@ export class Chat {
     }
   }
 
-  /** The client id of a conversation's person; undefined while that person is not here. */
+  /** Return the client id of a private conversation's person; undefined while the person is offline. */
   reach(conversation) {
     return this.client?.isOpen ? this.people.reach(conversation.name) : undefined;
   }
 
-  /** Leave a room, or put a private conversation away. */
+  /** Leave a room, or remove a private conversation from the list. */
   leave(conversation) {
     this.transfers.drop(conversation);
     this.conversations.delete(conversation.key);

@@ -1,11 +1,11 @@
-// The composer: the text field for messages, and the drop target for files.
+// The composer at the bottom of the chat page: the text field for messages, and the drop target for files.
 
 import { byId, say } from "./dom.js";
 import { names } from "./text_format.js";
 
 const FINE = matchMedia("(pointer: fine)").matches;
 
-/** Maximum characters of a message on the server. */
+/** Maximum number of characters of a message that the server accepts. */
 const LONGEST = 16_384;
 
 export class Composer {
@@ -44,7 +44,7 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** Send files to those in the conversation. */
+  /** Send files to the members of the open conversation. */
   send(files) {
     if (!this.#takesFiles()) return;
     for (const file of files) this.#chat.transfers.send(this.#chat.current, file);
@@ -72,12 +72,12 @@ export class Composer {
     this.#typing.classList.toggle("busy", who.length > 0);
   }
 
-  /** Number of characters above the limit. */
+  /** Number of characters by which the text is longer than the server accepts. */
   get #excess() {
     return this.#field.value.length - LONGEST;
   }
 
-  /** Update the hint: where the message goes, or why it cannot be sent. */
+  /** Update the hint, which says who receives the message, or why it cannot be sent. */
   #advice(conversation) {
     const { link, client } = this.#chat;
     const { kind, title } = conversation;
@@ -107,7 +107,7 @@ export class Composer {
   }
 
   #key(event) {
-    // While an input method composes a letter, Enter chooses it.
+    // While an input method composes a character, Enter selects the character and must not send.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#say();
@@ -151,7 +151,7 @@ export class Composer {
       depth = Math.max(0, depth - 1);
       show();
     });
-    // A file dropped beside it must not replace the page.
+    // If a file is dropped outside the drop target, the browser must not open it in place of the page.
     for (const type of ["dragover", "drop"]) {
       addEventListener(type, (event) => carries(event) && event.preventDefault());
     }

@@ -1,12 +1,12 @@
-// The messages of one conversation: the chat, a room, or a private one. Pure.
+// The messages of one conversation: the public chat, a room, or a private conversation. No I/O, no DOM.
 
-/** Maximum number of entries of a conversation; beyond it the oldest is dropped. */
+/** Maximum number of entries of a conversation; above this number, the oldest entry is dropped. */
 const MOST = 500;
 
 let keys = 0;
 
 /**
- * An entry is `{key, what, time, …}`, where `what` is
+ * A conversation with its entries. An entry is `{key, what, time, …}`, where `what` is
  * - `text`: `{author, name, mine, text, position, status: "sent" | "pending" | "failed", reason}`
  * - `file`: `{author, name, mine, file, size, done, status, reason}`
  * - `notice`: `{text}`
@@ -14,7 +14,8 @@ let keys = 0;
 export class Conversation {
   /**
    * @param {"everybody" | "room" | "person"} kind
-   * @param {string} name of the room, or what tells the person from others
+   * @param {string} name name of the room, or key of the person (see people.js)
+   * @param {string} title text that the page shows
    */
   constructor(kind, name, title) {
     this.kind = kind;
@@ -23,29 +24,29 @@ export class Conversation {
     this.key = `${kind}:${name}`;
     this.entries = [];
     this.unread = 0;
-    /** The key of the first entry that was not seen when the conversation was opened. */
+    /** Key of the first entry that was unread when the conversation was opened; null if none was. */
     this.firstNew = null;
-    /** Client id → name, of those who are typing here. */
+    /** Names of the users who are typing in this conversation, by client id. */
     this.typing = new Map();
     this.draft = "";
-    /** The latest known position in the history; null if there is none. */
+    /** Position of the newest known message in the server's history; null if unknown. */
     this.position = null;
     this.loading = false;
-    /** Why the user is not a member; empty if the user is. */
+    /** Reason why the server refused the user as a member of the room; empty if it did not. */
     this.refused = "";
-    /** True if a lost history was reported since the connection ended. */
+    /** True if the notice about lost messages was shown since the last lost connection. */
     this.said = false;
-    /** True while a request to join is pending. */
+    /** True while a request to join the room waits for the server's answer. */
     this.entering = false;
   }
 
-  /** The connection has ended. */
+  /** Handle the end of the connection. */
   disconnected() {
     this.typing.clear();
     this.said = false;
   }
 
-  /** Add an entry unless it is known. Returns true if it is new. */
+  /** Add an entry, unless the conversation already contains it. Returns true if it was added. */
   add(entry) {
     if (entry.position && this.#known(entry)) return false;
     entry.key = ++keys;
@@ -55,13 +56,13 @@ export class Conversation {
     return true;
   }
 
-  /** Update an entry. */
+  /** Change fields of an entry, so that it is drawn again. */
   change(entry, changes) {
     Object.assign(entry, changes);
     entry.version++;
   }
 
-  /** Set the position of one's own message, which the server has acknowledged. */
+  /** Mark the user's own message as sent, with the position that the server has acknowledged. */
   arrived(entry, changes) {
     if (!this.entries.includes(entry)) return;
     const { position } = changes;
@@ -81,7 +82,7 @@ export class Conversation {
     this.entries = this.entries.filter((other) => other !== entry);
   }
 
-  /** Add a notice that history was lost, once for each end of a connection. */
+  /** Add a notice that messages may be missing, at most once after each lost connection. */
   lost(time) {
     if (this.said || !this.position) return;
     this.said = true;
@@ -89,7 +90,10 @@ export class Conversation {
     this.add({ what: "notice", time, text });
   }
 
-  /** True if a message is known; a pending message of one's own is then acknowledged. */
+  /**
+   * Return true if the conversation already contains a message. If it is the user's own pending message,
+   * it is marked as sent.
+   */
   #known(entry) {
     const { position } = entry;
     const here = (other) => same(other.position, position);
@@ -103,7 +107,7 @@ export class Conversation {
     return true;
   }
 
-  /** True if a position is after all known ones. */
+  /** Return true if a position is newer than all known positions. */
   #ahead({ epoch, offset }) {
     return this.position?.epoch === epoch && offset > this.position.offset;
   }
@@ -115,7 +119,10 @@ export class Conversation {
     if (position && (other || this.#ahead(position))) this.position = position;
   }
 
-  /** Before what waits to be sent, and before what has a later place in the same history. */
+  /**
+   * Return the index at which to insert an entry: before the user's pending messages, and before messages
+   * with a later position in the same history.
+   */
   #place(entry) {
     let at = this.entries.length;
     if (entry.status === "pending") return at;

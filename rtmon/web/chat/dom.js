@@ -1,8 +1,11 @@
-// Create and update DOM elements; texts are never markup.
+// Create and update DOM elements. Texts are inserted as text nodes and never as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element; attributes that are null, undefined or false are left out, `on…` are listeners. */
+/**
+ * Create an element. Attributes whose value is null, undefined or false are omitted. Attributes whose name
+ * starts with `on` are event listeners.
+ */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,7 +18,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Return one of the icons in chat.html. */
+/** Create an SVG element that shows one of the icons defined in chat.html. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -28,14 +31,14 @@ export function icon(name) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Set the text of a node; does nothing if it is the same, so that screen readers stay silent. */
+/** Set the text of a node if it differs. Screen readers would read the same text aloud again. */
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
 /**
- * Keep the children of a list in sync with items: each has a key, and is drawn again only when its
- * `mark` has changed.
+ * Updates the child elements of a list from an array of items. Each item has a key. An element is drawn
+ * again only if the `mark` of its item has changed.
  */
 export class Keyed {
   #parent;
@@ -43,7 +46,12 @@ export class Keyed {
   #become;
   #drawn = new Map();
 
-  /** @param become how a child takes over what a new drawing shows, if not by being replaced */
+  /**
+   * @param parent the list element
+   * @param draw creates the element of an item
+   * @param become updates an old element from a newly drawn one and returns the element to show; by
+   *   default the new element replaces the old one
+   */
   constructor(parent, draw, become = replace) {
     this.#parent = parent;
     this.#draw = draw;
@@ -55,7 +63,11 @@ export class Keyed {
     this.#parent.replaceChildren();
   }
 
-  /** @param {{key: string, mark: string}[]} items */
+  /**
+   * Show the items in this order.
+   *
+   * @param {{key: string, mark: string}[]} items
+   */
   show(items) {
     const kept = new Map();
     let next = this.#parent.firstChild;
@@ -87,8 +99,8 @@ function replace(old, fresh) {
 }
 
 /**
- * Let the button in a list's item look like another one, and stay the same: one that is being
- * pressed while something changes must not be taken away from under the finger.
+ * Copy attributes and content of a newly drawn button to the existing button of a list item. The existing
+ * element is kept, because a click is lost if its button is replaced between press and release.
  */
 export function repaint(old, fresh) {
   const [button, like] = [old.firstChild, fresh.firstChild];
@@ -101,7 +113,10 @@ export function repaint(old, fresh) {
   return old;
 }
 
-/** Up and down, Home and End move among the buttons of a list; Tab leaves it, see `oneStop`. */
+/**
+ * Add keyboard navigation to a list: the arrow keys, Home and End move the focus between its buttons. Tab
+ * leaves the list (see `oneStop`).
+ */
 export function arrows(list) {
   list.addEventListener("focusin", () => oneStop(list));
   list.addEventListener("keydown", (event) => {
@@ -114,7 +129,10 @@ export function arrows(list) {
   });
 }
 
-/** Tab stops at one button of a list: where one is, else at the current one, or the first. */
+/**
+ * Let the Tab key stop at only one button of a list: the focused one, else the current one, else the
+ * first.
+ */
 export function oneStop(list) {
   const buttons = [...list.querySelectorAll("[data-stop]")];
   const is = (test) => buttons.find(test);

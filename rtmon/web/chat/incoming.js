@@ -1,13 +1,17 @@
-// Handle incoming messages of other users, live and from the history.
+// Handle messages from other users: live messages, and missed messages from the server's history.
 
 import { SERVER } from "./people.js";
 
-/** Maximum number of messages in one request for history. */
+/** Maximum number of history requests in a row, each of which returns one page of missed messages. */
 const PAGES = 5;
 
-/** Milliseconds for which unnamed comings and goings are collected before people are counted. */
+/**
+ * Milliseconds for which `user_joined` and `user_left` messages without names are collected before the
+ * number of people is requested.
+ */
 const CROWD = 500;
 
+/** Adds received messages to the conversations of the chat page. */
 export class IncomingMessages {
   #chat;
   #counting = new Map();
@@ -17,7 +21,7 @@ export class IncomingMessages {
     this.#chat = chat;
   }
 
-  /** Register handlers on a client. */
+  /** Register the handlers for all message types on a client. */
   listen(client) {
     const hear = (type, call) =>
       client.on(type, (message) => {
@@ -35,9 +39,10 @@ export class IncomingMessages {
   }
 
   /**
-   * Fetch the missed messages from the history, and add a notice if some are lost.
+   * Request the missed messages of a conversation from the server's history. Add a notice if the server
+   * no longer has some of them.
    *
-   * @param {{epoch: string, offset: number} | null} since the last known position
+   * @param {{epoch: string, offset: number} | null} since the last known position; null for none
    */
   async catchUp(conversation, since) {
     const { client } = this.#chat;
@@ -49,7 +54,7 @@ export class IncomingMessages {
         const { payload } = await client.request("history", asked);
         if (since && payload.recovered === false) conversation.lost(Date.now());
         if (since && payload.epoch !== since.epoch) {
-          since = null; // another life of the server: take all that it has
+          since = null; // The server was restarted with a new history: request all of it.
           continue;
         }
         for (const message of payload.messages) {
@@ -60,20 +65,20 @@ export class IncomingMessages {
         since = { epoch: payload.epoch, offset: payload.offset };
       }
     } catch {
-      // The connection ended; the next one repeats the request.
+      // The connection was lost. The request is repeated on the next connection.
     }
     conversation.loading = false;
     this.#chat.changed();
   }
 
-  /** Request the presence of a room or of the server. */
+  /** Request the list of people in a room or on the whole server. */
   async count(room = SERVER) {
     try {
       const place = room === SERVER ? {} : { room };
       const { payload } = await this.#chat.client.request("presence", place);
       this.#chat.people.present(room, payload);
     } catch {
-      // As above.
+      // The connection was lost. The request is repeated on the next connection.
     }
     this.#chat.changed();
   }
@@ -91,7 +96,7 @@ export class IncomingMessages {
 
   #take(conversation, { payload, position, timestamp }, { old = false } = {}) {
     const { client_id: id = "", name = "the server", text } = payload;
-    if (typeof text !== "string") return; // `data` is for programs
+    if (typeof text !== "string") return; // Messages with `data` instead of text are for programs.
     const { people, ids } = this.#chat;
     if (id) people.heard(id, name, { now: !old });
     const time = payload.timestamp ?? timestamp ?? Date.now();

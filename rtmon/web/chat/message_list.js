@@ -1,10 +1,10 @@
-// The messages of a conversation.
+// The view that shows the messages of the open conversation.
 
 import { byId, element, icon, Keyed, say } from "./dom.js";
 import { rows } from "./message_rows.js";
 import { bytes, count, fileName, hue, initials, moment, pieces, time } from "./text_format.js";
 
-/** Pixels from the end within which one still reads along. */
+/** If the list is scrolled to within so many pixels of its end, it scrolls along with new messages. */
 const NEAR = 80;
 
 export class MessageList {
@@ -39,7 +39,7 @@ export class MessageList {
       this.#last = 0;
       this.#log.setAttribute("aria-label", `Messages: ${conversation.title}`);
     }
-    // Only what comes while one listens is read aloud, not a history.
+    // Screen readers read new messages aloud, but not the history of a conversation just opened.
     this.#log.setAttribute("aria-busy", String(other || conversation.loading));
     if (other) setTimeout(() => this.#log.setAttribute("aria-busy", "false"));
     this.#keyed.show(rows(conversation, now));
@@ -92,7 +92,7 @@ export class MessageList {
     this.#showNewer();
   }
 
-  /** Begin to read where the new messages begin, if not all of them fit. */
+  /** Scroll to the first new message if the new messages do not fit on the screen. */
   #toNew() {
     const mark = this.#keyed.node("new");
     if (mark && mark.offsetTop < this.#log.scrollTop) mark.scrollIntoView({ block: "start" });
@@ -192,7 +192,10 @@ export class MessageList {
     );
   }
 
-  /** How far a file is: told in place, so that its button stays where it is pressed. */
+  /**
+   * Update the progress of a file transfer in the existing row. Redrawing the row would replace its
+   * button, and a click on it would be lost.
+   */
   #progress({ key, done, size }) {
     const row = this.#keyed.node(`entry${key}`);
     row.querySelector("progress").value = done;
@@ -204,7 +207,7 @@ export class MessageList {
   }
 }
 
-/** A round picture of somebody: their initials on their colour. */
+/** Create the round avatar of a user: the user's initials on a colour derived from the name. */
 export function avatar(name) {
   return element(
     "span",

@@ -1,8 +1,9 @@
-// A conversation as the rows that are shown: entries, days, and where the new ones begin. Pure.
+// Compute the rows that the message list shows: messages, date headings, and the mark where new messages
+// begin. No DOM.
 
 import { day, dayOf } from "./text_format.js";
 
-/** Messages of one author within so much time stand together. */
+/** Milliseconds within which consecutive messages of one author are grouped. */
 const TOGETHER = 5 * 60_000;
 
 /** @returns {{key: string, mark: string, kind: string, entry?: object, text?: string, first?: boolean}[]} */

@@ -1,11 +1,15 @@
-// Outgoing messages: shown at once, sent when connected, marked as pending until acknowledged.
+// Send the user's messages. A message is shown at once, sent when the client is connected, and marked as
+// pending until the server has acknowledged it.
 
-/** Milliseconds that a message may wait for a connection: a quarter of an hour. */
+/** Milliseconds for which a message waits for a connection before it fails: 15 minutes. */
 export const PATIENCE = 15 * 60_000;
 
-/** Milliseconds between two typing messages; the server ends the indicator after five seconds. */
+/**
+ * Milliseconds between two `typing_start` messages. The server ends a typing indicator after five seconds.
+ */
 const TYPING_EVERY = 3_000;
 
+/** Sends the messages that the user writes on the chat page. */
 export class OutgoingMessages {
   #chat;
   #typed = new Map();
@@ -38,7 +42,7 @@ export class OutgoingMessages {
     this.#chat.changed();
   }
 
-  /** Send private messages to people who were offline. */
+  /** Send the pending private messages to people who are online again. */
   deliverWaiting() {
     for (const conversation of this.#chat.conversations.values()) {
       if (conversation.kind !== "person" || !this.#chat.reach(conversation)) continue;
@@ -47,7 +51,7 @@ export class OutgoingMessages {
     }
   }
 
-  /** Start or stop the typing indicator. */
+  /** Tell the other users that this user has started or stopped typing. */
   typing(conversation, busy) {
     const place = this.#place(conversation);
     const last = this.#typed.get(conversation);
@@ -58,7 +62,7 @@ export class OutgoingMessages {
     this.#chat.client.send(busy ? "typing_start" : "typing_end", place).catch(() => {});
   }
 
-  /** Return the recipient of a message in the protocol's form; null while that person is offline. */
+  /** Return the payload fields that name a message's recipient; null while that person is offline. */
   #place(conversation) {
     if (conversation.kind === "everybody") return {};
     if (conversation.kind === "room") return { room: conversation.name };
@@ -74,7 +78,8 @@ export class OutgoingMessages {
     try {
       const type = privately ? "private_message" : place.room ? "room_message" : "chat_message";
       const payload = { ...place, text: entry.text, echo: privately ? undefined : true };
-      // A private message needs a present connection of its recipient; others are queued.
+      // A private message fails if its recipient is offline, so it is not queued for long. Other
+      // messages wait for a connection.
       const options = privately ? {} : { timeout: PATIENCE };
       const { timestamp, position } = await this.#chat.client.request(type, payload, options);
       conversation.arrived(entry, { time: timestamp ?? entry.time, position });

@@ -1,4 +1,5 @@
-// The layout around a conversation: connection state, name, theme, header, sidebars on phones.
+// The parts of the chat page around a conversation: header, connection state, user name, theme, and the
+// sidebars on phones.
 
 import { byId, say } from "./dom.js";
 import { SERVER } from "./people.js";
@@ -18,7 +19,10 @@ export class PageLayout {
   #join;
   #last = "";
 
-  /** @param join called with the name of a room; @param named with a name */
+  /**
+   * @param join called with the name of a room that the user wants to join
+   * @param named called with the name that the user has chosen
+   */
   constructor(chat, { join, named }) {
     this.#chat = chat;
     this.#join = join;
@@ -55,7 +59,10 @@ export class PageLayout {
     byId("join").showModal();
   }
 
-  /** Slide in a sidebar on narrow screens. Returns true if one did. */
+  /**
+   * Open a sidebar on narrow screens; with null, close the open one. Returns true if a sidebar was open
+   * before.
+   */
   slide(side) {
     const before = document.body.dataset.side;
     if (side) document.body.dataset.side = side;
@@ -127,7 +134,7 @@ export class PageLayout {
       await navigator.clipboard.writeText(url.href);
       this.#copied("Copied");
     } catch {
-      // Without permission, or over plain HTTP, the address bar has it.
+      // Copying needs HTTPS and a permission. Without them, the link is shown in the address bar.
       history.replaceState(null, "", url);
       this.#copied("In the address bar");
     }
@@ -151,7 +158,7 @@ const alone = (reached) => (reached ? "Private · here now" : "Private · not he
 const here = (number) =>
   number < 2 ? "Only you are here" : `${count(number, "person", "people")} here`;
 
-/** A dialog with one field; Esc closes it, Enter submits. */
+/** A dialog with one text field. Esc closes the dialog, and Enter submits the text. */
 function dialog(id, answered) {
   const box = byId(id);
   const field = byId(`${id}-field`);

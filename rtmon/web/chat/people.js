@@ -1,32 +1,33 @@
-// Presence: the people on the server, and in each joined room. Pure.
+// Presence: the people who are online on the server and in each joined room. No I/O, no DOM.
 
-/** Maximum number of people remembered after they left, so that messages keep their author. */
+/** Maximum number of offline people whose names are stored for the messages that they have sent. */
 const REMEMBERED = 2_000;
 
-/** Maximum number of people listed; the others are counted. */
+/** Maximum number of people in the list of a room; additional people are only counted. */
 const LISTED = 200;
 
-/** The key of the whole server. */
+/** Key of the member list of the whole server; the other keys are room names. */
 export const SERVER = "";
 
-/** "guest 2" comes before "guest 10". */
+/** Compares names, with numbers in numeric order: "guest 2" comes before "guest 10". */
 const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
 
 /**
- * A person is `{id, name, user}`: `id` is the client id of a connection, `user` the user id.
+ * Stores which people are online. A person is `{id, name, user}`: `id` is the client id of a connection,
+ * and `user` is the user id.
  *
- * A client may claim any user id. So the first connection with a user id keeps it for its lifetime;
- * later connections that claim the same one are treated as other people.
+ * A client may send any user id, even that of another user. So the first connection with a user id owns it
+ * until the connection ends. Later connections with the same user id are shown as other people.
  */
 export class People {
-  /** Place → {members: client id → person, count}. */
+  /** By room name or SERVER: `members`, which maps client ids to people, and their total `count`. */
   #places = new Map([[SERVER, { members: new Map(), count: 0 }]]);
-  /** User → the connection that is that user. */
+  /** By user id: the connection that owns the user id. */
   #holders = new Map();
   #known = new Map();
   #lists = new Map();
 
-  /** Set the members of a place: the answer to `presence`. */
+  /** Set the people of a room or of the server, from the server's answer to `presence`. */
   present(place, { members, count }) {
     const people = members.map((member) => this.#learn(member));
     this.#places.set(place, { members: new Map(people.map((each) => [each.id, each])), count });
@@ -37,7 +38,7 @@ export class People {
     this.#lists.clear();
   }
 
-  /** Add members. Returns true if not all of them were named. */
+  /** Handle `user_joined`: add people. Returns true if the message does not name all of them. */
   came({ room = SERVER, users, count, user_count: total }) {
     const { members } = this.#counted(room, total);
     for (const user of users) {
@@ -48,7 +49,7 @@ export class People {
     return count > users.length;
   }
 
-  /** Remove members. Returns true if not all of them were named. */
+  /** Handle `user_left`: remove people. Returns true if the message does not name all of them. */
   went({ room = SERVER, users, count, user_count: total }) {
     const { members } = this.#counted(room, total);
     for (const { client_id: id } of users) {
@@ -62,7 +63,10 @@ export class People {
     return count > users.length;
   }
 
-  /** Record the author of a message, sent `now` or earlier, with the name of that time. */
+  /**
+   * Store the author of a message. `now` is true for a live message. It is false for a message from the
+   * history, whose name may be outdated: a name that is already known is then kept.
+   */
   heard(id, name, { now = true } = {}) {
     const person = this.#known.get(id) ?? this.#learn({ client_id: id, name });
     if (!now || person.name === name) return;
@@ -70,7 +74,7 @@ export class People {
     this.#lists.clear();
   }
 
-  /** Record the sender of a private message as present, even if the member list is incomplete. */
+  /** Store the sender of a private message as online, even if the list of people is incomplete. */
   met(id, name) {
     this.heard(id, name);
     this.#places.get(SERVER).members.set(id, this.#known.get(id));
@@ -78,12 +82,16 @@ export class People {
     this.#lists.clear();
   }
 
+  /** Delete the list of people of a room that the user has left. */
   forget(place) {
     this.#places.delete(place);
     this.#lists.clear();
   }
 
-  /** Return a person's key, which is the same for all connections of a user if that is known. */
+  /**
+   * Return the key of a client's person. It is made from the user id if this connection owns the user id,
+   * so the key stays the same after a reconnect. Otherwise it is the client id.
+   */
   key(id) {
     const user = this.#known.get(id)?.user;
     const holder = this.#holders.get(user);
@@ -98,13 +106,16 @@ export class People {
     return this.#places.get(SERVER).members.has(id);
   }
 
-  /** Return the client id by which a person can be reached; undefined if offline. */
+  /** Return the client id to which messages for a person are sent; undefined if offline. */
   reach(key) {
     const id = this.#holders.get(key.replace(/^user /, "")) ?? key;
     return this.isHere(id) && this.key(id) === key ? id : undefined;
   }
 
-  /** Return the members of a place by name as `{key, id, name}`, their number, and how many more. */
+  /**
+   * Return the people of a room or of the server as `{key, id, name}` sorted by name, their total number,
+   * and the number of people who are not listed.
+   */
   list(place) {
     if (!this.#lists.has(place)) this.#lists.set(place, this.#list(place));
     return this.#lists.get(place);

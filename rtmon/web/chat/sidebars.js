@@ -1,4 +1,4 @@
-// The sidebars: conversations on one side, people on the other.
+// The sidebars of the chat page: the list of conversations on one side, the list of people on the other.
 
 import { arrows, byId, element, icon, Keyed, oneStop, repaint, say } from "./dom.js";
 import { avatar } from "./message_list.js";
@@ -11,7 +11,7 @@ export class Sidebars {
   #lists;
   #people;
 
-  /** @param pick called with the conversation that somebody wants to see */
+  /** @param pick called with the conversation that the user selects */
   constructor(chat, pick) {
     this.#chat = chat;
     this.#pick = pick;

@@ -1,4 +1,4 @@
-// Format times, sizes, names and links for display. Pure.
+// Format times, file sizes, names and links for display. No DOM.
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -12,13 +12,13 @@ const DAY = new Intl.DateTimeFormat(undefined, {
 export const time = (when) => TIME.format(when);
 export const moment = (when) => MOMENT.format(when);
 
-/** The day of a moment, as a number that differs for different days, in the reader's time zone. */
+/** Return a number that is the same for all times of one day in the user's time zone. */
 export function dayOf(when) {
   const date = new Date(when);
   return date.getFullYear() * 10_000 + date.getMonth() * 100 + date.getDate();
 }
 
-/** "Today", "Yesterday", or the date. */
+/** Return "Today", "Yesterday", or the date of a time. */
 export function day(when, now) {
   const yesterday = new Date(now);
   yesterday.setDate(yesterday.getDate() - 1);
@@ -26,7 +26,7 @@ export function day(when, now) {
   return dayOf(when) === dayOf(yesterday) ? "Yesterday" : DAY.format(when);
 }
 
-/** "3.2 MB", with units of a thousand. */
+/** Return a file size as text such as "3.2 MB", where 1 MB is 1,000,000 bytes. */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB"];
   let value = count;
@@ -40,7 +40,7 @@ export function bytes(count) {
 export const count = (number, one, many = `${one}s`) =>
   `${number.toLocaleString()} ${number === 1 ? one : many}`;
 
-/** "ada", "ada and bo", "ada, bo and 3 others". */
+/** Return a list of names as text: "ada", "ada and bo", or "ada, bo and 3 others". */
 export function names(list) {
   if (list.length < 2) return list.join("");
   if (list.length === 2) return `${list[0]} and ${list[1]}`;
@@ -60,14 +60,14 @@ export function initials(name) {
   return words.slice(0, 2).map(short).join("").toLocaleUpperCase() || "?";
 }
 
-/** One of eight colours, always the same for the same text (FNV-1a). */
+/** Return the number of one of eight colours, which depends only on the text (FNV-1a hash). */
 export function hue(text) {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return (hash >>> 0) % 8;
 }
 
-/** A text as `{text, href?}`: only http and https become links. */
+/** Split a text into parts `{text, href?}`. Only URLs with http or https become links. */
 export function pieces(text) {
   const found = [];
   let from = 0;
@@ -83,8 +83,9 @@ export function pieces(text) {
 }
 
 /**
- * A name under which a stranger's file may be saved: no folders, nothing invisible (control and
- * direction characters can make `exe` look like `txt`), nothing hidden, nothing reserved.
+ * Return a safe name for saving an untrusted file. Folders and leading dots are removed. So are control
+ * and direction characters, which can make the suffix `exe` look like `txt`. Characters that Windows does
+ * not allow are replaced by `_`. Names that are reserved on Windows get the prefix `file`.
  */
 export function fileName(name) {
   const plain = name
@@ -98,7 +99,10 @@ export function fileName(name) {
     : `file ${plain}`.trim();
 }
 
-/** Clean the name of a user or a room: remove characters that the server refuses. */
+/**
+ * Return the name of a user or a room in a form that the server accepts: without control characters, and
+ * with at most 64 characters.
+ */
 export const label = (text) =>
   text
     .replace(/\p{Cc}/gu, " ")

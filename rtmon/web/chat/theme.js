@@ -1,8 +1,8 @@
-// Loaded before the page is painted: light or dark as was chosen here, or in the dashboard, before.
-// Without a choice the style sheet follows the system.
+// Apply the theme (light or dark) that the user has chosen on this page or on the dashboard. This script
+// runs before the page is painted. Without a choice, the style sheet follows the operating system.
 try {
   const chosen = localStorage.getItem("rtmon-theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 } catch {
-  // A page without storage follows the system.
+  // The browser may block its storage. The theme then follows the operating system.
 }

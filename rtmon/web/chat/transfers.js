@@ -1,12 +1,13 @@
-// File transfers: uploads to a room or a person, and downloads to this browser.
+// File transfers of the chat page: uploads to a room or a person, and downloads to this browser.
 
 import { bytes } from "./text_format.js";
 
 /** Maximum number of concurrent transfers; the others are queued. The server allows eight. */
 const AT_ONCE = 3;
-/** Progress is shown by the step, not by the chunk. */
+/** Fraction of a file after which the page shows the progress of a transfer again. */
 const STEP = 0.01;
 
+/** The queue of file transfers, at most AT_ONCE of which run at the same time. */
 export class Transfers {
   /** @param {import("./chat_model.js").Chat} chat */
   constructor(chat) {
@@ -15,7 +16,7 @@ export class Transfers {
     this.waiting = [];
   }
 
-  /** Send a file to those in a conversation. */
+  /** Send a file to the other members of a conversation. */
   send(conversation, file) {
     const entry = this.#entry({
       mine: true,
@@ -32,7 +33,7 @@ export class Transfers {
     });
   }
 
-  /** Handle an offered file, which is downloaded only on the user's request. */
+  /** Show a file that another user offers. It is downloaded only if the user requests it. */
   offered(conversation, offer, { key, name }) {
     const { name: file, size } = offer.payload;
     const entry = this.#entry({ mine: false, author: key, name, file, size, offer });
@@ -41,7 +42,7 @@ export class Transfers {
     return entry;
   }
 
-  /** Download an offered file; `save` is called when it is complete. */
+  /** Download an offered file, and call `save` with the file when the download is complete. */
   take(conversation, entry, save) {
     if (entry.blob) {
       save(entry.blob, entry.file);
@@ -61,7 +62,7 @@ export class Transfers {
     this.chat.changed();
   }
 
-  /** Handle a closed conversation. */
+  /** Abort the transfers of a conversation that the user has left. */
   drop(conversation) {
     for (const entry of conversation.entries) {
       if (entry.status === "waiting" || entry.status === "moving") this.cancel(conversation, entry);
@@ -106,6 +107,7 @@ export class Transfers {
   }
 }
 
+/** Return the text that the user sees about a failed transfer. */
 function why(error, { size }) {
   if (error.code === "files_refused" && !error.retry) return "This server takes no files.";
   if (error.code === "file_too_large") return `${bytes(size)} are more than this server takes.`;

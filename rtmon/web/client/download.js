@@ -10,6 +10,7 @@ import { SHA256 } from "./sha256.js";
  */
 const JOINED = 4 << 20;
 
+/** One file download, from the sender's offer to the complete file. */
 export class Download {
   #size;
   #sha256;

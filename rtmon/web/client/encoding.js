@@ -160,6 +160,7 @@ function decodeChunk(message) {
   };
 }
 
+/** Encode bytes as base64. */
 export function toBase64(bytes) {
   let binary = "";
   // JavaScript engines limit the number of arguments of a call, so the bytes are passed in parts.
@@ -169,6 +170,7 @@ export function toBase64(bytes) {
   return btoa(binary);
 }
 
+/** Decode base64 to a Uint8Array. Throws if the text is not valid base64. */
 export function fromBase64(encoded) {
   return Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
 }

@@ -39,7 +39,7 @@ class Link {
   }
 }
 
-/** Runs a client's session over successive connections. */
+/** Runs one client: owns its session, its current connection, and its timer. */
 export class Engine {
   /**
    * Functions that are called with each event of the session. An event is `{message, again}`,

@@ -65,6 +65,7 @@ export class Outbox {
     return this.#sent.size;
   }
 
+  /** True if the queue holds `queueSize` messages, sent and unsent. */
   get full() {
     return this.queued + this.unconfirmed >= this.#options.queueSize;
   }

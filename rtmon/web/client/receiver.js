@@ -1,14 +1,14 @@
-/** Decode messages from the server, and dispatch each to the part that handles it. Pure. */
+/** Decode messages from a hub, and call the part of the client that handles each type. No I/O. */
 
 import { POSITIONED } from "./catalog.js";
 import { checkEnvelope, decode, decoded } from "./encoding.js";
 import { ProtocolError } from "./errors.js";
 import { CHAT, placeKey, positionOf } from "./positions.js";
 
-/** Error codes after which the client sends the same message again. */
+/** Error codes of the hub after which the client sends the refused message again. */
 const LATER = new Set(["rate_limited", "overloaded", "unavailable"]);
 
-/** Maximum milliseconds until a client sends a refused message again. */
+/** Maximum milliseconds after which a client sends a refused message again. */
 const LONGEST_WAIT = 30_000;
 
 /** Handles the messages received over a connection. */
@@ -19,14 +19,15 @@ export class Receiver {
     this.#session = session;
   }
 
-  /** Handle a message. Never throws because of its content. */
+  /** Handle a received message. Never throws because of the message's content. */
   receive(data, now) {
     try {
       const { chunk, envelope } = decode(data);
       if (chunk !== undefined) this.#session.tell({ chunk });
       else this.#handle(envelope, now);
     } catch (error) {
-      // From a newer server, or one that is not a hub; other messages can still be read.
+      // The server may be newer than this client. The error is reported, and later messages are
+      // handled as usual.
       this.#session.problem(`a message of the server cannot be read: ${error.message}`, error);
     }
   }
@@ -42,7 +43,7 @@ export class Receiver {
       return;
     }
     session.received += 1;
-    // A hub sends nothing before its welcome; from other servers it means nothing.
+    // A hub's first message is its welcome. Earlier messages come from another kind of server.
     if (!session.connected && type !== "welcome") return;
     const payload = decoded(envelope.payload);
     if (type === "welcome") this.#welcome(envelope, payload, now);
@@ -59,7 +60,8 @@ export class Receiver {
   #welcome(envelope, payload, now) {
     const session = this.#session;
     if (session.connected) {
-      // The answer to `connect`; its position is that of when the connection was opened.
+      // This second welcome is the answer to `connect`. Its chat position is outdated: it was taken
+      // when the connection was opened.
       session.outbox.answered(envelope.reply_to);
       return;
     }
@@ -111,7 +113,7 @@ export class Receiver {
 
   // Places
 
-  /** Handle the answer to a request to join or subscribe. */
+  /** Handle the server's answer to `join_room` or `subscribe`: a message, or an Error. */
   entered(place, answer) {
     const session = this.#session;
     if (!(answer instanceof Error)) {
@@ -152,7 +154,7 @@ export class Receiver {
       position = positionOf(payload);
       const kind = POSITIONED[type];
       const place = session.places.get(placeKey(kind, kind === "chat" ? "" : payload[kind]));
-      // After recovery the server sends it again, in order.
+      // The client has asked to recover missed messages. The server sends this one again with them.
       if (place?.been && !place.entered) return;
       if (place?.entered && position !== null) {
         const known = place.cursor.lost;
@@ -170,7 +172,7 @@ export class Receiver {
   }
 }
 
-/** Return the milliseconds to wait before sending again: the server's value, within bounds. */
+/** Return the milliseconds before a refused message is sent again: the server's value, limited. */
 function waitOf(retryAfter) {
   return Number.isFinite(retryAfter) ? Math.min(Math.max(retryAfter * 1_000, 0), LONGEST_WAIT) : 0;
 }

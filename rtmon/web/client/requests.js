@@ -1,23 +1,24 @@
-/** Send the requests to join, subscribe, leave and unsubscribe. Pure: time is passed in. */
+/** Send the requests to join and leave rooms, and to subscribe and unsubscribe. No I/O. */
 
 import { MessageExpired } from "./errors.js";
 import { CHAT } from "./positions.js";
 
 /**
- * There is at most one pending request for a place: of two, the server could rate-limit the first,
- * which is then sent again after the second.
+ * Sends membership requests. For each channel or room, at most one request is pending. With two, the
+ * server could refuse the first because of the rate limit. It would then be sent again after the
+ * second, in the wrong order.
  */
 export class Requests {
   #session;
-  /** Memberships that the server has confirmed on this connection: key → place. */
+  /** Memberships that the server has accepted on this connection, by key. */
   #inside = new Map();
-  /** Requests that await an answer: key → entry. */
+  /** Requests that wait for the server's answer, by key of the membership. */
   #entries = new Map();
-  /** Places whose request was answered. */
+  /** Keys of memberships whose request was answered, and that may need another request. */
   #answered = [];
   #letIn;
 
-  /** @param letIn called with a place and the answer to the latest request to be let in there */
+  /** @param letIn called with a membership and the server's answer to its latest request */
   constructor(session, { letIn }) {
     this.#session = session;
     this.#letIn = letIn;
@@ -34,12 +35,15 @@ export class Requests {
     }
   }
 
-  /** Send the next request for each place whose last request was answered. */
+  /** Send the next request for each membership whose last request was answered. */
   proceed(now) {
     while (this.#answered.length > 0) this.make(this.#answered.shift(), now);
   }
 
-  /** Send the request that brings the server's state of a place in line with the user's wish. */
+  /**
+   * Send the next request for a channel or room, if one is needed: join or subscribe if the application
+   * wants to be a member and the server does not know it yet, else leave or unsubscribe.
+   */
   make(key, now) {
     if (key === CHAT || this.#entries.has(key) || !this.#session.connected) return;
     const place = this.#session.places.get(key);
@@ -56,7 +60,7 @@ export class Requests {
     const { key, version } = place;
     const settle = this.#settling(key, (answer) => {
       if (!(answer instanceof Error)) this.#inside.set(key, place);
-      // Messages after the answer to an earlier request start at another position.
+      // An answer to an earlier request is ignored, because its messages start at another position.
       const latest = this.#session.places.get(key) === place && version === place.version;
       if (latest) this.#letIn(place, answer);
     });
@@ -67,15 +71,15 @@ export class Requests {
   #askOut({ key, kind, name }, now) {
     const { sender } = this.#session;
     const settle = this.#settling(key, (answer) => {
-      // A request that was never sent changed nothing: it is sent again.
+      // An expired request was never sent, so the client is still a member. It is requested again.
       if (!(answer instanceof MessageExpired)) this.#inside.delete(key);
     });
     if (kind === "channel") return sender.control("unsubscribe", { channel: name }, { settle });
-    // After the messages that were sent there before.
+    // Sent after the messages to this room that are still in the queue.
     return sender.takeBack("leave_room", { room: name }, now, settle);
   }
 
-  /** Wrap an answer handler so that the request is no longer pending. */
+  /** Return an answer handler that marks the request as answered, and then calls `settle`. */
   #settling(key, settle) {
     return (answer) => {
       this.#entries.delete(key);

@@ -1,12 +1,12 @@
-/** Keep a client below the rate limit of its server. Pure: time is passed in. */
+/** Keep a client below the rate limit of its server. No I/O: the caller passes in the time. */
 
-/** Maximum number of messages sent at once, so that a long queue is spread over time. */
+/** Maximum number of messages sent at once, so that a long queue is sent over a longer time. */
 const BURST = 500;
 
 /** Fraction of the server's rate and burst to use: clocks differ, and heartbeats count too. */
 const SHARE = 0.95;
 
-/** Of a message: less than this is lost in adding up times. */
+/** Rounding error, as a fraction of a message, that is tolerated in the token bucket. */
 const ROUNDING = 1e-6;
 
 /** A token bucket with the rate and burst of the server's welcome. */
@@ -19,8 +19,9 @@ export class SendRate {
   /**
    * Begin a connection with a full bucket.
    *
-   * @param rate messages a second that the server takes
-   * @param burst and at once; null if that is not known: then a second's worth
+   * @param rate the server's limit in messages a second
+   * @param burst number of messages that the server accepts at once; null if unknown, which means the
+   *   messages of one second
    */
   start(now, { rate, burst }) {
     this.#rate = (rate * SHARE) / 1_000;
@@ -33,21 +34,21 @@ export class SendRate {
     if (this.#rate === Infinity) return BURST;
     this.#left = Math.min(this.#burst, this.#left + (now - this.#when) * this.#rate);
     this.#when = now;
-    // Rounding must not make it wait for nothing.
+    // Without the tolerance, a rounding error could delay a message.
     return Math.floor(this.#left + ROUNDING);
   }
 
-  /** Count messages that were sent. */
+  /** Take sent messages out of the token bucket. */
   spend(messages) {
     this.#left -= messages;
   }
 
-  /** Pause after a rate limit error of the server. */
+  /** Empty the token bucket after a rate limit error of the server. */
   stop() {
     this.#left = Math.min(this.#left, 0);
   }
 
-  /** Return when the next message may be sent. */
+  /** Return the time at which the next message may be sent. */
   due() {
     if (this.#rate === Infinity || this.#left >= 1 - ROUNDING) return this.#when;
     return this.#when + (1 - this.#left) / this.#rate;

@@ -1,4 +1,4 @@
-/** Decide which message a client sends next, and when. Pure: time is passed in. */
+/** Decide which message a client sends next, and when. No I/O: the caller passes in the time. */
 
 import { RTMON_WIRE, exactSize } from "./encoding.js";
 import { OptionError } from "./errors.js";
@@ -8,13 +8,19 @@ import { Entry, Outbox } from "./outbox.js";
 import { SendRate } from "./send_rate.js";
 import { PLAIN_WIRE } from "./plain_protocol.js";
 
-/** Messages after which the client asks the server for an acknowledgement by a `ping`. */
+/**
+ * Number of messages after which the client sends a `ping`. The answer acknowledges all messages before
+ * it.
+ */
 const PROBE_EVERY = 64;
 
-/** Maximum overhead of a batch beside its messages, in bytes. */
+/** Maximum size in bytes of a batch's envelope, without its messages. */
 const ENVELOPE = 1_024;
 
-/** Sends heartbeats, then the client's own messages, then the user's, within the rate limit. */
+/**
+ * Chooses the next message within the rate limit: first heartbeats, then the client's own messages such
+ * as `subscribe`, then the application's messages.
+ */
 export class Sender {
   sent = 0;
   #batch;
@@ -28,7 +34,10 @@ export class Sender {
   #asked = false;
   #heldUntil = 0;
 
-  /** @param wall milliseconds since 1970; @param random for the ids */
+  /**
+   * @param wall function that returns milliseconds since 1970
+   * @param random function that returns a number from 0 to 1, for the message ids
+   */
   constructor(options, { wall, random }) {
     this.wire = options.protocol === "plain" ? PLAIN_WIRE : RTMON_WIRE;
     this.#messageSize = this.wire.messageSize;
@@ -40,8 +49,13 @@ export class Sender {
     this.heartbeat = heartbeatOf(options);
   }
 
-  /** A connection is open; the server takes so many messages a second, and at once (null if not
-   * known), of so many bytes. */
+  /**
+   * Start sending on a new connection, with the limits of the server.
+   *
+   * @param rate messages a second
+   * @param burst messages at once; null if unknown
+   * @param messageSize maximum size of a message in bytes
+   */
   start(now, { rate, burst, messageSize }) {
     this.#messageSize = messageSize;
     this.#pacing.start(now, { rate, burst });
@@ -50,13 +64,14 @@ export class Sender {
     this.heartbeat.start(now);
   }
 
-  /** A message of the user, to be queued; throws OptionError. */
+  /** Encode a message of the application for the queue. Throws OptionError if it cannot be sent. */
   entry(type, payload, settle = null) {
     const id = this.#newId();
     const ack = settle !== null;
     const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall(), ack });
     const size = this.wire.sizeOf(encoded);
-    // Only a little is known too late to be told here: a server may take less than by default.
+    // Before the first welcome, the default limit applies. A server whose limit is lower refuses the
+    // message later.
     if (size > this.#messageSize && exactSize(encoded) > this.#messageSize) {
       throw new OptionError(
         `This '${type}' is larger than the ${this.#messageSize} bytes that the server takes: ` +
@@ -66,7 +81,7 @@ export class Sender {
     return new Entry({ id, type, encoded, size, settle });
   }
 
-  /** Queue one of the client's own messages, before all others. */
+  /** Queue one of the client's own messages. These are sent before the application's messages. */
   control(type, payload, { settle = null, replyTo = undefined } = {}) {
     const id = this.#newId();
     const encoded = this.wire.message(type, payload, { id, timestamp: this.#wall(), replyTo });
@@ -75,7 +90,9 @@ export class Sender {
     return entry;
   }
 
-  /** Queue a message such as `leave_room` after the user's, even if the queue is full. */
+  /**
+   * Queue a message such as `leave_room` behind the application's messages, even if the queue is full.
+   */
   takeBack(type, payload, now, settle) {
     const entry = this.entry(type, payload, settle);
     entry.created = now;
@@ -83,21 +100,23 @@ export class Sender {
     return entry;
   }
 
-  /** Somebody waits for the server to have what was sent: it is asked as soon as it can be.
-   * Returns whether nobody did before. */
+  /**
+   * Request an acknowledgement of all sent messages as soon as possible. Returns true if none was
+   * requested before.
+   */
   ask() {
     const first = !this.#asked;
     this.#asked = true;
     return first;
   }
 
-  /** Return the data to write now; null if there is none yet. */
+  /** Return the data to write to the connection now; null if nothing is due. */
   next(now) {
     const room = this.#pacing.left(now);
     if (room < 1) return null;
     const unprobed = this.heartbeat.free ? this.outbox.unprobed : 0;
     if (this.heartbeat.wantsPing(now) || unprobed >= PROBE_EVERY) return this.#probeNow(now);
-    // Heartbeats continue while the rate limit holds back everything else.
+    // After a rate limit error, other messages are held back, but heartbeats continue.
     const held = now < this.#heldUntil;
     const control = this.outbox.nextControl(now, { refused: !held });
     if (control !== null) {
@@ -109,20 +128,20 @@ export class Sender {
     return this.#asked && unprobed > 0 ? this.#probeNow(now) : null;
   }
 
-  /** The server has answered a `ping`. Returns whether the RTT is known anew. */
+  /** Handle the server's answer to a `ping`. Returns true if the round-trip time was measured. */
   pinged(id, now) {
     if (!this.heartbeat.answered(id, now)) return false;
     if (id === this.#probe.id) this.outbox.confirm(this.#probe.order);
     return true;
   }
 
-  /** Pause after the server has refused a message for now. */
+  /** Hold back messages until a time, because the server has temporarily refused a message. */
   pause(until = 0) {
     this.#pacing.stop();
     this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
-  /** Return the time of the next call, if nothing happens before. */
+  /** Return the time at which `next` must be called, if no other event happens before. */
   due(now) {
     let next = this.#pacing.left(now) < 1 ? this.#pacing.due() : this.#batchDue();
     if (now < this.#heldUntil) next = this.#heldUntil;
@@ -152,7 +171,7 @@ export class Sender {
     const timestamp = this.#wall();
     this.heartbeat.pinged(id, now);
     this.#asked = false;
-    // The server handles messages in order: its answer acknowledges all sent before.
+    // The server handles messages in order, so its answer acknowledges all messages sent before.
     this.#probe = { id, order: this.outbox.probe() };
     this.#spend(1);
     if (this.#ping !== null) return this.#ping.send;
@@ -168,14 +187,14 @@ export class Sender {
     this.#pacing.spend(messages);
   }
 
-  /** An id that no other message of this client has. */
+  /** Return a new message id, which is unique for this client. */
   #newId() {
     this.#number += 1;
     return `${this.#prefix}-${this.#number.toString(16)}`;
   }
 }
 
-/** Return a ping, whose answer shows that the server is alive. */
+/** Return the heartbeat that the options describe. */
 function heartbeatOf({ protocol, ping, heartbeatInterval, heartbeatTimeout }) {
   if (protocol !== "plain") return new Heartbeat(heartbeatInterval, heartbeatTimeout);
   if (ping === null) return new NoHeartbeat();

@@ -1,8 +1,8 @@
 /**
- * The state of a client that outlives its connections. Pure: no socket, time is passed in.
+ * The state of a client that continues across its connections. No I/O: the caller passes in the time.
  *
- * The owner of a connection writes what `next` returns, passes received data to `receive`, calls
- * `tick` at the time that `due` returns, and delivers the events of `takeEvents`.
+ * The engine owns the connection. It writes the data that `next` returns, passes received data to
+ * `receive`, calls `tick` at the time that `due` returns, and delivers the events of `takeEvents`.
  */
 
 import { ClientClosed, ConnectionLost, OptionError, QueueFull } from "./errors.js";
@@ -16,21 +16,24 @@ import { Sender } from "./sender.js";
 import { isWellFormed } from "./values.js";
 
 export class Session {
-  /** True from the server's welcome, or the opening of a plain connection, to its end. */
+  /**
+   * True while the client is connected. It becomes true with the hub's welcome, or when the connection
+   * to another server opens.
+   */
   connected = false;
   clientId = null;
-  /** Why the connection must be cut; null while it is alive. */
+  /** Reason why the engine must abort the connection; null while the connection is alive. */
   dead = null;
-  /** The server's instruction about reconnecting; null if it gave none. */
+  /** Whether the server has asked the client to reconnect, in `disconnect`; null if it did not say. */
   retry = null;
   retryAfter = null;
-  /** The client's memberships of channels, rooms and the chat. */
+  /** The client's memberships (subscribed channels, joined rooms, and the public chat), by key. */
   places = new Map([[CHAT, new Place("chat", "")]]);
   received = 0;
   duplicates = 0;
   gaps = 0;
   dropped = 0;
-  /** Why the last attempt failed, or the last connection ended. */
+  /** Reason why the last attempt to connect failed, or why the last connection ended. */
   lastProblem = "still under way";
   #plain;
   #secret;
@@ -38,7 +41,10 @@ export class Session {
   #receiver;
   #requests;
 
-  /** @param wall milliseconds since 1970; @param random from 0 to 1 */
+  /**
+   * @param wall function that returns milliseconds since 1970
+   * @param random function that returns a number from 0 to 1
+   */
   constructor(options, { wall, random }) {
     this.options = options;
     this.lifecycle = new Lifecycle(options, random);
@@ -53,7 +59,7 @@ export class Session {
 
   // Connecting
 
-  /** Return the query for a hub's address: name, user, and position in the chat. */
+  /** Return the query parameters for the hub's URL: name, user, and position in the public chat. */
   query() {
     if (this.#plain) return {};
     const { name, user } = this.options;
@@ -62,13 +68,16 @@ export class Session {
     return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
   }
 
-  /** Begin an attempt to connect. */
+  /** Record the start of an attempt to connect. */
   connecting() {
     this.dead = this.retry = this.retryAfter = null;
     this.tell(this.lifecycle.attempt());
   }
 
-  /** Handle an open connection: a plain one is ready now, a hub's after its welcome. */
+  /**
+   * Handle an open connection. A connection to a hub is ready only after the hub's welcome. Other
+   * connections are ready now.
+   */
   opened(now) {
     if (!this.#plain || this.lifecycle.state === "closing") return;
     const { messageSize } = this.sender.wire;
@@ -77,7 +86,7 @@ export class Session {
     this.tell(this.lifecycle.opened(now));
   }
 
-  /** Handle the server's welcome: send `connect`, and request all memberships again. */
+  /** Handle the hub's welcome: send `connect`, and request all memberships again. */
   welcomed(welcome, now) {
     const { rate, burst, message_size: messageSize } = welcome.limits ?? {};
     this.sender.start(now, {
@@ -89,7 +98,8 @@ export class Session {
     this.connected = true;
     const { info, heartbeatInterval, serverBatch } = this.options;
     const session = this.#secret;
-    // Always the first secret: deduplication needs the same sender for repeated messages.
+    // All connections send the secret of the first one, so that the hub sees the same sender and can
+    // remove duplicates of messages that are sent again.
     this.#secret ??= welcome.session;
     const heartbeat = Math.max(HEARTBEAT_MIN, heartbeatInterval) / 1_000;
     const batch = serverBatch
@@ -100,12 +110,18 @@ export class Session {
     this.tell(this.lifecycle.opened(now));
   }
 
-  /** Handle a failed attempt. Returns the time until the next; null if there is none. */
+  /**
+   * Handle a failed attempt to connect. Returns the milliseconds until the next attempt; null if there
+   * is none.
+   */
   failed(now, error, retryAfter = null) {
     return this.#after(this.lifecycle.failed(now, error, retryAfter));
   }
 
-  /** Handle the end of the connection. Returns the same as `failed`. */
+  /**
+   * Handle the end of the connection. Returns the milliseconds until the next attempt; null if there
+   * is none.
+   */
   lost(now, code, reason) {
     this.connected = false;
     for (const { type } of this.outbox.lost()) {
@@ -116,18 +132,18 @@ export class Session {
     return this.#after(changes);
   }
 
-  /** Begin an explicit close. */
+  /** Record that the application has started to close the client. */
   closing() {
     this.tell(this.lifecycle.closing());
   }
 
-  /** Finish an explicit close. */
+  /** Record that the client is closed, after the application has requested it. */
   closed(now) {
     this.tell(this.lifecycle.closed(now));
     this.#end();
   }
 
-  /** Throw ClientClosed if the client is closed. */
+  /** Throw ClientClosed if the client is closed or closing. */
   check() {
     const { state } = this.lifecycle;
     if (state === "closing" || state === "closed") throw this.gone();
@@ -163,10 +179,12 @@ export class Session {
     this.places = new Map([[CHAT, this.places.get(CHAT)]]);
   }
 
-  // Places
+  // Memberships
 
-  /** Be in a place from now on, over all connections; the same if one is there already. Throws
-   * OptionError for a name that cannot be sent: each connection would fail at it anew. */
+  /**
+   * Join a room or subscribe to a channel, and do so again on each new connection. Returns the existing
+   * membership if there is one. Throws OptionError for a name that cannot be encoded.
+   */
   enter(kind, name, now, since = null) {
     if (!isWellFormed(name)) throw new OptionError("A name has half of a surrogate pair.");
     const key = placeKey(kind, name);
@@ -179,14 +197,14 @@ export class Session {
     return place;
   }
 
-  /** Remove a membership. */
+  /** Leave a room, or unsubscribe from a channel. */
   leave(place, now) {
     if (this.places.get(place.key) !== place) return;
     this.places.delete(place.key);
     this.#requests.make(place.key, now);
   }
 
-  /** Request the messages after a position again. */
+  /** Request all messages of a channel after a position again from the hub. */
   rewind(place, position, now) {
     place.cursor.position = position;
     place.entered = false;
@@ -196,7 +214,7 @@ export class Session {
 
   // Sending
 
-  /** Queue a message of `sender.entry`; throws ClientClosed, QueueFull. */
+  /** Queue a message that `sender.entry` has encoded. Throws ClientClosed or QueueFull. */
   put(entry, now) {
     this.check();
     const { type } = entry;
@@ -214,13 +232,15 @@ export class Session {
     }
   }
 
-  /** Queue a message that ends something, also where the queue is full; its answer is nobody's.
-   * Once the client is closed there is nothing to end. */
+  /**
+   * Queue a message such as `file_abort`, even if the queue is full, and ignore the answer. Does nothing
+   * if the client is closed.
+   */
   takeBack(type, payload, now) {
     if (this.lifecycle.state !== "closed") this.sender.takeBack(type, payload, now, () => {});
   }
 
-  /** What to write now; null if there is nothing, or it is not time yet. */
+  /** Return the data to write to the connection now; null if nothing is due. */
   next(now) {
     if (!this.connected) return null;
     this.#requests.proceed(now);
@@ -229,13 +249,13 @@ export class Session {
 
   // Time
 
-  /** Return the time of the next call of `tick` and `next`, if nothing happens before. */
+  /** Return the time at which `tick` and `next` must be called, if no other event happens before. */
   due(now) {
     const expires = this.outbox.expires();
     return this.connected ? Math.min(expires, this.sender.due(now)) : expires;
   }
 
-  /** Expire old messages, and detect a dead connection. */
+  /** Drop messages that have waited too long, and detect a dead connection. */
   tick(now) {
     for (const { type } of this.outbox.expire(now)) {
       this.problem(`'${type}' waited too long and is dropped.`);
@@ -247,27 +267,28 @@ export class Session {
 
   // Receiving
 
-  /** Handle a message from the server. Never throws because of its content. */
+  /** Handle data from the server. Never throws because of the data's content. */
   receive(data, now) {
     this.heartbeat.heard(now);
     this.#receiver.receive(data, now);
   }
 
-  /** Add an event to be delivered. */
+  /** Add an event, which the engine will deliver to its listeners. */
   tell(event) {
     this.#events.push(event);
   }
 
-  /** Return and remove the events to be delivered, in order. */
+  /** Remove and return the events that wait to be delivered, in order. */
   takeEvents() {
     return this.#events.splice(0);
   }
 
-  /** Report an error to `onError`. */
+  /** Report an error to the application's `onError` handlers. */
   problem(reason, error = null) {
     this.tell(change("error", this.lifecycle.state, { reason, error }));
   }
 
+  /** Return the statistics that `Client.stats` shows. */
   stats(now) {
     const { outbox, lifecycle } = this;
     return Object.freeze({

@@ -1,9 +1,12 @@
 /**
- * SHA-256 (FIPS 180-4), piece by piece: `crypto.subtle` wants all at once, and is not there on
- * pages that come without TLS from another host than this one.
+ * Incremental SHA-256 (FIPS 180-4). The browser's `crypto.subtle` needs the complete data at once, and
+ * is missing on pages that are served over plain HTTP from another host than localhost.
  */
 
-/** The first 32 bits of the fractional parts of the cube (square) roots of the first primes. */
+/**
+ * The constants of SHA-256: K contains the first 32 bits of the fractional parts of the cube roots of
+ * the first 64 primes. START contains those of the square roots of the first 8 primes.
+ */
 const primes = [];
 for (let n = 2; primes.length < 64; n += 1) if (primes.every((p) => n % p !== 0)) primes.push(n);
 const fraction = (root) => Math.floor((root % 1) * 2 ** 32) | 0;
@@ -17,7 +20,11 @@ export class SHA256 {
   #view = new DataView(this.#block.buffer);
   #length = 0;
 
-  /** @param data a Uint8Array */
+  /**
+   * Add data to the hash.
+   *
+   * @param data a Uint8Array
+   */
   update(data) {
     let at = 0;
     while (at < data.length) {
@@ -31,7 +38,7 @@ export class SHA256 {
     return this;
   }
 
-  /** The digest in hexadecimal; nothing can be added afterwards. */
+  /** Return the hash in hexadecimal. No data can be added afterwards. */
   hex() {
     const bits = BigInt(this.#length) * 8n;
     const padding = new Uint8Array(64 - ((this.#length + 8) % 64));

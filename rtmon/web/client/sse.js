@@ -1,16 +1,22 @@
 /**
- * The server-sent events transport, for networks without WebSockets: the hub's messages arrive as a
- * stream of events, the client's are sent by POST, one at a time to keep their order.
+ * The server-sent events (SSE) transport, for networks that block WebSockets. The hub's messages arrive
+ * as an event stream. The client sends its messages in POST requests, one after the other to keep their
+ * order.
  *
- * Uses `fetch` rather than EventSource, which hides why an attempt failed and events of unknown
- * types, and reconnects by itself.
+ * The stream is read with `fetch`, because EventSource does not report why an attempt failed, ignores
+ * unknown event types, and reconnects on its own.
  */
 
 import { ABNORMAL, NORMAL } from "./close_codes.js";
 import { OptionError } from "./errors.js";
 import { addressOf, withQuery } from "./websocket.js";
 
-/** @param url of the stream, or of a hub's WebSocket: `events` is then beside its `ws` */
+/**
+ * Return the SSE transport for a hub.
+ *
+ * @param url URL of the event stream, or of the hub's WebSocket. In the second case, the last path
+ *   segment `ws` is replaced by `events`.
+ */
 export function eventStreamTransport(url, { fetch = globalThis.fetch } = {}) {
   if (fetch === undefined) throw new OptionError("There is no fetch here: give one, { fetch }.");
   const address = addressOf(url, "http");
@@ -68,7 +74,8 @@ class Connection {
         const { status } = response;
         const goodbye = kind.startsWith("application/json") ? await response.json() : {};
         if (Number.isInteger(goodbye.code)) {
-          // The hub itself refuses, and says with which code it would have closed a WebSocket.
+          // The hub has refused the connection. Its response contains the code with which it would
+          // have closed a WebSocket.
           this.#events?.onOpen();
           this.#ended(goodbye.code, goodbye.reason ?? "");
           return;
@@ -87,11 +94,11 @@ class Connection {
   #take(data) {
     if (this.#token === null || data.includes('"disconnect"')) this.#look(data);
     this.#events?.onMessage(data);
-    // What the welcome makes the client say waited for the token.
+    // Messages that the client queued before the welcome can be sent now: POST needs its token.
     this.#post();
   }
 
-  /** Two messages say something of the connection itself. */
+  /** Read the two messages that concern the transport: `welcome` and `disconnect`. */
   #look(data) {
     const { type, payload } = JSON.parse(data);
     if (type === "welcome") this.#token ??= payload.session;
@@ -115,7 +122,8 @@ class Connection {
         this.buffered -= body.length;
       }
     } catch (error) {
-      // Whether it arrived is not known: the next connection asks for what is missing.
+      // It is unknown if the server has received the message. The client reconnects and sends
+      // unacknowledged messages again.
       this.#ended(...(this.#goodbye ?? [ABNORMAL, error.message]));
     } finally {
       this.#posting = false;
@@ -129,7 +137,7 @@ class Connection {
   }
 }
 
-/** The data of each event of a stream: HTML Standard, 9.2.6. */
+/** Parse an event stream (HTML Standard, 9.2.6), and yield the data of each event. */
 export async function* events(stream) {
   let data = [];
   for await (const line of lines(stream)) {
@@ -150,7 +158,7 @@ async function* lines(stream) {
     const { value, done } = await reader.read();
     if (done) return;
     rest += text.decode(value, { stream: true });
-    // A carriage return at the end may be half of a line's end.
+    // A carriage return at the end may be the first half of the line end "\r\n".
     const whole = rest.endsWith("\r") ? rest.length - 1 : rest.length;
     const parts = rest.slice(0, whole).split(/\r\n|\n|\r/);
     rest = parts.pop() + rest.slice(whole);
@@ -158,7 +166,7 @@ async function* lines(stream) {
   }
 }
 
-/** Milliseconds that a server wants to be left alone, if it said: RFC 9110, 10.2.3. */
+/** Return the value of the `Retry-After` header in milliseconds (RFC 9110, 10.2.3), or null. */
 function retryAfter({ headers }) {
   const value = headers.get("Retry-After") ?? "";
   if (/^\d+$/.test(value)) return Number(value) * 1_000;

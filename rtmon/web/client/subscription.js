@@ -1,11 +1,11 @@
-/** Subscriptions: the messages of a channel, each once and in order, across reconnects. */
+/** Subscriptions to channels, which deliver each message once and in order across reconnects. */
 
 import { ClientClosed, OptionError, RtmonError } from "./errors.js";
 import { Cursors, matcher, placeKey } from "./positions.js";
 
-/** A bounded queue for one reader. */
+/** A bounded queue of messages for one reader, which iterates over them. */
 export class Buffer {
-  /** The most items that wait. */
+  /** Maximum number of items in the queue. */
   size;
   #items = [];
   #waiting = [];
@@ -24,7 +24,7 @@ export class Buffer {
     return this.#items.length >= this.size;
   }
 
-  /** Add an item. Returns true if the oldest was dropped. */
+  /** Add an item. Returns true if the oldest item was dropped because the queue was full. */
   put(item) {
     const next = this.#waiting.shift();
     if (next !== undefined) {
@@ -37,12 +37,12 @@ export class Buffer {
     return full;
   }
 
-  /** Mark the oldest item as following a gap. */
+  /** Set `gap` of the oldest item to true, because messages before it were dropped. */
   markGap() {
     this.#items[0] = Object.freeze({ ...this.#items[0], gap: true });
   }
 
-  /** End the queue, with a reason. */
+  /** End the queue. After the remaining items, the reader gets `error`, or the end if it is null. */
   end(error = null) {
     if (this.#ended) return;
     this.#ended = true;
@@ -53,7 +53,7 @@ export class Buffer {
     }
   }
 
-  /** The next item, as iterators give it; rejects with the reason for the end. */
+  /** Return a promise of the next item in iterator form. It rejects with the error of `end`. */
   next() {
     if (this.#items.length > 0) {
       return Promise.resolve({ value: this.#items.shift(), done: false });
@@ -66,7 +66,7 @@ export class Buffer {
   }
 }
 
-/** One channel, or a pattern: see rtmon.d.ts. */
+/** A subscription to one channel or to a pattern. The public methods are described in rtmon.d.ts. */
 export class Subscription {
   #membership;
   #handler;
@@ -79,7 +79,7 @@ export class Subscription {
   #behind = false;
   #pattern;
 
-  /** @param handler called with each message; null where somebody iterates */
+  /** @param handler called with each message; null if the application iterates instead */
   constructor(membership, channel, handler, since, buffer) {
     if (typeof channel !== "string" || channel === "") {
       throw new OptionError(`'${channel}' is no channel: give a name, or a pattern.`);
@@ -99,7 +99,7 @@ export class Subscription {
     return this.#cursors.position;
   }
 
-  /** Resolves when the server has accepted the subscription; rejects if it refuses. */
+  /** Wait until the server has accepted the subscription. Rejects if the server refuses it. */
   entered() {
     return this.#begun.promise;
   }
@@ -133,16 +133,16 @@ export class Subscription {
     };
   }
 
-  // For the client
+  // Called by the client
 
-  /** Attach to a membership; ready at once if the server has accepted it already. */
+  /** Attach to a membership, which other subscriptions to the same channel may share. */
   begin(place) {
     this.#place = place;
     place.watchers.add(this.watcher);
     if (place.entered) this.watcher.entered(false);
   }
 
-  /** Detach. Returns the membership if no other subscription uses it, else null. */
+  /** Detach from the membership. Returns it if no other subscription uses it, else null. */
   stop() {
     const place = this.#place;
     this.#place = null;
@@ -159,26 +159,29 @@ export class Subscription {
   }
 
   watcher = {
-    /** Start or resume after the server's acceptance. */
+    /** Handle the server's acceptance, at the start and after each reconnect. */
     entered: (lost) => {
       if (lost) this.#cursors.lost();
       this.#cursors.begin(this.#place.cursor.position);
       if (this.#place.entered) this.#begun.resolve();
     },
 
-    /** There will be no more. */
+    /** Handle the end of the subscription: the server has refused it, or the client is closed. */
     refused: (error) => {
       this.#begun.reject(error);
       if (!(error instanceof ClientClosed)) this.#buffer.end(error);
     },
   };
 
-  /** The client has ended. */
+  /** End the iteration, because the client is closed. */
   end(error) {
     this.#buffer.end(error);
   }
 
-  /** Add a publication. Returns true if a message was dropped for good. */
+  /**
+   * Deliver a publication to the handler or to the queue. Returns true if a message was dropped that
+   * cannot be recovered.
+   */
   put(message) {
     const { channel, position } = message;
     if (!this.#pattern && !this.#place?.entered) return false;
@@ -188,7 +191,8 @@ export class Subscription {
       return true;
     }
     if (reading && (this.#behind || this.#buffer.full)) {
-      // Fetched from the server's history once the reader has caught up.
+      // The queue is full. The message is requested from the server's history again, once the reader
+      // has emptied the queue.
       this.#behind = true;
       return false;
     }
@@ -207,14 +211,20 @@ export class Membership {
   #engine;
   #subscriptions = new Set();
 
-  /** @param call calls a user's function; @param publish as `Client.publish` */
+  /**
+   * @param call calls a handler of the application
+   * @param publish publishes a message, as `Client.publish` does
+   */
   constructor(engine, { call, publish }) {
     this.#engine = engine;
     this.call = call;
     this.publish = publish;
   }
 
-  /** Deliver a publication to its subscriptions. Returns how many had to drop a message. */
+  /**
+   * Deliver a publication to the subscriptions of its channel. Returns the number of subscriptions that
+   * dropped a message.
+   */
   publication(message) {
     let lost = 0;
     for (const each of [...this.#subscriptions]) {
@@ -223,7 +233,7 @@ export class Membership {
     return lost;
   }
 
-  /** Begin; throws ClientClosed. */
+  /** Start a subscription. Throws ClientClosed. */
   subscribe(subscription) {
     const { session } = this.#engine;
     session.check();
@@ -244,14 +254,17 @@ export class Membership {
     this.#engine.step();
   }
 
-  /** Request the messages after a position again. */
+  /** Request all messages of a channel after a position again from the hub. */
   rewind(place, position) {
     if (place === null || position === null) return;
     this.#engine.session.rewind(place, position, this.#engine.now());
     this.#engine.step();
   }
 
-  /** Join a room; rejects if the server refuses, or the client leaves before the answer. */
+  /**
+   * Join a room. Rejects if the server refuses, or if the application leaves the room before the server
+   * has answered.
+   */
   async join(room, since) {
     const { session } = this.#engine;
     session.check();
@@ -278,13 +291,16 @@ export class Membership {
     this.#engine.step();
   }
 
-  /** The client has ended. */
+  /** End all subscriptions, because the client is closed. */
   end(error) {
     for (const subscription of this.#subscriptions) subscription.end(error);
   }
 }
 
-/** A promise that nobody has to wait for. */
+/**
+ * Return a promise with its `resolve` and `reject` functions. A rejection is not reported as unhandled,
+ * because the application need not wait for the promise.
+ */
 function settled() {
   let [resolve, reject] = [];
   const promise = new Promise((...both) => {

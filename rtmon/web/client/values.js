@@ -1,15 +1,15 @@
-/** Validate values and encode them as JSON, by the same rules as the server. Pure. */
+/** Validate values and encode them as JSON, with the same rules as the server. No I/O. */
 
 import { OptionError } from "./errors.js";
 import { DATA_DEPTH } from "./limits.js";
 
-/** Half of a surrogate pair, as a text has it that was cut inside an emoji. */
+/** Matches half of a surrogate pair, which is left over if a text is cut inside an emoji. */
 const HALF = /\p{Surrogate}/u;
 
-/** Numbers from here on are written with an exponent, and so are no integers to the server. */
+/** JavaScript writes numbers from this size on with an exponent, so the server reads them as floats. */
 const EXPONENT = 1e21;
 
-/** What JSON would make `{}` of without a word, and what to do about it. */
+/** Types that JSON.stringify silently encodes as `{}`, each with the advice for the error message. */
 const COLLECTIONS = [
   [Promise, "await it first"],
   [Map, "send Object.fromEntries(…) of it"],
@@ -18,12 +18,12 @@ const COLLECTIONS = [
   [WeakSet, "it cannot be listed"],
 ];
 
-/** True if a text can be sent to every receiver: no lone surrogates. */
+/** Return true if a text contains no lone surrogates, which cannot be encoded as UTF-8. */
 export function isWellFormed(text) {
   return !HALF.test(text);
 }
 
-/** Bytes of an ArrayBuffer or a view of one; null of anything else. */
+/** Return the bytes of an ArrayBuffer or of a view of one as Uint8Array; null for other values. */
 export function bytesOf(value) {
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (!ArrayBuffer.isView(value)) return null;
@@ -31,9 +31,10 @@ export function bytesOf(value) {
 }
 
 /**
- * Encode a value as JSON without loss; throws OptionError if that is not possible.
+ * Encode a value as JSON. Throws OptionError if JSON cannot represent the value exactly.
  *
- * @param depth how deep lists and objects may nest
+ * @param what name of the value in the error message
+ * @param depth maximum nesting depth of lists and objects
  */
 export function jsonOf(value, what, depth = DATA_DEPTH) {
   const depths = new Map();
@@ -69,7 +70,10 @@ function unboxed(value) {
   return value instanceof Number || value instanceof String ? value.valueOf() : value;
 }
 
-/** JSON would silently turn such numbers into null, and the server refuses such integers. */
+/**
+ * Throw OptionError for NaN and infinities, which JSON.stringify encodes as null, and for integers of
+ * more than 64 bits, which the server refuses.
+ */
 function checkNumber(value, key) {
   if (!Number.isFinite(value)) {
     throw new OptionError(`'${key}' is ${value}, which JSON does not have.`);

@@ -1,16 +1,18 @@
-/** The WebSocket transport, tried first. */
+/** The WebSocket transport, which a client tries before server-sent events. */
 
 import { OptionError } from "./errors.js";
 
 const SUBPROTOCOLS = ["rtmon.v1.json"];
 
-/** Close codes that scripts may give: 1000, and 3000 to 4999. */
+/** Default close code. Browsers allow a page to send only 1000 and the codes from 3000 to 4999. */
 const GIVEN = 1000;
 
 /**
- * @param url of the server
- * @param WebSocket the page's, or one that does the same
- * @param subprotocols to offer; none for a server that is no hub
+ * Return the WebSocket transport for a server.
+ *
+ * @param url URL of the server
+ * @param WebSocket the browser's WebSocket class, or one with the same interface
+ * @param subprotocols subprotocols to offer in the handshake; empty for a server that is not a hub
  */
 export function webSocketTransport(
   url,
@@ -31,7 +33,10 @@ export function webSocketTransport(
 class Connection {
   #socket;
 
-  /** @param token pages cannot set a header, and an address ends up in logs: it is said first */
+  /**
+   * @param token sent in the first message. A page cannot set a header of the handshake, and a URL with
+   *   a token would be written to log files.
+   */
   constructor(socket, { onOpen, onMessage, onClose }, token) {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
@@ -43,7 +48,8 @@ class Connection {
       onMessage(typeof data === "string" ? data : new Uint8Array(data));
     };
     socket.onclose = ({ code, reason }) => onClose(code, reason);
-    // Says nothing that the close which follows does not; but some fail where nobody listens.
+    // A `close` event with the same information follows, so errors are ignored. The handler is needed,
+    // because 'ws' in Node.js throws if an error event has no handler.
     socket.onerror = () => {};
   }
 
@@ -62,13 +68,13 @@ class Connection {
   abort() {
     const socket = this.#socket;
     socket.onopen = socket.onmessage = socket.onclose = null;
-    // A page cannot do better than to begin the end; 'ws' in Node can.
+    // Browsers cannot abort a WebSocket, so close() is called. The 'ws' package in Node.js can.
     if (typeof socket.terminate === "function") socket.terminate();
     else socket.close();
   }
 }
 
-/** The address with another scheme, `ws` or `http`, as secure as it was. */
+/** Return a URL with the scheme `ws` or `http`, or with `wss` or `https` if the given URL uses TLS. */
 export function addressOf(url, scheme) {
   let address;
   try {
@@ -85,7 +91,7 @@ export function addressOf(url, scheme) {
   return address;
 }
 
-/** The address with more in its query. */
+/** Return a URL as text, with query parameters added. */
 export function withQuery(address, query) {
   const whole = new URL(address);
   for (const [key, value] of Object.entries(query)) whole.searchParams.set(key, value);

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from rtmon.course import judges
-from rtmon.course.judges.event_streams import Log
+from rtmon.course.judges.event_stream_servers import Log
 
 
 def stream(

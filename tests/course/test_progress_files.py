@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rtmon.course import check, progress_file
-from rtmon.course.progress_file import ProgressEntry, Result, merge, read, report_of
+from rtmon.course import check, progress_files
+from rtmon.course.progress_files import ProgressEntry, Result, merge, read, report_of
 from rtmon.errors import FileFormatError
 
 Environment = pytest.MonkeyPatch
@@ -79,7 +79,7 @@ async def test_check_prints_its_result_when_the_progress_file_cannot_be_written(
     assert "✓ Right: two" in said
     assert "not added to your progress file" in said
     monkeypatch.setenv("RTMON_PROGRESS", str(somewhere / "full.jsonl"))
-    monkeypatch.setattr(progress_file, "FULL", 10)
+    monkeypatch.setattr(progress_files, "FULL", 10)
     (somewhere / "full.jsonl").write_text("x" * 11)
     await checked(found=2)
     assert "is full (10 bytes)" in capsys.readouterr().out
@@ -89,15 +89,15 @@ def test_learner_name_comes_from_environment_jupyterhub_or_login(monkeypatch: En
     """Learner's name is RTMON_LEARNER, else JupyterHub's user, else the login name, shortened and
     without control characters.
     """
-    assert progress_file.learner() == "ada"
+    assert progress_files.learner() == "ada"
     monkeypatch.setenv("RTMON_LEARNER", "a\x1b[2Jda" + "x" * 200)
-    assert progress_file.learner() == "a [2Jda" + "x" * 121
+    assert progress_files.learner() == "a [2Jda" + "x" * 121
     monkeypatch.delenv("RTMON_LEARNER")
     monkeypatch.setenv("JUPYTERHUB_USER", "hubert")
-    assert progress_file.learner() == "hubert"
+    assert progress_files.learner() == "hubert"
     monkeypatch.delenv("JUPYTERHUB_USER")
     monkeypatch.setenv("LOGNAME", "logan")
-    assert progress_file.learner() == "logan"
+    assert progress_files.learner() == "logan"
 
 
 def line(**changes: object) -> str:

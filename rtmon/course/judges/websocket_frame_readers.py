@@ -1,4 +1,7 @@
-"""Test a learner's parser of WebSocket frames: lengths, masks, fragments, truncated streams."""
+"""Judge a learner's parser of WebSocket frames (RFC 6455).
+
+It is tested with all length formats, masked frames, fragmented messages, and truncated frames.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 
 from ...lab.faults import FaultProxy
-from .learner_code_lines import describe_error
+from .learner_code_errors import describe_error
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -19,7 +22,10 @@ from .verdict import Promise, Verdict
 __all__ = ["ReadFrame", "frame_reader"]
 
 ReadFrame = Callable[[asyncio.StreamReader], Awaitable[tuple[bool, int, bytes]]]
-"""``async def read_frame(reader)``: returns the FIN bit, the opcode and the payload of a frame."""
+"""Type of the learner's function ``async def read_frame(reader)``.
+
+It returns the FIN bit, the opcode and the unmasked payload of the next frame.
+"""
 
 _SHORT = Promise(
     "a short text is read",
@@ -54,10 +60,12 @@ _CUT = Promise(
 
 
 async def frame_reader(read_frame: ReadFrame) -> Verdict:
-    """Test a learner's function that reads one WebSocket frame (RFC 6455, 5.2) from a stream.
+    """Judge a learner's function that reads one WebSocket frame (RFC 6455, section 5.2).
 
     Args:
-        read_frame: see :data:`ReadFrame`. Must raise if the stream ends inside a frame.
+        read_frame: the learner's function, ``async def read_frame(reader)``. It returns the FIN
+            bit, the opcode and the payload. It has to raise an exception if the stream ends inside
+            a frame.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -101,10 +109,17 @@ async def frame_reader(read_frame: ReadFrame) -> Verdict:
 async def _expect(
     trial: Trial, read_frame: ReadFrame, frames: Sequence[Frame], *, mask: bool, slow: bool
 ) -> None:
-    """Send frames over one connection, and compare the frames that the learner's function reads.
+    """Send frames over one connection, and compare them with what the learner's function reads.
+
+    Args:
+        trial: the running trial.
+        read_frame: the learner's function.
+        frames: the frames to send.
+        mask: True to mask the frames, as a WebSocket client does.
+        slow: True to send the data byte by byte at a low bandwidth.
 
     Raises:
-        Broken: the learner's function returns other values.
+        Broken: the learner's function returned another frame.
     """
     data = b"".join(frame.serialize(mask=mask) for frame in frames)
     reader = await _arriving(trial, data, slow=slow)
@@ -117,7 +132,10 @@ async def _expect(
 
 
 async def _arriving(trial: Trial, data: bytes, *, slow: bool = False) -> asyncio.StreamReader:
-    """Return a stream on which some bytes arrive, followed by the end of the stream."""
+    """Return a stream reader on which ``data`` arrives, followed by the end of the stream.
+
+    With ``slow``, the data arrives byte by byte.
+    """
 
     async def send(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -135,11 +153,12 @@ async def _arriving(trial: Trial, data: bytes, *, slow: bool = False) -> asyncio
     if slow:
         proxy.set("down", bandwidth=500)
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    trial.defer(writer.close)  # it also keeps the writer, which closes when it is deleted
+    trial.defer(writer.close)  # This also keeps a reference: a deleted writer closes at once.
     return reader
 
 
 def _equal(found: Any, wanted: tuple[bool, int, bytes]) -> bool:
+    """Return True if the learner's function returned the wanted FIN bit, opcode and payload."""
     try:
         final, opcode, payload = found
         return (bool(final), opcode, bytes(payload)) == wanted
@@ -148,7 +167,7 @@ def _equal(found: Any, wanted: tuple[bool, int, bytes]) -> bool:
 
 
 def _shown(frame: object) -> str:
-    """Describe a returned frame, or another value that was returned instead."""
+    """Describe a frame, or another value that the learner's function returned."""
     if isinstance(frame, tuple) and len(frame) == 3 and isinstance(frame[2], bytes):
         final, opcode, payload = frame
         shown = payload if len(payload) <= 12 else f"{len(payload):,} bytes"

@@ -1,7 +1,8 @@
-"""Report a learner's progress to the class server, on a background thread.
+"""Report a learner's progress to the class server, in a background thread.
 
-A notebook never waits for the server. While the server is unreachable, only the newest report is
-kept, because each report holds all results of the learner.
+A notebook never waits for the class server. While the server cannot be reached, only the newest
+report is kept. Older reports are not needed, because each report contains all results of the
+learner.
 """
 
 from __future__ import annotations
@@ -18,29 +19,37 @@ import msgspec
 
 from ..client import Change, Client, ConnectionLost, MessageExpired, connect
 from ..errors import OptionError, ProtocolError, RtmonError
-from .progress_file import CHANNEL, Result
+from .progress_files import CHANNEL, Result
 
 __all__ = ["Reporter", "report"]
 
 CLASS = "RTMON_CLASS"
-"""Environment variable: the class server's address, ``ws://host:8765``."""
+"""Environment variable: URL of the class server, such as ``ws://host:8765``."""
 
 TOKEN = "RTMON_CLASS_TOKEN"  # noqa: S105 - the name of a variable
-"""Environment variable: token that authenticates the learner, if the server requires one."""
+"""Environment variable: token that authenticates the learner, if the class server requires one."""
 
 AGAIN = 60.0
-"""Seconds after which an unchanged report is sent again, in case the class server was restarted."""
+"""Seconds after which the reporter sends the same report again.
+
+A class server that was restarted has lost the earlier reports and needs them again.
+"""
 
 _SHELL = "_rtmon_class_reporter"
-"""Attribute of the IPython shell that holds the reporter, so that all cells share one."""
+"""Name of the IPython shell's attribute in which the reporter is stored.
+
+The shell exists as long as the kernel, so a cell that runs twice uses the same reporter.
+"""
 
 
 def report(learner: str, results: Mapping[str, Result]) -> None:
-    """Send all results of a learner to the class server. Does nothing if RTMON_CLASS is not set.
+    """Send all results of a learner to the class server at the URL in RTMON_CLASS.
+
+    Does nothing if RTMON_CLASS is not set, or outside IPython.
 
     Raises:
-        RtmonError: the address or the token is invalid; or the server is unreachable, and the
-            report will be sent later.
+        RtmonError: the URL or the token is not valid, or the class server cannot be reached. In
+            the second case the report is sent as soon as the server can be reached.
     """
     shell = _shell()
     url = os.environ.get(CLASS)
@@ -59,25 +68,26 @@ def report(learner: str, results: Mapping[str, Result]) -> None:
 
 
 def _shell() -> Any:
+    """Return the running IPython shell; None if there is none."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None
 
 
 class Reporter:
-    """Keeps a connection to the class server, and sends the newest report over it.
+    """Keeps a connection to the class server, and sends the learner's newest report over it.
 
     Attributes:
-        wanted: the arguments of this reporter.
-        problem: why the newest report could not be sent; "" if there was no error.
+        wanted: the arguments ``(url, learner, token)`` that this reporter was created with.
+        problem: why the newest report could not be sent; empty if it was sent or is being sent.
 
     Args:
-        url: address of the class server.
+        url: URL of the class server.
         learner: the learner's name on the class server.
-        token: token that authenticates the learner, if the server requires one.
-        again: seconds after which an unchanged report is sent again.
+        token: authenticates the learner, if the class server requires a token.
+        again: seconds after which the same report is sent again.
 
     Raises:
-        OptionError: an argument is invalid.
+        OptionError: an argument is not valid.
     """
 
     def __init__(
@@ -101,32 +111,41 @@ class Reporter:
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self._report())
-        # A daemon: a notebook's kernel ends without waiting for it.
+        # A daemon thread does not keep the kernel of a notebook from exiting.
         self._thread = threading.Thread(target=self._run, name="rtmon-class-reporter", daemon=True)
         self._thread.start()
 
     def send(self, results: Mapping[str, Result]) -> None:
-        """Send a report as soon as the server is connected, instead of a report that waits."""
+        """Send a report as soon as the class server can be reached.
+
+        A report that is still waiting is replaced by this one.
+        """
         self._newest = msgspec.to_builtins(dict(results))
         self._call(self._news.set)
 
     def close(self) -> None:
-        """Start to close the connection, without waiting for its end. May be called twice."""
+        """Start closing the connection to the class server, and return at once.
+
+        May be called twice.
+        """
         self._call(self._task.cancel)
 
     def wait_closed(self) -> None:
-        """Wait until the thread has ended, after :meth:`close`."""
+        """Wait until the background thread has ended. Call :meth:`close` first."""
         self._thread.join()
 
     def _call(self, function: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it has given up
+        """Call a function in the reporter's event loop; do nothing if the loop has ended."""
+        with contextlib.suppress(RuntimeError):  # raised by a closed loop
             self._loop.call_soon_threadsafe(function)
 
     def _run(self) -> None:
+        """Run the reporter's event loop in the background thread until the reporter ends."""
         with contextlib.suppress(asyncio.CancelledError), contextlib.closing(self._loop):
             self._loop.run_until_complete(self._task)
 
     async def _report(self) -> None:
+        """Send the newest report when it changes, and again after each interval."""
         try:
             async with self._client as client:
                 while True:
@@ -138,10 +157,11 @@ class Reporter:
             self.problem = str(error)
 
     async def _deliver(self, client: Client, newest: dict[str, Any]) -> None:
+        """Publish a report, and wait for the class server's acknowledgement."""
         try:
             await client.publish(CHANNEL, newest, ack=True)
         except TimeoutError:
-            self._news.set()  # the server is away: retry with the newest report
+            self._news.set()  # The class server did not answer: retry with the newest report.
         except (ProtocolError, OptionError) as error:
             self.problem = f"it was refused: {error}"
         except (ConnectionLost, MessageExpired):
@@ -150,4 +170,5 @@ class Reporter:
             self.problem = ""
 
     def _failed(self, change: Change) -> None:
+        """Store why the client could not connect."""
         self.problem = str(change.error or change.reason)

@@ -1,4 +1,4 @@
-"""Run the tasks of a trial concurrently, and end them even if they resist cancellation."""
+"""Run and cancel asyncio tasks of a trial, with a time limit for tasks that resist cancellation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 __all__ = ["CLEAN_UP", "cancel", "together"]
 
 CLEAN_UP = 1.0
-"""Seconds to wait for each part of a trial to end after its cancellation."""
+"""Time limit in seconds for cancelled tasks to end, and for a server of a trial to close."""
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines concurrently. The first exception cancels the others, and is raised."""
+    """Run coroutines concurrently. If one of them raises an exception, cancel the others."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.gather(*tasks)
@@ -22,11 +22,11 @@ async def together(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait for at most :data:`CLEAN_UP` seconds until they have ended."""
+    """Cancel tasks, and wait up to 1 s for them to end. Tasks that do not end are abandoned."""
     for task in tasks:
         task.cancel()
     if tasks:
         done, _ = await asyncio.wait(tasks, timeout=CLEAN_UP)
         for task in done:
             if not task.cancelled():
-                task.exception()  # so that asyncio does not log it
+                task.exception()  # Retrieved, so that asyncio does not log the exception.

@@ -1,4 +1,7 @@
-"""Test a learner's batcher: items are sent in batches, exactly once, and without long delays."""
+"""Judge a learner's batcher, a class that collects items and sends them in batches.
+
+No item may be dropped, sent twice, or delayed for too long.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
 
 from ...lab.faults import FaultProxy
-from .concurrent_tasks import together
 from .simulated_users import first_fault
+from .task_cancellation import together
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -47,24 +50,26 @@ _CLOSE = Promise(
 
 
 class Batcher(Protocol):
-    """Interface of the learner's class, whose arguments are ``send``, ``size=`` and ``delay=``.
+    """Interface of the learner's class, which is created with ``send``, ``size`` and ``delay``.
 
     ``send`` is a coroutine function that takes a list of items. ``size`` is the maximum number of
-    items in a batch. ``delay`` is the maximum wait of a batch's first item, in seconds.
+    items in a batch. ``delay`` is the maximum number of seconds that the first item of a batch
+    waits before the batch is sent.
     """
 
     async def put(self, item: str) -> None:
-        """Add an item to the batch."""
+        """Add an item to the current batch, which is sent when it is full or its delay is over."""
 
     async def close(self) -> None:
-        """Send the remaining items."""
+        """Send the items that have not been sent yet, and wait until they are sent."""
 
 
 async def batcher(make: Callable[..., Batcher]) -> Verdict:
-    """Test a learner's class that collects items into batches.
+    """Judge a learner's class that collects items and sends them in batches.
 
     Args:
-        make: the class, called as ``make(send, size=10, delay=0.1)``; see :class:`Batcher`.
+        make: the learner's class, called as ``make(send, size=10, delay=0.1)``. See
+            :class:`Batcher`.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -102,12 +107,17 @@ async def batcher(make: Callable[..., Batcher]) -> Verdict:
 
 
 async def _put(trial: Trial, batcher: Batcher, *items: str) -> None:
+    """Put items into the learner's batcher, one after the other."""
     for item in items:
         await trial.call(batcher.put, item)
 
 
 async def _put_steadily(trial: Trial, batcher: Batcher, link: _Link) -> None:
-    """Put an item every 0.1 s until the first batch is sent, for at most 3 s."""
+    """Put an item into the batcher every 0.1 s until a batch is sent.
+
+    Raises:
+        Broken: no batch was sent within 3 s.
+    """
     for number in range(1, 31):
         await _put(trial, batcher, f"item {number}")
         await asyncio.sleep(0.1)
@@ -117,7 +127,11 @@ async def _put_steadily(trial: Trial, batcher: Batcher, link: _Link) -> None:
 
 
 async def _put_side_by_side(trial: Trial, batcher: Batcher, link: _Link) -> None:
-    """Let three publishers put 20 items each concurrently, then compare the received items."""
+    """Let three tasks put 20 items each at the same time, close the batcher, and check the items.
+
+    Raises:
+        Broken: an item of a task is missing, or arrived twice or out of order.
+    """
     said = {name: [f"{name} {n}" for n in range(1, 21)] for name in ("ada", "ben", "cleo")}
 
     async def publish(items: list[str]) -> None:
@@ -143,7 +157,7 @@ class _Link:
 
     @classmethod
     async def open(cls, trial: Trial) -> _Link:
-        """Start the server and the fault proxy, and connect."""
+        """Start the server and the fault proxy, and connect to the server."""
         batches: list[Any] = []
 
         async def note(connection: ServerConnection) -> None:
@@ -156,7 +170,7 @@ class _Link:
         return cls(proxy, client, batches)
 
     async def send(self, items: Any) -> None:
-        """Send a batch, and wait until the server has acknowledged the batch."""
+        """Send a batch to the server, and wait for the server's acknowledgement."""
         text = json.dumps(list(items))
         async with self._sending:
             await self._client.send(text)
@@ -164,29 +178,32 @@ class _Link:
 
     @property
     def items(self) -> list[Any]:
-        """All items that the server has received."""
+        """All items that have arrived at the server, in order of arrival."""
         return [item for batch in self.batches for item in batch]
 
     def summary(self) -> str:
-        """Describe the items that the server has received."""
+        """Describe the sizes of the batches that have arrived at the server."""
         sizes = ", ".join(str(len(batch)) for batch in self.batches[:12])
         return f"batches of {sizes} items were sent" if sizes else "nothing was sent"
 
     def fault(self, said: Mapping[str, list[str]]) -> str:
-        """Describe the first difference between sent and received items; "" if there is none."""
+        """Compare the items that arrived with the items that each publisher put.
+
+        Returns a sentence about the first difference; an empty text if there is none.
+        """
         for name, texts in said.items():
             theirs = [item for item in self.items if str(item).startswith(name)]
             if problem := first_fault(theirs, texts, "the server", name):
                 return problem.replace("message", "item")
-        known = (*said, "item ")  # the last of an earlier promise may be on its way
+        known = (*said, "item ")  # Items of an earlier promise may still arrive.
         strange = [item for item in self.items if not str(item).startswith(known)]
         return f"{strange[0]!r} was sent, which nobody put" if strange else ""
 
     def compare(self, items: list[str]) -> None:
-        """Require that the server has received exactly these items, in order.
+        """Compare the items that arrived with the expected items.
 
         Raises:
-            Broken: the received items differ.
+            Broken: an item is missing, or arrived twice or out of order.
         """
         if self.items != items:
             problem = first_fault(list(map(str, self.items)), items, "the server", "the publisher")

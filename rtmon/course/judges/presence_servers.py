@@ -1,4 +1,7 @@
-"""Test a learner's presence server: each client gets the names of the users that are online."""
+"""Judge a learner's presence server, which sends each client the list of users who are online.
+
+The list has to be right also after a connection is cut.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +49,14 @@ _FLAPPING = Promise(
 
 
 async def presence(handler: Handler) -> Verdict:
-    """Test a learner's handler for ``websockets.serve`` that reports which users are online.
+    """Judge a learner's ``websockets.serve`` handler that tells clients which users are online.
 
-    The first text that a client sends is its user's name. At each change, the handler must send
-    the sorted names of all connected users, each name once, to every client as a JSON list.
+    The first text message of a client is the name of its user. After each change, the handler has
+    to send every client a JSON list with the names of all connected users. The list is sorted and
+    contains each name once.
 
     Args:
-        handler: ``async def presence(websocket)``.
+        handler: the learner's function, ``async def presence(websocket)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -78,7 +82,8 @@ async def presence(handler: Handler) -> Verdict:
             desk, phone = await arrive("ben"), await arrive("ben")
             await _agree(trial, [ada, desk, phone], ["ada", "ben"])
             desk.cut()
-            # Cleo connects and disconnects, so that the server sends the list of names anew.
+            # Ben is still online, so the server need not send a new list. When cleo connects and
+            # leaves, the server has to send one.
             cleo = await arrive("cleo")
             await _agree(trial, [ada, phone], ["ada", "ben", "cleo"])
             await cleo.leave()
@@ -97,16 +102,17 @@ async def presence(handler: Handler) -> Verdict:
 
 
 async def _agree(trial: Trial, people: Iterable[SimulatedUser], names: list[str]) -> None:
-    """Wait until the last list that each user has received has exactly these names.
+    """Wait until the last list that each user received contains exactly the given names.
 
     Raises:
-        Broken: a user does not receive this list in time.
+        Broken: a user did not receive this list in time.
     """
     for one in people:
         await _sees(trial, one, names)
 
 
 async def _sees(trial: Trial, person: SimulatedUser, names: list[str]) -> None:
+    """Wait until the last message that one user received is the JSON list of the given names."""
     await trial.until(
         lambda: person.heard and _parsed(person.heard[-1]) == names,
         lambda: f"the last that {person.name} heard is {_last(person)}",
@@ -114,6 +120,7 @@ async def _sees(trial: Trial, person: SimulatedUser, names: list[str]) -> None:
 
 
 def _parsed(text: str) -> object:
+    """Parse JSON; return None for an invalid text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -121,4 +128,5 @@ def _parsed(text: str) -> object:
 
 
 def _last(person: SimulatedUser) -> str:
+    """Return the beginning of the last message that a user received, or ``"nothing"``."""
     return person.heard[-1][:60] if person.heard else "nothing"

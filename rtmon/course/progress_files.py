@@ -1,6 +1,7 @@
-"""The progress file of a learner: one line of JSON for each check, appended.
+"""Write and read progress files, which contain the results of a learner's checks as JSON lines.
 
-A learner can edit the file, so it shows progress but proves nothing.
+Each ``check()`` of an exercise appends one line. A learner can edit the file, so its content is
+no proof that the learner solved the exercises.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ __all__ = [
 ]
 
 FILE = "RTMON_PROGRESS"
-"""Environment variable: path of the progress file, or ``off`` for none."""
+"""Environment variable: path of the progress file, or ``off`` to write no progress file."""
 
 LEARNER = "RTMON_LEARNER"
-"""Environment variable: the learner's name."""
+"""Environment variable: the learner's name in progress files and on the class server."""
 
 CHANNEL = "course.progress"
-"""The class server's channel on which reports are published."""
+"""Channel of the class server on which learners publish their reports."""
 
 FULL = 5_000_000
-"""Maximum size of a progress file in bytes. Above this size, nothing is appended."""
+"""Size in bytes above which nothing more is appended to a progress file."""
 
 EXERCISE = r"^[A-Za-z0-9_]{1,32}-[0-9]{1,3}$"
-"""The name of an exercise: a notebook and a number, such as ``01-2``."""
+"""Regular expression for the name of an exercise: a notebook and a number, such as ``01-2``."""
 
 Exercise = Annotated[str, Meta(pattern=EXERCISE)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -54,16 +55,16 @@ Note = Annotated[str, Meta(max_length=200)]
 
 
 class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one check: a line of a progress file.
+    """The result of one ``check()`` of an exercise, stored as one line of a progress file.
 
     Attributes:
-        time: Unix seconds.
+        time: when the check ended, in Unix seconds.
         learner: the learner's name.
-        exercise: a notebook and a number, such as ``01-2``.
-        claim: the condition to meet, as text.
+        exercise: the exercise's name: a notebook and a number, such as ``01-2``.
+        claim: the condition that the learner had to meet, as text.
         right: True if the answer was right.
-        points: points of a right answer.
-        note: one sentence about the first difference from the right answer; "" if right.
+        points: points for a right answer.
+        note: a sentence about what the answer misses; empty if the check has no such sentence.
     """
 
     time: float
@@ -76,13 +77,14 @@ class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The combined result of all checks of one exercise.
+    """The combined result of all checks that one learner made for one exercise.
 
     Attributes:
-        right: True if at least one check was right.
+        right: True if at least one of the checks found a right answer.
         tries: number of checks.
-        points: points of a right answer.
-        note: the note of the last check; "" if a check was right.
+        points: points for a right answer.
+        note: a sentence about what the answer missed at the last check; empty once an answer was
+            right.
     """
 
     right: bool
@@ -92,38 +94,42 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Report = Annotated[dict[Exercise, Result], Meta(max_length=200)]
-"""All results of one learner: exercise → result."""
+"""All results of one learner, by exercise name. At most 200 exercises."""
 
 
 def progress_file() -> Path | None:
-    """Return the path of this learner's progress file; None if it is switched off."""
+    """Return the path of the progress file from RTMON_PROGRESS; None if its value is ``off``.
+
+    The default is ``rtmon-progress.jsonl`` in the current directory.
+    """
     path = os.environ.get(FILE, "rtmon-progress.jsonl")
     return None if path.lower() in {"", "off"} else Path(path).expanduser()
 
 
 def learner() -> str:
-    """Return the learner's name: RTMON_LEARNER, the JupyterHub user, or the login name."""
+    """Return the learner's name: RTMON_LEARNER, the JupyterHub user name, or the login name."""
     name = os.environ.get(LEARNER) or os.environ.get("JUPYTERHUB_USER") or _login()
     return one_line(name, 128)
 
 
 def one_line(text: str, length: int) -> str:
-    """Return text as one line without control characters, cut to ``length`` characters."""
+    """Replace characters that are not printable by spaces, and truncate the text to a length."""
     return "".join(mark if mark.isprintable() else " " for mark in text[:length])
 
 
 def _login() -> str:
+    """Return the login name of the user who runs the process, or ``"learner"``."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
+    except (OSError, KeyError):  # The user id of a container may have no name.
         return "learner"
 
 
 def append(path: Path, entry: ProgressEntry) -> None:
-    """Append a check to a progress file.
+    """Append the result of one check to a progress file.
 
     Raises:
-        OSError: the file cannot be written, or has reached its maximum size.
+        OSError: the file cannot be written, or is larger than 5 MB.
     """
     with path.open("ab") as file:
         if file.tell() > FULL:
@@ -132,11 +138,14 @@ def append(path: Path, entry: ProgressEntry) -> None:
 
 
 def read(path: Path) -> Iterator[ProgressEntry | FileFormatError]:
-    """Yield the entries of a progress file. For an invalid line, yield an error instead.
+    """Read a progress file line by line.
+
+    Yields a :class:`ProgressEntry` for each valid line, and a FileFormatError for each other line.
+    Empty lines are skipped.
 
     Raises:
         OSError: the file cannot be read.
-        FileFormatError: the file is larger than the maximum size of a progress file.
+        FileFormatError: the file is larger than 10 MB, so it is no progress file.
     """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size > 2 * FULL:
@@ -153,17 +162,21 @@ def read(path: Path) -> Iterator[ProgressEntry | FileFormatError]:
 
 
 def entries_of(path: Path, name: str) -> list[ProgressEntry]:
-    """Return the checks of one learner in a progress file.
+    """Return the results of all checks of one learner from a progress file, the oldest first.
 
     Raises:
         OSError: the file cannot be read.
-        FileFormatError: the file is larger than the maximum size of a progress file.
+        FileFormatError: the file is larger than 10 MB, so it is no progress file.
     """
     return [each for each in read(path) if isinstance(each, ProgressEntry) and each.learner == name]
 
 
 def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
-    """Combine the checks of one learner, in chronological order, into one result per exercise."""
+    """Combine the checks of one learner into one result for each exercise.
+
+    Args:
+        entries: the learner's checks, the oldest first.
+    """
     report: dict[str, Result] = {}
     for entry in entries:
         one = Result(right=entry.right, tries=1, points=entry.points, note=entry.note)
@@ -177,9 +190,10 @@ def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
 
 
 def merge(known: Mapping[str, Result], report: Mapping[str, Result]) -> dict[str, Result]:
-    """Merge two reports of one learner, which may have arrived out of order.
+    """Merge two reports of the same learner; either of them may be the newer one.
 
-    The numbers of tries are not added, because each report counts all tries so far.
+    An exercise is right if it is right in one of the reports. The numbers of tries are not added,
+    because the newer report already includes the tries of the older one.
     """
     merged = dict(known)
     for exercise, new in report.items():

@@ -1,11 +1,11 @@
-"""Test a learner's chat server: all users get all messages, also if one connection fails."""
+"""Judge a learner's chat server: all users receive every message, even if one connection fails."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .concurrent_tasks import together
 from .simulated_users import SimulatedUser, first_fault
+from .task_cancellation import together
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -34,17 +34,20 @@ _FROZEN = Promise(
 )
 
 _LONG = 50_000
-"""Characters of a long message. Sixty such messages exceed all buffers of a connection."""
+"""Characters of a long message.
+
+Sixty long messages exceed the total size of all buffers between the server and a client.
+"""
 
 
 async def chat_server(handler: Handler) -> Verdict:
-    """Test a learner's handler for ``websockets.serve`` that implements a chat.
+    """Judge a learner's ``websockets.serve`` handler that implements a chat server.
 
-    The handler must send each received text, unchanged, to every connected client, including the
-    sender.
+    The handler has to send each text message of a client, unchanged, to all connected clients.
+    This includes the client that sent the message.
 
     Args:
-        handler: ``async def chat(websocket)``.
+        handler: the learner's function, ``async def chat(websocket)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -82,21 +85,21 @@ async def _conversation(
     *,
     after: SimulatedUser | None = None,
 ) -> None:
-    """Let users send at the same time, and compare the messages that each user receives.
+    """Let users send messages at the same time, and check the messages that each user receives.
 
     Args:
-        trial: the trial of the users.
-        speakers: the users that send each text.
-        listeners: the users that must receive all texts.
+        trial: the trial that the users belong to.
+        speakers: users who send all ``words``, each with the user's name in front.
+        listeners: users who have to receive all messages of all speakers.
         words: the texts to send.
-        after: name of a user whose link was cut or frozen before.
+        after: a user whose connection was cut or frozen before; named in the error message.
 
     Raises:
-        Broken: a user has received a message not at all, twice, or out of order.
+        Broken: a listener missed a message, or received it twice or out of order.
     """
     said = {one.name: [f"{one.name}: {word}" for word in words] for one in speakers}
     before = {one: len(one.heard) for one in listeners}
-    # Each user sends a final message. All duplicates arrive before the final messages.
+    # Each speaker's last message. Duplicates of earlier messages arrive before this message.
     ends = {f"{one.name}: over" for one in speakers}
     circumstance = ""
     if after is not None:
@@ -126,12 +129,16 @@ async def _conversation(
 
 
 async def _speak(speaker: SimulatedUser, *texts: str) -> None:
+    """Send the texts as messages of one user, in order."""
     for text in texts:
         await speaker.say(text)
 
 
 def _fault(heard: Sequence[str], said: Mapping[str, Sequence[str]], listener: str) -> str | None:
-    """Describe the first difference between the sent messages and those that a user received."""
+    """Compare the messages that a listener received with the sent messages of each speaker.
+
+    Returns a sentence about the first difference; None if there is none.
+    """
     speakers = tuple(f"{name}:" for name in said)
     for text in heard:
         if not text.startswith(speakers):

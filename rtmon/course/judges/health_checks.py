@@ -1,4 +1,7 @@
-"""Test a learner's health check: it reports the state of each server, also if servers hang."""
+"""Judge a learner's health check, which reports whether each of several servers is ok.
+
+The servers of the trial refuse connections, answer late, or do not answer.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from websockets.asyncio.server import ServerConnection
 
-from .concurrent_tasks import together
+from .task_cancellation import together
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -15,7 +18,10 @@ from .verdict import Promise, Verdict
 __all__ = ["Health", "health_check"]
 
 Health = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
-"""``async def health(urls)``: returns ``"ok"``, ``"slow"`` or ``"down"`` for each URL."""
+"""Type of the learner's function ``async def health(urls)``.
+
+It returns a dictionary with ``"ok"``, ``"slow"`` or ``"down"`` for each URL.
+"""
 
 _OK = Promise(
     "servers that answer are ok",
@@ -49,22 +55,23 @@ _CLOSED = Promise(
 )
 
 _ANSWER = 5.0
-"""Seconds within which the learner's function must return."""
+"""Time limit in seconds of one call of the learner's function."""
 
 _LATENCY = 0.35
-"""One-way latency of the slow server's link, in seconds."""
+"""One-way delay in seconds between the learner's function and the slow server."""
 
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 async def health_check(health: Health) -> Verdict:
-    """Test a learner's function that checks the health of several servers.
+    """Judge a learner's function that checks the health of several WebSocket servers.
 
-    A server is ``"ok"`` if its pong arrives within 0.5 s after the ping, ``"slow"`` if the pong
-    arrives later, and ``"down"`` without a pong within 3 s after the attempt to connect.
+    A server is ``"ok"`` if its pong arrives within 0.5 s of the ping, and ``"slow"`` if the pong
+    arrives later. A server is ``"down"`` if no pong has arrived 3 s after the function started to
+    connect.
 
     Args:
-        health: see :data:`Health`.
+        health: the learner's function, ``async def health(urls)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -112,7 +119,7 @@ async def health_check(health: Health) -> Verdict:
 
 
 async def _refusing(trial: Trial, upstream: str) -> str:
-    """Return a URL at which no server listens: that of a proxy that has stopped."""
+    """Return a URL whose port refuses connections, because its proxy has been stopped."""
     proxy = await trial.proxy(upstream)
     url = proxy.url
     await proxy.stop()
@@ -120,7 +127,7 @@ async def _refusing(trial: Trial, upstream: str) -> str:
 
 
 async def _unavailable(trial: Trial) -> str:
-    """Start a server that answers each handshake with status 503."""
+    """Start a server that rejects each handshake with HTTP status 503, and return its URL."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -132,20 +139,20 @@ async def _unavailable(trial: Trial) -> str:
 
 
 async def _frozen(trial: Trial, upstream: str) -> str:
-    """Start a proxy that accepts connections, and forwards no bytes."""
+    """Start a proxy that accepts connections but forwards no data, and return its URL."""
     proxy = await trial.proxy(upstream)
     proxy.freeze()
     return proxy.url
 
 
 async def _never_reads(connection: ServerConnection) -> None:
-    """Handle a connection without reading any frame after the handshake."""
+    """Stop reading after the handshake, so that pings and close frames are never answered."""
     connection.transport.pause_reading()
     await connection.wait_closed()
 
 
 def _difference(found: object, expected: Mapping[str, str]) -> str:
-    """Describe the first difference between the reported and the true states."""
+    """Describe the first difference between the learner's report and the true server states."""
     if not isinstance(found, Mapping):
         return f"`health` returned {found!r:.40}, not a dictionary"
     for url, state in expected.items():

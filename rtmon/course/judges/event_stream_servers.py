@@ -1,4 +1,4 @@
-"""Test a learner's server of server-sent events (SSE), written on a plain TCP connection."""
+"""Judge a learner's server of server-sent events (SSE), which uses plain TCP connections."""
 
 from __future__ import annotations
 
@@ -46,20 +46,23 @@ _GONE = Promise(
 
 
 class Log:
-    """A list of events to send. The learner's handler reads the events with :meth:`since`."""
+    """A list of events that grows. The learner's handler reads the events with :meth:`since`."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._grown = asyncio.Condition()
 
     async def add(self, text: str) -> None:
-        """Append an event. Events are numbered consecutively from 1."""
+        """Append an event. Events are numbered from 1."""
         async with self._grown:
             self._texts.append(text)
             self._grown.notify_all()
 
     async def since(self, number: int) -> AsyncIterator[tuple[int, str]]:
-        """Yield the number and text of each event after ``number``, then of each new event."""
+        """Yield ``(number, text)`` of each event after event ``number``, then wait for new events.
+
+        The iterator never ends.
+        """
         while True:
             while number < len(self._texts):
                 number += 1
@@ -70,18 +73,21 @@ class Log:
 
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Log], Awaitable[object]]
-"""``async def handle(reader, writer, log)``, called for each TCP connection."""
+"""Type of the learner's function ``async def handle(reader, writer, log)``.
+
+It is called for each TCP connection.
+"""
 
 
 async def event_stream(handle: Handle) -> Verdict:
-    """Test a learner's handler for ``asyncio.start_server`` that sends server-sent events.
+    """Judge a learner's ``asyncio.start_server`` handler that sends server-sent events.
 
-    The handler reads the head of a GET request, up to the empty line. It then sends each event of
-    a :class:`Log` after the number in the header ``Last-Event-ID``, or all events without this
-    header. The stream must be readable by a browser's ``EventSource``.
+    The handler reads the head of an HTTP GET request. It responds with the events of a
+    :class:`Log` whose number is larger than the value of the header ``Last-Event-ID``. If the
+    header is missing, it sends all events. A browser's ``EventSource`` can read the response.
 
     Args:
-        handle: see :data:`Handle`.
+        handle: the learner's function, ``async def handle(reader, writer, log)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -140,12 +146,10 @@ async def event_stream(handle: Handle) -> Verdict:
 
 
 async def _outlive(running: Collection[object], log: Log, *, within: float) -> None:
-    """Add events until no handler is running.
-
-    A handler whose client has disconnected must notice this when it sends an event.
+    """Add events until all handlers whose client has disconnected have returned.
 
     Raises:
-        Broken: a handler was still running after ``within`` seconds.
+        Broken: a handler still runs after ``within`` seconds.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
@@ -157,10 +161,10 @@ async def _outlive(running: Collection[object], log: Log, *, within: float) -> N
 
 
 class _Reader:
-    """A client of an event stream that parses the stream as a browser does.
+    """An SSE client that parses the event stream as a browser does.
 
     Attributes:
-        link: the fault proxy between the client and the server.
+        link: the fault proxy between this client and the learner's server.
     """
 
     def __init__(self, link: FaultProxy) -> None:
@@ -170,7 +174,12 @@ class _Reader:
     @classmethod
     @contextlib.asynccontextmanager
     async def connected(cls, link: FaultProxy, last: int | None) -> AsyncIterator[_Reader]:
-        """Connect, request the events after number ``last``, and read them in the background."""
+        """Connect, request the event stream, and read it in a background task.
+
+        Args:
+            link: the fault proxy to connect to.
+            last: value of the header ``Last-Event-ID``; None to send no such header.
+        """
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         lines = ["GET /events HTTP/1.1", f"Host: 127.0.0.1:{link.port}"]
         lines += ["Accept: text/event-stream"]
@@ -197,16 +206,16 @@ class _Reader:
 
     @property
     def has_head(self) -> bool:
-        """True once the response's head was received."""
+        """True once the complete head of the HTTP response has arrived."""
         return "\n\n" in self._text
 
     @property
     def shown(self) -> str:
-        """Return the beginning of the received data."""
+        """The first 60 characters of the response, quoted."""
         return repr(self._text[:60])
 
     def wrong_head(self) -> str | None:
-        """Describe the error in the response head; None if it is right."""
+        """Describe the error in the head of the HTTP response; None if the head is right."""
         status, *fields = self._text.split("\n\n")[0].split("\n")
         if status.split(" ")[:2] != ["HTTP/1.1", "200"]:
             return f"the first line of the answer is {status[:60]!r}"
@@ -217,21 +226,25 @@ class _Reader:
 
     @property
     def events(self) -> list[tuple[str, str]]:
-        """Return the id and text of each received event."""
+        """``(id, text)`` of each event that has arrived; the id is ``"none"`` if it is missing."""
         found = []
         for block in self._text.split("\n\n")[1:-1]:
             fields = [line.partition(":") for line in block.split("\n")]
             data = [value.removeprefix(" ") for name, _, value in fields if name == "data"]
             ids = [value.removeprefix(" ") for name, _, value in fields if name == "id"]
-            if data:  # else it is a comment, or only a field
+            if data:  # Without data, the block is a comment or only sets a field.
                 found.append((ids[-1] if ids else "none", "\n".join(data)))
         return found
 
     async def expect(self, trial: Trial, wanted: list[tuple[str, str]]) -> None:
-        """Wait until the wanted events were received.
+        """Wait until as many events as wanted have arrived, and compare them.
+
+        Args:
+            trial: the trial that this client belongs to.
+            wanted: ``(id, text)`` of all events that this client must have received.
 
         Raises:
-            Broken: other events were received, or some are missing.
+            Broken: an event is missing or differs.
         """
         await trial.until(
             lambda: len(self.events) >= len(wanted),

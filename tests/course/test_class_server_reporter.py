@@ -19,9 +19,9 @@ from websockets.typing import Origin
 
 import rtmon
 from rtmon import Hub
-from rtmon.course.progress_file import CHANNEL, Result
-from rtmon.course.progress_reporting import Reporter
-from rtmon.course.wall import ProgressBoard, WallServer, follow
+from rtmon.course.class_server_reporter import Reporter
+from rtmon.course.progress_files import CHANNEL, Result
+from rtmon.course.progress_wall import ProgressBoard, WallServer, follow
 from rtmon.hub import Credentials, User
 from rtmon.testing import until
 

@@ -1,4 +1,8 @@
-"""Test a learner's worker pool: jobs run concurrently up to a limit, with results in order."""
+"""Judge a learner's worker pool, which runs jobs concurrently.
+
+The pool must not run more jobs at once than a limit, and returns the results in the order of the
+jobs.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,13 @@ from .verdict import Promise, Verdict
 __all__ = ["Job", "RunAll", "worker_pool"]
 
 Job = Callable[[], Awaitable[Any]]
-"""A coroutine function without arguments."""
+"""Type of a job: a coroutine function without arguments."""
 
 RunAll = Callable[[Sequence[Job], int], Awaitable[Sequence[Any]]]
-"""``async def run_all(jobs, limit)``: returns what each job returned."""
+"""Type of the learner's function ``async def run_all(jobs, limit)``.
+
+It returns a list with the result of each job.
+"""
 
 _ORDER = Promise(
     "results stand in the order of the jobs",
@@ -56,12 +63,13 @@ _CANCELLED = Promise(
 
 
 async def worker_pool(run_all: RunAll) -> Verdict:
-    """Test a learner's function that runs jobs concurrently, up to a maximum number at once.
+    """Judge a learner's function that runs jobs concurrently, but at most ``limit`` at once.
 
-    If a job raises, its exception takes the place of its result in the list of results.
+    If a job raises an exception, the list of results has to contain this exception in place of the
+    job's result.
 
     Args:
-        run_all: see :data:`RunAll`.
+        run_all: the learner's function, ``async def run_all(jobs, limit)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -119,12 +127,12 @@ async def worker_pool(run_all: RunAll) -> Verdict:
 
 
 class _Jobs:
-    """Creates jobs, and counts how many of them run at once.
+    """Creates jobs, and counts how many of them run at the same time.
 
     Attributes:
-        running: number of jobs that are running.
-        most: maximum number of jobs that ran at once so far.
-        ended: the results of the finished jobs, in the order of their ends.
+        running: number of jobs that are running now.
+        most: largest number of jobs that ran at the same time.
+        ended: results of the jobs that have returned, in the order in which they returned.
     """
 
     def __init__(self) -> None:
@@ -135,14 +143,20 @@ class _Jobs:
     def make(
         self, result: Any, seconds: float = 0, *, until: Callable[[], bool] | None = None
     ) -> Job:
-        """Return a job that waits for a time or a condition, then returns or raises."""
+        """Create a job that sleeps, then waits for a condition, then returns or raises.
+
+        Args:
+            result: what the job returns; an exception is raised instead.
+            seconds: how long the job sleeps.
+            until: the condition that the job waits for; None for no condition.
+        """
 
         async def job() -> Any:
             self.running += 1
             self.most = max(self.most, self.running)
             try:
                 await asyncio.sleep(seconds)
-                while until is not None and not until():  # noqa: ASYNC110 - of any kind
+                while until is not None and not until():  # noqa: ASYNC110 - there is no event
                     await asyncio.sleep(0.005)
             finally:
                 self.running -= 1
@@ -155,10 +169,10 @@ class _Jobs:
 
 
 def _compare(results: Any, wanted: list[Any]) -> None:
-    """Require that the learner's function has returned the wanted results.
+    """Compare the list that the learner's function returned with the wanted results.
 
     Raises:
-        Broken: the results differ.
+        Broken: the results differ, or are no list.
     """
     if not isinstance(results, list | tuple) or list(results) != wanted:
         raise Broken(f"{results!r:.60} was returned, in place of {wanted}")

@@ -1,4 +1,4 @@
-"""Read the reports of all learners from the class server, starting with its history."""
+"""Receive the reports of all learners from the class server: its history first, then live."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ...client import Client
-from ..progress_file import CHANNEL
+from ..progress_files import CHANNEL
 
 __all__ = ["follow"]
 
 Take = Callable[[object, object, float], object]
-"""Called with the publisher's name, the published report, and Unix seconds."""
+"""Callback for each report. Its arguments are the name of the client that published the report,
+the report, and the time of publication in Unix seconds.
+"""
 
 
 async def follow(client: Client, take: Take) -> None:
-    """Call ``take`` with every report that learners publish, until the client is closed.
+    """Call ``take`` with each learner's report, until the client is closed.
+
+    The reports in the channel's history come first, and then the reports that learners publish
+    from now on.
 
     Raises:
-        ProtocolError: the client has no permission to read the channel.
-        ClientClosed: the client has stopped reconnecting.
+        ProtocolError: the class server does not allow this client to read the channel of reports.
+        ClientClosed: the client has stopped reconnecting after too many failures.
     """
     async with client.subscribe(CHANNEL) as reports:
         async for name, report, milliseconds in _kept(client):
@@ -29,7 +34,10 @@ async def follow(client: Client, take: Take) -> None:
 
 
 async def _kept(client: Client) -> AsyncIterator[tuple[object, object, float]]:
-    """Yield the publications in the channel's history on the server."""
+    """Read the reports in the class server's history of the channel, page by page.
+
+    Yields the publisher's name, the report, and the time in Unix milliseconds.
+    """
     since: dict[str, Any] = {}
     while True:
         answer = (await client.request("history", {"channel": CHANNEL, **since})).payload

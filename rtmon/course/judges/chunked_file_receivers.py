@@ -1,4 +1,8 @@
-"""Test a learner's file download in chunks: it resumes, and never leaves a partial file."""
+"""Judge a learner's function that downloads a file in chunks over a WebSocket.
+
+The function has to resume after a lost connection, and must never leave a partial file at the
+target path.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from pathlib import Path
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from .learner_code_lines import describe_error
+from .learner_code_errors import describe_error
 from .trial import Broken, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -23,7 +27,10 @@ from .verdict import Promise, Verdict
 __all__ = ["Fetch", "chunked_receiver"]
 
 Fetch = Callable[[str, Path], Awaitable[object]]
-"""``async def fetch(url, path)``: returns when the whole file is stored at ``path``."""
+"""Type of the learner's function ``async def fetch(url, path)``.
+
+It returns when the complete file is stored at ``path``.
+"""
 
 _WHOLE = Promise(
     "a file arrives as it was sent",
@@ -52,19 +59,23 @@ _AFRESH = Promise(
 )
 
 _SIZE = 300_000
+"""Size of the file in bytes."""
+
 _CHUNK = 10_000
+"""Size of the server's binary messages in bytes."""
 
 
 async def chunked_receiver(fetch: Fetch) -> Verdict:
-    """Test a learner's function that downloads a file over an unreliable network.
+    """Judge a learner's function that downloads a file over connections that fail.
 
-    After connecting, the function sends the number of bytes that it has, as text (``0`` at first).
-    The server answers with a JSON text, ``{"size": …, "sha256": …}`` of the whole file, sends the
-    rest in binary messages, and closes with 1000. If the connection ends earlier, the function
-    must reconnect.
+    The function connects, and sends the number of bytes that it has received so far as a text
+    message (``0`` at first). The server responds with ``{"size": …, "sha256": …}`` of the complete
+    file as JSON. Then it sends the remaining bytes in binary messages, and closes the connection
+    with code 1000. If the connection ends before that, the function has to connect again.
 
     Args:
-        fetch: see :data:`Fetch`. The function must raise ``ValueError`` if the hash differs.
+        fetch: the learner's function, ``async def fetch(url, path)``. It has to raise
+            ``ValueError`` if the file does not match the SHA-256 hash.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -113,19 +124,21 @@ async def chunked_receiver(fetch: Fetch) -> Verdict:
 
 @contextlib.asynccontextmanager
 async def _folder() -> AsyncIterator[str]:
+    """Create a temporary directory, and delete it at the end of the trial."""
     with tempfile.TemporaryDirectory(prefix="rtmon-judge-") as name:
         yield name
 
 
 class _Source:
-    """A server that sends one file, and cuts connections at given positions.
+    """A server that sends one file, and can cut its connection in the middle of the file.
 
     Attributes:
-        asked: the start position that each connection has requested, in bytes.
-        seen: bytes sent before a file first existed at ``path``; 0 if none existed yet.
-        path: path at which the learner's function must store the file.
-        digest: a wrong hash to announce; "" to announce the right hash.
-        cuts: positions in the file, in bytes, at which the connection is cut.
+        asked: for each connection, the byte offset from which the client requested the file.
+        seen: number of bytes that had been sent when a file first existed at ``path`` too early;
+            0 if that did not happen.
+        path: path at which the client has to store the file.
+        digest: wrong SHA-256 hash to send to the client; empty to send the right hash.
+        cuts: byte offsets at which the connection is to be cut.
         cut: function that cuts the connection.
     """
 
@@ -140,7 +153,7 @@ class _Source:
         self.cut: Callable[[], None] = lambda: None
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Send the file to a client, from the position that the client has requested."""
+        """Send the file to a client, from the byte offset that the client requests."""
         first = await connection.recv()
         if not (isinstance(first, str) and first.isdecimal() and int(first) <= len(self.data)):
             await connection.close(1003, "first send how many bytes you have, as text")
@@ -159,10 +172,10 @@ class _Source:
             await connection.send(self.data[at : at + _CHUNK])
 
     def compare(self, path: Path) -> None:
-        """Require that the file at a path has the server's content.
+        """Compare the file that the client has stored at a path with the sent file.
 
         Raises:
-            Broken: the file is missing or differs.
+            Broken: there is no file at the path, or its content differs.
         """
         if not path.is_file():
             raise Broken(f"`fetch` returned, and nothing stands at {path.name}")
@@ -173,6 +186,9 @@ class _Source:
             raise Broken(f"{len(data):,} bytes came, of which the first {same:,} are right")
 
     async def _until_read(self, connection: ServerConnection) -> None:
-        """Wait until the client has answered a ping, and so has received all earlier data."""
+        """Wait until the client has received everything that was sent.
+
+        The client's answer to a ping proves this, because the ping is sent last.
+        """
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             await asyncio.wait_for(await connection.ping(), self._patience)

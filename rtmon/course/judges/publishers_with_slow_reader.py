@@ -1,4 +1,7 @@
-"""Test a learner's publisher with a slow consumer: memory is bounded, and no other client waits."""
+"""Judge how a learner's publisher handles a slow reader (backpressure).
+
+The publisher must not delay the other readers, and must limit the memory for queued messages.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from .verdict import Promise, Verdict
 __all__ = ["Publish", "backpressure"]
 
 Publish = Callable[[str], object]
-"""``def publish(text)`` or ``async def publish(text)``: sends a text to every connection."""
+"""Type of the learner's function ``def publish(text)`` or ``async def publish(text)``.
+
+It sends a text message to every connection.
+"""
 
 _EVERYBODY = Promise(
     "everybody who reads gets every message, once and in order",
@@ -45,25 +51,28 @@ _AFTER = Promise(
 )
 
 _LENGTH = 30_000
+"""Characters of a published message."""
+
 _HEAD = 20
-"""Number of leading characters that identify a message."""
+"""Characters at the start of a message that identify the message."""
 
 _MEMORY_BOUND = 5.0
-"""Maximum growth of memory in MB, including the buffers of the fault proxy."""
+"""Maximum growth of the process memory in MB, including the buffers of the fault proxy."""
 
 _BURST = 20
-"""Messages published at once, before waiting until the fast readers have received them."""
+"""Messages that the judge publishes before it waits for the fast readers."""
 
 
 async def backpressure(handler: Handler, publish: Publish) -> Verdict:
-    """Test a learner's publisher: a client that does not read must not delay others or use memory.
+    """Judge a learner's publisher while one of its readers does not read.
 
-    At most 20 messages of 30 kB are published at once. With a send queue of 20 to 50 messages per
-    client, fast clients lose no messages, and slow clients use little memory.
+    The judge publishes at most 20 messages of 30 kB in a row. With a queue of 20 to 50 messages
+    for each connection, fast readers therefore miss no message, and a slow reader needs little
+    memory.
 
     Args:
-        handler: ``async def handler(websocket)`` for ``websockets.serve``.
-        publish: see :data:`Publish`.
+        handler: the learner's handler for ``websockets.serve``, ``async def handler(websocket)``.
+        publish: the learner's function that sends a text to every connection.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -97,10 +106,10 @@ async def backpressure(handler: Handler, publish: Publish) -> Verdict:
 
 
 class _Source:
-    """Publishes numbered messages through the learner's function.
+    """Publishes numbered messages with the learner's ``publish`` function.
 
     Attributes:
-        published: the leading characters of each published message.
+        published: the first 20 characters of each published message.
     """
 
     def __init__(self, trial: Trial, publish: Publish) -> None:
@@ -109,10 +118,14 @@ class _Source:
         self._publish = publish
 
     async def publish(self, count: int, *readers: SimulatedUser) -> None:
-        """Publish messages in bursts, and wait until the given readers have received each burst.
+        """Publish messages in bursts of 20, and wait after each burst until the readers have it.
+
+        Args:
+            count: number of messages to publish.
+            readers: users who have to receive all messages.
 
         Raises:
-            Broken: a reader did not receive all messages, once and in order.
+            Broken: one of the readers missed a message, or received it twice or out of order.
         """
 
         async def publish(text: str) -> None:
@@ -132,20 +145,27 @@ class _Source:
                 raise Broken(problem)
 
     async def _wait_for(self, reader: SimulatedUser) -> None:
+        """Wait until a reader has received the last published message."""
         await self._trial.until(
             lambda: self.published[-1] in reader.heard[-_BURST:],
             lambda: self._fault(reader) or f"the last message did not reach {reader.name}",
         )
 
     def _fault(self, reader: SimulatedUser) -> str | None:
+        """Describe the first message that a reader missed or received twice or out of order."""
         return first_fault(reader.heard, self.published, reader.name, "the publisher")
 
 
 async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str]) -> None:
-    """Wait until a client that reads again has the newest message, or was disconnected.
+    """Wait until a reader that reads again has the newest message, or is disconnected.
+
+    Args:
+        trial: the running trial.
+        sleeper: the user whose connection was frozen and works again.
+        published: the first 20 characters of each published message.
 
     Raises:
-        Broken: neither happens, or the client gets messages twice or out of order.
+        Broken: neither happened in time, or messages arrived twice or out of order.
     """
     name = sleeper.name
     await trial.until(
@@ -162,7 +182,10 @@ async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str])
 
 @contextlib.asynccontextmanager
 async def _traced() -> AsyncIterator[Callable[[], int]]:
-    """Trace memory allocations. Yield a function that returns the growth in bytes."""
+    """Measure the memory of the Python process with tracemalloc.
+
+    Yields a function that returns the growth in bytes since the start of the measurement.
+    """
     ours = not tracemalloc.is_tracing()
     if ours:
         tracemalloc.start()

@@ -1,4 +1,7 @@
-"""Find the line of a learner's code that raised an error, or that blocks the event loop."""
+"""Find the line of a learner's code that raised an exception or blocks the event loop.
+
+Code that blocks the event loop is interrupted.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +24,29 @@ _LIBRARIES = (
     str(Path(__file__).parents[2]),
     "<frozen",
 )
-"""Directories of libraries and rtmon. Code elsewhere is the learner's."""
+"""Path prefixes of library code: the standard library, installed packages, and rtmon."""
 
 _TICK = 0.25
-"""Seconds between two checks that the event loop is running."""
+"""Seconds between two checks of whether the event loop is blocked."""
 
 
 class BlockedLoop(BaseException):
-    """Raised inside the learner's code that blocks the event loop.
+    """Raised inside a learner's code to interrupt code that blocks the event loop.
 
-    It is a BaseException, so that ``except Exception`` does not catch it.
+    It derives from BaseException, so that ``except Exception`` in this code does not catch it.
     """
 
 
 def _is_learners(filename: str) -> bool:
-    """Return True if a file is the learner's code: neither part of a library nor of rtmon."""
+    """Return True if a file contains the learner's code, and not code of a library or of rtmon."""
     return not filename.startswith(_LIBRARIES)
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an error, with the innermost line of the learner's code in its traceback."""
+    """Return the type and message of an error, and the line of the learner's code that raised it.
+
+    If the traceback has several lines of the learner, the innermost one is named.
+    """
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_learners(frame.filename):
@@ -49,21 +55,23 @@ def describe_error(error: BaseException) -> str:
 
 
 def is_learners_task(task: asyncio.Task[Any]) -> bool:
-    """Return True if a task runs a coroutine function of the learner."""
+    """Return True if an asyncio task runs a coroutine function that the learner has written."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and _is_learners(code.co_filename)
 
 
 @contextlib.contextmanager
 def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iterator[None]:
-    """Interrupt the learner's code with :class:`BlockedLoop` when it blocks the running loop.
+    """Raise :class:`BlockedLoop` in the learner's code when the code blocks the event loop.
 
-    Needs the main thread of a system with ``SIGALRM``; elsewhere it does nothing.
+    This needs the main thread and a system with ``SIGALRM``. In other threads, and on Windows, it
+    does nothing.
 
     Args:
-        after: seconds for which the loop must be blocked. Time in which a busy machine does not
-            run this process hardly counts: timer signals in this time are delivered as one.
-        tell: called with a sentence about the blocking line, before the code is interrupted.
+        after: seconds for which the code may block the event loop. Time in which the operating
+            system does not run this process is not counted, because signals of that time are
+            delivered as a single signal.
+        tell: called with a sentence that names the blocking line, before the code is interrupted.
     """
     if (
         not hasattr(signal, "setitimer")
@@ -97,7 +105,7 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
     try:
         yield
     finally:
-        # Another timer, such as a test's time limit, continues.
+        # Restore the timer that was set before, such as the time limit of a test.
         rest = max(rest - (loop.time() - began), _TICK) if rest else 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
@@ -106,7 +114,10 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
 
 
 def _line_that_runs(frame: FrameType | None) -> str | None:
-    """Return the innermost line of the learner's code that the loop is running, or None."""
+    """Return the line of the learner's code that the event loop is running; None if there is none.
+
+    If several lines are on the call stack, the innermost one is returned.
+    """
     while frame is not None and frame.f_code.co_filename != asyncio.events.__file__:
         name = frame.f_code.co_filename
         if _is_learners(name):

@@ -1,7 +1,8 @@
-// The progress wall. The server sends the whole wall at each change; names are only ever text.
+// Draws the progress wall. The server sends the complete content over a WebSocket after each change.
+// Learner names are inserted as text and never as HTML.
 
 const byId = (id) => document.getElementById(id);
-const shown = new Map(); // learner and exercise → what its cell says, to see what is new
+const shown = new Map(); // [learner, exercise] → text of the cell, to highlight cells that change
 
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
@@ -10,7 +11,7 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
-/** A text of which no part is drawn outside of it, whatever direction it is written in. */
+/** Isolate a name in a <bdi> element, so that right-to-left text does not reorder its surroundings. */
 const name = (text) => element("bdi", {}, text);
 
 const time = (seconds) =>
@@ -85,7 +86,7 @@ function pill(kind, text) {
   if (byId("pill").textContent !== text) byId("pill").textContent = text;
 }
 
-let waits = 0.5; // seconds until the next attempt
+let waits = 0.5; // seconds until the next attempt to connect
 
 function listen() {
   const socket = new WebSocket(new URL("feed", location.href.replace(/^http/, "ws")));

@@ -1,6 +1,6 @@
-"""Find the exercises of a notebook, mark them for nbgrader, and remove their solutions.
+"""Find the exercises in a course notebook, mark them for nbgrader, and remove solutions. No I/O.
 
-All functions take the JSON of a notebook file as a dict.
+All functions take a notebook as a dict: the parsed JSON of an ``.ipynb`` file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SOLUTION = re.compile(r"\n*<details><summary>Solution</summary>.*?</details>\n*
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """An exercise of a notebook, as described by the arguments of its ``check`` call.
+    """An exercise of a notebook, as written in the arguments of its ``check()`` call.
 
     Attributes:
         name: a notebook and a number, such as ``01-2``.
-        claim: the condition to meet, as text.
-        points: points of a right answer.
-        cell: index of the cell with the ``check`` call.
+        claim: the condition that the learner has to meet, as text.
+        points: points for a right answer.
+        cell: index of the notebook cell that calls ``check()``.
     """
 
     name: str
@@ -37,10 +37,12 @@ class Exercise:
 
 
 def exercises(notebook: dict[str, Any]) -> Iterator[Exercise]:
-    """Yield an exercise for each call like ``await check("…", exercise="01-2", points=2)``.
+    """Find the ``check()`` calls that have an ``exercise`` argument, and yield their exercises.
+
+    Such a call reads ``await check("…", exercise="01-2", points=2)``.
 
     Raises:
-        FileFormatError: a check's claim, exercise or points are not written as a literal.
+        FileFormatError: the claim, ``exercise`` or ``points`` of a call is not a literal.
     """
     for index, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code" and "check" in cell["metadata"].get("tags", ()):
@@ -56,12 +58,14 @@ def exercises(notebook: dict[str, Any]) -> Iterator[Exercise]:
 
 
 def _checks(source: str) -> Iterator[ast.Call]:
+    """Yield the ``check()`` calls in the source code of a cell."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "check" and node.args:
             yield node
 
 
 def _literal(node: ast.expr, kind: type, cell: int) -> Any:
+    """Return the value of a literal of a type; raise FileFormatError for other expressions."""
     if isinstance(node, ast.Constant) and isinstance(node.value, kind):
         return node.value
     raise FileFormatError(
@@ -71,14 +75,15 @@ def _literal(node: ast.expr, kind: type, cell: int) -> Any:
 
 
 def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
-    """Write the metadata that makes each check an nbgrader test with its points. Idempotent.
+    """Add the metadata by which nbgrader grades each ``check()`` cell with its points.
 
-    The check's cell is locked, so nbgrader restores the cell before grading. The answer's cell
-    gets no metadata: nbgrader would empty a "solution" cell, including the code given there.
+    Metadata that was added before is replaced. A ``check()`` cell is locked: nbgrader restores
+    its original source before grading. The cell with the learner's answer gets no metadata. If it
+    were marked as a solution, nbgrader would also delete the lines that the exercise provides.
 
     Raises:
-        FileFormatError: a check has an argument that is not a literal, see :func:`exercises`; or
-            two exercises share a cell or a name.
+        FileFormatError: a ``check()`` argument is not a literal, a cell contains two exercises,
+            or two exercises have the same name.
     """
     for cell in notebook["cells"]:
         cell["metadata"].pop("nbgrader", None)
@@ -105,7 +110,7 @@ def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
 
 
 def without_solutions(notebook: dict[str, Any]) -> None:
-    """Remove the folded solutions above each exercise. Idempotent."""
+    """Remove the collapsed "Solution" sections from the notebook's markdown cells, in place."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = _SOLUTION.sub("\n\n", "".join(cell["source"])).rstrip("\n")
@@ -113,5 +118,5 @@ def without_solutions(notebook: dict[str, Any]) -> None:
 
 
 def file_text(notebook: dict[str, Any]) -> str:
-    """Return the text of a notebook's file, formatted as Jupyter writes it."""
+    """Return the text of a notebook's ``.ipynb`` file, formatted as Jupyter formats it."""
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"

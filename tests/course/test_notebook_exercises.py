@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from rtmon.cli import main
-from rtmon.course.exercises import exercises, mark_for_nbgrader, without_solutions
+from rtmon.course.notebook_exercises import exercises, mark_for_nbgrader, without_solutions
 from rtmon.errors import FileFormatError
 
 ROOT = Path(__file__).parents[2]

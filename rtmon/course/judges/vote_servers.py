@@ -1,12 +1,15 @@
-"""Test a learner's vote server: all clients get the same counts, also after invalid messages."""
+"""Judge a learner's vote server, which counts votes and sends the counts to all clients.
+
+Invalid messages and lost connections must not change the counts.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
-from .concurrent_tasks import together
 from .simulated_users import SimulatedUser
+from .task_cancellation import together
 from .trial import Broken, Handler, Trial
 from .trial_runner import judged
 from .verdict import Promise, Verdict
@@ -41,17 +44,18 @@ _NONSENSE = Promise(
 )
 
 _LONGEST = 20
+"""Maximum number of characters of a vote."""
 
 
 async def vote_server(handler: Handler) -> Verdict:
-    """Test a learner's handler for ``websockets.serve`` that counts votes.
+    """Judge a learner's ``websockets.serve`` handler that counts votes.
 
-    A text of 1 to 20 characters is a vote for that word. The handler must send all counts as a
-    JSON object, such as ``{"tea": 2}``, to each client that connects, and to all clients after
-    each vote.
+    A text message of 1 to 20 characters is a vote for this text. The handler has to send all
+    counts as a JSON object, such as ``{"tea": 2}``. It sends them to a client when the client
+    connects, and to all clients after each vote.
 
     Args:
-        handler: ``async def vote(websocket)``.
+        handler: the learner's function, ``async def vote(websocket)``.
     """
 
     async def scenario(trial: Trial) -> None:
@@ -61,7 +65,7 @@ async def vote_server(handler: Handler) -> Verdict:
             await trial.until(lambda: ada.heard, f"nothing reached ada within {trial.patience:g} s")
             if not isinstance(_counts(ada), Counter):
                 raise Broken(f"ada got {_last(ada)}")
-        before = _counts(ada) or Counter()  # the learner may have tried it before
+        before = _counts(ada) or Counter()  # The learner may have sent votes before the trial.
         votes = Counter[str]()
 
         async def agree(*people: SimulatedUser) -> None:
@@ -100,10 +104,10 @@ async def vote_server(handler: Handler) -> Verdict:
 
 
 async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> None:
-    """Wait until the last counts that a user has received equal ``counts``.
+    """Wait until the last message that a user received contains exactly the given counts.
 
     Raises:
-        Broken: the user does not receive these counts in time.
+        Broken: the user did not receive these counts in time.
     """
     await trial.until(
         lambda: _counts(person) == counts,
@@ -112,7 +116,7 @@ async def _sees(trial: Trial, person: SimulatedUser, counts: Counter[str]) -> No
 
 
 def _counts(person: SimulatedUser) -> Counter[str] | None:
-    """Return the counts in the last text that a user has received; None for another text."""
+    """Parse the last message that a user received; returns None if it contains no counts."""
     try:
         return Counter(json.loads(person.heard[-1]))
     except (IndexError, TypeError, ValueError, AttributeError):
@@ -120,4 +124,5 @@ def _counts(person: SimulatedUser) -> Counter[str] | None:
 
 
 def _last(person: SimulatedUser) -> str:
+    """Return the beginning of the last message that a user received, or ``"nothing"``."""
     return person.heard[-1][:80] if person.heard else "nothing"

@@ -1,4 +1,7 @@
-"""The table of the progress wall: one row per learner, one column per exercise."""
+"""Collect the reports of learners in the table that the progress wall shows. No I/O.
+
+The table has one row for each learner and one column for each exercise.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +11,42 @@ from typing import Any
 
 import msgspec
 
-from ..progress_file import Report, Result, merge, one_line
+from ..progress_files import Report, Result, merge, one_line
 from ..syllabus import Notebook, columns, points
 
 __all__ = ["ProgressBoard"]
 
 ROWS_MOST = 200
-"""Maximum number of learners on the wall. Further learners are only counted."""
+"""Maximum number of learners on the progress wall; additional learners are only counted."""
 
 EXERCISES_MOST = 200
-"""Maximum number of exercises of one learner."""
+"""Maximum number of exercises in the row of one learner."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A learner's results, and the time of the last report in Unix seconds."""
+    """The row of one learner.
+
+    Attributes:
+        results: the learner's results, by exercise name.
+        seen: time of the last report that changed a result, in Unix seconds.
+    """
 
     results: dict[str, Result] = field(default_factory=dict)
     seen: float = 0.0
 
 
 class ProgressBoard:
-    """Collects the reports of all learners.
+    """Collects the reports of learners, and returns the content of the progress wall.
 
-    Any client of the class server can publish reports. Invalid reports are counted and ignored.
+    Any client of the class server can publish a report. An invalid report is counted and changes
+    nothing else.
 
     Attributes:
         refused: number of invalid reports.
 
     Args:
-        course: the notebooks of the course, with their exercises.
+        course: the notebooks of the course with their exercises.
     """
 
     def __init__(self, course: Sequence[Notebook]) -> None:
@@ -47,12 +56,12 @@ class ProgressBoard:
         self._left_out: set[str] = set()
 
     def report(self, learner: object, report: object, time: float) -> bool:
-        """Add a learner's report. Return True if the wall has changed.
+        """Add a learner's report. Returns True if the content of the progress wall changes.
 
         Args:
-            learner: the publisher's name.
-            report: the published report.
-            time: time of the publication in Unix seconds.
+            learner: name of the client that published the report.
+            report: payload of the publication. It is validated here.
+            time: when the report was published, in Unix seconds.
         """
         try:
             results = msgspec.convert(report, Report)
@@ -78,7 +87,7 @@ class ProgressBoard:
         return changed
 
     def state(self) -> dict[str, Any]:
-        """Return the whole content of the wall, as JSON values for the page's script."""
+        """Return the content of the progress wall, in the JSON form that wall.js reads."""
         shown = columns(self._course, {name for row in self._rows.values() for name in row.results})
         return {
             "notebooks": [
@@ -106,4 +115,5 @@ class ProgressBoard:
 
 
 def _cells(results: Mapping[str, Result]) -> dict[str, tuple[bool, int, str]]:
+    """Return ``(right, tries, note)`` for each exercise of one learner."""
     return {name: (one.right, one.tries, one.note) for name, one in results.items()}

@@ -1,4 +1,7 @@
-"""Serve the progress wall: a web page, and a WebSocket that sends the wall at each change."""
+"""Server of the progress wall: an HTML page, and a WebSocket that updates the page.
+
+The server sends the complete content of the wall over the WebSocket after each change.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +29,25 @@ if TYPE_CHECKING:
 __all__ = ["WallServer"]
 
 BETWEEN = 0.3
-"""Minimum seconds between two updates of the pages. Changes within this time are sent together."""
+"""Minimum seconds between two updates of the page; changes in between are sent together."""
 
 WAITING_MOST = 4 * 1024 * 1024
-"""Maximum bytes queued for one page. Above this number, the page is disconnected, and
-reconnects."""
+"""Maximum bytes in the write buffer of one page's connection.
+
+If a slow browser exceeds this limit, the server aborts its connection. The page then reconnects.
+"""
 
 FEED = "/feed"
+"""Path of the WebSocket from which the page receives its content."""
 
 
 class WallServer(server_base.BaseServer):
-    """The server of a progress wall.
+    """HTTP and WebSocket server of a progress wall.
 
     Args:
-        state: returns the present content of the wall.
-        host: the interface to listen on.
-        port: the port to listen on; 0 for any free port.
+        state: returns the current content of the wall as a JSON-serializable object.
+        host: address of the network interface to listen on.
+        port: TCP port to listen on; 0 for any free port.
     """
 
     def __init__(self, state: Callable[[], Any], host: str = "127.0.0.1", port: int = 0) -> None:
@@ -56,15 +62,15 @@ class WallServer(server_base.BaseServer):
 
     @property
     def url(self) -> str:
-        """Address of the page."""
+        """URL of the progress wall's page."""
         return f"http://{server_base.address(self._host, self._port)}/"
 
     async def start(self) -> None:
-        """Start listening. Idempotent.
+        """Start listening for browsers. Does nothing if the server is already listening.
 
         Raises:
             PortInUse: another process listens on the port.
-            OptionError: the host is not an address of this machine.
+            OptionError: ``host`` is not an address of this machine.
         """
         if self._server is None:
             with server_base.binding("the progress wall", self._host, self._port):
@@ -79,23 +85,24 @@ class WallServer(server_base.BaseServer):
             self._port = server_base.port_of(self._server)
 
     def close(self) -> None:
-        """Stop listening and disconnect all pages. May be called twice."""
+        """Stop listening, and start to close the connections of all pages. May be called twice."""
         if self._due is not None:
             self._due.cancel()
         if self._server is not None:
             self._server.close()
 
     async def wait_closed(self) -> None:
-        """Wait until all pages are disconnected."""
+        """Wait until the connections of all pages are closed."""
         if self._server is not None:
             await self._server.wait_closed()
 
     def changed(self) -> None:
-        """Schedule sending the content of the wall to all pages."""
+        """Schedule an update of all open pages, after the content of the wall has changed."""
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(BETWEEN, self._send)
 
     def _send(self) -> None:
+        """Send the content to all pages; abort the connections of pages that are too slow."""
         self._due = None
         ready = []
         for page in self._pages:
@@ -106,9 +113,11 @@ class WallServer(server_base.BaseServer):
         broadcast(ready, self._frame())
 
     def _frame(self) -> str:
+        """Return the content of the wall as JSON."""
         return json.dumps(self._state(), separators=(",", ":"))
 
     async def _feed(self, page: ServerConnection) -> None:
+        """Handle the WebSocket connection of one page until the connection is closed."""
         self._pages.add(page)
         try:
             await page.send(self._frame())
@@ -117,7 +126,9 @@ class WallServer(server_base.BaseServer):
             self._pages.discard(page)
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        # DNS rebinding: a foreign page whose name resolves to this machine would be same-origin.
+        """Answer an HTTP request; return None to accept a WebSocket handshake for the feed."""
+        # Protection against DNS rebinding: if the domain of a foreign page resolved to 127.0.0.1,
+        # browsers would treat that page as same-origin. So only loopback host names are accepted.
         hosts = map(Authority.parse, request.headers.get_all("Host"))
         if is_loopback(self._host) and not all(host and is_loopback(host.host) for host in hosts):
             return connection.respond(http.HTTPStatus.FORBIDDEN, "ask for it as localhost\n")
@@ -131,7 +142,7 @@ class WallServer(server_base.BaseServer):
 
 
 def _page() -> static_site.Site:
-    """Return the page's files, with the project's palette as a style sheet."""
+    """Return the files of the page, including a style sheet generated from the colour palette."""
     contents = {
         entry.name: entry.read_bytes()
         for entry in files(__package__).iterdir()
@@ -144,6 +155,5 @@ def _page() -> static_site.Site:
         f":root[data-theme=dark] {{ {dark} }}\n"
     )
     icon = (files("rtmon.web") / "icon.svg").read_bytes()
-    return static_site.site(
-        {**contents, "palette.css": sheet.encode(), "icon.svg": icon}, "wall.html"
-    )
+    contents |= {"palette.css": sheet.encode(), "icon.svg": icon}
+    return static_site.site(contents, "wall.html")
