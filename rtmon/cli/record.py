@@ -63,9 +63,11 @@ async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redact
     await feed.start()
     try:
         await feed.complete(timeout)
+        begun = file.exists()
         with _progress(file) as progress:
             recorder = Recorder(feed, file, redaction=redacted, progress=progress)
-            announce(f"Recording {feed.url} to {file}\nCtrl-C ends it.", file=str(file))
+            more = " (an existing recording, which is continued)" if begun else ""
+            announce(f"Recording {feed.url} to {file}{more}\nCtrl-C ends it.", file=str(file))
             try:
                 await recorder.run()
             finally:

@@ -127,7 +127,7 @@ class Connection {
     this.#body.hidden = true
     this.#tools.hidden = !(events > 0)
     const why = error ?? (tick.seq === 0 ? "Not known yet: waiting for the server's first numbers." : events > 0
-      ? "Its row is forgotten: only so many closed connections are remembered. Its events are still known."
+      ? "The row is no longer stored: only the latest closed connections are. The events are still known."
       : "This connection is not known. It may be forgotten, or be of an earlier run of the server: a link from a table leads to the right one.")
     fill(this.#head, element("h1", {}, this.title), element("p", {role: "alert"}, why), element("a", {class: "link", href: addressOf({page: "connections", state: "all"}, {fresh: true})}, "All connections"))
     this.#drawn.delete("head")
@@ -139,7 +139,7 @@ class Connection {
     if (series !== null && !this.#axis.take(series)) this.#askForAll()
     const empty = this.#axis.points.time.length === 0
     this.#grid.hidden = empty
-    this.#note.textContent = !empty ? "" : info.state === "open" && !this.#app.replay.shown ? "Its charts begin now: it is measured more closely while it is looked at." : `No charts: ${missing.series ?? "it was not measured closely while it was open"}.`
+    this.#note.textContent = !empty ? "" : info.state === "open" && !this.#app.replay.shown ? "The charts begin now: a connection gets charts while its page is open." : `No charts: ${missing.series ?? "only connections that were looked at, or were among the most notable, while open have charts"}.`
     this.#note.hidden = !empty
     this.#draw()
   }

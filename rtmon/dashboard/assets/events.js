@@ -105,7 +105,7 @@ const eventKey = ({epoch, seq}) => `${epoch} ${seq}`
 function blackBox(found, {id, epoch, meaning}) {
   if (found.error !== undefined) return [element("p", {role: "alert"}, found.error)]
   const link = element("a", {class: "link", href: addressOf({page: "connection", id, epoch}, {fresh: true})}, "The whole story")
-  if (found.info === null) return [element("p", {}, "The connection is forgotten: only so many closed ones are remembered. ", meaning)]
+  if (found.info === null) return [element("p", {}, "The connection is no longer stored: only the latest closed ones are. ", meaning)]
   const {verdict, traceback, frames, missing} = found
   const parts = [element("p", {}, element("b", {}, `${verdict.title}.`), ` ${verdict.sentences.join(" ")} `, link)]
   if (traceback) parts.push(element("h3", {}, "Traceback"), preformatted(traceback, "Traceback"))

@@ -51,10 +51,10 @@ class Overview {
 
   // Returns the heading and the text beside it. A tile can show a warning although no alert rule is met.
   #verdict({matters, rules, well_since: since}, alerts, began) {
-    if (matters.length > 0) return ["Needs attention", `${matters.length} of ${rules} rules`]
+    if (matters.length > 0) return ["Needs attention", `${matters.length} of ${rules} alert rules`]
     if (!known(since)) return ["Not judged yet", began ? "" : "Waiting for the first numbers …"]
-    if (alerts.length > 0) return ["Worth a look", `${alerts.join(" · ")} · none of ${rules} rules holds`]
-    return ["All well", "since ", moment(since * 1e3), ` · ${rules} rules are judged at every tick`]
+    if (alerts.length > 0) return ["Worth a look", `${alerts.join(" · ")} · none of ${rules} alert rules is met`]
+    return ["All well", "since ", moment(since * 1e3), ` · ${rules} alert rules are checked continuously`]
   }
 
   #matter({title, severity, since, page, where, sort}, whom) {

@@ -188,7 +188,7 @@ async def _alike(feed: Feed, info: ConnectionInfo) -> list[str]:
         return []
     others = max(0, everywhere.total - 1)
     if not others:
-        return ["No other connection that is remembered has ended so."]
-    ended = "1 other has" if others == 1 else f"{exact(others)} others have"
-    near = f"{exact(max(0, there.total - 1))} from {address}"
-    return [f"Of the connections that are remembered, {ended} ended so, {near}."]
+        return ["No other connection in the table ended in this way."]
+    ended = "1 other connection" if others == 1 else f"{exact(others)} other connections"
+    near = f"{exact(max(0, there.total - 1))} of them from {address}"
+    return [f"{ended} in the table ended in this way, {near}."]
