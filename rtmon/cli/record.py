@@ -54,19 +54,21 @@ def record(
     """
     with contextlib.suppress(asyncio.CancelledError), asyncio.Runner() as runner:
         feed = RemoteFeed(url, token=admin_token(token_file))
-        runner.run(_record(feed, file, timeout, redaction(redact)))
+        continued = file.exists()
+        runner.run(_record(feed, file, timeout, redaction(redact), continued=continued))
 
 
-async def _record(feed: RemoteFeed, file: Path, timeout: float, redacted: Redaction) -> None:
+async def _record(
+    feed: RemoteFeed, file: Path, timeout: float, redacted: Redaction, *, continued: bool
+) -> None:
     from ..recording.remote_recorder import Recorder
 
     await feed.start()
     try:
         await feed.complete(timeout)
-        begun = file.exists()
         with _progress(file) as progress:
             recorder = Recorder(feed, file, redaction=redacted, progress=progress)
-            more = " (an existing recording, which is continued)" if begun else ""
+            more = " (an existing recording, which is continued)" if continued else ""
             announce(f"Recording {feed.url} to {file}{more}\nCtrl-C ends it.", file=str(file))
             try:
                 await recorder.run()
