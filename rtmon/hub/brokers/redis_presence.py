@@ -30,7 +30,7 @@ class RedisPresence:
     again.
 
     Args:
-        call: runs a script.
+        call: runs a Lua script in Redis.
         node: name of this node.
         expires: seconds of silence after which other nodes consider this node dead.
 
@@ -161,8 +161,8 @@ class RedisPresence:
                 *[self._call("leave", key, client_id, self._node) for client_id, _, key in left]
             )
             for (client_id, _, key), count in zip(left, counts, strict=True):
-                # Each node announces its own clients that leave while Redis is unreachable. But
-                # only now Redis can tell whether it was the user's last connection.
+                # While Redis is unreachable, each node announces the clients that leave this node.
+                # But only now Redis can tell whether a client was its user's last connection.
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)

@@ -150,7 +150,7 @@ class PubSubHandlers:
     async def pubsub(
         self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
     ) -> None:
-        """Publish to the channel that a ``pubsub`` message has in its envelope."""
+        """Handle a ``pubsub`` message: publish its payload to the channel in its envelope."""
         # Convert to a publish payload first: its validation and its checks then apply.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
