@@ -218,7 +218,8 @@ class Files:
 
         payload = {"file": download.file, "offset": download.tell()}
         entry = await self._engine.send("ack", payload, settle)
-        # The answer is a file chunk or an error; a ping may confirm that the message arrived.
+        # The server answers with a file chunk or an error, not with an ``ack``. The ``pong`` to a
+        # later ``ping`` confirms that this message has arrived.
         entry.asks = False
 
     # Received messages

@@ -34,9 +34,9 @@ class NotSpoken(OptionError):
 
 
 class _Connect(websockets_connect):
-    """Connects without sending the token to other origins when the server redirects.
+    """Connects. If the server redirects to another origin, the token is not sent there.
 
-    `websockets` up to version 16 sends the ``Authorization`` header there, too.
+    `websockets` up to version 16 sends the ``Authorization`` header to other origins, too.
     """
 
     def process_redirect(self, exc: Exception) -> Exception | str:

@@ -273,7 +273,7 @@ class ClientSession:
         self._receiver.receive(data, now)
 
     def ponged(self, key: str, now: float) -> None:
-        """Handle a pong frame. It acknowledges everything that was sent before its ping."""
+        """Handle a pong frame, which acknowledges all messages sent before the matching ping."""
         self.heartbeat.heard(now)
         self.sender.pinged(key, now)
 

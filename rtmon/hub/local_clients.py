@@ -171,7 +171,7 @@ def checked_room(room: Any) -> str:
     """Return the name of a room as a plain str, after validation.
 
     Raises:
-        OptionError: it is not a valid room name.
+        OptionError: ``room`` is not a valid room name.
     """
     try:
         return checked_name(room)

@@ -199,7 +199,7 @@ class Receivers:
 
 
 class ReceiversCache:
-    """Cache of the receivers of rooms and channels, for those with the latest publications.
+    """Cache of the receivers of the rooms and channels with the latest publications.
 
     Args:
         stats: counters of all rooms and channels.

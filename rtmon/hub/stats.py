@@ -117,8 +117,8 @@ class ChannelStats:
 class StatsTable:
     """Counters of channels, rooms and the chat, for a bounded number of them.
 
-    Above the capacity, the least recently used ones without subscribers are removed. The first ones
-    are never removed, because each has its own series in :meth:`series`.
+    Above the capacity, the least recently used ones without subscribers are removed. The first
+    ``labels`` ones are never removed, because each has its own series in :meth:`series`.
 
     Args:
         capacity: maximum number of rooms and channels.

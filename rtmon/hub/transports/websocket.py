@@ -75,7 +75,7 @@ class WebSocketPeer(QueuedPeer):
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
-        # The only function of the library that writes at once and never waits.
+        # broadcast() is the only function of the library that writes at once and never waits.
         broadcast((self.connection,), data)
         if not self._guarded and self.buffered > self._context.options.max_waiting:
             self.too_slow()
@@ -123,7 +123,7 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     hub.share_frames(Group)
 
     async def handle(connection: ServerConnection) -> None:
-        # One stack frame and no generator: each idle connection keeps this frame in memory.
+        # Use one stack frame and no generator, because each idle connection keeps it in memory.
         peer = WebSocketPeer(connection, hub=hub)
         client = None
         try:
