@@ -63,7 +63,7 @@ class Callbacks:
         self._changes.setdefault(what, []).append(call)
 
     def message(self, message: Message) -> int:
-        """Queue the callbacks for a message. Returns the number of older calls that were dropped."""
+        """Queue the callbacks for a message. Returns the number of older calls dropped."""
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):

@@ -50,7 +50,7 @@ class Client:
 
     @property
     def client_id(self) -> str | None:
-        """Client id that the server assigned to the connection; None before the first connection."""
+        """Client id that the server assigned to the latest connection; None before the first."""
         return self._session.client_id
 
     @property

@@ -13,8 +13,8 @@ from .authentication import seconds_left
 __all__ = ["Expiry"]
 
 _LONGEST = 60.0
-"""Maximum seconds between two checks of a connection. The wall clock may be changed, or the machine
-may sleep meanwhile."""
+"""Maximum seconds between two checks of a connection. One long timer would be wrong if the wall clock
+is changed or the machine is suspended."""
 
 _SHORTEST = 0.001
 """Minimum seconds between two checks of a connection."""

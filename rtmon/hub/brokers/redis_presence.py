@@ -16,8 +16,8 @@ from .base import BrokerEvents, user_key
 __all__ = ["RedisPresence"]
 
 _BEATS = 3
-"""Number of beats in a row before a node may declare others dead. When Redis is reachable again,
-all nodes need time to report."""
+"""Number of beats after a reconnect before this node may declare other nodes dead. When Redis is
+reachable again, all nodes need time to report."""
 
 _AT_ONCE = 200
 """Number of members added or removed at the same time."""
