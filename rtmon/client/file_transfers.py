@@ -84,7 +84,8 @@ class Files:
             try:
                 return await self._send(stream, offer, progress)
             except BaseException:
-                # Abort the transfer: until then it counts against the server's limit of transfers.
+                # Abort the transfer, because a transfer that is not aborted counts against the
+                # server's limit.
                 self._abort(offer.get("file"))
                 raise
 

@@ -86,7 +86,7 @@ class ServerAddress:
 
     def __str__(self) -> str:
         parts = urlsplit(self._url)
-        # Without user name and password, because this text is written to logs.
+        # This text is written to logs, so it has no user name and no password.
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     async def open(self, query: dict[str, str], *, token: str | None = None) -> ClientConnection:

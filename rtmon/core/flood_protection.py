@@ -164,7 +164,8 @@ class Guarded(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
             # After a failed write, the traceback refers to the stack frame that wrote to all
-            # connections. It would keep them in memory until the garbage collector runs.
+            # connections. The traceback would keep these connections in memory until the garbage
+            # collector runs.
             exc = exc.with_traceback(None)
         if self._guard is not None:
             self._guard.lost()
@@ -234,7 +235,7 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # Sending the pong may pause writing again. Then the next write waits.
+            # Sending the pong may pause writing again. Then later writes wait.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:

@@ -79,7 +79,7 @@ class Connection:
         since: time when the client connected, in Unix seconds.
     """
 
-    # Defaults on the class take no memory in the thousands of connections that keep them.
+    # A default value on the class takes no memory in each of thousands of connections.
     identity: User | None = None
     intercept: Callable[[str | bytes], Awaitable[None]] | None = None
     auth_deadline: Timer | None = None

@@ -191,7 +191,8 @@ class Dispatcher:
         for number, raw in enumerate(messages):
             if connection.peer.closing:
                 return
-            # The rate limit has counted the batch itself, which stands for its first message.
+            # The rate limit has already counted the batch message. So the first message in it is
+            # free.
             if number and not self.admit(connection, raw):
                 continue
             try:

@@ -148,7 +148,7 @@ class NodeRequests:
             value=value,
             **failure,
         )
-        # Without the broker, the requesting node no longer waits for the reply.
+        # If the broker cannot be reached, the requesting node no longer waits for the reply.
         with contextlib.suppress(ProtocolError):
             await self._context.broker.tell_nodes(Note(type="node_reply", payload=reply))
 

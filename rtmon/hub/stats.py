@@ -174,7 +174,8 @@ class StatsTable:
         return [*first, other.info("other")]
 
     def _forget(self) -> None:
-        # Remove many at once, so that not every new channel has to search the whole table.
+        # Remove many entries in one go. Otherwise each new channel would cause a search of the
+        # whole table.
         """Remove the least recently used rooms and channels. Add their counters to ``other``."""
         idle = [
             name

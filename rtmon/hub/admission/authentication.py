@@ -73,8 +73,8 @@ class User:
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
         try:
-            # A plain string must be refused: the test "in" would find a permission inside another
-            # one.
+            # Refuse a plain string: the test "in" would find a permission inside another
+            # permission.
             permissions = msgspec.convert(self.permissions, frozenset[str])
             expires = msgspec.convert(self.expires, float | None)
         except msgspec.ValidationError:

@@ -195,8 +195,8 @@ class RedisBroker(Broker):
             int(limits.DEDUPE_SECONDS * 1000),
         )
         if not duplicate:
-            # If the connection ends now, the publication has still succeeded, and is delivered
-            # later.
+            # If the connection to Redis ends now, the publication has still succeeded. It is
+            # delivered on this node after the reconnect.
             with contextlib.suppress(ProtocolError):
                 await self._reach(epoch.decode(), seq)
         return PublishResult(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))

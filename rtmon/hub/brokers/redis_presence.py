@@ -100,7 +100,7 @@ class RedisPresence:
             # Other nodes considered this node dead, or Redis has lost its data.
             await self._restore(told=bool(buried))
         else:
-            # Members may be missing because Redis was full.
+            # Redis may lack some members of this node, because it was full when they joined.
             await self._insist(
                 [(*each, self._mine[each[0]][each[1]]) for each in self._unconfirmed]
             )

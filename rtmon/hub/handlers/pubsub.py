@@ -151,7 +151,8 @@ class PubSubHandlers:
         self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
     ) -> None:
         """Handle a ``pubsub`` message: publish its payload to the channel in its envelope."""
-        # Convert to a publish payload first: its validation and its checks then apply.
+        # Convert the message to a ``publish`` payload first, so that the validation and the checks
+        # of ``publish`` apply.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
         publish = await self.checks.pass_through(connection, "publish", publish)

@@ -154,7 +154,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped lib
         if named and data[0] not in self.reserved_events:
             token = asked.set(id)
             try:
-                # Answers go through the hub's bounded queue; the library's queue has no limit.
+                # Send answers through the hub's bounded queue, because the queue of python-socketio
+                # has no limit.
                 await super()._handle_event(eio_sid, namespace, None, data)
             finally:
                 asked.reset(token)

@@ -49,7 +49,7 @@ class WebSocketPeer(QueuedPeer):
         self.codec = for_subprotocol(connection.subprotocol)
         self.remote = _address(connection.remote_address)
         if connection.request is not None:
-            # Interned, because thousands of connections have the same path.
+            # The path is interned, because thousands of connections have the same path.
             self.path = sys.intern(connection.request.path.partition("?")[0])
         self.connection = connection
         self.meter = getattr(connection, "meter", None)
@@ -117,7 +117,7 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     Also pass the arguments of :func:`serve_arguments` to ``serve``. A client may give its name and
     user id in the URL: ``ws://host:8765/?name=ada``.
     """
-    # Imported late, because it loads many modules that only servers of `websockets` need.
+    # Import late, because the module loads many others that only servers of `websockets` need.
     from ...servers.fanout import Group
 
     hub.share_frames(Group)
