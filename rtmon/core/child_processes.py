@@ -66,7 +66,7 @@ class Child:
 
     def __init__(self, name: str, *arguments: str) -> None:
         self.name = name
-        # -P: a file in the current folder must not replace a module of the same name.
+        # With -P, a file in the current folder cannot replace a module of the same name.
         # The child gets its own process group. Ctrl-C in a terminal then reaches only the parent,
         # which terminates its children in order.
         self.process = subprocess.Popen(

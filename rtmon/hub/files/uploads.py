@@ -79,8 +79,8 @@ class Uploads:
         self._store = store
         self._transfers: dict[str, _Transfer] = {}
         self._latest: dict[Connection, str] = {}
-        # Users and addresses with an upload of which no byte has arrived in time. Their next upload
-        # reserves quota only when its first bytes arrive.
+        # Users and addresses whose upload has paused for too long. Their next upload reserves quota
+        # only when its first bytes arrive.
         self._lapsed: LRU[str, bool] = LRU(limits.KEYS_LIMITED)
         self.downloads = Downloads()
 

@@ -165,7 +165,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped lib
             handler = self.namespace_handlers[pkt.namespace or "/"]
             pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
         elif pkt.packet_type == socketio.packet.CONNECT_ERROR and isinstance(pkt.data, str):
-            # For an unknown namespace. socket.io-client accepts this form of error only.
+            # The library reports an unknown namespace as a text. socket.io-client accepts only an
+            # object with a ``message``.
             pkt.data = {"message": f"There is no namespace {pkt.namespace} here."}
         await super()._send_packet(eio_sid, pkt)
 

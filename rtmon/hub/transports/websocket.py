@@ -70,8 +70,8 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # Other connection classes do not report when writing resumes, so messages never wait for
-        # them.
+        # Connections of other classes do not report when writing resumes. So their messages never
+        # wait in the send queue.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
