@@ -75,8 +75,8 @@ class ServerAddress:
             )
         self._url = url
         self._codec = codec
-        # The session sends the heartbeats instead, because the keepalive of `websockets` stops while
-        # writing is paused.
+        # The session sends the heartbeats instead, because the keepalive of `websockets` stops
+        # while writing is paused.
         self._options = {"ping_interval": None, "max_size": limits.SENT_SIZE, **options}
         if codec is not None:
             self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
