@@ -45,7 +45,7 @@ async def fresh(token: Token | None) -> str | None:
     if inspect.isawaitable(value):
         value = await value
     if not is_token(value):
-        # The value is not in the message: an invalid token may be a secret, too.
+        # Do not put the value into the error text, because an invalid token may be a secret, too.
         raise OptionError(
             f"token() gave no token: return a str of up to {limits.TOKEN_LENGTH} printable "
             "characters without spaces."

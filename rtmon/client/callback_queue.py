@@ -63,7 +63,7 @@ class Callbacks:
         self._changes.setdefault(what, []).append(call)
 
     def message(self, message: Message) -> int:
-        """Queue the callbacks for a message. Returns the number of older calls dropped for them."""
+        """Queue the callbacks for a message. Returns the number of older calls dropped."""
         dropped = self.dropped
         for kind in (message.type, "*"):
             for handler in self._messages.get(kind, ()):
@@ -76,7 +76,7 @@ class Callbacks:
             self.add(call, change)
 
     def add(self, call: Callable[[Any], Any], argument: Any) -> bool:
-        """Queue one call. Returns True if the oldest queued call was dropped for it."""
+        """Queue one call. Returns True if the oldest queued call was dropped to make space."""
         full = len(self._queue) >= _QUEUED
         if full:
             self._queue.popleft()
@@ -98,7 +98,8 @@ class Callbacks:
                 if inspect.isawaitable(result):
                     await result
             except asyncio.CancelledError:
-                # Something that the callback awaited was cancelled. Stop only if this task was.
+                # If only something that the callback awaited was cancelled, go on. If this task was
+                # cancelled, stop.
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise

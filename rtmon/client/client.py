@@ -50,7 +50,7 @@ class Client:
 
     @property
     def client_id(self) -> str | None:
-        """Client id assigned by the server, a new one for each connection; None before that."""
+        """Client id that the server assigned to the latest connection; None before the first."""
         return self._session.client_id
 
     @property
@@ -232,7 +232,7 @@ class Client:
         return self._on("close", function)
 
     def on_error(self, function: F) -> F:
-        """Decorate a function that is called for errors that no caller gets, and failed attempts.
+        """Decorate a function for failed attempts to connect, and for errors that no call raises.
 
         The function gets a :class:`Change`. A connection that ends before the server's welcome
         counts as a failed attempt.
@@ -376,7 +376,8 @@ class Client:
     ) -> Message:
         """Receive an offered file. After a reconnect, the transfer resumes.
 
-        In a handler for ``file_offer``, start this as a task: handlers run one after the other.
+        In a handler for ``file_offer``, run this coroutine as a task. The next handler is called
+        only when this handler has returned.
 
         Args:
             offer: the ``file_offer`` message.

@@ -137,7 +137,7 @@ class Engine:
                         if self.link is not None:
                             await self.link.connection.close()
             finally:
-                # Also if the caller is cancelled. Otherwise the client would stay half closed.
+                # Do this also if the caller is cancelled. Otherwise the client stays half closed.
                 if self._runner is not None:
                     self._runner.cancel()
         if self._runner is not None:
@@ -309,7 +309,7 @@ class Engine:
             self._refreshing = asyncio.create_task(self._refresh(), name="rtmon-refresh")
 
     async def _refresh(self) -> None:
-        """Send a fresh token. Else the server closes the connection at the old token's expiry."""
+        """Send a fresh token, because the server closes the connection when the old one expires."""
         try:
             async with asyncio.timeout(self._options.open_timeout):
                 token = await fresh(self._options.token)

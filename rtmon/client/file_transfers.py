@@ -84,7 +84,8 @@ class Files:
             try:
                 return await self._send(stream, offer, progress)
             except BaseException:
-                # Abort the transfer: until then it counts against the server's limit of transfers.
+                # Abort the transfer, because a transfer that is not aborted counts against the
+                # server's limit.
                 self._abort(offer.get("file"))
                 raise
 
@@ -218,7 +219,8 @@ class Files:
 
         payload = {"file": download.file, "offset": download.tell()}
         entry = await self._engine.send("ack", payload, settle)
-        # The answer is a file chunk or an error; a ping may confirm that the message arrived.
+        # The server answers with a file chunk or an error, not with an ``ack``. The ``pong`` to a
+        # later ``ping`` confirms that this message has arrived.
         entry.asks = False
 
     # Received messages

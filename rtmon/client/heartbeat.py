@@ -8,8 +8,8 @@ __all__ = ["Heartbeat"]
 class Heartbeat:
     """Decides when to send a ``ping``, and when a connection is dead.
 
-    A ``ping`` is due ``interval`` seconds after the last one. The connection is dead if nothing
-    arrives for ``timeout`` seconds after a ``ping`` was sent or due.
+    A ``ping`` is due ``interval`` seconds after the last ``ping``. The connection is dead if
+    nothing arrives for ``timeout`` seconds after a ``ping`` was sent or due.
 
     Attributes:
         rtt: round-trip time of the last ``ping``, in seconds; None before the first.

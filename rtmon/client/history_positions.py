@@ -49,12 +49,13 @@ class Cursor:
         mine = self.position
         if mine is None or position is None:
             self.position = position
-            # Without a position of its own, the client cannot know what it missed.
+            # A client that had no position cannot know which messages it has missed.
             lost = position is None and recovered is False
         else:
             lost = not recovered and mine != position
             if recovered is None or mine.epoch != position.epoch:
-                # The server does not send the missed messages, so continue from its position.
+                # The server does not send the missed messages, so continue from the server's
+                # position.
                 self.position = position
         self.lost = self.lost or lost
         return lost

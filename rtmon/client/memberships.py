@@ -181,7 +181,8 @@ class Memberships:
         kind, name = key
 
         def settle(answer: Message | Exception) -> None:
-            # A request that was never sent has not changed the server's state; it is sent again.
+            # The request was never sent, so it has not changed the server's state. It is sent
+            # again.
             if not isinstance(answer, MessageExpired):
                 self._inside.discard(key)
 
@@ -226,7 +227,7 @@ class Memberships:
         """Handle the position in a history that the server reports when it accepts the client."""
         recovered = payload.get("recovered")
         if place.pattern:
-            # There is no history of a pattern: messages sent between two connections are lost.
+            # A pattern has no history, so messages published between two connections are lost.
             lost = place.cursor.entered(None, None if not place.been else False)
         else:
             lost = place.cursor.entered(position_of(payload), recovered)

@@ -103,7 +103,7 @@ class RtmonWire:
         )
 
     def batch(self, parts: list[str | bytes], *, key: str, timestamp: int) -> str | bytes:
-        """Join encoded messages into a batch. A single message is returned unchanged.
+        """Join encoded messages into a batch. If there is only one message, return it unchanged.
 
         There may be up to :data:`~rtmon.protocol.limits.BATCH_MAX_MESSAGES` messages.
         """

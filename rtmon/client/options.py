@@ -24,8 +24,8 @@ class ClientOptions:
         name: the client's name, shown by a hub and by a Monitor.
         user: id of the user on whose behalf the client acts.
         token: token that authenticates the client: a text, or a function or coroutine function that
-            returns it. The function is called before each attempt to connect, and before its last
-            token expires.
+            returns it. The function is called before each attempt to connect, and before the token
+            that it last returned expires.
         info: public information about the client: a value of up to 2,048 bytes as JSON.
         codec: encoding of messages, ``json`` or ``msgpack``.
         protocol: ``rtmon`` for a hub. ``plain`` for any other server that takes ``{type, payload}``
@@ -34,7 +34,8 @@ class ClientOptions:
             5,000 clients are connected again within 30 s after an outage of 5 s.
         stable_after: a connection that ends earlier than this counts as a failed attempt.
         open_timeout: timeout of one attempt, until the server's welcome.
-        start_timeout: timeout until the first connection is open, over all attempts; None for none.
+        start_timeout: timeout until the first connection is open, over all attempts; None for no
+            timeout.
         close_timeout: timeout of an explicit close, for sending the queue and for the closing
             handshake.
         request_timeout: default timeout of a request.

@@ -138,8 +138,8 @@ def _message(data: str | bytes) -> Message:
 def comes_back(code: int) -> bool:
     """Return True if a client should reconnect after a close code.
 
-    It should not if a new connection would probably end with the same code. It should after 1000,
-    which many server libraries send by default, whatever the reason.
+    The client should not reconnect if a new connection would probably end with the same code. It
+    should reconnect after 1000, which many server libraries send by default, whatever the reason.
     """
     return code == NORMAL or code >= _PRIVATE or may_reconnect(code)
 

@@ -34,7 +34,7 @@ class ReceiveBuffer(Generic[T]):
         return len(self._items) >= self.size
 
     def put(self, item: T) -> bool:
-        """Add an item. Returns True if the oldest item was dropped for it."""
+        """Add an item. Returns True if the oldest item was dropped to make space."""
         full = self.full
         if full:
             self._items.popleft()
@@ -56,7 +56,8 @@ class ReceiveBuffer(Generic[T]):
         """Wait for the next item and return it.
 
         Raises:
-            StopAsyncIteration: the queue has ended. If :meth:`end` got an error, that is raised.
+            StopAsyncIteration: the queue has ended. If :meth:`end` got an ``error``, ``get`` raises
+                that error instead.
         """
         while not self._items:
             if self._ended:

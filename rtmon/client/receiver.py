@@ -91,7 +91,8 @@ class Receiver:
                 return
             self._handle(codec.decode(data), codec, now)
         except ProtocolError as error:
-            # The server may be newer or no hub. Report the error, and read the next message.
+            # The server may be newer than this client, or may be no hub. Report the error, and go
+            # on.
             self._error(f"a message of the server cannot be read: {error}", error)
 
     def _handle(self, envelope: Envelope, codec: Codec, now: float) -> None:

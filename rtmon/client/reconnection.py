@@ -177,7 +177,8 @@ class Lifecycle:
         delay = self._backoff.delay(self.failures, self._rng)
         if delay is None or retry_after is None:
             return delay
-        # The backoff is added to the server's delay, which is the same for all of its clients.
+        # The server sends the same delay to all of its clients. Add the backoff, so that they do
+        # not all reconnect at the same time.
         return min(max(retry_after, 0.0), LONGEST_WAIT) + delay
 
     def _give_up(self, code: int | None, reason: str, error: Exception | None) -> Change:

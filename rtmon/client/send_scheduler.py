@@ -204,7 +204,8 @@ class Sender:
         key = self.new_key()
         self.heartbeat.pinged(key, now)
         self._asked = False
-        # The server handles messages in order, so its answer acknowledges all messages before.
+        # The server handles messages in order, so its answer acknowledges all messages sent before
+        # the ``ping``.
         self._probes = {key: self.outbox.probe()}
         self._spend(1)
         return self.wire.ping(key=key, timestamp=self.milliseconds())

@@ -34,9 +34,9 @@ class NotSpoken(OptionError):
 
 
 class _Connect(websockets_connect):
-    """Connects without sending the token to other origins when the server redirects.
+    """Connects. If the server redirects to another origin, the token is not sent there.
 
-    `websockets` up to version 16 sends the ``Authorization`` header there, too.
+    `websockets` up to version 16 sends the ``Authorization`` header to other origins, too.
     """
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -75,7 +75,8 @@ class ServerAddress:
             )
         self._url = url
         self._codec = codec
-        # The session sends heartbeats: the library's keepalive stops while writing is paused.
+        # The session sends the heartbeats instead, because the keepalive of `websockets` stops
+        # while writing is paused.
         self._options = {"ping_interval": None, "max_size": limits.SENT_SIZE, **options}
         if codec is not None:
             self._options.setdefault("subprotocols", [Subprotocol(codec.subprotocol)])
@@ -86,7 +87,7 @@ class ServerAddress:
 
     def __str__(self) -> str:
         parts = urlsplit(self._url)
-        # Without user name and password, because this text is written to logs.
+        # This text is written to logs, so it has no user name and no password.
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     async def open(self, query: dict[str, str], *, token: str | None = None) -> ClientConnection:

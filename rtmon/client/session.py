@@ -119,8 +119,8 @@ class ClientSession:
         )
         self.client_id = welcome.client_id
         options, batch = self.options, self.options.server_batch
-        # The first session secret is used on every connection: by it, the server recognizes the
-        # sender of repeated messages and detects duplicates.
+        # Use the secret of the first connection on every later connection. By this secret, the
+        # server recognizes the sender of repeated messages and detects duplicates.
         known, self._secret = self._secret, self._secret or welcome.session
         introduction = {
             "session": known,
@@ -273,7 +273,7 @@ class ClientSession:
         self._receiver.receive(data, now)
 
     def ponged(self, key: str, now: float) -> None:
-        """Handle a pong frame. It acknowledges everything that was sent before its ping."""
+        """Handle a pong frame, which acknowledges all messages sent before the matching ping."""
         self.heartbeat.heard(now)
         self.sender.pinged(key, now)
 

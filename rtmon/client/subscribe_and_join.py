@@ -62,7 +62,7 @@ class Joining:
         self._wake()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop a subscription. If it was the channel's last one, unsubscribe from the channel."""
+        """Stop a subscription. If it was the last one of its channel, unsubscribe at the server."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         place = subscription.stop()

@@ -194,7 +194,7 @@ class Subscription:
             self._decided.set()
 
     def end(self, error: Exception | None) -> None:
-        """End the iteration, because the client has ended: it raises ``error``, if any."""
+        """End the iteration, because the client has ended. The reader gets ``error``, if any."""
         self._buffer.end(error)
 
     def put(self, message: Message) -> bool:
@@ -211,7 +211,8 @@ class Subscription:
             self._cursors.lost()
             return True
         if reading and (self._behind or self._buffer.full):
-            # Dropped now. When the reader has read the others, the history is requested from here.
+            # Drop this message now. When the reader has read all buffered messages, the client
+            # requests the dropped messages from the server's history.
             self._behind = True
             return False
         if message.position is None or message.channel is None:

@@ -134,7 +134,8 @@ class TransportLink:
         answer.add_done_callback(ponged)
 
     async def _watch(self) -> None:
-        # This runs in its own task, because the writer waits while the transport accepts no data.
+        # The timers run in a task of their own, because the writer waits while the transport
+        # accepts no data.
         session = self._session
         while True:
             session.tick(self._now())

@@ -65,8 +65,9 @@ def checked_policy(policy: str) -> Policy:
 def together(policies: Iterable[Policy]) -> Policy:
     """Return the policy for a frame that contains several messages.
 
-    It is the policy of the messages if they all have the same one, else ``disconnect``.
-    ``keep_latest`` becomes ``drop_oldest``, because the messages may have different keys.
+    If the messages have different policies, the result is ``disconnect``. If all messages have the
+    same policy, the result is this policy, with one exception: ``keep_latest`` becomes
+    ``drop_oldest``, because the messages may have different keys.
     """
     found = set(policies)
     policy = found.pop() if len(found) == 1 else "disconnect"
@@ -106,17 +107,19 @@ class SendQueue(Generic[T]):
 
     An empty queue accepts a message of any size.
 
-    A ``keep_latest`` message replaces the older message of its key, but is queued at the end, so
-    that the positions of sent messages only grow. Messages are sent in rounds: a round contains
-    the messages that were queued when the round began. Messages of the current round are not
-    replaced. Otherwise a key that is published faster than the client reads would never be sent.
+    A ``keep_latest`` message replaces the queued message with the same key. The new message goes to
+    the end of the queue, so that a client gets the publications of a channel in the order of their
+    stream offsets. Messages are sent in rounds: a round contains the messages that were queued when
+    the round began. Messages of the current round are not replaced. Otherwise, if new messages with
+    a key come faster than the client reads, none of them would ever be sent.
 
     Args:
-        on_drop: called with each queued message that is dropped later.
+        on_drop: called with each message that was queued and is now dropped or replaced. It is not
+            called for a message that :meth:`offer` does not queue.
 
     Attributes:
         bytes: total size of the queued messages.
-        dropped: number of messages dropped so far.
+        dropped: number of messages dropped so far, including those that were never queued.
     """
 
     __slots__ = ("_entries", "_latest", "_on_drop", "_round", "_serial", "bytes", "dropped")
@@ -167,11 +170,15 @@ class SendQueue(Generic[T]):
         Args:
             item: the message.
             size: its size in bytes.
-            bounds: limits of the queue from now on.
+            bounds: limits of the queue to apply in this call.
             now: monotonic seconds.
             policy: what to drop if the queue is full.
             key: for ``keep_latest``: messages with the same key replace each other.
             buffered: bytes in the transport's buffer, which will be sent before this queue.
+
+        Returns:
+            ``taken`` if the message was queued, ``dropped`` if it was dropped, or ``overflow`` if
+            the caller must close the connection.
         """
         if policy == "keep_latest":
             older = self._latest.get(key)
@@ -245,7 +252,7 @@ class SendQueue(Generic[T]):
         Returns:
             False, without dropping any message, if dropping all of them would not be enough.
         """
-        # Messages with a fatal policy may replace messages of every other policy.
+        # A message that would close the connection may displace messages of all other policies.
         may = frozenset(POLICIES) - _FATAL if policy in _FATAL else _EVICTABLE
         excess_bytes = self.bytes + buffered + size - bounds.bytes
         excess_messages = len(self._entries) + 1 - bounds.messages

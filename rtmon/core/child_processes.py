@@ -66,9 +66,9 @@ class Child:
 
     def __init__(self, name: str, *arguments: str) -> None:
         self.name = name
-        # -P: a file in the current folder must not replace a module of the same name.
-        # A process group of its own: Ctrl-C in a terminal then reaches only the parent, which
-        # terminates its children in order.
+        # With -P, a file in the current folder cannot replace a module of the same name.
+        # The child gets its own process group. Ctrl-C in a terminal then reaches only the parent,
+        # which terminates its children in order.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "rtmon", *arguments],
             stdin=subprocess.PIPE,
@@ -81,7 +81,7 @@ class Child:
         """Wait until the child is ready, and return the facts that it announced.
 
         Raises:
-            ChildEnded: the child ended first; its standard error has the reason.
+            ChildEnded: the child ended before it was ready. Its standard error has the reason.
         """
         assert self.process.stdout is not None  # noqa: S101 - for the type checker
         with self.process.stdout as announcement:

@@ -36,7 +36,8 @@ class CircuitBreaker:
         """Reserve a request. Returns the seconds to wait; 0.0 if it may be sent now."""
         left = self.wait(now)
         if self._failures and not left:
-            # If this request is never answered, the next one may be sent after another delay.
+            # If the service never answers this request, another request may be sent after the
+            # delay.
             self._probing, self._until = True, now + self._backoff.bound(self._failures)
         return left
 

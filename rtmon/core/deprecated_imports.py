@@ -61,7 +61,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Alias(Loader):
-    """Returns the module of the new path for an old path, so that each class exists only once."""
+    """Loads an old import path as the module of its new path, so that each class exists once."""
 
     def __init__(self, new: str) -> None:
         self._new = new

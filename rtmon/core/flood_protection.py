@@ -83,7 +83,7 @@ def what_was_wrong(problem: Exception) -> str:
 
 
 class WriteListener(Protocol):
-    """Interface: gets notified when writing resumes on a connection, or its keepalive fails."""
+    """Interface: is notified when writing is paused or resumes, and when the keepalive fails."""
 
     def blocked(self) -> None:
         """Writing was paused, because the write buffer is full."""
@@ -126,8 +126,8 @@ class Guarded(Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # CPython stores up to thirty attributes of an instance compactly, if their names were known
         # while the class had few instances. When thousands of clients connect at once, all of their
-        # instances exist before the first gets its transport. Without this, each instance needs
-        # 1.4 KB more for its whole lifetime.
+        # instances exist before the first gets its transport. So set these attributes here.
+        # Otherwise, each instance would need 1.4 KB more for its whole lifetime.
         self._guard: _Guard | None = None
         late: Any = self
         late.transport = late.recv_messages = None
@@ -163,13 +163,14 @@ class Guarded(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
-            # After a failed write, the traceback refers to the frame that wrote to all connections.
-            # These connections would be kept until the garbage collector runs.
+            # After a failed write, the traceback refers to the stack frame that wrote to all
+            # connections. The traceback would keep these connections in memory until the garbage
+            # collector runs.
             exc = exc.with_traceback(None)
         if self._guard is not None:
             self._guard.lost()
             self._guard = None  # breaks its reference cycle with the connection
-        # `websockets` and a probe set these methods on the protocol instance: another cycle.
+        # `websockets` and a probe set these methods on the protocol: also reference cycles.
         for name in ("select_subprotocol", "send_frame"):
             vars(self.protocol).pop(name, None)
         super().connection_lost(exc)
@@ -179,7 +180,7 @@ class Guarded(Connection):
             on_lost()
 
     def written(self) -> int:
-        """Return the bytes handed to the transport so far; 0 if the class does not count them."""
+        """Return the bytes handed to the transport so far; 0 if this class does not count them."""
         return 0
 
     def _guarding(self) -> _Guard:
@@ -189,7 +190,7 @@ class Guarded(Connection):
 
 
 class GuardedServerConnection(Guarded, ServerConnection):
-    """A server connection of `websockets` with these limits, and without a probe."""
+    """A server connection of `websockets` with the limits of :class:`Guarded`, without metrics."""
 
 
 class _Guard:
@@ -234,7 +235,7 @@ class _Guard:
         self._stop()
         pong = self._release_pongs()
         if pong is not None and self._connection.protocol.state is State.OPEN:
-            # Sending the pong may pause writing again. Then the next write waits.
+            # Sending the pong may pause writing again. Then later writes wait.
             self._connection.protocol.send_frame(pong)
             self._connection.send_data()
         if self.listener is not None:

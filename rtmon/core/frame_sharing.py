@@ -15,7 +15,7 @@ class Written(Protocol):
         waited: for each message, the seconds from its publication until it was handed to all
             transports.
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: payload size of all delivered messages, in bytes.
     """
 
     @property
@@ -29,7 +29,7 @@ class Written(Protocol):
 
 
 class FrameGroup(Protocol):
-    """WebSocket connections that get the same messages; each message is framed once for all."""
+    """WebSocket connections that get the same messages. A message is framed once for all."""
 
     def __len__(self) -> int: ...
 
@@ -39,7 +39,7 @@ class FrameGroup(Protocol):
         """Add a connection. It gets the messages that are published from now on."""
 
     def discard(self, connection: Any) -> None:
-        """Remove a connection, after writing the messages that were published before."""
+        """Remove a connection, after writing all messages published before this call."""
 
     def publish(
         self,
@@ -58,7 +58,7 @@ class FrameGroup(Protocol):
         """
 
     def flush(self) -> None:
-        """Write the collected messages to the connections now."""
+        """Write the messages that :meth:`publish` has collected to the connections now."""
 
 
 class FrameGroupFactory(Protocol):

@@ -28,8 +28,8 @@ class LogLimit:
             now: monotonic seconds.
 
         Returns:
-            Text to append to the log line: the number of lines suppressed since the previous one,
-            or an empty text if there were none. None if no line may be logged now.
+            Text to append to the log line: the number of lines suppressed since the last logged
+            line, or an empty text if there were none. None if no line may be logged now.
         """
         self.count += 1
         if now < self._next:

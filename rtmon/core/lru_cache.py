@@ -49,7 +49,10 @@ class LRU(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Add or replace an entry and mark it as used. If the mapping is full, evict another."""
+        """Add or replace an entry and mark it as used.
+
+        If the mapping is full, evict the least recently used entry.
+        """
         entries = self._entries
         if key in entries:
             entries.move_to_end(key)

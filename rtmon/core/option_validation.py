@@ -36,7 +36,7 @@ def one_of(what: str, value: Any, *choices: str | int) -> None:
     """Check that an option's value is one of the allowed choices.
 
     Raises:
-        OptionError: it is not.
+        OptionError: the value is not one of the choices.
     """
     if value not in choices:
         *others, last = map(repr, choices)

@@ -47,7 +47,7 @@ class Pieces:
 
     @staticmethod
     def end(protocol: Any) -> None:
-        """Never stop the parser again, and break its reference cycle with the connection."""
+        """Never stop the parser again. Break the reference cycle of parser and connection."""
         vars(protocol.reader).pop("at_eof", None)
 
     def _at_eof(self) -> Generator[None, None, bool]:
@@ -73,8 +73,8 @@ class PacedInput(asyncio.Protocol):
 
     One piece is parsed in each iteration of the event loop, and only while few messages wait for
     the application. Until all data is parsed, reading is paused, and this object is the protocol of
-    the transport. The connection is told about the end of the stream, or the loss of the
-    transport, only after that.
+    the transport. The connection is notified of the end of the stream, or of the loss of the
+    transport, only after all data is parsed.
 
     Args:
         connection: a server connection whose handshake is completed.
@@ -101,7 +101,7 @@ class PacedInput(asyncio.Protocol):
             self.drop()
             return
         connection.transport = _LostTransport(self._transport, self.drop)
-        if connection.paused:  # a handler that waits in send() would never read
+        if connection.paused:  # else a handler that waits in send() never reads again
             connection.resume_writing()
 
     def pause_writing(self) -> None:

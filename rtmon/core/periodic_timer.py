@@ -1,4 +1,4 @@
-"""Call a function periodically on an event loop, until the function's object is deleted."""
+"""Call a function periodically on an event loop, until the owner of the calls is deleted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ T = TypeVar("T")
 
 
 class Ticker(Generic[T]):
-    """Calls ``action`` every ``interval`` seconds, and holds only a weak reference to its object.
+    """Calls ``action`` every ``interval`` seconds, and holds only a weak reference to ``owner``.
 
     Args:
-        owner: the object that ``action`` gets. When the object is deleted, the calls end.
+        owner: the object that is passed to ``action``. The calls end when the object is deleted.
         interval: seconds between two calls, by the event loop's clock.
-        wanted: called with the object before each call; the calls end when it returns False.
-        action: called with the object, and with the number of seconds by which the call is late.
+        wanted: called with ``owner`` before each call of ``action``. The calls end when ``wanted``
+            returns False.
+        action: called with ``owner``, and with the number of seconds by which the call is late.
     """
 
     def __init__(

@@ -20,8 +20,9 @@ class RateLimiter:
         if not limiter.allow(client_id):
             print("come back in", limiter.wait(client_id), "seconds")
 
-    A key takes two numbers of memory, however often it is used. Above ``capacity`` keys, the least
-    recently used key is deleted; when it is used again, it starts with ``burst`` tokens.
+    The limiter stores two numbers for each key, however often the key is used. Above ``capacity``
+    keys, the least recently used key is deleted. When it is used again, it starts with ``burst``
+    tokens.
 
     Args:
         rate: tokens added per second.

@@ -11,8 +11,8 @@ __all__ = ["Timer"]
 class Timer:
     """Calls a function once, at the earliest of the times that were set; then it can be set again.
 
-    Timers of a closed event loop never fire. When it is set on another event loop, the timer
-    starts anew there.
+    A timer that was set on an event loop that is now closed never fires. It can be set again on
+    another event loop.
 
     Args:
         callback: called without arguments when the timer fires.

@@ -74,7 +74,7 @@ class StalledPeerWatch:
         """Return the seconds for which the oldest ping waits for its pong; 0.0 without a ping."""
         connection = self._connection
         pings = getattr(connection, "pending_pings", None)
-        if pings is None:  # the attribute's name in websockets 15 and older
+        if pings is None:  # websockets 15 and older use the name pong_waiters
             pings = connection.pong_waiters
         _, sent = next(iter(pings.values()), (None, now))
         return now - float(sent)

@@ -68,11 +68,12 @@ class Bucket:
 class Buckets:
     """Token buckets by key, for a bounded number of keys.
 
-    Above ``capacity`` keys, the least recently used bucket is deleted. Its key starts again with a
-    full bucket. By then the deleted bucket would usually be full, too.
+    Above ``capacity`` keys, the least recently used bucket is deleted. When its key is used again,
+    the key gets a full bucket. By then the deleted bucket would usually have been full, too.
 
     Args:
-        rate, burst: of each bucket.
+        rate: tokens added to each bucket per second.
+        burst: maximum number of tokens in each bucket.
         capacity: maximum number of keys.
     """
 

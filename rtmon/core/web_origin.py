@@ -37,7 +37,7 @@ class Authority(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Parse ``host`` or ``host:port``. Returns None if the text is neither."""
-        # Non-ASCII text is refused: there, two different letters can have the same lower case.
+        # Refuse non-ASCII text, in which two different letters can have the same lower case.
         found = _AUTHORITY.fullmatch(text.lower()) if text.isascii() else None
         if found is None:
             return None
@@ -67,7 +67,7 @@ class WebOrigin(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Parse ``scheme://host`` or ``scheme://host:port``. Returns None if it is neither."""
+        """Parse ``scheme://host`` or ``scheme://host:port``. Returns None for any other text."""
         scheme, separator, rest = text.partition("://")
         authority = Authority.parse(rest) if separator else None
         scheme = scheme.lower()
@@ -84,10 +84,12 @@ class WebOrigin(NamedTuple):
         return f"{self.scheme}://{self.host}{port}"
 
     def is_at(self, authority: Authority) -> bool:
-        """Return True if the page came from this host and port.
+        """Return True if pages of this origin come from the given host and port.
 
-        An authority without a port matches the default port of the page's scheme. With port 80 it
-        matches only ``http`` pages, and with port 443 only ``https`` pages.
+        The hosts must be equal, and so must the ports. An ``authority`` without a port stands for
+        the default port of the origin's scheme: 80 for ``http``, 443 for ``https``. Port 80 never
+        matches an ``https`` origin, and port 443 never an ``http`` origin. Origins with another
+        scheme never match.
         """
         default = DEFAULT_PORTS.get(self.scheme)
         if default is None or self.host != authority.host:
@@ -109,7 +111,7 @@ def ascii_form(text: str) -> str:
     head, separator, rest = text.rpartition("://")
     host, colon, port = rest.partition(":")
     written = host.encode("idna")
-    # For a browser, letters that the codec replaces (such as "ß" by "ss") mean another host.
+    # The codec replaces some letters, such as "ß" by "ss". A browser would use another host name.
     if written.decode("idna") != unicodedata.normalize("NFC", host.lower()):
         raise ValueError(f"{host!r} has no certain ASCII form")
     return f"{head}{separator}{written.decode('ascii')}{colon}{port}"

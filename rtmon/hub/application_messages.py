@@ -155,7 +155,7 @@ class ApplicationMessages:
         )
 
     def _turn(self, place: str, policy: Policy) -> contextlib.AbstractAsyncContextManager[None]:
-        """With the policy ``block``, wait until all receivers on this node have space."""
+        """Context that, with the policy ``block``, is entered once all local queues have space."""
         if policy == "block":
             return self.broadcast.wait_for_room(place)
         return contextlib.nullcontext()

@@ -101,7 +101,7 @@ class Broadcast:
         self._receivers_of(key).deliver(Outgoing(message, count=0), skip=skipped)
 
     def send(self, outgoing: Outgoing, *, exclude: Iterable[str] = ()) -> int:
-        """Send a message to all connections, in order with chat messages.
+        """Send a message to all connections of this node, in order with chat messages.
 
         Args:
             outgoing: the message.

@@ -24,8 +24,8 @@ logger = logging.getLogger("rtmon.hub")
 class CallbackSubscription:
     """Subscription of one function of the application to a channel or pattern.
 
-    An exception in the function is logged. If the function returns an awaitable, the awaitables are
-    awaited one after the other, from a bounded queue. When the queue is full, a new awaitable is
+    An exception in the function is logged. Awaitables that the function returns are put into a
+    bounded queue, and awaited one after the other. When the queue is full, a new awaitable is
     dropped and counted.
 
     Args:

@@ -74,8 +74,8 @@ class ConnectMessages:
         shown = Credentials(token=token, address=peer.remote, transport=peer.transport)
         user = await self.authentication.refresh(known, shown)
         if known.permissions - user.permissions:
-            # The client's subscriptions were allowed by the old token and would continue. After a
-            # reconnect, the hub checks them again.
+            # Subscriptions that only the old token allows would continue. So close the connection:
+            # when the client reconnects, the hub checks each subscription again.
             peer.close(close.TOKEN_EXPIRED, "your new token has fewer permissions: reconnect")
             return
         connection.identity = user
@@ -89,8 +89,8 @@ class ConnectMessages:
         Args:
             connection: the client's connection.
             user_count: number of connections on all nodes.
-            recovered: whether no chat message was lost since the client's position; None if it sent
-                none.
+            recovered: True if no chat message was lost since the position that the client sent,
+                else False. None if the client sent no position.
         """
         epoch, offset = connection.position
         options = self.context.options

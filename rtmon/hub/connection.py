@@ -79,7 +79,7 @@ class Connection:
         since: time when the client connected, in Unix seconds.
     """
 
-    # Defaults on the class take no memory in the thousands of connections that keep them.
+    # A default value on the class takes no memory in each of thousands of connections.
     identity: User | None = None
     intercept: Callable[[str | bytes], Awaitable[None]] | None = None
     auth_deadline: Timer | None = None
@@ -159,7 +159,8 @@ class Connection:
             policy: what to drop if the client reads too slowly.
             key: for the policy ``keep_latest``: a later message with the same key replaces this
                 one.
-            settled: called later with True or False, if the message has to wait in the queue.
+            settled: for a message that has to wait: called with True when the message is handed to
+                the transport, or with False when the message is dropped.
 
         Returns:
             The result of :meth:`rtmon.hub.transports.base.Peer.send`.
@@ -192,7 +193,7 @@ class Connection:
         return (self.peer.send(data) if at_once else self.send_encoded(data)) is not False
 
     def welcome(self, payload: catalog.Welcome, *, reply_to: str | None = None) -> None:
-        """Send the welcome, then the messages that the application sent to the client before."""
+        """Send the welcome, then the messages that the application sent during ``on_connect``."""
         held, self.held = self.held, None
         self.send("welcome", payload, reply_to=reply_to)
         for data in () if held is None else held.messages:
@@ -222,7 +223,7 @@ class Connection:
         self.send_encoded(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
 
     def batch(self, batching: Batch | None) -> None:
-        """Send later messages in batches with these options. None sends them one by one."""
+        """From now on, send messages in batches with these options; one by one if None."""
         self.flush()
         self._batcher = (
             None

@@ -301,7 +301,7 @@ class ConnectionLifecycle:
 
 
 _IGNORED = "; the one in the address was ignored, see the error before"
-"""Suffix of the close reason, which must be short."""
+"""Suffix of the close reason for a client whose token in the URL was ignored."""
 
 
 async def _ignore(_: str | bytes) -> None:

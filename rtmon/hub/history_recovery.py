@@ -37,7 +37,7 @@ class HistoryReplay:
 
     Args:
         context: the hub's shared context.
-        broadcast: holds back live publications meanwhile.
+        broadcast: holds back live publications while the missed ones are sent.
     """
 
     def __init__(self, context: HubContext, broadcast: Broadcast) -> None:
@@ -64,7 +64,7 @@ class HistoryReplay:
             key: key of the room, the channel or the chat.
             since: position that the client returns with; None to receive live publications only.
             add: adds the connection to the live receivers.
-            answer: sends the client its answer, with the current position.
+            answer: answers the client's request, with the current position.
 
         Raises:
             ProtocolError: the position is beyond the latest publication, or too many publications
@@ -84,7 +84,7 @@ class HistoryReplay:
             connection.peer.entered(key, start, recovered=recovery.recovered)
             answer(recovery)
             await _send(connection, missed, held, recovery.offset)
-            # Publications that a batch has collected so far were already sent from the history.
+            # The client has already got, from the history, what the batch has collected so far.
             broadcast.flush(key)
             _check_open(connection)
             add()

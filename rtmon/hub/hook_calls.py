@@ -59,8 +59,8 @@ class HookCalls:
             raise HookFailed("it was cancelled") from None
         if not inspect.isawaitable(result):
             return result
-        # The function runs as a separate task: if it ignores its cancellation, the client still
-        # goes on.
+        # Run the function as a separate task. If the function ignores its cancellation, the hub can
+        # still go on with the client's next message.
         task = asyncio.ensure_future(result)
         task.add_done_callback(_retrieve)
         timeout = self._context.options.hook_timeout

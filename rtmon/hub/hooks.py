@@ -119,7 +119,7 @@ class Hooks:
     def subscribed(
         self, connection: Connection, channel: str, *, reply_to: str | None = None
     ) -> None:
-        """Queue the ``on_subscribe`` hooks of a client with a new channel or pattern."""
+        """Queue the ``on_subscribe`` hooks of a client that has subscribed."""
         self._notify("on_subscribe", connection, channel, reply_to=reply_to)
 
     def published(
@@ -145,7 +145,7 @@ class Hooks:
             self._notify("on_disconnect", connection, end.close_code, reason or "", cause)
 
     async def aclose(self) -> None:
-        """Wait up to ``hook_timeout`` seconds for running hooks, then cancel the others."""
+        """Wait up to ``hook_timeout`` seconds for running hooks, then cancel unfinished ones."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=self._context.options.hook_timeout)
             for task in late:

@@ -76,7 +76,7 @@ class JoinLeaveAnnouncements:
         self._timer = Timer(self.flush)
 
     def add(self, place: str, change: Change, key: str, member: Member) -> None:
-        """Announce a join or leave later.
+        """Collect a join or leave, to announce it within ``options.announce`` seconds.
 
         Args:
             place: key of the room or of the chat, or ``USERS`` for a user that comes online or goes

@@ -140,7 +140,7 @@ class LocalClient(Client):
         left = await self._node.membership.leave(self._connection, name)
         if left is None:
             return False
-        # The client is no longer a member, so the announcement to the members does not reach it.
+        # The client is no longer a member, so it does not receive the announcement to the members.
         self._connection.send("user_left", self._left(name, left))
         return True
 
@@ -171,7 +171,7 @@ def checked_room(room: Any) -> str:
     """Return the name of a room as a plain str, after validation.
 
     Raises:
-        OptionError: it is not a valid room name.
+        OptionError: ``room`` is not a valid room name.
     """
     try:
         return checked_name(room)

@@ -95,8 +95,8 @@ class Dispatcher:
                 await self._undecodable(connection, codec, data, error)
             if envelope is not None:
                 await self.handle(connection, envelope, codec, attached)
-        # The wait comes after handling: messages from several HTTP requests are then handled in
-        # order.
+        # Wait for the byte rate limit after handling the message, not before, so that messages from
+        # several HTTP requests are handled in order.
         connection.unpaced += size
         if connection.unpaced >= limits.TURN_BYTES:
             await self._rates.pace(connection)
@@ -161,7 +161,7 @@ class Dispatcher:
             )
             connection.error(failed, reply_to=envelope.id)
         if connection.hooks is not None:
-            # The client's next message waits for the hooks, so that a slow hook gets no long queue.
+            # The client's next message waits for the hooks, so a slow hook's queue stays short.
             await connection.hooks.idle()
 
     async def _undecodable(
@@ -191,7 +191,8 @@ class Dispatcher:
         for number, raw in enumerate(messages):
             if connection.peer.closing:
                 return
-            # The rate limit has counted the batch itself, which stands for its first message.
+            # The rate limit has already counted the batch message. So the first message in it is
+            # free.
             if number and not self.admit(connection, raw):
                 continue
             try:

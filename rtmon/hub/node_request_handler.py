@@ -37,7 +37,7 @@ class NodeRequestHandler:
     def act(self, request: NodeRequest) -> Awaitable[Any] | None:
         """Start to carry out a request. Returns an awaitable of the result.
 
-        None if the request is about a client that is not connected to this node.
+        Returns None if the request is about a client that is not connected to this node.
         """
         if not request.client_id:
             return self._count(request)

@@ -48,8 +48,8 @@ class NodeRequests:
     async def total(self, act: Act, **fields: Any) -> int | None:
         """Send a request to all other live nodes. Returns the sum of their answers.
 
-        0 if there are no other nodes. None if a node does not answer in time, or the broker cannot
-        be reached.
+        Returns 0 if there are no other nodes. Returns None if a node does not answer in time, or if
+        the broker cannot be reached.
         """
         total, request = 0, self._request(act, fields)
         with self._answers(request) as answers, contextlib.suppress(ProtocolError, TimeoutError):
@@ -148,7 +148,7 @@ class NodeRequests:
             value=value,
             **failure,
         )
-        # Without the broker, the requesting node no longer waits for the reply.
+        # If the broker cannot be reached, the requesting node no longer waits for the reply.
         with contextlib.suppress(ProtocolError):
             await self._context.broker.tell_nodes(Note(type="node_reply", payload=reply))
 

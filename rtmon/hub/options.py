@@ -95,8 +95,8 @@ class HubOptions:
             it.
         rate: sustained rate limit of one connection, in messages a second.
         burst: number of messages that a connection may send at once before the rate limit applies.
-        byte_rate: sustained rate limit of one connection, in decompressed bytes a second. The hub
-            reads faster input later, and refuses nothing. File chunks do not count.
+        byte_rate: sustained rate limit of one connection, in decompressed bytes a second. If a
+            client sends faster, the hub reads later and refuses nothing. File chunks do not count.
         max_size: maximum size of a message from a client, in bytes. The server is started with the
             same limit.
         slow: policy for a slow consumer that has reached ``max_waiting``,
@@ -109,13 +109,14 @@ class HubOptions:
         stalled: seconds after which a receiver that reads none of its queued bytes is disconnected,
             whatever the policy.
         max_connections: maximum number of connections; further ones are closed with 1013.
-        connections_per_user: maximum number of connections of one user; None for no limit. It
-            requires ``auth``, as does ``user_rate``: without it, a client can claim any user id.
+        connections_per_user: maximum number of connections of one user; None for no limit. This
+            option and ``user_rate`` require ``auth``, because clients of a hub without ``auth`` can
+            claim any user id.
         connections_per_address: maximum number of connections from one IPv4 address or IPv6 /64
             network; None for no limit.
         at_limit: ``refuse`` refuses a connection above ``connections_per_user`` or
-            ``connections_per_address`` with 1013. ``close_oldest`` instead closes the oldest one
-            with 4501.
+            ``connections_per_address`` with 1013. ``close_oldest`` instead closes the oldest
+            connection with 4501.
         user_rate: sustained rate limit of all connections of one user together, in messages a
             second; None for no limit.
         user_burst: number of messages that a user may send at once before ``user_rate`` applies.

@@ -21,7 +21,7 @@ class Outgoing:
 
     Attributes:
         message: the message.
-        count: number of publications in it; 0 for joins, leaves and typing indicators.
+        count: number of publications in the message; 0 for joins, leaves and typing indicators.
         parts: the single messages of a batch, in order; otherwise only this message.
         policy: what to drop for slow consumers.
         key: for the policy ``keep_latest``: a later message with the same key replaces this one.

@@ -42,7 +42,7 @@ def deliver(
     for connection in list(connections):
         if not connection.peer.open:
             continue
-        # A connection with batching of its own collects single messages, not batches.
+        # A connection with batching of its own gets single messages, and makes its own batches.
         parts = outgoing.parts if connection.batching else [outgoing]
         taken = [_deliver_one(connection, part, stats) for part in parts]
         took += all(taken)
@@ -199,7 +199,7 @@ class Receivers:
 
 
 class ReceiversCache:
-    """Cache of the receivers of rooms and channels, for those with the latest publications.
+    """Cache of the receivers of the rooms and channels with the latest publications.
 
     Args:
         stats: counters of all rooms and channels.

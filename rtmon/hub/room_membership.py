@@ -51,7 +51,7 @@ class RoomMembership:
         answer: Callable[[Recovery, int], object] = lambda *_: None,
         reply_to: str | None = None,
     ) -> bool:
-        """Add a client to a room. Returns False if it was a member before.
+        """Add a client to a room. Returns False if the client was a member already.
 
         Args:
             connection: the client's connection.
@@ -87,7 +87,8 @@ class RoomMembership:
     def _turn(self, connection: Connection) -> asyncio.Lock:
         """Return the lock of a connection.
 
-        The client and the application can add the client to rooms, or remove it, at the same time.
+        The client and the application can request joins and leaves at the same time. The lock makes
+        these run one after the other.
         """
         return self._turns.setdefault(connection, asyncio.Lock())
 

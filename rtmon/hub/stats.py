@@ -117,8 +117,8 @@ class ChannelStats:
 class StatsTable:
     """Counters of channels, rooms and the chat, for a bounded number of them.
 
-    Above the capacity, the least recently used ones without subscribers are removed. The first ones
-    are never removed, because each has its own series in :meth:`series`.
+    Above the capacity, the least recently used ones without subscribers are removed. The first
+    ``labels`` ones are never removed, because each has its own series in :meth:`series`.
 
     Args:
         capacity: maximum number of rooms and channels.
@@ -174,7 +174,8 @@ class StatsTable:
         return [*first, other.info("other")]
 
     def _forget(self) -> None:
-        # Remove many at once, so that not every new channel has to search the whole table.
+        # Remove many entries in one go. Otherwise each new channel would cause a search of the
+        # whole table.
         """Remove the least recently used rooms and channels. Add their counters to ``other``."""
         idle = [
             name

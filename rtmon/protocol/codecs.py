@@ -31,7 +31,7 @@ _WHY = 300
 
 
 class _OnlyId(msgspec.Struct):
-    """Envelope of which only the id is decoded, to name a broken message in an error."""
+    """Envelope of which only the id is decoded, so that an error can name a broken message."""
 
     id: str | None = None
 
@@ -167,7 +167,7 @@ def _why(error: Exception) -> str:
         return "it is nested too deep"
     if isinstance(error, UnicodeError):
         return "its text is not valid UTF-8"
-    # The decoder's text repeats the input, which can be long.
+    # The decoder's error text repeats its input, which can be long.
     text = explain(error)
     text = text if len(text) <= _WHY else f"{text[:_WHY]}…"
     return text.rstrip(".") or type(error).__name__

@@ -169,14 +169,14 @@ TYPING_PER_CLIENT: Final = 20
 once."""
 
 BATCH_MAX_MESSAGES: Final = batch_buffer.MAX_SIZE
-"""Messages in one batch, in way."""
+"""Maximum number of messages in one batch, in each direction."""
 
 BATCH_MAX_DELAY: Final = batch_buffer.MAX_DELAY
-"""Longest that a client may ask the server to collect messages back for a batch."""
+"""Maximum time in seconds for which a client may ask the server to collect a batch."""
 
 DEDUPE_SECONDS: Final = 300.0
-"""Time for which a sender's message id is remembered, so that a repeated message is not published
-again."""
+"""Seconds for which a sender's message id is remembered, so that a repeated message is not
+published again."""
 
 DEDUPE_IDS: Final = 200_000
 """Number of message ids remembered over all senders. Above it, the sender with the most ids loses
@@ -207,17 +207,17 @@ WAITING_MESSAGES: Final = 10_000
 """Default maximum number of messages queued for one slow consumer."""
 
 WAITING_AGE: Final = 10.0
-"""Default maximum time that a message waits in the queue of a slow consumer."""
+"""Default maximum time, in seconds, that a message waits in the queue of a slow consumer."""
 
 STALLED: Final = 10.0
-"""Default time after which a receiver that reads nothing of what is queued for it is
+"""Default number of seconds after which a receiver that reads none of its queued messages is
 disconnected."""
 
 HEARTBEAT_MIN: Final = 1.0
-"""Shortest interval at which a client may ask for ``ping`` messages."""
+"""Shortest interval, in seconds, at which a client may ask for ``ping`` messages."""
 
 HEARTBEAT_MAX: Final = 3600.0
-"""Longest interval at which a client may ask for ``ping`` messages."""
+"""Longest interval, in seconds, at which a client may ask for ``ping`` messages."""
 
 FILE_CHUNK: Final = 16_384
 """Default size of the data in one file chunk."""
@@ -232,10 +232,10 @@ FILE_PROGRESS: Final = 262_144
 """Number of received bytes of a file after which the receiver acknowledges its progress."""
 
 FILE_IDLE: Final = 600.0
-"""Time for which a paused upload is kept for resuming, if at least one byte of it has arrived."""
+"""Seconds for which a paused upload can be resumed, if at least one byte of it has arrived."""
 
 FILE_RESERVED: Final = 10.0
-"""Time for which an upload without new data keeps its reserved disk space. An upload without any
+"""Seconds for which an upload without new data keeps its reserved disk space. An upload without any
 byte ends after this time."""
 
 FILES_KEPT: Final = 10_000

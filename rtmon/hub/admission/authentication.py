@@ -73,8 +73,8 @@ class User:
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
         try:
-            # A plain string must be refused: the test "in" would find a permission inside another
-            # one.
+            # Refuse a plain string: the test "in" would find a permission inside another
+            # permission.
             permissions = msgspec.convert(self.permissions, frozenset[str])
             expires = msgspec.convert(self.expires, float | None)
         except msgspec.ValidationError:
@@ -113,7 +113,7 @@ class Credentials:
 
     @property
     def advice(self) -> str:
-        """Text that tells the client how to send a token, and that one in its URL was ignored."""
+        """Text that tells the client how to send a token, and if a token in its URL was ignored."""
         other = {"sse": "", "socketio": ", or in auth: { token }"}.get(
             self.transport, ", or as token in connect, the first message"
         )
@@ -144,7 +144,7 @@ class Authentication:
 
     Args:
         context: the hub's shared context.
-        auth: the function; None accepts the user id that a client claims.
+        auth: the application's function; None accepts the user id that a client claims.
     """
 
     def __init__(self, context: HubContext, auth: Auth | None) -> None:
@@ -160,13 +160,13 @@ class Authentication:
         """Return the user for credentials.
 
         Raises:
-            ProtocolError: the credentials are not valid, or the function failed.
+            ProtocolError: the credentials are not valid, or the application's function failed.
         """
         _check_length(credentials.token)
         found: Any = None
         try:
-            # The same timeout applies to clients, so a slower function could never authenticate
-            # one.
+            # A client that is not authenticated within ``auth_timeout`` is refused, so there is no
+            # use in waiting longer for the function.
             async with asyncio.timeout(self._context.options.auth_timeout):
                 found = self._auth(credentials) if self._auth else None
                 if inspect.isawaitable(found):

@@ -21,7 +21,7 @@ by a space."""
 def owner(client_id: str) -> str:
     """Return the user id that a client id belongs to: the part before the last colon, if any.
 
-    The owner depends only on the client id, so no two users can claim the same one.
+    The owner depends only on the client id, so no two users can claim the same client id.
     """
     return client_id.rpartition(":")[0] or client_id
 

@@ -13,8 +13,8 @@ from .authentication import seconds_left
 __all__ = ["Expiry"]
 
 _LONGEST = 60.0
-"""Maximum seconds between two checks of a connection. The wall clock may be changed, or the machine
-may sleep meanwhile."""
+"""Maximum seconds between two checks of a connection. One long timer would be wrong if the wall
+clock is changed or the machine is suspended."""
 
 _SHORTEST = 0.001
 """Minimum seconds between two checks of a connection."""
@@ -30,7 +30,7 @@ class Expiry:
     def __init__(self, context: HubContext) -> None:
         self._context = context
         self._timers: dict[Connection, Timer] = {}
-        # Connection → the token expiry of which its client was warned.
+        # Connection → the time of token expiry about which its client was warned.
         self._warned: dict[Connection, float | None] = {}
 
     def stop(self, connection: Connection) -> None:

@@ -58,7 +58,7 @@ class ConnectionRate:
             shared: buckets shared with other connections, which must have a token as well.
 
         Returns:
-            0.0 if the message is accepted, else the seconds until it would be.
+            0.0 if the message is accepted, else the seconds until it would be accepted.
         """
         bucket = self._bucket
         wait = bucket.wait(now)
@@ -71,7 +71,7 @@ class ConnectionRate:
         for other in shared:
             other.take()
         if self._strikes and bucket.fullness >= 0.5:
-            # A half-full bucket means that the client has paused.
+            # A half-full bucket means that the client has paused, so it does not flood any more.
             self._strikes = 0
         return 0.0
 

@@ -32,7 +32,7 @@ class JWT:
 
     Raises:
         MissingExtra: PyJWT is not installed.
-        OptionError: the key or an algorithm is unusable, or they do not fit together.
+        OptionError: the key or an algorithm is unusable, or the key does not fit an algorithm.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class JWT:
         """Return the user of a token; None if the client sent no token.
 
         Raises:
-            ProtocolError: the token is not valid. The error text never quotes it.
+            ProtocolError: the token is not valid. The error text never quotes the token.
         """
         if credentials.token is None:
             return None

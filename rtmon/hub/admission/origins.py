@@ -105,7 +105,7 @@ def _named(origin: Any) -> WebOrigin:
     """Return a configured origin in parsed form.
 
     Raises:
-        OptionError: it is not a valid origin.
+        OptionError: the value is not a valid origin.
     """
     try:
         if isinstance(origin, str) and origin.partition("://")[0].islower():
@@ -137,7 +137,7 @@ def _is_own(page: WebOrigin, values: Callable[[str], Sequence[str]], *, secure: 
 
 
 def _listed(values: Callable[[str], Sequence[str]], *names: str) -> list[str]:
-    """Return the values of headers to which each proxy may have added one; only the first few."""
+    """Return the values of headers to which each proxy may add a value; only the first few."""
     found = (
         each.strip().lower()
         for name in names

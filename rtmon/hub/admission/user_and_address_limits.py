@@ -169,7 +169,7 @@ class RateLimits:
         """Take a token for a message.
 
         Returns:
-            0.0 if the message is accepted, else the seconds until it would be.
+            0.0 if the message is accepted, else the seconds until it would be accepted.
         """
         shared = self._shared(connection) if self._shares else ()
         return connection.limiter.take(now, shared)

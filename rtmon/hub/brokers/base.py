@@ -1,7 +1,7 @@
 """The interface of all brokers, and the data that a hub and its broker exchange.
 
 A key names a room, a channel or the chat, such as ``room:lobby``; see
-:mod:`rtmon.hub.room_channel_keys`. The interface calls all of them channels.
+:mod:`rtmon.hub.room_channel_keys`. In the interface, "channel" means any of the three.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         type: the message type with which clients receive it.
-        id: the message id, chosen by the sender if it sent one.
+        id: the message id: the sender's own id if the sender sent one, else a new id.
         timestamp: milliseconds since the Unix epoch.
         channel: name of the channel or room as clients know it; empty for the chat.
-        client_id, name: of the publishing client; None if the server published.
+        client_id, name: id and name of the publishing client; None if the server published.
         text: text of a chat or room message.
         data: the data in stored form, see :mod:`rtmon.protocol.data_encoding`.
-        echo: True if the publishing client receives it, too.
-        exclude: ids of clients that do not receive it while they are connected.
+        echo: True if the publishing client receives the publication, too.
+        exclude: ids of clients that do not receive the publication live, only from the history.
         slow: policy for slow consumers; None for the channel's policy.
         key: for the policy ``keep_latest``: a later publication with the same key replaces this
             one.
@@ -87,7 +87,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PublishResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The position of a publication. For a duplicate, the position of the first one."""
+    """The position of a publication. A duplicate has the position of the first publication."""
 
     epoch: str
     offset: int
@@ -134,13 +134,13 @@ class BrokerEvents(Protocol):
         """
 
     def gap(self, key: str | None, epoch: str, offset: int) -> None:
-        """Report that some publications to a channel, before this position, are lost.
+        """Report that publications to a channel are lost.
 
         Args:
             key: key of the channel; None for all channels that this node does not
-                :meth:`~Broker.hold`, which its clients can only receive through patterns.
+                :meth:`~Broker.hold`. Clients of this node receive these only through patterns.
             epoch: current epoch of the channel.
-            offset: current offset of the channel.
+            offset: publications up to this offset may be lost; 0 if ``key`` is None.
         """
 
     def member_changed(
@@ -191,7 +191,7 @@ class Broker(abc.ABC):
         Args:
             deliver: called with each publication and the key of its channel, in the channel's
                 order.
-            events: called for other events.
+            events: callbacks for all other events; None to ignore these events.
         """
 
     async def start(self) -> None:  # noqa: B027 (optional to override)
@@ -228,7 +228,7 @@ class Broker(abc.ABC):
     async def recover(self, key: str, *, since: tuple[str, int] | None, age: float) -> Recovery:
         """Return a channel's position, and the publications after ``since``.
 
-        All publications that are delivered on this node afterwards have later positions.
+        All publications that this node delivers after this call have later positions.
 
         Args:
             key: key of the channel.
@@ -241,7 +241,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def hold(self, key: str) -> None:
-        """Keep the position of a channel, because this node has a subscriber of it."""
+        """Keep the position of a channel, because this node has a subscriber to the channel."""
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
@@ -324,10 +324,10 @@ class Broker(abc.ABC):
         """
 
     async def tell_nodes(self, note: Note) -> list[str]:  # noqa: ARG002 (for subclasses)
-        """Send a message to all other nodes at once. Returns the names of all live nodes.
+        """Send a message to all other nodes now. Returns the names of the other live nodes.
 
-        The message is never queued. A node that was killed counts as live until its expiry time has
-        passed.
+        If the broker cannot be reached, the message is not kept for later. A node that was killed
+        counts as live until its expiry time has passed.
 
         Raises:
             ProtocolError: the broker cannot be reached.

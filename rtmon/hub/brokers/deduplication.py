@@ -67,6 +67,6 @@ class SeenIds(Generic[T]):
 
 
 def _head(ids: dict[str, tuple[float, T]], most: int = 8) -> list[str]:
+    """Return the first ``most`` ids of a sender, which are the oldest."""
     # Checking a few ids on each call is enough to remove expired ones, without a full scan.
-    """Return the first few ids of a sender."""
     return [key for key, _ in zip(ids, range(most), strict=False)]

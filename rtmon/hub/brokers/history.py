@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HistorySlice(Generic[T]):
-    """The publications of one channel after some offset.
+    """The publications of one channel after a requested offset.
 
     Attributes:
         items: (offset, publication), oldest first.
@@ -47,7 +47,7 @@ class _Stream(Generic[T]):
         self.pins = 0
 
     def trim(self, size: int, oldest: float) -> None:
-        """Remove publications above ``size``, and publications before the time ``oldest``."""
+        """Keep at most ``size`` publications, and none that is older than the time ``oldest``."""
         entries = self.entries
         while entries and (len(entries) > size or entries[0][1] < oldest):
             entries.popleft()
@@ -59,8 +59,8 @@ class HistoryStore(Generic[T]):
     Args:
         epoch: id of this store's lifetime. Positions with another epoch are invalid.
         channels: maximum number of channels without subscribers. Above it, the least recently used
-            is evicted. If an evicted channel is used again, its offsets start above the highest
-            evicted offset, so that an old position is never mistaken for a new one.
+            channel is evicted. If an evicted channel is used again, its offsets start above the
+            highest evicted offset, so that an old position is never mistaken for a new one.
     """
 
     def __init__(self, *, epoch: str, channels: int) -> None:
@@ -101,7 +101,7 @@ class HistoryStore(Generic[T]):
 
         Args:
             channel: key of the channel.
-            offset: the offset.
+            offset: publications after this offset are returned.
             age: seconds for which publications are kept.
             now: the time, in monotonic seconds.
         """
@@ -137,7 +137,7 @@ class HistoryStore(Generic[T]):
         return stream
 
     def _forget(self, keep: str | None = None) -> None:
-        """Evict the least recently used histories above the limit."""
+        """Evict the least recently used histories above the limit, but not that of ``keep``."""
         excess = len(self._streams) - self._pinned - self._channels
         if excess <= 0:
             return

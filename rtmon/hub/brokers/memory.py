@@ -28,7 +28,7 @@ __all__ = ["MemoryBroker"]
 class MemoryBroker(Broker):
     """Keeps histories and presence in memory. They are lost when the process ends.
 
-    None of its methods suspends, so each is one step of the event loop.
+    None of the methods suspends, so each call is one step of the event loop.
 
     Args:
         clock: returns monotonic seconds.

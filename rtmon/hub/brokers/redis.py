@@ -195,8 +195,8 @@ class RedisBroker(Broker):
             int(limits.DEDUPE_SECONDS * 1000),
         )
         if not duplicate:
-            # If the connection ends now, the publication has still succeeded, and is delivered
-            # later.
+            # If the connection to Redis ends now, the publication has still succeeded. It is
+            # delivered on this node after the reconnect.
             with contextlib.suppress(ProtocolError):
                 await self._reach(epoch.decode(), seq)
         return PublishResult(epoch=epoch.decode(), offset=offset, duplicate=bool(duplicate))
@@ -209,7 +209,7 @@ class RedisBroker(Broker):
         return recovery
 
     async def _reach(self, epoch: str, seq: int) -> None:
-        """Wait until this node has delivered all publications up to a number.
+        """Wait until this node has delivered all publications with numbers up to ``seq``.
 
         Raises:
             ProtocolError: Redis cannot be reached.
@@ -277,7 +277,7 @@ class RedisBroker(Broker):
     async def begin(self) -> None:
         """Deliver missed publications, and update presence in Redis.
 
-        The connection calls this after it is established.
+        Called each time that the connection to Redis has been established.
         """
         await self._delivery.catch_up()
         await self._members.reconcile()
@@ -291,7 +291,7 @@ class RedisBroker(Broker):
     def ended(self, reason: str) -> None:
         """Fail waiting calls, and report that Redis cannot be reached.
 
-        The connection calls this after it has ended.
+        Called each time that the connection to Redis has ended.
         """
         self._delivery.fail_waiting()
         self.away = f"Redis at {self._connection.where} is away: {reason}"

@@ -20,7 +20,7 @@ class RedisAnnouncements:
     If more than :data:`rtmon.protocol.limits.BROKER_NOTES` are kept, the oldest is dropped.
 
     Args:
-        call: runs a script.
+        call: runs a Lua script in Redis.
         node: name of this node.
     """
 
@@ -32,7 +32,7 @@ class RedisAnnouncements:
         self._more = False
 
     def send_note(self, key: str, note: Note, *, up: bool) -> None:
-        """Send a message now if Redis can be reached, else later.
+        """Send a message now, or when Redis can be reached again.
 
         Args:
             key: key of the channel.
@@ -59,8 +59,8 @@ class RedisAnnouncements:
     def _ask(self, number: int) -> None:
         """Send the kept message with this number to Redis."""
         key, body = self._untold[number]
-        # Redis remembers the number, so a message that was sent but not confirmed is not sent
-        # twice.
+        # Redis stores the number. So a message that is sent again, because it was not confirmed, is
+        # not delivered twice.
         seen, remember = f"{self._node}#{number}", int(limits.DEDUPE_SECONDS * 1000)
         answer = self._call("tell", key, body, seen, remember)
         answer.add_done_callback(partial(self._answered, number))
@@ -71,5 +71,5 @@ class RedisAnnouncements:
             return
         self._untold.pop(number, None)
         if self._more:
-            # Redis accepted one message, so it is not full any more.
+            # Redis has accepted a message, so it is not full any more: send all other messages.
             self.resume()

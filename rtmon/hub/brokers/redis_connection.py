@@ -1,7 +1,8 @@
 """A node's connection to Redis: ordered commands, messages of other nodes, and reconnecting.
 
-It uses two low-level connections of redis-py. The clients of redis-py reconnect and repeat commands
-by themselves. The broker, however, must know what was lost, and must not run a command twice.
+This module uses two low-level connections of redis-py. The clients of redis-py would reconnect and
+repeat commands by themselves. The broker, however, must know which messages were lost, and must not
+run a command twice.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class RedisConnection:
         where: address without user, password and options.
         linked: True if commands can reach Redis.
         state: ``new`` before the first attempt; ``up`` once connected and caught up; else ``away``.
-        full: stops writes while Redis refuses them because it is full.
+        full: circuit breaker that blocks writes while Redis is full or cannot save to disk.
     """
 
     def __init__(
@@ -158,10 +159,11 @@ class RedisConnection:
         self._refuse()
 
     async def ready(self) -> None:
-        """Wait until the first attempt to connect has succeeded or failed.
+        """Return when commands may be queued. First wait until the first attempt to connect ends.
 
         Raises:
-            ProtocolError: Redis cannot be reached, or too many commands are queued.
+            ProtocolError: Redis cannot be reached (``unavailable``), or the queue is full because
+                commands are added faster than Redis executes them (``overloaded``).
         """
         self.ensure()
         if self.state == "new" or self._entering:
@@ -174,7 +176,7 @@ class RedisConnection:
             )
 
     async def _enter(self) -> None:
-        """Wait for the first attempt to connect, and let callers that waited longer go first."""
+        """Wait for the first attempt to connect, and let callers that came earlier go first."""
         self._entering += 1
         try:
             if self.state == "new":
@@ -182,14 +184,14 @@ class RedisConnection:
                     async with asyncio.timeout(self._timeout):
                         await self._changed.wait()
             else:
-                # Gives callers that waited longer their turn, so that publications keep their
+                # Let callers that came earlier continue first, so that publications keep their
                 # order.
                 await asyncio.sleep(0)
         finally:
             self._entering -= 1
 
     def unavailable(self) -> ProtocolError:
-        """Return the error to raise while Redis cannot be reached. It says when to retry."""
+        """Return the error to raise while Redis cannot be reached, with the time until a retry."""
         left = self._next_attempt - asyncio.get_running_loop().time()
         # While an attempt is running, estimate its end by the current backoff delay.
         return unavailable(max(left, self._backoff.bound(max(1, self._failures)) / 2))
@@ -197,8 +199,8 @@ class RedisConnection:
     def ask(self, script: str, *arguments: Any) -> asyncio.Future[Any]:
         """Run a script after all commands queued before. Returns a future of its reply.
 
-        The queue has no limit here. Callers that await :meth:`ready` before are limited by it;
-        commands that maintain the connection itself are never refused.
+        This method never refuses a command, so that commands which maintain the connection always
+        run. Other callers await :meth:`ready` first, which raises an error if the queue is full.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append(_Command(("EVALSHA", _DIGESTS[script], 0, *arguments), answer))
@@ -316,7 +318,7 @@ class RedisConnection:
     # Messages
 
     async def _listen(self, connection: Connection) -> None:
-        """Catch up, then pass each message of other nodes to the listener."""
+        """Call the listener's ``begin``, then pass it each message that a node publishes."""
         loop = asyncio.get_running_loop()
         self.linked = True
         await self._listener.begin()
@@ -330,11 +332,11 @@ class RedisConnection:
                 if kind == b"message":
                     await self._listener.message(data)
             self._heard = loop.time()
-            # Other tasks run: messages in the buffer are read without suspending.
+            # Let other tasks run, because reading messages from the buffer does not suspend.
             await asyncio.sleep(0)
 
     async def _ping(self, connection: Connection) -> None:
-        """Ping Redis, and raise TimeoutError if it has been silent too long."""
+        """Ping Redis periodically. Raise TimeoutError if Redis sends nothing for the timeout."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._timeout / 3)

@@ -263,11 +263,11 @@ class RedisDelivery:
         return _Past(seq, recovery, places)
 
     async def catch_up(self) -> None:
-        """Deliver the publications since the last message. Report a gap for lost ones."""
+        """Deliver the publications that this node has missed. Report a gap for lost ones."""
         epoch_, seq, base = await self._call("sync")
         epoch, before, last = epoch_.decode(), self.epoch, self.seq
         if before and (before, last) != (epoch, seq):
-            self.fail_waiting()  # the publications that they wait for may be among the missed ones
+            self.fail_waiting()  # the callers wait for publications that may be lost
             if before == epoch:
                 if await self._fill(epoch, last, seq) < seq - last and self.events is not None:
                     self.events.gap(None, epoch, 0)
@@ -333,7 +333,7 @@ class RedisDelivery:
     def _resume(
         self, key: str, recovery: Recovery, missed: list[Published], *, lost: int | None
     ) -> None:
-        """Report a gap if publications are lost, then deliver the missed ones of a channel."""
+        """Report a gap if publications to a channel are lost, then deliver the ``missed`` ones."""
         held = self._held.get(key)
         if held is None:
             return
@@ -347,7 +347,7 @@ class RedisDelivery:
     # Waiting for delivery
 
     async def reach(self, epoch: str, seq: int) -> None:
-        """Wait until this node has delivered all publications up to a number.
+        """Wait until this node has delivered all publications with numbers up to ``seq``.
 
         Args:
             epoch: epoch of the publication.

@@ -16,8 +16,8 @@ from .base import BrokerEvents, user_key
 __all__ = ["RedisPresence"]
 
 _BEATS = 3
-"""Number of beats in a row before a node may declare others dead. When Redis is reachable again,
-all nodes need time to report."""
+"""Number of beats after a reconnect before this node may declare other nodes dead. When Redis is
+reachable again, all nodes need time to report."""
 
 _AT_ONCE = 200
 """Number of members added or removed at the same time."""
@@ -30,7 +30,7 @@ class RedisPresence:
     again.
 
     Args:
-        call: runs a script.
+        call: runs a Lua script in Redis.
         node: name of this node.
         expires: seconds of silence after which other nodes consider this node dead.
 
@@ -100,7 +100,7 @@ class RedisPresence:
             # Other nodes considered this node dead, or Redis has lost its data.
             await self._restore(told=bool(buried))
         else:
-            # Members may be missing because Redis was full.
+            # Redis may lack some members of this node, because it was full when they joined.
             await self._insist(
                 [(*each, self._mine[each[0]][each[1]]) for each in self._unconfirmed]
             )
@@ -161,8 +161,8 @@ class RedisPresence:
                 *[self._call("leave", key, client_id, self._node) for client_id, _, key in left]
             )
             for (client_id, _, key), count in zip(left, counts, strict=True):
-                # Each node announces its own clients that leave while Redis is unreachable. But
-                # only now Redis can tell whether it was the user's last connection.
+                # While Redis is unreachable, each node announces the clients that leave this node.
+                # But only now Redis can tell whether a client was its user's last connection.
                 if count == 0 and key.startswith(user_key("")) and self.events is not None:
                     user = key.removeprefix(user_key(""))
                     member = Member(client_id=client_id, name=user, user=user)

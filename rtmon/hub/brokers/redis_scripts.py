@@ -7,8 +7,8 @@ Keys in Redis, each after the prefix:
 
 - ``life``: hash with ``epoch``; ``seq``, the number of all publications; ``base``, its value when
   the epoch began; and ``order``, the number of all joins;
-- ``at:KEY``: the offset of a channel. If it has expired, it continues from ``seq``, which no offset
-  exceeds, so that an old position is never mistaken for a new one;
+- ``at:KEY``: the offset of a channel. After this key has expired, offsets continue from ``seq``,
+  which no offset exceeds, so that an old position is never mistaken for a new one;
 - ``past:KEY``: stream with the history of a channel. The stream ids are offsets;
 - ``seen:SENDER:ID``: the position of the publication with this id;
 - ``who:KEY``, ``info:KEY``, ``here:KEY``: the clients in a channel in order of joining, their info,

@@ -119,7 +119,8 @@ class SenderOrder:
         self._senders.move_to_end(sender)
 
     def _make_room(self, now: float) -> None:
-        # Renewed senders move to the end, so the first sender's time passes first.
+        # A sender moves to the end each time that its period is extended. So the period of the
+        # first sender ends first.
         """Remove senders that are above the capacity, or whose time has passed."""
         while self._senders:
             sender, refused = next(iter(self._senders.items()))

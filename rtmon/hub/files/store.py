@@ -72,9 +72,9 @@ class Upload:
         name: name of the file, made safe.
         size: size in bytes, as offered.
         sha256: expected SHA-256 hash, as offered; None if the offer had none.
-        owner: id of the authenticated user whose quota it uses; None if there is none.
+        owner: id of the authenticated user whose quota the upload uses; None if there is none.
         received: number of bytes received.
-        reserved: number of bytes that it uses of the quota, at least ``received``.
+        reserved: number of bytes that the upload uses of the quota, at least ``received``.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Upload:
     def lapse(self) -> None:
         """Release the quota reserved for bytes that have not arrived.
 
-        The next chunk reserves it again.
+        The next chunk reserves the quota again.
         """
         self._store.release(self, self.reserved - self.received)
 

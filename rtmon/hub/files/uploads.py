@@ -79,8 +79,8 @@ class Uploads:
         self._store = store
         self._transfers: dict[str, _Transfer] = {}
         self._latest: dict[Connection, str] = {}
-        # Users and addresses that sent nothing for an upload. Their next upload reserves quota only
-        # with its first bytes.
+        # Users and addresses whose upload has paused for too long. Their next upload reserves quota
+        # only when its first bytes arrive.
         self._lapsed: LRU[str, bool] = LRU(limits.KEYS_LIMITED)
         self.downloads = Downloads()
 
@@ -98,7 +98,7 @@ class Uploads:
         self.downloads.drop(connection)
 
     def offer(self, connection: Connection, offer: FileOffer) -> tuple[str, int]:
-        """Start or resume a client's upload. Returns its id, and the number of bytes received.
+        """Start or resume an upload. Returns the upload's id, and the number of bytes received.
 
         Raises:
             ProtocolError: the upload is refused.
@@ -302,7 +302,7 @@ class Uploads:
 def _source(connection: Connection) -> str:
     """Return the user or, without authentication, the address that sends an upload.
 
-    Unlike the sender key, a client cannot change it at will.
+    A client can change its sender key at will, but neither its user nor its address.
     """
     if connection.identity is not None:
         return f"user {connection.identity.id}"

@@ -70,8 +70,8 @@ class ChatHandlers:
     ) -> None:
         """Send a message to a single client on any node."""
         to = payload.where or ""
-        # Check the permission before the lookup. Otherwise a client without it could find out who
-        # is connected.
+        # Check the permission before the lookup. Otherwise a client without the permission could
+        # find out which clients are connected.
         await self.permissions.check(connection, "send", client_key(to))
         message = catalog.PrivateMessage(
             sender=connection.id,

@@ -40,7 +40,7 @@ class CustomHandler:
         """Decode a message's payload to the handler's payload type.
 
         Raises:
-            ProtocolError: the payload has another type, or a codec cannot carry it.
+            ProtocolError: the payload has another type, or has values that a codec cannot encode.
         """
         free = codec.payload(raw, Any, of=kind)
         try:

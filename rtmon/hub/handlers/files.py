@@ -57,7 +57,7 @@ class FileHandlers:
         self.uploads.remember(connection, file)
         connection.ack(envelope, file=file, received=received, chunk=limits.FILE_CHUNK_MAX)
         if payload.size == 0:
-            # No chunk will complete an empty file.
+            # An empty file has no chunks, so the upload is complete now.
             await self._finish(connection, file, None, envelope)
 
     async def file_chunk(

@@ -150,8 +150,9 @@ class PubSubHandlers:
     async def pubsub(
         self, connection: Connection, payload: Any, envelope: Envelope, codec: Codec
     ) -> None:
-        """Publish to the channel that a ``pubsub`` message has in its envelope."""
-        # Convert to a publish payload first: its validation and its checks then apply.
+        """Handle a ``pubsub`` message: publish its payload to the channel in its envelope."""
+        # Convert the message to a ``publish`` payload first, so that the validation and the checks
+        # of ``publish`` apply.
         shape = {"channel": envelope.channel, "data": payload}
         publish = codec.convert(shape, Publish, of="pubsub")
         publish = await self.checks.pass_through(connection, "publish", publish)

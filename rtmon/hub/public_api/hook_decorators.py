@@ -32,7 +32,7 @@ class HookDecorators:
 
         The function accepts the client by returning None or True. It refuses the client by
         returning False or raising ProtocolError. If the function fails, the client is refused.
-        Messages that it sends to the client arrive after the welcome.
+        Messages that the function sends to the client arrive after the welcome.
 
         Raises:
             OptionError: the function cannot be called with these parameters.

@@ -30,8 +30,8 @@ class MessagingMethods:
     ) -> Receipt:
         """Send a message to all connected clients, on all nodes.
 
-        The message has no position and is not kept, so a client that connects later does not get
-        it. While the broker cannot be reached, only clients of this node get it.
+        The message has no position and is not kept, so a client that connects after the call does
+        not get the message. While the broker cannot be reached, only clients of this node get it.
 
         Args:
             type: a message type of the application. Types of the protocol are refused, because
@@ -114,8 +114,8 @@ class MessagingMethods:
             channel: the name of a channel, not a pattern.
             data: bytes, or a JSON value: None, bool, str, finite float, int of up to 64 bits, and
                 lists and dicts of these, including subclasses. Maximum size:
-                :data:`rtmon.protocol.limits.DATA_SIZE` bytes. The data is encoded at once, so it
-                may be changed and published again.
+                :data:`rtmon.protocol.limits.DATA_SIZE` bytes. The data is encoded during
+                this call, so it may be changed afterwards and published again.
             message_id: id of the message; None for a new id.
             slow: policy for slow consumers; None for the channel's or the hub's policy. See
                 :data:`rtmon.core.backpressure.Policy`. With ``block``, the call waits until all

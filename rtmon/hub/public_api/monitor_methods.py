@@ -45,7 +45,8 @@ class MonitorMethods:
     def places_of(self, meter: Meter) -> list[str] | None:
         """Return the rooms and channels of the connection that a meter counts, as keys.
 
-        None if it is not a connection of this hub, or has ended. May be called on any thread.
+        Returns None if the meter counts no connection of this hub, or the connection has ended. May
+        be called on any thread.
         """
         for connection in list(self._parts.registry.connections.values()):
             if connection.peer.meter is meter:

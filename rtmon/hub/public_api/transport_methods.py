@@ -39,7 +39,7 @@ class TransportMethods:
         """Open a connection and welcome its client.
 
         If the hub authenticates clients and this client has sent no token yet, the client's first
-        message must authenticate it. The welcome follows then.
+        message must authenticate it. The welcome follows after that.
 
         Args:
             peer: the transport's side of the connection.

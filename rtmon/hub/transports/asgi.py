@@ -194,7 +194,7 @@ class App:
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
-        """Close all connections to its hubs, including those over other transports."""
+        """Close all connections to the application's hubs, also those over other transports."""
         if self._draining is not None:
             self._draining.cancel()
         for hub in self._hubs:

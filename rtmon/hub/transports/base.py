@@ -79,7 +79,7 @@ class Peer(abc.ABC):
 
     @property
     def ending(self) -> Ending:
-        """How the connection ended, from its meter if that knows, else from the transport."""
+        """How the connection ended: from its meter if the meter knows, else from the transport."""
         if self.meter is not None and self.meter.ending is not None:
             return self.meter.ending
         return self.heard_end or Ending()
@@ -101,7 +101,8 @@ class Peer(abc.ABC):
                 client relies on, use the default and are never dropped.
             key: for the policy ``keep_latest``: a later message with the same key replaces this
                 one.
-            settled: called later, if the message has to wait in the queue.
+            settled: for a message that has to wait in the queue: called with True when the message
+                is handed to the transport, or with False when the message is dropped.
 
         Returns:
             True if the message was accepted. False if it was refused, because the connection is
@@ -151,8 +152,8 @@ class Peer(abc.ABC):
         Args:
             key: key of the room, channel or chat.
             at: position up to which the client has the publications; None for a pattern.
-            recovered: True if no publication was lost since the client's position; None if it had
-                none.
+            recovered: True if no publication was lost since the position that the client returned
+                with; None if the client had no position.
         """
 
     def left(self, key: str) -> None:  # noqa: B027 (optional to override)

@@ -21,9 +21,9 @@ from ..room_channel_keys import CHAT, channel_key, room_key
 __all__ = ["TEXT_LENGTH", "ClientPositions", "moves"]
 
 TEXT_LENGTH = 4_096
-"""Maximum length of the text. The client returns it in a header, for which many servers and proxies
-allow 8 KiB. Above it, the rooms and channels that have been silent longest are omitted. They are
-then not recovered."""
+"""Maximum length of the text with a client's positions. The client returns the text in a header,
+for which many servers and proxies allow 8 KiB. If the text would be longer, the rooms and channels
+that have been silent longest are omitted. They are then not recovered."""
 
 
 class _Where(msgspec.Struct):

@@ -34,7 +34,7 @@ class TooLargeError(Exception):
 
 
 class _Payload(engineio.payload.Payload):  # type: ignore[misc]  # untyped library
-    """The packets of one POST. A client may send as many as its burst, instead of 16."""
+    """The packets of one POST: up to ``limits.BURST``, instead of python-engineio's 16."""
 
     max_decode_packets = limits.BURST
 

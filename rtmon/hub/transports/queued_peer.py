@@ -52,7 +52,8 @@ class QueuedPeer(Peer):
       The transport need not check its success: :meth:`abort` is called if :meth:`ended` is not
       called in time.
     * :meth:`abort`: closes the connection at once. May be called after the connection has ended.
-    * :attr:`taken`: optional, if the transport knows better than written minus buffered bytes.
+    * :attr:`taken`: optional. By default, the bytes that have left the transport's buffer are
+      counted as the written bytes minus the buffered bytes.
 
     **Called by a transport**
 
@@ -63,7 +64,8 @@ class QueuedPeer(Peer):
       :meth:`rtmon.hub.Hub.closed`.
 
     Args:
-        hub: its options limit the queue and are read at each use; it also has the clock.
+        hub: the hub, for its clock and for its options, which limit the queue. The options are read
+            at each use.
     """
 
     _queue: SendQueue[_Message] | None = None

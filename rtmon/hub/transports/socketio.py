@@ -208,7 +208,8 @@ class SocketIO:
                 del self._upgraded[sid]
             engine = self.server.eio.sockets.get(sid)
             if engine is not None and not engine.upgraded:
-                # The failed upgrade falls back to polling; python-engineio does not reset this.
+                # After a failed upgrade, the client goes on polling. python-engineio itself does
+                # not reset ``upgrading``.
                 engine.upgrading = False
 
     async def _post(self, sid: str, scope: Any, receive: Any, send: Any) -> None:

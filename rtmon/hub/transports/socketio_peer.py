@@ -263,7 +263,7 @@ class SocketIOPeer(SendingPeer):
         engine.queue.put_nowait(None)  # wakes the waiting poll
 
     async def _send_all(self) -> None:
-        """Send queued messages until the connection is to be closed, then say why."""
+        """Send queued messages until the connection is to be closed, then send the reason."""
         with contextlib.suppress(EngineIOError):
             while (messages := await self.round()) is not None:
                 for data in messages:
@@ -274,7 +274,8 @@ class SocketIOPeer(SendingPeer):
     async def _hand_over(self, data: str | bytes) -> None:
         """Encode a message as packets, and add them to python-engineio's queue."""
         packets = self._packets(data if isinstance(data, bytes) else data.encode())
-        # Its queue has no limit, so wait until most packets there were sent.
+        # The queue of python-engineio has no limit. So wait until its packets were sent, if there
+        # are many.
         if self._engine.queue.qsize() + len(packets) > _AT_ONCE:
             await self._engine.queue.join()
         for packet in packets:

@@ -154,7 +154,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped lib
         if named and data[0] not in self.reserved_events:
             token = asked.set(id)
             try:
-                # Answers go through the hub's bounded queue; the library's queue has no limit.
+                # Send answers through the hub's bounded queue, because the queue of python-socketio
+                # has no limit.
                 await super()._handle_event(eio_sid, namespace, None, data)
             finally:
                 asked.reset(token)
@@ -164,7 +165,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped lib
             handler = self.namespace_handlers[pkt.namespace or "/"]
             pkt.data["pid"] = handler.peers[pkt.data["sid"]].pid
         elif pkt.packet_type == socketio.packet.CONNECT_ERROR and isinstance(pkt.data, str):
-            # For an unknown namespace. socket.io-client accepts this form of error only.
+            # The library reports an unknown namespace as a text. socket.io-client accepts only an
+            # object with a ``message``.
             pkt.data = {"message": f"There is no namespace {pkt.namespace} here."}
         await super()._send_packet(eio_sid, pkt)
 

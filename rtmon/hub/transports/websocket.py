@@ -49,7 +49,7 @@ class WebSocketPeer(QueuedPeer):
         self.codec = for_subprotocol(connection.subprotocol)
         self.remote = _address(connection.remote_address)
         if connection.request is not None:
-            # Interned, because thousands of connections have the same path.
+            # The path is interned, because thousands of connections have the same path.
             self.path = sys.intern(connection.request.path.partition("?")[0])
         self.connection = connection
         self.meter = getattr(connection, "meter", None)
@@ -70,12 +70,12 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # Other connection classes do not report when writing resumes, so messages never wait for
-        # them.
+        # Connections of other classes do not report when writing resumes. So their messages never
+        # wait in the send queue.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
-        # The only function of the library that writes at once and never waits.
+        # broadcast() is the only function of the library that writes at once and never waits.
         broadcast((self.connection,), data)
         if not self._guarded and self.buffered > self._context.options.max_waiting:
             self.too_slow()
@@ -117,13 +117,13 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
     Also pass the arguments of :func:`serve_arguments` to ``serve``. A client may give its name and
     user id in the URL: ``ws://host:8765/?name=ada``.
     """
-    # Imported late, because it loads many modules that only servers of `websockets` need.
+    # Import late, because the module loads many others that only servers of `websockets` need.
     from ...servers.fanout import Group
 
     hub.share_frames(Group)
 
     async def handle(connection: ServerConnection) -> None:
-        # One stack frame and no generator: each idle connection keeps this frame in memory.
+        # Use one stack frame and no generator, because each idle connection keeps it in memory.
         peer = WebSocketPeer(connection, hub=hub)
         client = None
         try:

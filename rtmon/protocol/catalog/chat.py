@@ -88,7 +88,7 @@ class TypingNote(PayloadOut, frozen=True, kw_only=True):
     Attributes:
         client_id: the client whose user is typing.
         name: display name of that client.
-        room: the room in which the user is typing; omitted if it is no room.
+        room: the room in which the user is typing; omitted in the chat and in a private chat.
         to: id of the only receiver; omitted if the message is for all clients or for a room.
     """
 

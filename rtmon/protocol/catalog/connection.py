@@ -171,8 +171,8 @@ class Pong(Ping, frozen=True, kw_only=True):
 class Time(PayloadOut, frozen=True, kw_only=True):
     """Timestamp in a ``ping`` or ``pong`` from the server.
 
-    ``pong`` repeats the timestamp of the client's ``ping``. If that had none, it is the server's
-    time.
+    ``pong`` repeats the timestamp of the client's ``ping``. If the ``ping`` had no timestamp,
+    ``pong`` has the server's time.
     """
 
     timestamp: int | float

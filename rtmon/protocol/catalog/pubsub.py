@@ -37,7 +37,7 @@ class Publication(DataOut, frozen=True, kw_only=True):
     """A client or the server has published to a channel.
 
     Attributes:
-        client_id, name: of the publishing client; omitted if the server published.
+        client_id, name: id and name of the publishing client; omitted if the server published.
     """
 
     channel: str

@@ -116,7 +116,7 @@ export interface TypingNote {
   client_id: string;
   /** Display name of that client. */
   name: string;
-  /** The room in which the user is typing; omitted if it is no room. */
+  /** The room in which the user is typing; omitted in the chat and in a private chat. */
   room?: string;
   /** Id of the only receiver; omitted if the message is for all clients or for a room. */
   to?: string;
@@ -157,9 +157,9 @@ export interface Publication {
   channel: string;
   epoch: string;
   offset: number;
-  /** Of the publishing client; omitted if the server published. */
+  /** Id and name of the publishing client; omitted if the server published. */
   client_id?: string;
-  /** Of the publishing client; omitted if the server published. */
+  /** Id and name of the publishing client; omitted if the server published. */
   name?: string;
 }
 
