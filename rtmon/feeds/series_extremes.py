@@ -1,8 +1,8 @@
-"""Minimum and maximum values within the points of a series, for charts. Pure functions.
+"""Minimum and maximum values within the points of a series, for charts.
 
-The values are computed from all points of finer resolution that a source still has. Single ticks
-and points of ten ticks can be mixed: the mean of ten ticks lies between the minimum and maximum of
-these ticks, so a point of ten ticks never widens the range.
+The minimum and maximum are computed from all points of finer resolution that a source still has.
+Points of one tick and points of ten ticks can be mixed. The value of a point of ten ticks is a
+mean, which lies between the minimum and the maximum of its ticks, so it never widens the range.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answer queries for time series of the samples table, in one of three resolutions. Pure."""
+"""Answer queries for time series of the samples table, in one of three resolutions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answer queries for rows of a table, and for groups of connections. Pure functions."""
+"""Answer queries for rows of a table, and for groups of connections."""
 
 from __future__ import annotations
 

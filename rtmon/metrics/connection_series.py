@@ -1,6 +1,6 @@
-"""Time series of single connections, recorded for a few connections only. Pure.
+"""Time series of single connections, recorded in memory for a few connections only.
 
-Recorded are the connections whose details a viewer has opened, and the slowest and busiest ones.
+These are the connections whose details a viewer has opened, and the slowest and busiest ones.
 
 Cost: one tuple of 16 numbers for each tick and connection. At most :data:`NOTABLE` +
 :data:`LOOKED_AT` connections are recorded, for :data:`POINTS` ticks each, which takes at most

@@ -1,8 +1,8 @@
-"""Count connections and reconnects by client address. Pure.
+"""Count connections and reconnects by client address.
 
-Cost: two dictionary operations when a connection opens and when it closes, and 300 bytes of memory
-for each address. At most :data:`ADDRESSES` addresses are kept; the least recently used is evicted
-first.
+Each opened and each closed connection costs two dictionary operations. Each address takes 300 bytes
+of memory. At most :data:`ADDRESSES` addresses are kept. When a further one is added, the least
+recently used address is evicted.
 """
 
 from __future__ import annotations

@@ -278,7 +278,10 @@ class Admin(server_base.BaseServer):
         return {"channels": collector.channels(CHANNELS), "socketio": collector.socketio()}
 
     def _changed(self, tick: Tick) -> list[Meter]:
-        """Return the connections to send with a tick. The others follow with the next ticks."""
+        """Return the changed connections whose rows are sent with this tick, at most ``ROWS``.
+
+        The rows of all further changed connections are sent with the next ticks.
+        """
         for meter in tick.meters:
             self._due[meter] = None
         chosen = list(islice(self._due, ROWS))

@@ -83,7 +83,7 @@ class ConnectionPool:
     def handler(
         self, given: Callable[[ServerConnection], Awaitable[None]]
     ) -> Callable[[ServerConnection], Awaitable[None]]:
-        """Wrap a connection handler, so that its connection is counted as open."""
+        """Wrap a connection handler, so that each connection it handles is counted as open."""
 
         async def handle(connection: ServerConnection) -> None:
             if connection in self._places:

@@ -24,7 +24,8 @@ def server_context(certificate: Path | str, key: Path | str | None = None) -> ss
 
     Args:
         certificate: PEM file with the certificate and its intermediate certificates.
-        key: PEM file with the private key, without a password; None if it is in the same file.
+        key: PEM file with the private key, without a password. None if the file ``certificate``
+            contains the key, too.
 
     Raises:
         OptionError: a file cannot be read, or key and certificate do not belong together.

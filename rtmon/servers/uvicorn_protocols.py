@@ -45,7 +45,8 @@ def guarded(
             arrive with at least 500 bytes a second, measured over the same time.
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit.
-        monitor: the Monitor that counts handshakes which never reach the application, as rejected.
+        monitor: the Monitor that counts handshakes as rejected which never reach the application.
+            None to count none.
 
     Raises:
         OptionError: a timeout is invalid, or this version of uvicorn is not supported.

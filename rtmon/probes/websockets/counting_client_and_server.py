@@ -38,13 +38,14 @@ def counting_class(
     front: tuple[type[CountingConnection], ...] = (),
     times: bool = True,
 ) -> type[Any]:
-    """Return a connection class that counts.
+    """Return a subclass of a connection class that counts frames, messages and bytes.
 
     Args:
         monitor: the Monitor that records the connections.
         base: the connection class to derive from.
         front: mix-ins to put before the counting class, the first one first.
-        times: True to keep the last frames, and how long messages wait and handlers take.
+        times: True to record also the last frames of each connection, how long messages wait for
+            the handler, and how long the handler takes.
     """
     members = {
         "monitor": monitor,
