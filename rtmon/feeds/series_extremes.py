@@ -21,8 +21,8 @@ COUNTERS = frozenset(column.name for column in SAMPLE if column.kind == "counter
 """Columns whose minimum and maximum are given per second."""
 
 Bucket = tuple[str, int]
-"""An epoch, and the index of a point in the epoch: with 10 ticks a point, ticks 1–10 are index 0.
-"""
+"""An epoch, and the index of a point in the epoch. With 10 ticks in each point, index 0 stands for
+the ticks 1 to 10."""
 
 Spread = tuple[float | None, float | None]
 """Minimum and maximum; both None if no value is known."""

@@ -43,7 +43,10 @@ class _Address:
 
 
 class Reconnects:
-    """Counts connections and reconnects by client address. All times are monotonic seconds."""
+    """Counts connections and reconnects by client address.
+
+    An address is an IPv4 address without port, or an IPv6 /64 network.
+    """
 
     def __init__(self) -> None:
         self._addresses: LRU[str, _Address] = LRU(ADDRESSES)

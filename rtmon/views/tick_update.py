@@ -230,7 +230,12 @@ def source_text(feed: Feed) -> str:
 
 
 def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
-    """Return a feed's tiles, from the Samples after number ``seq`` minus TILE_SAMPLES."""
+    """Return a feed's tiles, computed from its latest Samples.
+
+    Args:
+        feed: the feed.
+        seq: number of the newest Sample; the TILE_SAMPLES Samples up to it are used.
+    """
     return tiles(feed.samples(max(0, seq - TILE_SAMPLES)), feed.snapshot())
 
 
