@@ -198,7 +198,7 @@ class SampleQueries:
     ) -> Mapping[str, Extremes]:
         """Return the lowest and highest values within each point of an answer.
 
-        They are found among the Samples of finer resolution that the recording still has.
+        They are computed from the Samples of finer resolution that the recording still has.
 
         Args:
             query: the query for a series.

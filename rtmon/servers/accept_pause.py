@@ -25,7 +25,7 @@ __all__ = ["pause_when_exhausted"]
 logger = logging.getLogger("rtmon")
 
 RETRY = 0.25
-"""Seconds until accepting is tried again. A try costs one system call."""
+"""Seconds after which a paused socket is accepted from again. An attempt costs one system call."""
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -78,7 +78,7 @@ class _Accepting:
             self._tell(sock, attempt.problem)
 
     def _resume(self, protocol_factory: Any, sock: socket.socket, *options: Any) -> None:
-        if sock.fileno() >= 0:  # False if the server was closed meanwhile
+        if sock.fileno() >= 0:  # False if the server was closed during the pause
             self._loop.add_reader(sock, self, protocol_factory, sock, *options)
 
     def _tell(self, sock: socket.socket, problem: OSError) -> None:

@@ -53,7 +53,7 @@ class ConnectionFactory:
             unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # None when new
+            transport = getattr(connection, "transport", None)  # a new connection has none
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):

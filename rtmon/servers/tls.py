@@ -60,7 +60,8 @@ class _Certificate:
             try:
                 self._current = self._load()
             except OptionError as error:
-                # Perhaps only one of the two files has been replaced so far. Try again later.
+                # Perhaps only one of the two files has been replaced so far. The files are loaded
+                # again when one of them changes again.
                 logger.warning("the previous TLS certificate stays in use: %s", error)
             else:
                 logger.info("the TLS certificate was reloaded from %s", self._certificate)

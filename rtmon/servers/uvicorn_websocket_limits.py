@@ -262,7 +262,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent and self.conn.state is not OPEN:
-            # The peer has closed the connection. uvicorn would raise here, and never stop.
+            # The peer has closed the connection. Without this abort, uvicorn's own shutdown()
+            # would raise here, and the server would never stop.
             self.transport.abort()
             return
         super().shutdown()

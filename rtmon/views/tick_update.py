@@ -32,7 +32,7 @@ TILE_SAMPLES = 600
 
 JUDGED = 90
 """Number of past Samples with which alert rules are evaluated when a feed is first shown, so that
-problems that began before are reported."""
+problems that began before this moment are reported."""
 
 MARKS = 100
 """Maximum number of Events in one update that are marked on the charts."""

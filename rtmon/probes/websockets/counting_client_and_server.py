@@ -101,7 +101,8 @@ class CountingServer(CountingConnection, ServerConnection):
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
         """Report how the handler ended, if the library called ``close()`` because of that."""
-        # In websockets 17.0 and older, a method calls the handler; later, the server's function.
+        # The library's function that calls the application's handler: a method of the connection
+        # or server in websockets 17.0 and older, the server's own ``handler`` in newer versions.
         method = getattr(self.server, "conn_handler", None)
         library = getattr(method or self.server.handler, "__code__", None)
         if self._times and caller is library:

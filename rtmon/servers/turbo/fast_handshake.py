@@ -169,7 +169,8 @@ class QuickHandshake(ServerConnection):
         protocol: Any = self.protocol
         if self.request is not None or protocol.debug or protocol.reader.buffer:
             return False
-        # An empty buffer is not enough: complete lines of a request were removed from it.
+        # An empty buffer does not prove that the request begins here: the library's parser
+        # removes each complete line from the buffer.
         parser = getattr(protocol.parser.gi_yieldfrom, "gi_yieldfrom", None)
         if getattr(parser, "gi_code", None) is not _REQUEST_LINE:
             return False

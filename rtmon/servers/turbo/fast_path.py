@@ -221,7 +221,7 @@ def _is_between(connection: ServerConnection) -> bool:
         or protocol.debug
     ):
         return False
-    # An empty buffer is not enough, because the parser consumes a frame header in parts.
+    # An empty buffer does not prove that a frame begins here: the parser reads a header in parts.
     # Protocol.parse() waits at the beginning of a frame; ServerProtocol.parse() delegates to it.
     parser: Any = protocol.parser
     if parser.gi_code is _SERVER_PARSE:

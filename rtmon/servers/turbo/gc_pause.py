@@ -30,8 +30,8 @@ WITHIN = 0.5
 """Length of the time window in which opened connections are counted, in seconds."""
 
 CALM = 2.0
-"""Seconds after the last connection storm at which a pause ends. Thousands of clients need less
-time to reconnect after an outage."""
+"""Seconds without a connection storm after which a pause ends. Thousands of clients that reconnect
+after an outage need less time than this."""
 
 LONGEST = 10.0
 """Longest duration of a pause, in seconds."""
