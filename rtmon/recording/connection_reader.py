@@ -221,8 +221,8 @@ class ConnectionReader:
     ) -> Iterator[list[Any]]:
         """Yield all connections of an epoch that existed in a time range, in batches.
 
-        Closed connections come first. The records have the columns of a ConnectionInfo that are
-        not derived from others, and take less time to create.
+        Closed connections come first. The records have the columns of a ConnectionInfo, except
+        those that are derived from other columns. They take less time to create.
 
         Args:
             epoch: id of the epoch in the file.

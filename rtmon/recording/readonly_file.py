@@ -181,7 +181,7 @@ class RecordingFile:
 
 
 def bounds(since: float | None, until: float | None) -> tuple[float, float]:
-    """Return the start and end of a time range for SQL; None becomes a time beyond all others."""
+    """Return the start and end of a time range for SQL, where None becomes -1e18 or 1e18."""
     return (-1e18 if since is None else since, 1e18 if until is None else until)
 
 

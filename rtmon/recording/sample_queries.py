@@ -301,7 +301,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Return totals to which the increases in the Samples of later ticks are added."""
+    """Return the totals after the given Samples: ``base`` plus the increases in the Samples."""
     if not samples:
         return base
     as_sample = Sample(

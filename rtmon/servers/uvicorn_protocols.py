@@ -42,7 +42,7 @@ def guarded(
 
     Args:
         header_timeout: seconds in which a request's line and headers must be complete. A body must
-            arrive with at least 500 bytes a second, measured over the same time.
+            arrive with at least 500 bytes a second, measured over ``header_timeout`` seconds.
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit.
         monitor: the Monitor that counts handshakes as rejected which never reach the application.

@@ -76,8 +76,8 @@ class Group:
     that has ended is removed at the next publication at the latest.
 
     Args:
-        delay: seconds for which messages are collected before they are written; 0 for the rest of
-            the loop iteration.
+        delay: seconds for which messages are collected before they are written; 0 to write them at
+            the end of the loop iteration.
         on_blocked: called as ``on_blocked(connection, message)`` if a message cannot be written to
             an open connection now, because its write buffer is full or it is sending a fragmented
             message. The function may send the message itself; otherwise the message is skipped.

@@ -69,12 +69,12 @@ def registry(monitor: TickSource) -> CollectorRegistry:
 async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]:
     """Return the response to one scrape of a Monitor.
 
-    Other tasks of the event loop can run after each metric.
+    After each metric, other tasks of the event loop can run.
 
     Args:
         monitor: the Monitor to expose.
         accept: the request's ``Accept`` header, which selects OpenMetrics or Prometheus' own text
-            format. By default the latter.
+            format. An empty header selects Prometheus' format.
 
     Returns:
         The body, and its content type.
