@@ -85,7 +85,7 @@ class _Accepting:
         more = self._log.take(self._loop.time())
         if more is not None:
             logger.warning(
-                "no connection can be accepted on %s: %s; they wait until one can be%s%s",
+                "new connections on %s cannot be accepted now, and wait: %s%s%s",
                 sock.getsockname(),
                 problem.strerror,
                 ". Raise the limit with `ulimit -n`" if problem.errno == errno.EMFILE else "",

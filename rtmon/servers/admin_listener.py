@@ -312,8 +312,8 @@ class Admin(server_base.BaseServer):
 
 
 _BY_ANOTHER_NAME = (
-    "this admin listener is for its own machine, by the name localhost or 127.0.0.1; to be asked "
-    "by another it needs a token\n"
+    "this admin listener has no token, so it answers only requests from its own machine, to the "
+    "host name localhost or 127.0.0.1\n"
 )
 
 
