@@ -42,8 +42,9 @@ async def export(
 ) -> list[Path]:
     """Write a file for each table: samples, connections, events, channels.
 
-    If a Socket.IO server is measured, there is also a file for ``socketio``. A file gets its name
-    when it is complete. Of a recording, at most 20,000 rows are in memory at the same time.
+    If a Socket.IO server is measured, there is also a file for ``socketio``. Each file is written
+    under a temporary name and renamed when it is complete. When a recording is exported, at most
+    20,000 rows are in memory at the same time.
 
     Args:
         source: a Monitor, the address of a server's admin listener, or a recording.

@@ -38,7 +38,7 @@ _ARROW = {
 
 @contextlib.contextmanager
 def csv_file(folder: Path, table: str) -> Iterator[Append]:
-    """Open ``TABLE.csv`` for writing; its form is that of :mod:`rtmon.metrics.csv_text`."""
+    """Open ``TABLE.csv`` for writing, in the format of :mod:`rtmon.metrics.csv_text`."""
     with writing(folder / f"{table}.csv") as file:
         file.write(csv_text.header(table))
 
@@ -65,7 +65,7 @@ def json_file(folder: Path, table: str) -> Iterator[Append]:
 
 @contextlib.contextmanager
 def parquet_file(folder: Path, table: str) -> Iterator[Append]:
-    """Open ``TABLE.parquet`` for writing: dtypes as in the columns, times as UTC timestamps in µs.
+    """Open ``TABLE.parquet`` for writing: types by column dtypes, times as UTC timestamps in µs.
 
     Raises:
         MissingExtra: pyarrow is not installed.

@@ -59,7 +59,7 @@ def batches(feed: Feed, table: str, part: Range) -> Iterator[list[Any]]:
     May be called on any thread.
 
     Raises:
-        OptionError: the source has no samples that cover this number of ticks.
+        OptionError: the source has no samples that cover ``part.every`` ticks.
     """
     if isinstance(feed, RecordingFeed):
         found = _recorded(feed.reader, table, part)

@@ -103,7 +103,9 @@ class ConnectionPage:
 
 
 class Feed(abc.ABC):
-    """A source of Samples, Events and tables for views. Call :meth:`start` on a running loop first.
+    """A source of Samples, Events and tables for views.
+
+    Call :meth:`start` on a running event loop before any other method.
 
     A feed can be read in two ways:
 

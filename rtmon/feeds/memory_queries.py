@@ -61,7 +61,8 @@ class FeedMemory:
     Attributes:
         epochs: data of each epoch, oldest first.
         tables: current rows of the tables without history, such as ``channels``.
-        closed: number of connections that have ended in the newest epoch, evicted ones included.
+        closed: number of connections that have ended in the newest epoch, including those that are
+            no longer in memory.
     """
 
     epochs: Sequence[Epoch]

@@ -1,8 +1,8 @@
-"""Minimum and maximum values within the points of a series, for charts. Pure functions.
+"""Minimum and maximum values within the points of a series, for charts.
 
-The values are computed from all points of finer resolution that a source still has. Single ticks
-and points of ten ticks can be mixed: the mean of ten ticks lies between the minimum and maximum of
-these ticks, so a point of ten ticks never widens the range.
+The minimum and maximum are computed from all points of finer resolution that a source still has.
+Points of one tick and points of ten ticks can be mixed. The value of a point of ten ticks is a
+mean, which lies between the minimum and the maximum of its ticks, so it never widens the range.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ COUNTERS = frozenset(column.name for column in SAMPLE if column.kind == "counter
 """Columns whose minimum and maximum are given per second."""
 
 Bucket = tuple[str, int]
-"""An epoch, and the index of a point in the epoch: with 10 ticks a point, ticks 1–10 are index 0.
-"""
+"""An epoch, and the index of a point in the epoch. With 10 ticks in each point, index 0 stands for
+the ticks 1 to 10."""
 
 Spread = tuple[float | None, float | None]
 """Minimum and maximum; both None if no value is known."""

@@ -1,4 +1,4 @@
-"""Answer queries for rows of a table, and for groups of connections. Pure functions."""
+"""Answer queries for rows of a table, and for groups of connections."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """How many records of a table the source holds, how many it has evicted, and the gaps.
+    """Number of a table's records that the source holds, number that it has evicted, and gaps.
 
     The fields are those of :class:`rtmon.feeds.queries.RowsAnswer` with the same names.
     """

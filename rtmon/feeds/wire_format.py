@@ -194,7 +194,8 @@ def _totals(snapshot: Snapshot | None) -> dict[str, Any] | None:
 
 
 _DIGITS = 20
-"""A sequence number must have fewer digits: int() raises for texts of thousands of digits."""
+"""A sequence number must have fewer digits than this: int() raises for texts with thousands of
+digits."""
 
 
 def parse_since(text: str) -> tuple[str, int]:

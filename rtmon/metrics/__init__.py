@@ -1,1 +1,4 @@
-"""Metrics: counters, histograms and records of measurements. No I/O: callers pass in the time."""
+"""Metrics: counters, histograms and records of measurements, without I/O and without a clock.
+
+Callers pass in the time.
+"""

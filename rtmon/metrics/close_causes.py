@@ -49,7 +49,7 @@ def cause_column(cause: str) -> str:
 
 
 NORMAL = frozenset({"closed", "server shutdown"})
-"""Causes of a normal end: the connection's last frames are discarded."""
+"""Causes of a normal end. After such an end, the connection's last frames are discarded."""
 
 VIOLATIONS = frozenset({1002, 1003, 1007, 1009, 1010})
 """Close codes that mean a protocol violation by the peer (RFC 6455, section 7.4.1)."""

@@ -320,14 +320,14 @@ class Collector(Sources):
     def stop(self) -> None:
         """Discard all further values of histograms.
 
-        Called after the last tick: connections that are still open would otherwise add values
-        that nothing ever takes out.
+        Called after the last tick. Connections that are still open would otherwise fill the memory
+        with values that no further tick removes.
         """
         for ledger in self._ledgers.values():
             ledger.stop()
 
     def _recorders(self) -> dict[str, HistogramRecorder | LabelledDurations]:
-        """The recorders of those histograms in a Sample that probes do not add to per message."""
+        """Name of a Sample's histogram → its recorder, for histograms that no Ledger has."""
         return {"rtt": self._rtt, "fanout": self.fanout, "lag": self.lag}
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
@@ -346,7 +346,7 @@ class Collector(Sources):
             self.events.add("dropped", time, meter=meter, detail=detail)
 
     def _move(self) -> tuple[Meter, ...]:
-        """Add newly opened connections to the tables, and move ended ones to the closed.
+        """Add newly opened connections to the tables, and move ended ones to the closed ones.
 
         Returns:
             Meters of the connections that ended since the last tick.

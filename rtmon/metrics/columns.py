@@ -63,7 +63,7 @@ __all__ = [
 LABELS = 32
 """Maximum number of values of a label that clients can choose, such as a channel or close code.
 
-Later values are counted together, as ``other``."""
+All further values are counted together, as ``other``."""
 
 _METERED = (
     counter("messages_in", "messages", "Complete messages received; a fragmented one counts once."),
@@ -327,9 +327,10 @@ _ENDING = (
     integer(
         "close_code",
         "",
-        "Close code of the connection. It is the peer's, if the peer sent one; else this side's, "
-        "if this side failed the connection (1002, 1007 and so on) or the server does not report "
-        "the peer's answer (ASGI); else 1006; null on transports without close codes.",
+        "Close code of the connection: the code that the peer sent. If the peer sent none, it is "
+        "the code that this side sent, if this side failed the connection (1002, 1007 and so on) "
+        "or the server does not report the peer's answer (ASGI), or else 1006; null on transports "
+        "without close codes.",
     ),
     integer("code_sent", "", "Close code sent to the peer; null if no close frame was sent."),
     text("reason_sent", "Close reason sent to the peer; null if no close frame was sent."),

@@ -1,4 +1,4 @@
-"""Derive how a connection ended from what its server or transport reports. Pure functions."""
+"""Derive how a connection ended from what its server or transport reports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Time series of single connections, recorded for a few connections only.
+"""Time series of single connections, recorded in memory for a few connections only.
 
-Recorded are the connections whose details a viewer has opened, and the slowest and busiest ones.
+These are the connections whose details a viewer has opened, and the slowest and busiest ones.
 
 Cost: one tuple of 16 numbers for each tick and connection. At most :data:`NOTABLE` +
 :data:`LOOKED_AT` connections are recorded, for :data:`POINTS` ticks each, which takes at most
@@ -26,7 +26,8 @@ messages.
 """
 
 LOOKED_AT = 50
-"""Maximum number of connections recorded on request; the least recently requested is dropped."""
+"""Maximum number of connections recorded because a viewer opened their details. Above it, the
+connection whose details were requested least recently is no longer recorded."""
 
 LOOKED_SECONDS = 60.0
 """Seconds for which a connection is recorded after the last request for its details."""
@@ -44,14 +45,15 @@ _COUNTERS = (
 _GAUGES = ("rtt", "rtt_p99", "send_queue", "queue_age")
 
 COLUMNS: tuple[str, ...] = (*_COUNTERS, *_GAUGES)
-"""Names of the values recorded at each tick: counters, as increases since the last, and gauges."""
+"""Names of the values recorded at each tick: increases of counters since the previous tick, and
+gauges."""
 
 Moment = tuple[int, float, float, tuple[float | None, ...]]
 """A tick's number, Unix time and duration in seconds, and the values of :data:`COLUMNS`."""
 
 
 class _Followed:
-    """A connection whose time series is recorded."""
+    """A connection whose time series is recorded, with its counters as of the previous tick."""
 
     __slots__ = ("before", "meter", "points")
 

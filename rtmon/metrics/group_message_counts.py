@@ -29,16 +29,18 @@ class SharedCounts:
     read a partial update.
 
     Args:
-        ledger: Ledger of the group's Meters.
-        box: True to keep the last frames in a black box.
+        ledger: the Ledger that sums up the Meters of the group's connections.
+        box: True to store the last frames that are sent to the group in a black box.
 
     Attributes:
-        totals: messages, payload bytes, binary messages and wire bytes, for a connection that has
-            been in the group from the start.
-        last: monotonic time of the last message; None before the first.
-        box: black box with the last frames that were sent to the group; None if not kept.
-        shares: Meter of each connection in the group → the connection's share.
-        moved: True if the group was sent a message since the last tick.
+        ledger: as the argument.
+        totals: numbers of messages, payload bytes, binary messages and wire bytes that each
+            connection was sent which has been in the group from the start.
+        last: monotonic time of the last message to the group; None before the first.
+        box: black box with the last frames that were sent to the group; None if the argument
+            ``box`` is False.
+        shares: Meter of a connection in the group → this connection's share of the totals.
+        moved: True if a message was sent to the group since the last tick.
     """
 
     __slots__ = ("box", "last", "ledger", "moved", "shares", "totals")
@@ -129,7 +131,10 @@ class EndedParts:
         return self._counts[index]
 
     def add_frames(self, box: BlackBox) -> None:
-        """Do nothing: the frames were added to the Meter's own black box when it left the group."""
+        """Do nothing.
+
+        The groups' frames were added to the Meter's own black box when its connection left them.
+        """
 
 
 class SharedPart:

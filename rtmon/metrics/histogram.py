@@ -39,10 +39,10 @@ _SUB_BITS = 4
 _SUB = 1 << _SUB_BITS
 
 MICROSECOND = 1e-6
-"""Size of a histogram's step for durations, in seconds."""
+"""Size of one step in a histogram of durations, in seconds."""
 
 BYTE = 1.0
-"""Size of a histogram's step for sizes, in bytes."""
+"""Size of one step in a histogram of sizes, in bytes."""
 
 
 def bucket(steps: int) -> int:

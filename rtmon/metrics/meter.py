@@ -82,7 +82,7 @@ class Ledger(LedgerFields):
         self.probes: set[str] = set()
 
     def fold(self) -> None:
-        """Mark the rows of connections as changed that were sent a message as part of a group."""
+        """Mark the rows of all connections as changed whose group was sent a message."""
         moved, self.moved = self.moved, []
         for shared in moved:
             shared.mark()

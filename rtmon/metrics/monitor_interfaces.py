@@ -77,7 +77,13 @@ class Recorder(Protocol):
         """Record that a WebSocket handshake failed or was refused."""
 
     def refused(self, meter: Meter | None, *, code: int, detail: str) -> None:
-        """Record that a hub refused a client after the WebSocket handshake."""
+        """Record that a hub refused a client after the WebSocket handshake.
+
+        Args:
+            meter: Meter of the connection; None if it has none.
+            code: close code sent to the client.
+            detail: description for the Event.
+        """
 
     def handler_failed(self, meter: Meter, exc: BaseException, *, code: int | None = None) -> None:
         """Record that a connection's handler raised an exception."""

@@ -1,8 +1,8 @@
-"""Count connections and reconnects by client address, without I/O.
+"""Count connections and reconnects by client address.
 
-Cost: two dictionary operations when a connection opens and when it closes, and 300 bytes of memory
-for each address. At most :data:`ADDRESSES` addresses are kept; the least recently used is evicted
-first.
+Each opened and each closed connection costs two dictionary operations. Each address takes 300 bytes
+of memory. At most :data:`ADDRESSES` addresses are kept. When a further one is added, the least
+recently used address is evicted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class _Address:
 
 
 class Reconnects:
-    """Counts connections and reconnects by client address. All times are monotonic seconds."""
+    """Counts connections and reconnects by client address.
+
+    An address is an IPv4 address without port, or an IPv6 /64 network.
+    """
 
     def __init__(self) -> None:
         self._addresses: LRU[str, _Address] = LRU(ADDRESSES)

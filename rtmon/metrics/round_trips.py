@@ -1,4 +1,4 @@
-"""The latest round-trip times of one connection, stored in two bytes each. Pure functions.
+"""The latest round-trip times of one connection, stored in two bytes each.
 
 A round-trip time is stored as the index of its bucket in :mod:`.histogram`. Quantiles therefore
 have the same accuracy as those of histograms. One hundred round-trip times take less memory than a

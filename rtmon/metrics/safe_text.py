@@ -11,8 +11,8 @@ TEXT_LENGTH = 256
 def safe_text(text: object, length: int = TEXT_LENGTH) -> str | None:
     """Return an untrusted text cut to a maximum length, with invalid Unicode replaced.
 
-    A value that is not a ``str``, such as a user's number, is converted with ``str()``. Nothing is
-    escaped here: code that writes HTML or CSV does so.
+    A value that is not a ``str``, such as a user's number, is converted with ``str()``. This
+    function escapes nothing. Code that writes HTML or CSV must escape the text itself.
 
     Args:
         text: a text from the peer or the application; None for none.

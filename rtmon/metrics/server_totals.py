@@ -19,7 +19,8 @@ class LedgerTotals:
 
     Args:
         ledger: the Ledger.
-        handler: recorder of the durations of handlers, by path. The Ledger's recorder is replaced.
+        handler: recorder of the durations of handlers, by path. It replaces the Ledger's own
+            recorder of these durations.
     """
 
     def __init__(self, ledger: Ledger, *, handler: LabelledDurations) -> None:

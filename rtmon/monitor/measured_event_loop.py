@@ -55,7 +55,7 @@ class TickLoop:
         return self.live() and threading.get_ident() != self._thread
 
     def forget(self) -> None:
-        """Forget the event loop in the child process of a fork: the parent process runs it."""
+        """In the child process of a fork, drop the measured event loop, which the parent runs."""
         self.armed += 1
         self.uncounted = 0
         # Another thread may have held the lock during the fork, and does not exist here.

@@ -41,7 +41,7 @@ class Monitor:
     first server starts, the first connection opens, or the first display is shown. If that loop
     ends, the Monitor continues on the next one.
 
-    A Monitor as the last line of a notebook cell shows a live dashboard.
+    In a notebook, a Monitor shows a live dashboard if it is the value of a cell's last line.
 
     Args:
         node: name of this server process; by default, host name and process id.
@@ -87,7 +87,7 @@ class Monitor:
 
     @property
     def collector(self) -> Collector:
-        """The Collector with this Monitor's counters. The child process of a fork has a new one."""
+        """The Collector with this Monitor's counters. After a fork, the child gets a new one."""
         return self._measurement.collector
 
     @property
@@ -112,7 +112,7 @@ class Monitor:
 
     @property
     def probe_failures(self) -> int:
-        """Number of exceptions inside probes. After each, some counters may be too low."""
+        """Number of exceptions inside probes. Each may have made some counters too low."""
         return self._measurement.probe_failures
 
     @property

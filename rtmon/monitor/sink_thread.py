@@ -26,7 +26,7 @@ logger = logging.getLogger("rtmon")
 T = TypeVar("T")
 
 WAITING_TICKS = 60
-"""Maximum number of ticks queued for a sink. Further ticks are dropped, and an Event reports it."""
+"""Maximum number of ticks queued for a sink. Further ticks are dropped; an Event reports this."""
 
 FINISH_SECONDS = 10.0
 """Maximum seconds to wait until a sink has written its queued ticks and is closed."""
@@ -67,7 +67,7 @@ class Attachment:
 
     Attributes:
         sink: the sink.
-        fresh: True before the first tick.
+        fresh: True until the sink has been offered its first tick.
         dropped: number of ticks dropped because the queue was full.
         problem: message of the temporary error because of which writing is retried; None while
             the sink works.

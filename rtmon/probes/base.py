@@ -19,9 +19,9 @@ stays null: ``rtmon/metrics/column.py`` lists the kinds of probes, and the colum
 
 An error in a probe never reaches a connection: its methods are called by :func:`attempt`.
 
-A hot path adds integers and nothing else. It need not call ``received()`` and ``sent()``: it may do
-the same additions to ``meter`` and ``meter.ledger`` inline, or call ``meter.received()`` and
-``meter.sent()`` if it knows only the sizes of messages.
+Code that runs for every message only adds integers. A probe need not call ``received()`` and
+``sent()`` there. It may do the same additions to ``meter`` and ``meter.ledger`` inline, or call
+``meter.received()`` and ``meter.sent()`` if it knows only the sizes of messages.
 
 ``tests/probes/test_contract.py`` tests every probe against this contract.
 """

@@ -20,7 +20,8 @@ class CloseTracker:
             was no close frame.
         code_sent: close code sent; 1005 for a close frame without a code, None if none was sent.
         reason_sent: close reason sent.
-        code_received: close code received, with the same special values.
+        code_received: close code received; 1005 for a close frame without a code, None if none was
+            received.
         reason_received: close reason received.
         handler: ``handler failed`` or ``handler cancelled``; None if neither happened.
         unanswered_ping: True if the library closed the connection because a pong was missing.

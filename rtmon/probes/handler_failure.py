@@ -1,4 +1,4 @@
-"""Tell a handler that failed from a handler that was cancelled or whose peer has left."""
+"""Distinguish a handler that failed from one that was cancelled or whose peer has left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def failed(
 ) -> bool:
     """Return True if a handler failed: it was not cancelled, and its peer has not left.
 
-    In an exception group, one failure is enough. ``asyncio.CancelledError`` is a failure unless the
-    handler's task was cancelled. Otherwise something that the handler awaited was cancelled.
+    An exception group is a failure if it contains one. ``asyncio.CancelledError`` is a failure if
+    the handler's own task was not cancelled, but something that the handler awaited.
 
     Args:
         exc: exception that the handler raised; None if there was none.
@@ -33,7 +33,12 @@ def failed(
 
 
 def cancelled(exc: BaseException | None, task: asyncio.Task[Any] | None = None) -> bool:
-    """Return True if ``exc`` is the cancellation of a task; of the current task by default."""
+    """Return True if ``exc`` is a ``CancelledError`` and the task itself was cancelled.
+
+    Args:
+        exc: the exception, if any.
+        task: the task; the current task if None.
+    """
     if not isinstance(exc, asyncio.CancelledError):
         return False
     task = task or asyncio.current_task()

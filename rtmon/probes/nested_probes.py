@@ -1,6 +1,7 @@
 """Decide which of several nested probes counts a request: the one nearest to the application.
 
-ASGI probes find each other through the scope. The other probes use a context variable.
+Nested ASGI probes find each other through the ASGI scope. All other probes use the context variable
+of this module.
 """
 
 from __future__ import annotations

@@ -73,8 +73,9 @@ class ConnectionReader:
             query: the query for rows.
             source: the tick at which the rows' states are shown.
             at: time of that tick, Unix seconds; None for the end of the recording.
-            remembered: number of lost rows and the gaps, for the answer. The number of kept rows is
-                replaced by the number of closed connections found.
+            remembered: number of rows that the recording no longer holds, and the gaps, for the
+                answer. The number of held rows is replaced by the number of closed connections that
+                were found.
 
         Raises:
             QueryError: the query has an error, such as an unknown column.
@@ -99,10 +100,10 @@ class ConnectionReader:
         return table_queries.groups(query, source, table)
 
     def closed(self, epoch: Epoch, at: float | None) -> int:
-        """Return the number of recorded connections of a server that closed up to a time.
+        """Return how many of an epoch's recorded server connections had closed at a time.
 
         Args:
-            epoch: the epoch of the server.
+            epoch: the epoch.
             at: Unix seconds; None for the end of the recording.
         """
         count: int = self._file.one(
@@ -124,7 +125,8 @@ class ConnectionReader:
         """Read some columns of all connections that existed in a time range.
 
         The newest epoch comes first, and within an epoch the open connections, as in a live feed.
-        The ``node`` of a returned Part is the SQL table, the ``epoch`` the epoch's id in the file.
+        In a returned Part, the attribute ``node`` is the name of the SQL table instead of a server
+        process, and ``epoch`` is the epoch's id in the file.
 
         Args:
             columns: names of the columns to read.
@@ -174,7 +176,7 @@ class ConnectionReader:
             for start in range(0, len(ids), IDS):
                 chosen = ids[start : start + IDS]
                 read = self._infos(table, int(epoch), chosen, at)
-                if len(read) < len(chosen):  # some have closed since _light() ran, and moved
+                if len(read) < len(chosen):  # some closed after _light(), and changed the table
                     read += self._infos("connections", int(epoch), chosen, at)
                 infos.update(((epoch, each.id), each) for each in read)
         return [
@@ -219,8 +221,8 @@ class ConnectionReader:
     ) -> Iterator[list[Any]]:
         """Yield all connections of an epoch that existed in a time range, in batches.
 
-        Closed connections come first. The records have the columns of a ConnectionInfo that are
-        not derived from others, and take less time to create.
+        Closed connections come first. The records have the columns of a ConnectionInfo, except
+        those that are derived from other columns. They take less time to create.
 
         Args:
             epoch: id of the epoch in the file.

@@ -1,4 +1,4 @@
-"""The pytest fixture ``recorded``: records a test's servers, and checks limits at its end."""
+"""The pytest fixture ``recorded``: records a test's servers, so that the test can check limits."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class RecordingFile:
         return [Epoch(*row) for row in found]
 
     def span(self) -> tuple[float, float] | None:
-        """Return the times of the first and the last recorded tick, Unix seconds; None without."""
+        """Return the Unix times of the first and the last recorded tick; None if there are none."""
         begins = [self.one("SELECT min(time) FROM samples WHERE level = ?", n) for n in LEVELS]
         ends = [self.one("SELECT max(time) FROM samples WHERE level = ?", n) for n in LEVELS]
         known = [time for time in begins if time is not None]
@@ -116,7 +116,8 @@ class RecordingFile:
             at: Unix seconds; None for the end of the recording.
 
         Returns:
-            The epoch; the first one if no epoch has a tick up to then; None before the recording.
+            The epoch. If no epoch has a tick up to the time, the first epoch, if it had begun; else
+            None.
         """
         epochs = self.epochs()
         begun = [each for each in epochs if at is None or each.wall <= at]
@@ -180,7 +181,7 @@ class RecordingFile:
 
 
 def bounds(since: float | None, until: float | None) -> tuple[float, float]:
-    """Return the start and end of a time range for SQL; None becomes a time beyond all others."""
+    """Return the start and end of a time range for SQL, where None becomes -1e18 or 1e18."""
     return (-1e18 if since is None else since, 1e18 if until is None else until)
 
 

@@ -42,8 +42,8 @@ LIVE_SECONDS = 5.0
 class RecordingFeed(Feed):
     """A feed of a recording, which shows the server's state at one moment of the recording.
 
-    By default this is the recording's end, which follows while the recording is still written.
-    :meth:`seek` selects another moment.
+    By default the feed shows the end of the recording, and new ticks while the recording is still
+    written. :meth:`seek` selects another moment.
 
     Args:
         path: the recording.

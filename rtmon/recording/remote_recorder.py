@@ -203,7 +203,8 @@ class Recorder:
         states: dict[str, Sequence[Any]] = {"socketio": news.socketio}
         if news.addresses is not None:
             states["addresses"] = news.addresses
-        # The feed has connections and tables only in their state at the last of these ticks.
+        # The feed has connections and tables only as of the newest tick, so they are written
+        # with this tick.
         changed = [row for row in news.rows if self._rows.get(row.id) is not row]
         self._writer.write(
             TickData(

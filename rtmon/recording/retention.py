@@ -181,7 +181,9 @@ class Retention:
         return len(found)
 
     def forget_open(self, epoch: int) -> None:
-        """Delete the oldest connections that were open when their epochs ended, above the limit.
+        """Delete connections that were still open when their epoch ended, oldest first.
+
+        As many are deleted as exceed the maximum number of connections.
 
         Args:
             epoch: id of the epoch that is recorded now; its connections are kept.

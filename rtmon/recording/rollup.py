@@ -1,4 +1,4 @@
-"""Merge the Samples of ticks into Samples of 10 and of 60 ticks, one by one; no input or output."""
+"""Merge Samples of single ticks into Samples of 10 and of 60 ticks, in memory, one at a time."""
 
 from __future__ import annotations
 

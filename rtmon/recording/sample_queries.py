@@ -198,7 +198,7 @@ class SampleQueries:
     ) -> Mapping[str, Extremes]:
         """Return the lowest and highest values within each point of an answer.
 
-        They are found among the Samples of finer resolution that the recording still has.
+        They are computed from the Samples of finer resolution that the recording still has.
 
         Args:
             query: the query for a series.
@@ -301,7 +301,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Return totals to which the increases in the Samples of later ticks are added."""
+    """Return the totals after the given Samples: ``base`` plus the increases in the Samples."""
     if not samples:
         return base
     as_sample = Sample(

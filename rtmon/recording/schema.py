@@ -166,7 +166,13 @@ def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:
 
 
 def insert(table: str, columns: Iterable[str], *, replace: bool = False) -> str:
-    """Return an INSERT statement for a table; by default it keeps an existing row with the key."""
+    """Return an INSERT statement for a table.
+
+    Args:
+        table: the table.
+        columns: names of the columns to write.
+        replace: True to replace an existing row with the same key; False to keep it.
+    """
     names = list(columns)
     quoted = ", ".join(f'"{name}"' for name in names)
     verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"

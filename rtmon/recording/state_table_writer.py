@@ -20,9 +20,10 @@ _STATE = schema.insert("states", ("epoch", "name", "minute", "seq", "time", "pac
 
 
 class StateWriter:
-    """Writes durations by label, for each tick and merged for each minute, and changing tables.
+    """Writes durations by label, and the states of the address and Socket.IO tables.
 
-    Of the address and Socket.IO tables, the last state in each minute is kept.
+    Durations are written for each tick, and merged for each minute. Of the two tables, the last
+    state in each minute is kept.
 
     Args:
         db: the SQLite connection that writes the recording. The caller must have begun a
@@ -87,5 +88,5 @@ class StateWriter:
         return self._redaction.address(record) if isinstance(record, AddressInfo) else record
 
     def forget(self) -> None:
-        """After a rolled back transaction, forget which states were written: write them again."""
+        """After a transaction was rolled back, write all table states again with the next tick."""
         self._written = {}

@@ -14,7 +14,8 @@ class TimelineMark:
     """A mark on the time slider of a recording; it represents one part of the slider.
 
     Attributes:
-        time: time of the marked Event, Unix seconds. For a restart, time of the last tick before.
+        time: Unix time of the marked Event. For a restart, that of the last tick before the
+            restart.
         kind: kind of the marked Event; ``restart`` for a restart of the server.
         text: description of the Event.
         others: number of further Events in the same part of the slider.

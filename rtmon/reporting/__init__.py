@@ -85,9 +85,9 @@ class Report:
                 await self.feed.aclose()
 
     def _begin(self) -> None:
-        """Remember the last Sample and Event before the block.
+        """Store the numbers of the last Sample and Event before the ``with`` block.
 
-        A Monitor ticks first, so that its next Sample covers nothing from before the block.
+        Before that a Monitor ticks, so that its next Sample covers no time before the block.
         """
         self._tick()
         latest = self.feed.latest()
@@ -121,9 +121,10 @@ class Report:
             file.write(page(self._title, about, [Section("What the server measured", parts)]))
 
     def _span(self, latest: Sample | None) -> dict[str, int]:
-        """Return the numbers of the last Sample and Event before the block.
+        """Return the numbers of the last Sample and Event before the ``with`` block.
 
-        If the server was restarted during the block, its numbers began anew: both are 0.
+        Both are 0 if the server was restarted during the block, because the new epoch's numbers
+        begin at 1.
         """
         if latest is None or latest.epoch != self._epoch:
             return {"since": 0, "events_since": 0}

@@ -1,9 +1,10 @@
 """Pause accepting connections while the process has no file descriptor left.
 
-Without a file descriptor, asyncio calls ``accept`` as often as the backlog is long: 4,096 times per
-loop iteration. It logs a traceback each time (seen with Python 3.11 to 3.13). This writes megabytes
-of log a second, and leaves no CPU time for clients. asyncio has no public way to pause accepting,
-so its private accept callback is wrapped.
+While no file descriptor is left, asyncio calls ``accept`` 4,096 times per iteration of the event
+loop, which is the length of the backlog. Each call fails, and asyncio logs a traceback for it (seen
+with Python 3.11 to 3.13). This writes megabytes of log a second, and leaves no CPU time for
+clients. asyncio has no public API to pause accepting, so this module wraps its private accept
+callback.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["pause_when_exhausted"]
 logger = logging.getLogger("rtmon")
 
 RETRY = 0.25
-"""Seconds until accepting is tried again. A try costs one system call."""
+"""Seconds after which a paused socket is accepted from again. An attempt costs one system call."""
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -32,15 +33,16 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 def pause_when_exhausted(loop: asyncio.AbstractEventLoop) -> None:
     """Make an event loop pause accepting connections while no file descriptor is left.
 
-    Meanwhile new connections wait in the kernel's backlog. The pause applies to all listening
-    sockets of the loop, because the log of one server would slow down all of them. May be called
-    twice for the same loop.
+    During the pause, new connections wait in the kernel's backlog. The pause applies to every
+    listening socket of the loop, also to those of other servers: asyncio logs an error for each
+    failed accept of any socket, and this slows down the whole loop. May be called twice for the
+    same loop.
 
-    Other event loops than asyncio's are not changed. uvloop needs no pause: it closes a connection
-    at once if it has no file descriptor for it.
+    An event loop that is not one of asyncio's is left unchanged. uvloop needs no pause: if it has
+    no file descriptor for a new connection, it closes that connection immediately.
 
     Args:
-        loop: the event loop of the servers. They may have been started before.
+        loop: the event loop on which servers listen. The servers may already be running.
     """
     accept = getattr(loop, "_accept_connection", None)
     selector = getattr(loop, "_selector", None)
@@ -76,14 +78,14 @@ class _Accepting:
             self._tell(sock, attempt.problem)
 
     def _resume(self, protocol_factory: Any, sock: socket.socket, *options: Any) -> None:
-        if sock.fileno() >= 0:  # False if the server was closed meanwhile
+        if sock.fileno() >= 0:  # False if the server was closed during the pause
             self._loop.add_reader(sock, self, protocol_factory, sock, *options)
 
     def _tell(self, sock: socket.socket, problem: OSError) -> None:
         more = self._log.take(self._loop.time())
         if more is not None:
             logger.warning(
-                "no connection can be accepted on %s: %s; they wait until one can be%s%s",
+                "new connections on %s cannot be accepted now, and wait: %s%s%s",
                 sock.getsockname(),
                 problem.strerror,
                 ". Raise the limit with `ulimit -n`" if problem.errno == errno.EMFILE else "",

@@ -278,7 +278,10 @@ class Admin(server_base.BaseServer):
         return {"channels": collector.channels(CHANNELS), "socketio": collector.socketio()}
 
     def _changed(self, tick: Tick) -> list[Meter]:
-        """Return the connections to send with a tick. The others follow with the next ticks."""
+        """Return the changed connections whose rows are sent with this tick, at most ``ROWS``.
+
+        The rows of all further changed connections are sent with the next ticks.
+        """
         for meter in tick.meters:
             self._due[meter] = None
         chosen = list(islice(self._due, ROWS))
@@ -309,8 +312,8 @@ class Admin(server_base.BaseServer):
 
 
 _BY_ANOTHER_NAME = (
-    "this admin listener is for its own machine, by the name localhost or 127.0.0.1; to be asked "
-    "by another it needs a token\n"
+    "this admin listener has no token, so it answers only requests from its own machine, to the "
+    "host name localhost or 127.0.0.1\n"
 )
 
 

@@ -119,8 +119,8 @@ class ASGIServer(server_base.BaseServer):
         with server_base.binding("the server", self._host, self._asked):
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             listener = socket.create_server((self._host, self._asked), family=family)
-        # asyncio sets TCP_NODELAY only on sockets with TCP's protocol number; this one has 0.
-        # Without it, the second of two messages waits 40 ms for the client's delayed ACK.
+        # asyncio sets TCP_NODELAY only on sockets with TCP's protocol number; this socket has 0.
+        # Without the option, the second of two messages waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(listener.getsockname()[1])
         await self.hub.start()

@@ -83,7 +83,7 @@ class ConnectionPool:
     def handler(
         self, given: Callable[[ServerConnection], Awaitable[None]]
     ) -> Callable[[ServerConnection], Awaitable[None]]:
-        """Wrap a connection handler, so that its connection is counted as open."""
+        """Wrap a connection handler, so that each connection it handles is counted as open."""
 
         async def handle(connection: ServerConnection) -> None:
             if connection in self._places:
@@ -118,7 +118,8 @@ class ConnectionPool:
             if (more := _heard(connection)) != heard:
                 self._open[connection] = more, now
             elif now - since >= self.idle_timeout:
-                # Removed so that the connection is closed only once. It counts until it has ended.
+                # The entry is removed so that the connection is closed only once. The connection
+                # still counts as open until it has ended.
                 del self._open[connection]
                 self.closed_idle += 1
                 words = f"you said nothing for {self.idle_timeout:g} s"

@@ -22,12 +22,12 @@ _FEW = 64
 
 
 class ConnectionFactory:
-    """Creates the connections of a server of ``websockets``, and can drop those that are open.
+    """Creates the connections of a server of ``websockets``, and can abort all of them.
 
-    A server that closes waits for all connections: for an open one until the peer has answered the
-    close frame, and for one that has sent no request yet until the request arrives. Browsers open
-    such connections in advance. `websockets` has no list of them, nor of connections that are
-    closing.
+    A server that closes waits for all its connections. It waits for an open connection until the
+    peer has answered the close frame. It waits for a connection that has sent no request until a
+    request arrives; browsers open such connections in advance. `websockets` has a list of open
+    connections only, so this class keeps a list of all connections.
 
     Args:
         create: the function or class that creates a connection.
@@ -53,7 +53,7 @@ class ConnectionFactory:
             unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # None when new
+            transport = getattr(connection, "transport", None)  # a new connection has none
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):

@@ -24,7 +24,8 @@ def server_context(certificate: Path | str, key: Path | str | None = None) -> ss
 
     Args:
         certificate: PEM file with the certificate and its intermediate certificates.
-        key: PEM file with the private key, without a password; None if it is in the same file.
+        key: PEM file with the private key, without a password. None if the file ``certificate``
+            contains the key, too.
 
     Raises:
         OptionError: a file cannot be read, or key and certificate do not belong together.
@@ -59,7 +60,8 @@ class _Certificate:
             try:
                 self._current = self._load()
             except OptionError as error:
-                # Perhaps only one of the two files has been replaced so far. Try again later.
+                # Perhaps only one of the two files has been replaced so far. The files are loaded
+                # again when one of them changes again.
                 logger.warning("the previous TLS certificate stays in use: %s", error)
             else:
                 logger.info("the TLS certificate was reloaded from %s", self._certificate)

@@ -36,8 +36,8 @@ class GuardedHTTP(H11Protocol):
     """An HTTP connection of uvicorn that a peer cannot keep open without using it.
 
     To use this class, pass the result of :func:`rtmon.asgi.guarded` to uvicorn, or the option
-    ``--http rtmon.asgi:GuardedHTTP``. If uvicorn's own WebSocket protocol would be used with it,
-    :class:`GuardedWebSocket` is used instead.
+    ``--http rtmon.asgi:GuardedHTTP``. It replaces uvicorn's protocol class
+    ``WebSocketsSansIOProtocol`` by :class:`GuardedWebSocket`.
     """
 
     header_timeout: ClassVar[float] = HEADER_TIMEOUT
@@ -48,7 +48,7 @@ class GuardedHTTP(H11Protocol):
     no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """The Monitor that counts requests which never reach the application, as rejected."""
+    """The Monitor that counts requests as rejected which never reach the application."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)

@@ -42,10 +42,11 @@ def guarded(
 
     Args:
         header_timeout: seconds in which a request's line and headers must be complete. A body must
-            arrive with at least 500 bytes a second, measured over the same time.
+            arrive with at least 500 bytes a second, measured over ``header_timeout`` seconds.
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit.
-        monitor: the Monitor that counts handshakes which never reach the application, as rejected.
+        monitor: the Monitor that counts handshakes as rejected which never reach the application.
+            None to count none.
 
     Raises:
         OptionError: a timeout is invalid, or this version of uvicorn is not supported.

@@ -1,4 +1,4 @@
-"""End a connection of uvicorn whose peer does not read, or goes on sending after the end."""
+"""Cut a connection of uvicorn whose peer does not read, or sends after the last response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOKS = 4
 
 
 class LingeringClose:
-    """A lingering close: send the last response, wait for the peer to close, then drop.
+    """A lingering close: end the stream, wait for the peer to close, then cut the connection.
 
     Args:
         loop: the connection's event loop.
@@ -47,7 +47,10 @@ class LingeringClose:
         self.drop_after(transport, seconds)
 
     def drop_after(self, transport: Any, seconds: float = LINGER) -> None:
-        """Drop the connection after some seconds: a close alone waits until the peer reads."""
+        """Cut the connection after some seconds.
+
+        ``transport.close()`` alone would wait until the peer has read all queued data.
+        """
         self.cancel()
         self._timer = self._loop.call_later(seconds, transport.abort)
 

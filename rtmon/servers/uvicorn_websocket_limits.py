@@ -175,7 +175,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             Pieces(self.conn, self._parser_stopped)
 
     def _refuse(self, problem: Exception) -> None:
-        """Answer a request that is not a handshake, as `websockets` does for some of them."""
+        """Answer a request that is not a valid handshake, and end the connection.
+
+        For some invalid requests `websockets` has made a response, which is sent. For all others
+        the status is 400.
+        """
         answer = b"".join(self.conn.data_to_send())
         words = what_was_wrong(problem)
         if not answer:
@@ -258,7 +262,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.handshake_complete and not self.close_sent and self.conn.state is not OPEN:
-            # The peer has closed the connection. uvicorn would raise here, and never stop.
+            # The peer has closed the connection. Without this abort, uvicorn's own shutdown()
+            # would raise here, and the server would never stop.
             self.transport.abort()
             return
         super().shutdown()

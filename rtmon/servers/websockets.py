@@ -328,8 +328,9 @@ def serve(
             closes.
         admin: port of an admin listener on 127.0.0.1 for dashboards, 0 for any free port; or one
             made with :func:`rtmon.serve_admin`. None for no admin listener.
-        admin_ssl: TLS context of the admin listener on that port; None for no TLS. ``ssl`` is the
-            TLS context of the server itself. :func:`rtmon.servers.tls.server_context` makes both.
+        admin_ssl: TLS context of the admin listener, if ``admin`` is a port; None for no TLS. The
+            option ``ssl`` is the TLS context of the server itself. Make both with
+            :func:`rtmon.servers.tls.server_context`.
         page: True to serve a chat page for the hub at ``/``.
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit. For a hub, :class:`rtmon.hub.HubOptions` has this option.

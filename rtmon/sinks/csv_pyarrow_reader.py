@@ -1,4 +1,4 @@
-"""Read large CSV files of rtmon with pyarrow, if that is installed and the file is unchanged."""
+"""Read large CSV files of rtmon with pyarrow, if it is installed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_whole(path: Path) -> pd.DataFrame | None:
 
 
 def _values(column: Column, values: Any) -> Any:
-    """Remove the apostrophes before texts, which :func:`rtmon.metrics.csv_text.value` adds."""
+    """Remove the apostrophes that :func:`rtmon.metrics.csv_text.cell` has put before texts."""
     if column.dtype != "string":
         return values
     import pyarrow.compute as pc  # type: ignore[import-untyped]

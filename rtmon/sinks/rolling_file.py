@@ -2,12 +2,12 @@
 
 For example, ``samples.csv`` is the file that is being written. When it is full, it is renamed to
 ``samples.000001.csv``, the next one to ``samples.000002.csv``, and so on. Renamed files never
-change. Sorted by name, the files are in order, with the one being written at the end. Each file
-begins with the header, and no line is split between two files.
+change. Sorted by name, the files are in the order of time, with the one being written at the end.
+Each file begins with the header, and no line is split between two files.
 
-If the process is killed, there are whole files, and at worst an incomplete line at the end of the
-last one. The next process cuts that line off and renames the file. Data that the operating system
-has not written to the disk yet is not protected from a power failure.
+If the process is killed, at worst the last line of the newest file is incomplete. The next process
+removes this line and renames the file. A power failure can also destroy data that the operating
+system has not yet written to the disk.
 """
 
 from __future__ import annotations

@@ -75,7 +75,10 @@ def printable(text: str) -> str:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return the last ``width`` values as a line of bars; the largest has full height, NaN none."""
+    """Return the last ``width`` values as a text of bar characters.
+
+    The bar of the largest value has full height. NaN is shown as a gap.
+    """
     shown = values[-width:]
     most = max((value for value in shown if not math.isnan(value)), default=0.0)
     return "".join([_bar(value, most) for value in shown]).rjust(width)
@@ -234,7 +237,7 @@ def _connections(
 
 
 def _table(columns: Columns, rows: Sequence[Sequence[Cell]], *, lines: int) -> Table:
-    """Draw a table of constant height: a line with titles, and ``lines`` rows, if need be empty."""
+    """Draw a table of constant height: a line with titles, and ``lines`` rows, empty if need be."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for _, title, side in columns:
         table.add_column(

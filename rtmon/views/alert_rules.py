@@ -118,7 +118,8 @@ class Matter:
     Attributes:
         rule: the rule that fired.
         since: when the rule's condition became true, in Unix seconds of the server's clock.
-        whom: the text that :attr:`Rule.holds` returned when the condition was last true.
+        whom: the text that :attr:`Rule.holds` returned when the condition was last true, such as
+            "3 messages dropped in 10 s".
     """
 
     rule: Rule

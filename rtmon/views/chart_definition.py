@@ -37,7 +37,8 @@ class Series(Generic[S]):
         label: the series' name in the chart's legend.
         color: the CSS colour of the line, from :mod:`rtmon.views.palette`.
         value: computes the value of one point, in the chart's unit; None is drawn as a gap.
-        width: width of the line in pixels. A wider line stays visible under the next series.
+        width: width of the line in pixels. A wider line stays visible under the line of another
+            series with equal values.
         column: the column of the samples table that the series shows; "" if there is none.
         measure: how the series is computed from that column.
         factor: number by which a gauge or quantile is multiplied to get the chart's unit.

@@ -38,9 +38,12 @@ def heat_columns(samples: Sequence[Sample], step: int) -> dict[str, Any]:
             step of 10, ticks 1 to 10 share a column.
 
     Returns:
-        A dict for JSON: ``step``; ``seq`` and ``time``, the number and time in milliseconds of each
-        column's last tick; and for each of :data:`HISTOGRAMS` a list with one item for each
-        column, either row, count, row, count and so on, or None if nothing was measured.
+        A dict for JSON with these keys:
+
+        * ``step``: the argument.
+        * ``seq`` and ``time``: number of each column's last tick, and its time in milliseconds.
+        * each of :data:`HISTOGRAMS`: a list with one item for each column. The item is a flat list
+          of row, count, row, count and so on, or None if nothing was measured.
     """
     columns: list[list[Sample]] = [
         list(group) for _, group in groupby(samples, lambda sample: (sample.seq - 1) // step)

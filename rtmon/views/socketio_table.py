@@ -32,7 +32,7 @@ _TROUBLE = frozenset({"refused", "errors"})
 
 
 def page(rows: Sequence[SocketIOInfo]) -> dict[str, Any]:
-    """Return a page of the Socket.IO table for the browser, with all rows in the given order."""
+    """Return the Socket.IO table as JSON data for the browser, with all rows in the given order."""
     return {
         "rows": [_row(row) for row in rows],
         "total": len(rows),

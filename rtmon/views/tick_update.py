@@ -32,7 +32,7 @@ TILE_SAMPLES = 600
 
 JUDGED = 90
 """Number of past Samples with which alert rules are evaluated when a feed is first shown, so that
-problems that began before are reported."""
+problems that began before this moment are reported."""
 
 MARKS = 100
 """Maximum number of Events in one update that are marked on the charts."""
@@ -230,7 +230,12 @@ def source_text(feed: Feed) -> str:
 
 
 def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
-    """Return a feed's tiles, from the Samples after number ``seq`` minus TILE_SAMPLES."""
+    """Return a feed's tiles, computed from its latest Samples.
+
+    Args:
+        feed: the feed.
+        seq: number of the newest Sample; the TILE_SAMPLES Samples up to it are used.
+    """
     return tiles(feed.samples(max(0, seq - TILE_SAMPLES)), feed.snapshot())
 
 

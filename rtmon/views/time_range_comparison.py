@@ -228,6 +228,9 @@ _CERTAIN: Mapping[str, Callable[[Measure, Stretch, Stretch], bool]] = {
 
 
 def causes(before: Stretch, after: Stretch) -> Sequence[tuple[str, int, int]]:
-    """Return (cause, connections that ended for it in A, the same in B), sorted by cause."""
+    """Return a tuple for each cause for which connections ended, sorted by cause.
+
+    A tuple has the cause, and the numbers of connections that ended for this cause in A and in B.
+    """
     names = sorted({*before.causes, *after.causes})
     return [(name, before.causes.get(name, 0), after.causes.get(name, 0)) for name in names]

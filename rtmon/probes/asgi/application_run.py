@@ -135,14 +135,17 @@ class ApplicationRun(abc.ABC):
         """Count a message that the server has accepted."""
 
     async def hear_the_server_out(self) -> None:  # noqa: B027 (a hook)
-        """Receive the messages that are ready when the application ends; nothing by default."""
+        """Receive the messages that the server has ready when the application ends.
+
+        This default implementation receives none.
+        """
 
     @abc.abstractmethod
     def ended(self, exc: BaseException | None) -> None:
         """Report that the application has returned, or raised the exception ``exc``."""
 
     def new_probe(self) -> ASGIConnection:
-        """Make a connection's probe, and fill in what is known about the client."""
+        """Return a new probe for a connection, whose Meter has the client's address and headers."""
         probe = ASGIConnection(self.monitor, transport=self.transport)
         meter = probe.meter
         self.scope[METER], self.scope[MONITOR] = meter, self.monitor
@@ -154,12 +157,18 @@ class ApplicationRun(abc.ABC):
         return probe
 
     def open(self, probe: ASGIConnection) -> None:
-        """Report that the connection is open. By now the framework has chosen a route."""
+        """Report that the connection is open, and its path template.
+
+        The template is known because the framework has chosen a route before it opens a connection.
+        """
         probe.meter.path = template(self.scope)
         probe.opened()
 
     def failed(self, exc: BaseException | None) -> bool:
-        """Return True if the application failed: not cancelled, and the peer has not left."""
+        """Return True if the application raised an exception that is a failure.
+
+        A cancellation is no failure, nor is an exception that only means that the peer has left.
+        """
         return failed(exc, left=self._left)
 
     def _left(self, exc: Exception) -> bool:

@@ -1,8 +1,8 @@
 """The probe for ASGI applications: counts WebSocket connections and event streams (SSE).
 
-It is between the server and the application, where each message passes as a dictionary. So it knows
-messages, payload, errors and how connections end. Frames, bytes on the wire and pings are handled
-inside the server, so they are null.
+The probe is called between the server and the application, where each ASGI message passes as a
+dictionary. So it can measure messages, payload, errors and how connections end. Frames, bytes on
+the wire and pings are handled inside the server, so the columns for these are null.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ __all__ = ["ASGIProbe"]
 
 
 class ASGIProbe:
-    """Middleware that counts: ``app.add_middleware(rtmon.ASGIProbe, monitor=monitor)``.
+    """ASGI middleware that counts an application's connections and their messages.
 
-    It is a plain ASGI class, which works with any application:
-    ``app = ASGIProbe(app, monitor=monitor)``.
+    For Starlette and FastAPI: ``app.add_middleware(rtmon.ASGIProbe, monitor=monitor)``. For any
+    other ASGI application: ``app = ASGIProbe(app, monitor=monitor)``.
 
     Args:
         app: the application.
@@ -193,7 +193,10 @@ class _WebSocket(ApplicationRun):
             self._reject(500, f"the application {why}")
 
     async def hear_the_server_out(self) -> None:
-        """Receive the messages that are ready. An application that only sends never receives."""
+        """Receive and count the messages that the server has ready.
+
+        An application that only sends never receives them itself.
+        """
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
                 message: Message = {"type": "websocket.receive"}

@@ -15,9 +15,10 @@ _PARAMETER = re.compile(r"{([^}:]+)(:[^}]*)?}")
 def template(scope: Mapping[str, Any]) -> str:
     """Return the path template of a request; the path itself if no template is known.
 
-    Starlette and FastAPI store the route that they chose last in the scope. Its template is
-    relative to the place where the route's application was mounted or included. For the part before
-    it, the path is used, with the values of parameters replaced by their names.
+    Starlette and FastAPI store the route that they chose last in the scope. The route's template
+    covers only the end of the path if the route is in a mounted application or an included router.
+    The beginning is then taken from the request's path, where each value of a path parameter is
+    replaced by the parameter's name in braces.
 
     Args:
         scope: the ASGI scope, after the framework has chosen a route.

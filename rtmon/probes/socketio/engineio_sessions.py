@@ -88,7 +88,7 @@ class EngineIOSessions:
             session.ended(self._ending(session, reason))
 
     def _ending(self, session: EngineIOSession, reason: str) -> Ending:
-        """Return how the session ended. Engine.IO has reasons, but no close codes."""
+        """Return how the session ended, from Engine.IO's reason; it has no close codes."""
         end = self._said(session, reason)
         slow = session.meter.too_slow and end.initiator != "remote"
         return replace(end, cause="slow consumer") if slow else end
@@ -122,7 +122,7 @@ class EngineIOSessions:
         return handle_request
 
     def _requested(self, scope: Mapping[str, Any], receive: _Listening, _send: Any) -> None:
-        """Stop an ASGI probe from counting a request that belongs to a session."""
+        """Stop an outer ASGI probe from counting a request that belongs to a session."""
         query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
         session = self.open.get(query.get("sid", [""])[0])
         if session is not None:
@@ -206,7 +206,8 @@ class _Listening:
     Attributes:
         heard_at: time of the last message, in monotonic seconds.
         farewell: the ``websocket.disconnect`` message; None before the WebSocket ended.
-        vague: True if the server reports each end by the peer in the same way.
+        vague: True if the ASGI server reports close code 1006 whenever the peer ends the
+            connection, so that this code says nothing.
     """
 
     __slots__ = ("_now", "_receive", "farewell", "heard_at", "vague")

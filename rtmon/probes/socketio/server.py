@@ -211,8 +211,9 @@ class Instrument:
     def _tried_again(self, sid: str, _environ: Any, auth: object = None) -> bool:
         """Return True if python-socketio will call the connect handler again.
 
-        It does so for a client that sent no ``auth``. Up to version 5.16 the first call is without
-        this argument, from 5.17 on with it.
+        If a client sent no ``auth`` and the handler raises TypeError, python-socketio calls the
+        handler a second time. Up to version 5.16 the first call is without the argument ``auth``
+        and the second with it; from 5.17 on it is the other way round.
         """
         if auth is not None or sid in self._retried:
             self._retried.discard(sid)

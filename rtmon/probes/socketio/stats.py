@@ -27,8 +27,8 @@ OTHER = "other"
 class Statistics:
     """The counters from which :class:`~rtmon.metrics.socketio.SocketIOStats` are made.
 
-    Clients can choose names, so the number of separate counters is bounded. A name that has its own
-    counter keeps it, so that no counter ever falls.
+    Clients choose the names of events, so the number of names with a counter of their own is
+    bounded. A name that has its own counter keeps it, so no counter ever decreases.
 
     Args:
         managed: False if rooms and emitted events are not handled by python-socketio, but by the
@@ -162,7 +162,10 @@ class Statistics:
         )
 
     def _told(self, now: Mapping[str, list[int]]) -> dict[str, list[int]]:
-        """Return the current counts of each namespace, by the name of its counter."""
+        """Return the given counts by the name of each namespace's counter.
+
+        Namespaces above the bound share a counter, so their counts are added up.
+        """
         told: dict[str, list[int]] = {}
         for namespace, counts in now.items():
             self._namespace(namespace)  # its clients may have connected before the probe was made

@@ -59,7 +59,7 @@ class TornadoConnection(ConnectionProbe):
         """Do nothing: there is no inner probe that counts a WebSocketHandler's messages."""
 
     def open(self, handler: WebSocketHandler) -> None:
-        """Report that the handshake is complete. From now on watch close frames and pings."""
+        """Report that the handshake is complete, and begin to observe close frames and pings."""
         self.meter.subprotocol = handler.selected_subprotocol
         self.opened()
         protocol: Any = handler.ws_connection

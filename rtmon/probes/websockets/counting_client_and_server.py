@@ -38,13 +38,14 @@ def counting_class(
     front: tuple[type[CountingConnection], ...] = (),
     times: bool = True,
 ) -> type[Any]:
-    """Return a connection class that counts.
+    """Return a subclass of a connection class that counts frames, messages and bytes.
 
     Args:
         monitor: the Monitor that records the connections.
         base: the connection class to derive from.
         front: mix-ins to put before the counting class, the first one first.
-        times: True to keep the last frames, and how long messages wait and handlers take.
+        times: True to record also the last frames of each connection, how long messages wait for
+            the handler, and how long the handler takes.
     """
     members = {
         "monitor": monitor,
@@ -100,7 +101,8 @@ class CountingServer(CountingConnection, ServerConnection):
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
         """Report how the handler ended, if the library called ``close()`` because of that."""
-        # In websockets 17.0 and older, a method calls the handler; later, the server's function.
+        # The library's function that calls the application's handler: a method of the connection
+        # or server in websockets 17.0 and older, the server's own ``handler`` in newer versions.
         method = getattr(self.server, "conn_handler", None)
         library = getattr(method or self.server.handler, "__code__", None)
         if self._times and caller is library:

@@ -51,7 +51,7 @@ OTHER_PART = (
 
 
 class CountingConnection(Guarded):
-    """Base class of the mix-ins that count. They come before a connection class of the library."""
+    """Base class of the mix-ins that count. A mix-in precedes the library's connection class."""
 
     monitor: ClassVar[Recorder]
     role: ClassVar[str]
@@ -263,7 +263,10 @@ class CountingConnection(Guarded):
         self.meter.user_agent = sys.intern(", ".join(request.headers.get_all("User-Agent"))) or None
 
     def _ready(self) -> bool:
-        """Return False if the fast path would not handle the next message; for self-tests."""
+        """For self-tests: return True if the fast path would handle the next message.
+
+        Without the fast path, the result is always True.
+        """
         return True
 
     def _handshake_received(self, message: Any) -> None:

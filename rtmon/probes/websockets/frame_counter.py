@@ -56,17 +56,19 @@ class FrameCounter(ConnectionProbe):
     Args:
         monitor: the Monitor that records the connection.
         role: the measured end of the connection, ``server`` or ``client``.
-        times: True to keep the last frames, and how long messages wait and handlers take.
+        times: True to record also the last frames of the connection, how long messages wait for
+            the handler, and how long the handler takes.
 
     Attributes:
         between: used by the fast path. True while the parser is between two messages and no
             received data is buffered.
         original_send_frame: the protocol's own method ``send_frame``.
-        pongs_left: number of pings that may still be answered in this read; None for no limit.
+        pongs_left: number of pings that may still be answered until the received data is handled;
+            None for no limit.
         groups: the groups that the connection is in. Their collected messages are written before
             the connection's own.
         payloads: True to keep the beginning of each payload, too.
-        times: True to keep the last frames, and how long messages wait and handlers take.
+        times: as the argument.
     """
 
     __slots__ = (
@@ -162,8 +164,8 @@ class FrameCounter(ConnectionProbe):
     def since_ping(self, data: bytes) -> float | None:
         """Return the seconds since the latest ping, if ``data`` is its payload; else None.
 
-        The library measures with the event loop's clock, and uvloop's clock has a resolution of a
-        millisecond. So the time is measured here.
+        The library measures round trips with the event loop's clock. uvloop's clock has a
+        resolution of only a millisecond, so rtmon measures them itself with its own clock.
         """
         pinged = self._pinged
         if pinged is None or pinged[0] != data:

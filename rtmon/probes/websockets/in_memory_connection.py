@@ -114,7 +114,7 @@ class MemoryConnection:
         **options: other arguments of the connection class.
 
     Attributes:
-        connection: the server connection, which has no handshake yet.
+        connection: the server connection. Its handshake is made by :meth:`open`.
         transport: records what the connection writes.
         client: the client's protocol, with which to parse what the connection writes.
     """

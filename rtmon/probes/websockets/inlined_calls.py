@@ -1,10 +1,10 @@
 """Inlined calls: the library's steps for ordinary messages, with fewer function calls.
 
-Each step of the library is done, only the calls between them are saved. Counting costs less than
-the saved calls, so this probe adds no measurable cost.
+This module does each of the library's steps, but in one function instead of many that call each
+other. Counting costs less time than the omitted calls, so the probe adds no measurable cost.
 
 This code depends on internals of ``websockets``. So it is used only with tested versions, for
-connection classes that do not override these methods, and after a self-test. Otherwise
+connection classes that do not override the inlined methods, and after a self-test. Otherwise
 :class:`~rtmon.probes.websockets.counting_connection.CountingConnection` counts the same by wrapping
 the library's methods.
 """

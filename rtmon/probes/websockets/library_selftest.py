@@ -1,4 +1,4 @@
-"""Self-test: check that the installed ``websockets`` works inside as the faster code expects."""
+"""Self-test: check that the installed ``websockets`` has the internals that faster code needs."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def probe(
     fast: bool = False,
     times: bool = True,
 ) -> type[Any]:
-    """Return a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
+    """Return a connection class that reports its connections to a Monitor.
+
+    Pass the class to ``websockets``: ``serve(..., create_connection=probe(monitor))``.
 
     With ``base=ClientConnection`` the class is for ``connect(..., create_connection=...)``. Such
     connections have the role ``client``, and are not included in the totals of a server.
@@ -45,9 +47,10 @@ def probe(
         monitor: the Monitor that records the connections.
         base: your own connection class, if you have one.
         fast: True to use a faster implementation of ordinary messages, if it is known to work with
-            the installed version and ``base``. If not, an Event and a log line give the reason.
-        times: False to keep only counters. True to keep also how long messages wait, how long
-            handlers take, and the last frames of each connection.
+            ``base`` and the installed version of ``websockets``. If not, an Event and a log line
+            give the reason.
+        times: False to keep only counters. True to record also how long messages wait for the
+            handler, how long the handler takes, and the last frames of each connection.
 
     Returns:
         A subclass of ``base``. Its connections have an attribute ``meter``; you may set
@@ -91,12 +94,12 @@ def probe(
 def probed(
     monitor: Recorder, base: type[Connection], *, way: Way = "around", times: bool = True
 ) -> type[Any]:
-    """Return the class for :func:`probe`, without a check that ``way`` works.
+    """Return the class for :func:`probe`, without a check that this way of counting works.
 
     Args:
         monitor: the Monitor that records the connections.
         base: the connection class to derive from.
-        way: how the class counts.
+        way: how the class counts; see :data:`Way`.
         times: as for :func:`probe`.
     """
     front: tuple[type[Any], ...] = ()

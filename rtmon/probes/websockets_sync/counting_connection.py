@@ -29,7 +29,9 @@ __all__ = ["probe"]
 
 
 def probe(monitor: Monitor, *, base: type[ServerConnection] = ServerConnection) -> type[Any]:
-    """Return a connection class that counts: ``serve(..., create_connection=probe(monitor))``.
+    """Return a connection class that reports its connections to a Monitor.
+
+    Pass the class to ``websockets.sync``: ``serve(..., create_connection=probe(monitor))``.
 
     Args:
         monitor: the Monitor that records the connections.

@@ -21,9 +21,9 @@ __all__ = ["Gatherer"]
 class Gatherer:
     """Collects the connections whose counts have changed since the last tick, each only once.
 
-    A Monitor ticks on an event loop. If none does so yet, this class starts a thread with an event
-    loop of its own. When a server or an admin listener starts, its event loop takes over the ticks;
-    when that loop has ended, the thread continues them.
+    A Monitor needs an event loop for its ticks, and a threaded server has none. So this class
+    starts a thread with an event loop of its own. The Monitor ticks on this loop, except while an
+    asyncio server or an admin listener runs: then the Monitor ticks on the event loop of that one.
 
     Args:
         monitor: the Monitor.

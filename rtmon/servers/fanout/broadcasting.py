@@ -42,12 +42,12 @@ def broadcast(  # noqa: C901, PLR0912 - one function, for speed
 ) -> None:
     """Send a message to several connections of ``websockets``, without waiting for any of them.
 
-    This is a drop-in replacement for ``websockets.broadcast``: it writes to the same connections,
+    This is a drop-in replacement for ``websockets.broadcast``. It writes to the same connections,
     also if their write buffers are full, and skips the same connections. The frame is encoded once,
     and the same bytes are written to all connections. For connections that negotiated
     ``server_no_context_takeover`` the frame is compressed, once for each compression setting. For
-    others it is not compressed. Some connections cannot share frames, and some versions of
-    ``websockets`` are not tested: there the library's own methods send the message.
+    all other connections it is not compressed. If a connection cannot share frames, or the
+    installed version of ``websockets`` is not tested, the library's own methods send the message.
 
     Args:
         connections: the recipients. They are copied first, so the collection may change.
@@ -118,7 +118,10 @@ def broadcast(  # noqa: C901, PLR0912 - one function, for speed
 
 
 def log_skipped(connection: Connection, exc: BaseException) -> None:
-    """Log that a connection was skipped because its transport raised; the text is the library's."""
+    """Log that a connection was skipped because its transport raised an exception.
+
+    The text is the one that ``websockets.broadcast`` logs.
+    """
     said = traceback.format_exception_only(exc)[0].strip()
     connection.logger.warning("skipped broadcast: failed to write message: %s", said)
 

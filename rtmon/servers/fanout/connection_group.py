@@ -68,15 +68,16 @@ class Group:
 
     To connections with rtmon's probe (``rtmon.serve``, ``rtmon.probe``), all messages published in
     one iteration of the event loop are written together, at the end of the iteration. If such a
-    connection sends a message, a close frame or a control frame itself, the messages published
-    before are written first. To other connections each message is written at once.
+    connection itself sends a message, a close frame or a control frame, the group's waiting
+    messages are written to it first. To connections without a probe, each message is written as
+    soon as it is published.
 
     A connection may be in several groups; it gets the messages of each group in order. A connection
     that has ended is removed at the next publication at the latest.
 
     Args:
-        delay: seconds for which messages are collected before they are written; 0 for the rest of
-            the loop iteration.
+        delay: seconds for which messages are collected before they are written; 0 to write them at
+            the end of the loop iteration.
         on_blocked: called as ``on_blocked(connection, message)`` if a message cannot be written to
             an open connection now, because its write buffer is full or it is sending a fragmented
             message. The function may send the message itself; otherwise the message is skipped.
@@ -162,7 +163,7 @@ class Group:
             lane.add(connection)
 
     def discard(self, connection: Connection) -> None:
-        """Remove a connection, after writing the messages that were published before.
+        """Remove a connection, after writing the group's waiting messages to it.
 
         Does nothing if the connection is not in the group.
         """
@@ -225,7 +226,7 @@ class Group:
             self._schedule()
 
     def flush(self) -> None:
-        """Write the collected messages now, not only at the end of the loop iteration."""
+        """Write the collected messages now, instead of at the end of the loop iteration."""
         self._waiting = 0
         for lane in list(self._lanes.values()):
             lane.flush()

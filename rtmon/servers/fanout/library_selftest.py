@@ -1,4 +1,4 @@
-"""Self-test: check that the installed ``websockets`` works inside as shared frames require."""
+"""Self-test: check that the internals of the installed ``websockets`` allow shared frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ logger = logging.getLogger("rtmon")
 
 @functools.cache
 def obstacle() -> str | None:
-    """Return the reason why connections cannot share frames; None if they can. Logged once.
+    """Return the reason why connections cannot share frames; None if they can.
+
+    The reason is also logged, once.
 
     The test compares shared frames with the library's own frames. It also compares the attributes
     that are read before a shared frame is written, in each state of a connection.

@@ -59,7 +59,8 @@ class Piece(NamedTuple):
         data: the payload.
         frame: the encoded frame, which connections share.
         message: the message as it was published.
-        on_blocked: called if the message cannot be written to a connection; None for the group's.
+        on_blocked: called if the message cannot be written to a connection. None to call the
+            ``on_blocked`` of the group.
     """
 
     opcode: Opcode

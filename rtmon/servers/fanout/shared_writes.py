@@ -118,7 +118,7 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def discard(self, connection: Any) -> None:
-        """Remove a connection, after writing the messages that were published before."""
+        """Remove a connection, after writing the pending messages to it."""
         self._hand_over(connection)
         member = self._members.pop(connection)
         self._row = None
@@ -132,7 +132,7 @@ class SharedWrites:
     def put(self, piece: Piece, skip: Iterable[Any]) -> None:
         """Publish a message to all connections except those in ``skip``.
 
-        Connections in ``skip`` get their pending messages now.
+        The messages that are already pending are written to the connections in ``skip`` now.
         """
         skipping = [connection for connection in skip if connection in self._members]
         for connection in skipping:
@@ -142,7 +142,14 @@ class SharedWrites:
             self._ahead[connection] = len(self.pending)
 
     def catch_up(self, connection: Any, *, begins: bool) -> None:
-        """Write the pending messages to one connection, unless it sends a fragmented message."""
+        """Write the pending messages to one connection, before the connection's own next frame.
+
+        Nothing is written while the connection is in the middle of sending a fragmented message.
+
+        Args:
+            connection: the connection.
+            begins: True if the connection's next frame begins a message.
+        """
         if begins or _is_between(connection):
             self._hand_over(connection, begins=begins)
 
@@ -191,7 +198,7 @@ class SharedWrites:
             self._give(connection, pieces, begins=begins)
 
     def _give(self, connection: Any, pieces: Sequence[Piece], *, begins: bool) -> None:
-        """Write messages to one connection that needs other messages than the rest."""
+        """Write messages to one connection only; :meth:`flush` writes to all at the same time."""
         free = connection.protocol.state is OPEN and not connection.paused
         if free and (begins or _is_between(connection)):
             try:
@@ -216,7 +223,14 @@ class SharedWrites:
     def _count(
         self, pieces: Sequence[Piece], wire: int, receivers: int, without: Iterable[Any]
     ) -> None:
-        """Count a write to all connections except ``without``."""
+        """Count messages that were written to all connections except those in ``without``.
+
+        Args:
+            pieces: the messages.
+            wire: number of bytes written to each connection.
+            receivers: number of connections that the messages were written to.
+            without: connections that the messages were not written to.
+        """
         sizes = [(piece.opcode, len(piece.data)) for piece in pieces]
         self.tidings.delivered += receivers * len(pieces)
         self.tidings.bytes += receivers * sum(size for _, size in sizes)

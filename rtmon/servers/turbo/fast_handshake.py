@@ -1,10 +1,11 @@
 """A fast opening handshake for ordinary requests, without the library's general parser.
 
-A request that arrives in one piece needs no parser that can stop in the middle. The requests that
-browsers and common libraries send need no search for everything that could be wrong. All other
-requests are left to the library: in several pieces, with a body, or with a duplicate header. An
-application sees no difference: ``request``, ``response``, their headers, the arguments of its
-callbacks, and each refusal are the same.
+This module parses a request that arrives in one piece, as browsers and common libraries send it.
+For such a request a simple parser is enough: it need not wait for further data, and it need not
+find out what is wrong with a malformed request. All other requests are passed to the library: those
+that arrive in several pieces, have a body or have a duplicate header. An application sees no
+difference: ``request``, ``response``, their headers, the arguments of its callbacks, and each
+refusal are the same.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def accept(protocol: ServerProtocol, request: Request) -> Response:
 
 
 def _refused(protocol: Any, request: Request, exc: Exception) -> Response:
-    """Return the library's response for an exception that checking a request has raised."""
+    """Return the library's error response for an exception that validating a request raised."""
 
     def process_request(_: Request) -> None:
         raise exc
@@ -168,7 +169,8 @@ class QuickHandshake(ServerConnection):
         protocol: Any = self.protocol
         if self.request is not None or protocol.debug or protocol.reader.buffer:
             return False
-        # An empty buffer is not enough: complete lines of a request were removed from it.
+        # An empty buffer does not prove that the request begins here: the library's parser
+        # removes each complete line from the buffer.
         parser = getattr(protocol.parser.gi_yieldfrom, "gi_yieldfrom", None)
         if getattr(parser, "gi_code", None) is not _REQUEST_LINE:
             return False
@@ -242,7 +244,8 @@ async def _asked(
     """Call the application's ``process_request``.
 
     Returns:
-        A function that returns or raises what it did; None if it returned None.
+        A function that returns what ``process_request`` returned, or raises what it raised. None
+        if ``process_request`` returned None, which accepts the request.
     """
     try:
         response = process_request(connection, request)

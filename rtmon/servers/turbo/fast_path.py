@@ -1,13 +1,14 @@
 """The fast path: receive and send ordinary messages with fewer function calls than the library.
 
-An unfragmented, uncompressed frame that was received completely needs no parser that can stop in
-the middle. A message on an open connection whose writing is not paused needs no context that can
-wait. Such messages are handled here in a few lines of code. All others are handled by the library's
-own code, which finds the connection in exactly the state that it would have without this class. An
-application sees no difference: messages, bytes on the wire, exceptions, states, close codes.
+A received frame is handled here if it is complete, unfragmented and uncompressed: a simple parser
+is enough, which need not wait for further data. A message to send is handled here if the connection
+is open, has negotiated no extension such as compression, and is not in the middle of sending a
+fragmented message. All other messages are handled by the library's own code, which finds the
+connection in exactly the state that it would have without this class. An application sees no
+difference: messages, bytes on the wire, exceptions, states and close codes are the same.
 
-This mix-in comes before the one of :mod:`~rtmon.probes.websockets.inlined_calls`, and is used under
-the same conditions.
+The mix-in of this module comes before the mix-in of
+:mod:`~rtmon.probes.websockets.inlined_calls`, and is used under the same conditions.
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ FRONT = (FastPath, inlined_calls.InlinedCalls)
 
 
 def _ended(frame: Frame) -> None:
-    """Replace ``send_frame`` after a connection is lost; do nothing."""
+    """Do nothing. Takes the place of ``send_frame`` once the connection is lost."""
 
 
 def _is_between(connection: ServerConnection) -> bool:
@@ -220,7 +221,7 @@ def _is_between(connection: ServerConnection) -> bool:
         or protocol.debug
     ):
         return False
-    # An empty buffer is not enough, because the parser consumes a frame header in parts.
+    # An empty buffer does not prove that a frame begins here: the parser reads a header in parts.
     # Protocol.parse() waits at the beginning of a frame; ServerProtocol.parse() delegates to it.
     parser: Any = protocol.parser
     if parser.gi_code is _SERVER_PARSE:

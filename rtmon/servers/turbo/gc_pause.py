@@ -30,8 +30,8 @@ WITHIN = 0.5
 """Length of the time window in which opened connections are counted, in seconds."""
 
 CALM = 2.0
-"""Seconds after the last connection storm at which a pause ends. Thousands of clients need less
-time to reconnect after an outage."""
+"""Seconds without a connection storm after which a pause ends. Thousands of clients that reconnect
+after an outage need less time than this."""
 
 LONGEST = 10.0
 """Longest duration of a pause, in seconds."""
@@ -46,8 +46,8 @@ class GCPause:
 
     Args:
         create: creates a connection.
-        calm: seconds after the last storm at which a pause ends. The next pause begins at least a
-            quarter of this time later.
+        calm: seconds without a connection storm after which a pause ends. After a pause, at least
+            a quarter of this time passes before the next pause begins.
         longest: longest duration of a pause, in seconds.
         now: returns monotonic seconds.
     """
@@ -71,7 +71,11 @@ class GCPause:
 
     @classmethod
     def of(cls, connection_class: type[Guarded]) -> Self:
-        """Return a pause for a connection class. Each connection that ends is reported to it."""
+        """Return a GCPause for a connection class. The class calls :meth:`lost` for each end.
+
+        Args:
+            connection_class: the class. Its attribute ``on_lost`` is set.
+        """
         pause = cls(connection_class)
         connection_class.on_lost = pause.lost
         return pause

@@ -1,10 +1,11 @@
 """Keepalive pings for many connections, sent from a few shared timers.
 
-The library has a task for every connection, and two timers for each of its pings. Here, connections
-whose pings are due at about the same time share a timer, and a ping is written at once if possible.
-If something must be waited for, this happens in a task, as in the library: a peer that does not
-read, a late pong, a closing connection. The visible behaviour is the same: times and payloads of
-pings, ``latency``, and the close code 1011.
+The library has a keepalive task for every connection, and two timers for each ping. With this
+module, connections whose pings are due at about the same time share a timer, and a ping is written
+without a task if possible. A task is made only while a connection must wait, as in the library:
+because its peer does not read, because its pong is late, or because it is closing. The visible
+behaviour is the same as the library's: times and payloads of pings, ``latency``, and the close code
+1011.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 The admin listener serves the metrics at ``/metrics``. To expose them in another way, use
 :func:`registry`.
 
-Nothing is counted a second time. At each scrape, a collector reads the totals that the last tick
-published. So a scrape costs the same with one connection and with ten thousand. The metrics are
-made from :data:`rtmon.metrics.columns.SAMPLE`; unknown values are omitted.
+There are no counters for Prometheus only. At each scrape, a collector reads the totals that the
+last tick published. So a scrape costs the same with one connection and with ten thousand. The
+metrics are made from :data:`rtmon.metrics.columns.SAMPLE`; unknown values are omitted.
 
-The number of label values is bounded. No label identifies a connection. Of an application's own
-close codes, and of a hub's channels, the first :data:`rtmon.metrics.columns.LABELS` have their own
-series. Labels of Socket.IO metrics are bounded by the Socket.IO probe.
+The number of label values is bounded, and no label identifies a connection. An application's own
+close codes and a hub's channels can be many: the first :data:`rtmon.metrics.columns.LABELS` of each
+have their own time series, and all others share the label ``other``. The Socket.IO probe bounds the
+labels of Socket.IO metrics.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def families() -> Iterator[Metric]:
 
 
 def registry(monitor: TickSource) -> CollectorRegistry:
-    """Return a registry with one Monitor's metrics, to expose them in another way.
+    """Return a registry with one Monitor's metrics, for code that exposes the metrics itself.
 
     The registry stores no values. It reads them from the Monitor each time that it is collected,
     which may happen on any thread.
@@ -69,12 +69,12 @@ def registry(monitor: TickSource) -> CollectorRegistry:
 async def exposition(monitor: TickSource, accept: str = "") -> tuple[bytes, str]:
     """Return the response to one scrape of a Monitor.
 
-    Other tasks of the event loop can run after each metric.
+    After each metric, other tasks of the event loop can run.
 
     Args:
         monitor: the Monitor to expose.
         accept: the request's ``Accept`` header, which selects OpenMetrics or Prometheus' own text
-            format. By default the latter.
+            format. An empty header selects Prometheus' format.
 
     Returns:
         The body, and its content type.
@@ -110,7 +110,7 @@ class MonitorCollector:
         self._monitor = monitor
 
     def describe(self) -> Iterator[Metric]:
-        """Return the metrics without values. By them, a registry detects duplicate names."""
+        """Return the metrics without values, so that a registry can detect duplicate names."""
         return families()
 
     def collect(self) -> Iterator[Metric]:
@@ -172,8 +172,9 @@ def _filled(column: Column, value: Any) -> Metric:
 def _bounded(tally: Mapping[Any, int], known: Iterable[object]) -> dict[str, int]:
     """Return the counts of a tally by label, for a bounded number of labels.
 
-    A tally keeps its keys in the order of their first occurrence. So a key that has its own series
-    keeps it, and no series ever falls. Keys above the bound are counted as ``other``.
+    A tally keeps its keys in the order of their first occurrence. So a key that has its own time
+    series keeps it, and the values of a series never decrease. Keys above the bound are counted as
+    ``other``.
     """
     labels = dict.fromkeys(map(str, known), 0)
     limit = len(labels) + LABELS

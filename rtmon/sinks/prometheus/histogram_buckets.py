@@ -21,7 +21,10 @@ exactly the values up to one step below that power, and no value is counted in a
 
 
 def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
-    """Return for each bound its label and the number of values up to it; at the end the total."""
+    """Return a tuple for each bucket bound: the bound as text, and the number of values up to it.
+
+    The last pair has the total number of values.
+    """
     buckets: list[tuple[str, int]] = []
     counts = sorted(histogram.counts.items(), reverse=True)
     seen = 0

@@ -35,7 +35,7 @@ _ALSO = (
         "counter",
         "s",
         "Float64",
-        "Time that the Monitor itself has taken for its ticks, watchers included.",
+        "Time that the Monitor itself has taken for its ticks, including data for feeds and sinks.",
     ),
     _TOTAL["uptime"],
     Column(
@@ -43,28 +43,29 @@ _ALSO = (
         "counter",
         "failures",
         "Int64",
-        "Exceptions inside a probe: each may have left something uncounted.",
+        "Exceptions inside probes. Each may have made some counters too low.",
     ),
     Column(
         "uncounted",
         "counter",
         "connections",
         "Int64",
-        "Connections, and ASGI requests, on a second event loop: they are in no other metric.",
+        "Connections and ASGI requests on an event loop that is not measured. No other metric "
+        "includes them.",
     ),
     Column(
         "failing_sinks",
         "gauge",
         "sinks",
         "Int64",
-        "Sinks that take nothing now, of a full disk say, and are tried again.",
+        "Sinks whose writing fails at present, such as on a full disk, and is retried.",
     ),
     Column(
         "waiting_ticks",
         "gauge",
         "ticks",
         "Int64",
-        "Ticks that wait for the slowest sink; at 60 further ones are dropped.",
+        "Ticks that are queued for the slowest sink. At 60, further ticks are dropped.",
     ),
 )
 """Metrics that are not a column of the Sample, or have another meaning than that column."""
@@ -74,8 +75,8 @@ CAUSES = Column(
     "tally",
     "connections",
     "Int64",
-    "Connections closed by cause, which tells one 1006 from another; unknown where the transport "
-    "does not tell.",
+    "Closed connections by the cause of their end, which explains close codes such as 1006. The "
+    "cause is unknown if the transport does not report it.",
 )
 
 
@@ -92,7 +93,7 @@ CHANNELS = tuple(
 
 
 def measured() -> tuple[Column, ...]:
-    """Return the columns of a Sample that become metrics, and the other metrics, in order."""
+    """Return a column for each metric of the server: those of a Sample, then the other metrics."""
     table = {column.name: column for column in (*SAMPLE, *_ALSO)}
     return tuple(
         column

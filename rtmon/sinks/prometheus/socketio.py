@@ -38,7 +38,8 @@ _NAMESPACES = {
     "memberships": _gauge(
         "memberships",
         "memberships",
-        "clients in rooms that the application has made, each as often as it is in one.",
+        "memberships of clients in rooms that the application has made: a client in two rooms "
+        "counts twice.",
     ),
 }
 """Attribute of a namespace's statistics → the column of its metric."""

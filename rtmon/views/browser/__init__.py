@@ -1,7 +1,8 @@
 """JavaScript and CSS that the dashboard page and notebook outputs share.
 
 The files of this folder draw charts over time, tables and tiles, and format numbers. Each component
-gets its data and options as arguments; none of them fetches data or depends on the page around it.
+gets its data and options as arguments. No component fetches data or depends on the page that
+contains it.
 """
 
 from __future__ import annotations
