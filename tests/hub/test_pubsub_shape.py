@@ -82,6 +82,6 @@ async def test_hub_closes_client_with_unknown_shape_or_shape_with_messagepack(
         ) as client,
     ):
         await client.recv()  # Skip the error message.
-        with pytest.raises(ConnectionClosed, match="pubsub is the only one"):
+        with pytest.raises(ConnectionClosed, match="the only shape is pubsub"):
             await client.recv()
     await hub.aclose()

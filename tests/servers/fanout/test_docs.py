@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "fanout.md"
 
 def example() -> Group:
     """Return the group that the page's example creates."""
-    text = PAGE.read_text(encoding="utf-8").partition("sends it later instead:\n")[2]
+    text = PAGE.read_text(encoding="utf-8").partition("sends the missed message later:\n")[2]
     code = textwrap.dedent(text.partition("\nIn this example")[0])
     found: dict[str, Any] = {
         "asyncio": asyncio,
