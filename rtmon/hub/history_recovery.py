@@ -84,7 +84,8 @@ class HistoryReplay:
             connection.peer.entered(key, start, recovered=recovery.recovered)
             answer(recovery)
             await _send(connection, missed, held, recovery.offset)
-            # The client has already got, from the history, what the batch has collected so far.
+            # Send the collected batch before the client is added, because the client has already
+            # got these publications from the history.
             broadcast.flush(key)
             _check_open(connection)
             add()
@@ -102,7 +103,7 @@ async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, o
     try:
         while missed:
             for outgoing in missed:
-                # A history can be much larger than a connection's send queue.
+                # Wait for space, because a history can be much larger than a send queue.
                 if not connection.peer.has_room(_SHARE):
                     await _room(connection)
                 connection.send_encoded(outgoing.encoded(connection.codec)[0])

@@ -286,7 +286,7 @@ class FileStore:
     def _held(self, owner: str | None) -> _Holding:
         """Return the bytes and files that a user has in the folder.
 
-        For an upload without a user, it is a new, empty object.
+        For an upload without an authenticated user, return a new, empty object.
         """
         if owner is None:
             return _Holding()

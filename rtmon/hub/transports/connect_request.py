@@ -104,7 +104,7 @@ def credentials_of(
     Args:
         hub: the hub.
         peer: the transport's side of the connection.
-        wanted: the parsed URL.
+        wanted: the client's parameters from its URL.
         headers: headers of the request.
         said: token that the client sent in another way, such as ``auth`` of Socket.IO.
     """

@@ -26,7 +26,10 @@ _CONTROL = len("2probe")
 
 
 class PacketError(OSError):
-    """A client sent an invalid packet. It is an OSError, so python-engineio closes the client."""
+    """A client sent an invalid packet.
+
+    The class derives from OSError, so that python-engineio closes the connection.
+    """
 
 
 class TooLargeError(Exception):

@@ -57,9 +57,9 @@ class QueuedPeer(Peer):
 
     **Called by a transport**
 
-    * :meth:`pump` each time it becomes writable again;
-    * :meth:`blocked` when it stops being writable for another reason than :meth:`write`, such as a
-      write by the application;
+    * :meth:`pump` each time the transport becomes writable again;
+    * :meth:`blocked` when the transport stops being writable for another reason than
+      :meth:`write`, such as a write by the application;
     * :meth:`ended` once, when the connection has ended, in addition to
       :meth:`rtmon.hub.Hub.closed`.
 
@@ -239,7 +239,7 @@ class QueuedPeer(Peer):
     # Internal
 
     def _write(self, data: str | bytes) -> None:
-        """Write a message. If the transport is then not writable, start to check the receiver."""
+        """Write a message. If this fills the transport, start to check that the receiver reads."""
         self._written += len(data)
         self.write(data)
         if not self.writable:

@@ -56,7 +56,7 @@ class Connect(PayloadIn, frozen=True, kw_only=True):
         info: description of the client, shown to other clients in presence replies.
         session: the ``session`` of an earlier welcome, which makes this connection the same sender.
         batch: whether, or how, the server collects messages into batches.
-        heartbeat: seconds between ``ping`` messages from the server; without it there are none.
+        heartbeat: seconds between ``ping`` messages from the server; omitted for no pings.
     """
 
     token: Token | None = None
@@ -197,8 +197,8 @@ class Ack(DataOut, frozen=True, kw_only=True):
 
     Attributes:
         epoch, offset: position of the publication, or position at which a subscription begins.
-        duplicate: true if this id was published before; the position is that of the first
-            publication.
+        duplicate: true if this id was published before. ``epoch`` and ``offset`` are then the
+            position of the first publication.
         recovered: after ``since``, true if the following publications continue without a gap.
         recoverable: false for a pattern, because a pattern has no position.
         member_count: number of members of the room after joining or leaving.
