@@ -171,7 +171,7 @@ class Broadcast:
             yield
 
     def begin_catch_up(self, key: str) -> CatchUp:
-        """Start to hold back publications for a client, because it is sent the history first.
+        """Start to hold back publications for a client that must get the history first.
 
         Args:
             key: key of the room, the channel or the chat.

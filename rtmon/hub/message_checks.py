@@ -59,7 +59,7 @@ class MessageChecks:
         self.functions: dict[str, list[HookFunction]] = {}
 
     def add(self, kind: str, function: Any) -> None:
-        """Add a check for a message type. Checks of one type are called in the order of adding.
+        """Add a check for a message type. Checks of a type are called in the order of their adding.
 
         Raises:
             OptionError: clients do not send messages of this type, or the function cannot be called

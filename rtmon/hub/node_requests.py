@@ -160,7 +160,7 @@ class NodeRequests:
 
     @contextlib.contextmanager
     def _answers(self, request: NodeRequest) -> Iterator[asyncio.Queue[NodeReply]]:
-        """Context manager: return a queue that receives the replies to a request."""
+        """Context manager: provide a queue that receives the replies to a request."""
         answers = self._waiting[request.id] = asyncio.Queue()
         try:
             yield answers

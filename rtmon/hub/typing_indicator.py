@@ -33,7 +33,7 @@ class TypingState(Generic[M]):
         self._until: dict[M, dict[str, float]] = {}
 
     def start(self, member: M, place: str, *, now: float) -> tuple[bool, list[str]]:
-        """Record that a member is typing in a place.
+        """Record that a member is typing in a room, in the chat, or to a single receiver.
 
         Args:
             member: the member.
@@ -54,10 +54,10 @@ class TypingState(Generic[M]):
         return new, ended
 
     def stop(self, member: M, place: str) -> bool:
-        """Record that a member has stopped typing in a place.
+        """Record that a member has stopped typing in a room, in the chat, or to a single receiver.
 
         Returns:
-            False if the member was not typing in this place.
+            False if the member was not typing there.
         """
         places = self._until.get(member)
         if places is None or places.pop(place, None) is None:
@@ -67,14 +67,15 @@ class TypingState(Generic[M]):
         return True
 
     def drop(self, member: M) -> list[str]:
-        """Remove a member. Returns the places in which the member was typing."""
+        """Remove a member. Returns the keys of the rooms and receivers it was typing to."""
         return list(self._until.pop(member, ()))
 
     def expired(self, now: float) -> list[tuple[M, str]]:
         """Remove the typing indicators whose timeout has passed.
 
         Returns:
-            A pair (member, place) for each removed indicator.
+            A pair for each removed indicator: the member, and the key of the room, the chat or the
+            receiver.
         """
         over = [
             (member, place)
@@ -110,7 +111,7 @@ class TypingIndicators:
         self._timer = Timer(self._expire)
 
     def start(self, connection: Connection, place: str) -> None:
-        """Announce that a client is typing in a place, unless this was announced already."""
+        """Announce that a client is typing, unless this was announced already."""
         new, ended = self._state.start(connection, place, now=self._context.clock())
         for old in ended:
             self._announce(connection, old, "typing_end")
@@ -119,7 +120,7 @@ class TypingIndicators:
         self._timer.set(self._context.options.typing_timeout)
 
     def stop(self, connection: Connection, place: str) -> None:
-        """Announce that a client has stopped typing in a place, if it was typing there."""
+        """Announce that a client has stopped typing, if it was typing there."""
         if self._state.stop(connection, place):
             self._announce(connection, place, "typing_end")
 
@@ -137,7 +138,10 @@ class TypingIndicators:
             self._timer.set(max(0.001, due - self._context.clock()))
 
     def _announce(self, connection: Connection, place: str, kind: str) -> None:
-        """Send ``typing_start`` or ``typing_end`` to the other clients of a place."""
+        """Send ``typing_start`` or ``typing_end`` to the room, the chat or the single receiver.
+
+        The typing client itself does not get the message.
+        """
         prefix = client_key("")
         payload = catalog.TypingNote(
             client_id=connection.id,

@@ -51,7 +51,7 @@ def matches(pattern: str, channel: str) -> bool:
 def overlaps(one: str, other: str) -> bool:
     """Return whether at least one channel name matches both arguments.
 
-    Each argument is a pattern or a channel name.
+    Each argument is a pattern, or a channel name, which matches itself.
     """
     ones, others = one.split("."), other.split(".")
     for a, b in zip(ones, others, strict=False):

@@ -112,7 +112,7 @@ _Family: TypeAlias = Literal["secret", "public"]
 
 
 def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
-    """Return the key, after checking that all algorithms can use it.
+    """Check that all algorithms can use a key. Returns the key.
 
     Raises:
         OptionError: an algorithm is unknown, or cannot use the key.

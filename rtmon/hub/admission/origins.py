@@ -20,8 +20,8 @@ from ...errors import OptionError
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
 
 OriginsOption: TypeAlias = str | Sequence[str | re.Pattern[str] | None] | None
-"""Origins, other than the server's own, whose pages may connect to a hub; ``"*"`` for all, None for
-none."""
+"""Origins, other than the server's own, whose pages may connect to a hub; ``"*"`` for all
+origins, None for no further origins."""
 
 REFUSAL = (
     "Web pages of this origin may not use this server. Its operator can name them: origins=[…]. "

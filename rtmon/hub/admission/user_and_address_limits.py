@@ -25,7 +25,8 @@ __all__ = ["ConnectionLimits", "RateLimits"]
 
 
 _BYTE_BURST = 0.5
-"""Seconds' worth of the byte rate that may arrive at once."""
+"""Size of a burst, in seconds: the bytes that the byte rate allows in this time may arrive
+at once."""
 
 _LOOK = 1.0
 """Seconds between two checks whether a connection that waits for its byte rate has ended."""

@@ -51,7 +51,7 @@ class SeenIds(Generic[T]):
 
     def _expire(self, now: float) -> None:
         # add() moves the sender of each new id to the end. So the latest id of the first sender
-        # expires before the latest id of any other sender.
+        # expires no later than the latest id of any other sender.
         """Remove senders whose ids have all expired."""
         while self._senders:
             sender, ids = next(iter(self._senders.items()))

@@ -336,7 +336,7 @@ class RedisConnection:
             await asyncio.sleep(0)
 
     async def _ping(self, connection: Connection) -> None:
-        """Ping Redis periodically. Raise TimeoutError if Redis sends nothing for the timeout."""
+        """Ping Redis periodically. Raise TimeoutError if Redis sends nothing in time."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._timeout / 3)

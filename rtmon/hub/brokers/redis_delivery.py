@@ -104,7 +104,7 @@ class RedisDelivery:
         self._held.setdefault(key, _Held()).count += 1
 
     def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
+        """Undo one call of :meth:`hold`, because one subscriber has left the channel."""
         held = self._held[key]
         held.count -= 1
         if held.count == 0:
@@ -373,5 +373,5 @@ def milliseconds(seconds: float) -> int:
 
 
 def _chunks(keys: list[str]) -> list[list[str]]:
-    """Split a list of keys into parts. The keys of one part are processed at the same time."""
+    """Split a list of keys into parts, each of at most ``_AT_ONCE`` keys."""
     return [keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)]

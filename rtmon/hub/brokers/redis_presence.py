@@ -198,5 +198,5 @@ class RedisPresence:
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:
-    """Split a list into parts. The items of one part are processed at the same time."""
+    """Split a list into parts, each of at most ``_AT_ONCE`` items."""
     return [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]

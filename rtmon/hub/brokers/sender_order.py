@@ -50,7 +50,7 @@ class _Refused:
 
 
 class SenderOrder:
-    """Once a message is refused, refuses the later ones until the sender has resent it.
+    """After a refused message, refuses the sender's further messages until that one is resent.
 
     This works only for messages with an id that the sender has chosen. Messages without such an id
     are never refused.

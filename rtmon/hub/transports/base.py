@@ -79,7 +79,7 @@ class Peer(abc.ABC):
 
     @property
     def ending(self) -> Ending:
-        """How the connection ended: from its meter if the meter knows, else from the transport."""
+        """How the connection ended, as reported by its meter or else by the transport."""
         if self.meter is not None and self.meter.ending is not None:
             return self.meter.ending
         return self.heard_end or Ending()

@@ -168,7 +168,7 @@ async def connect(
 
 
 _ENTER = {"room": "join_room", "channel": "subscribe"}
-"""Kind of key → type of the message that enters it."""
+"""Kind of key → type of the message by which a client enters a room or channel of this kind."""
 
 
 def _first(asked: dict[str, list[str]], key: str) -> str | None:

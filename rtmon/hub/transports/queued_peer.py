@@ -108,7 +108,7 @@ class QueuedPeer(Peer):
 
     @property
     def taken(self) -> int:
-        """A number that grows as bytes leave the transport's buffer while it is not writable."""
+        """A number that grows when bytes leave the buffer of a transport that is not writable."""
         return self._written - self.buffered
 
     # Called by the hub
@@ -291,7 +291,7 @@ class QueuedPeer(Peer):
             self._queue.clear()
 
     def _given_up(self, message: _Message) -> None:
-        """Count a dropped message, and call its callback with False."""
+        """Count a dropped message, and call its ``settled`` callback with False."""
         self._dropped()
         if message[1] is not None:
             message[1](False)

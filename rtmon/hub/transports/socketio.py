@@ -262,7 +262,8 @@ class SocketIO:
     def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
         """Abort the WebSocket of an Engine.IO connection.
 
-        This is the WebSocket with which the connection began, or the one of its upgrade from polling.
+        This is the WebSocket with which the connection began, or to which it was upgraded from
+        polling.
         """
         scope = environ.get("asgi.scope", {})
         for websocket in (scope.get(_WEBSOCKET), self._upgraded.get(eio_sid)):

@@ -107,7 +107,10 @@ class WebSocketPeer(QueuedPeer):
         self.connection.transport.abort()
 
     def unanswered(self) -> None:
-        """Remove a client that answers no pings from the hub. Its connection is closed later."""
+        """Remove the client from the hub, because it answers no pings.
+
+        The client's connection is closed later.
+        """
         if self.client is not None:
             self._hub.closed(self.client)
 
@@ -145,7 +148,7 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
 
 
 async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
-    """Open the hub's connection of a client. If the client is refused, close it; return None."""
+    """Open the hub's connection of a client. If it is refused, close it and return None."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # urlsplit raises ValueError for paths that begin with two slashes but have no valid host.
