@@ -46,8 +46,8 @@ class PublicationReceipt(Receipt):
     Unlike other receipts, it is true in a condition even if ``local`` is 0.
 
     Attributes:
-        epoch, offset: position of the publication. For a duplicate, position of the
-            first publication.
+        epoch, offset: position of the publication. For a duplicate, position of the first
+            publication.
         duplicate: True if a publication with the same id was published before.
     """
 

@@ -25,8 +25,8 @@ _POLL = 0.02
 """Seconds between two checks whether a receiver's send queue has space."""
 
 _SHARE = 0.25
-"""Fraction of a receiver's send queue that missed publications may fill. If they
-filled more, the last of these publications would wait too long."""
+"""Fraction of a receiver's send queue that missed publications may fill. If they filled more, the
+last of these publications would wait too long."""
 
 _PATIENCE = 20.0
 """Seconds after which a receiver is disconnected if it reads none of its missed publications."""

@@ -10,8 +10,8 @@ import msgspec
 __all__ = ["MessageType", "PlaceKind"]
 
 PlaceKind: TypeAlias = Literal["chat", "room", "channel"]
-"""The kinds of place that have a history. The payload of a publication names
-its room in the field ``room``, or its channel in the field ``channel``."""
+"""The kinds of place that have a history. The payload of a publication names its room in the field
+``room``, or its channel in the field ``channel``."""
 
 
 @dataclass(frozen=True, slots=True)

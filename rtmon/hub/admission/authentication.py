@@ -45,8 +45,8 @@ class User:
     Attributes:
         id: the user id; ``user`` in messages of the protocol.
         name: the display name; None to show the id.
-        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list
-            is converted to a frozenset.
+        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list is converted to
+            a frozenset.
         claims: further claims, for the application.
         expires: time when the authentication expires, in Unix seconds; None for never.
 
@@ -73,8 +73,7 @@ class User:
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
         try:
-            # Refuse a plain string: the test "in" would also find a part of a
-            # permission.
+            # Refuse a plain string: the test "in" would also find a part of a permission.
             permissions = msgspec.convert(self.permissions, frozenset[str])
             expires = msgspec.convert(self.expires, float | None)
         except msgspec.ValidationError:

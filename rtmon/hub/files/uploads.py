@@ -22,8 +22,8 @@ __all__ = ["Uploads"]
 
 
 _MIN_CHUNK = 1_024
-"""Minimum size in bytes of a chunk that does not count for the rate limit. If
-smaller chunks were exempt, too, a client could split a file into any number of messages."""
+"""Minimum size in bytes of a chunk that does not count for the rate limit. If smaller chunks were
+exempt, too, a client could split a file into any number of messages."""
 
 
 @dataclass(slots=True)

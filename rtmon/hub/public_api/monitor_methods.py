@@ -68,8 +68,8 @@ class MonitorMethods:
     def channel_series(self) -> list[ChannelInfo]:
         """Return the counters of the rooms and channels that were used first, and of all others.
 
-        All others are summed into one record with the name ``other``. So the number of
-        records is bounded, however many channels clients subscribe to. No counter ever falls.
+        All others are summed into one record with the name ``other``. So the number of records
+        is bounded, however many channels clients subscribe to. No counter ever falls.
         """
         self._parts.broadcast.counted()
         return self._parts.broadcast.stats.series()
