@@ -45,8 +45,8 @@ class User:
     Attributes:
         id: the user id; ``user`` in messages of the protocol.
         name: the display name; None to show the id.
-        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list is converted to
-            a frozenset.
+        permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list is
+            converted to a frozenset.
         claims: further claims, for the application.
         expires: time when the authentication expires, in Unix seconds; None for never.
 
