@@ -92,9 +92,10 @@ def own_message(kind: str, payload: Any) -> tuple[str, Data]:
 
 
 def speech(room: str | None, message: Any, *, name: str) -> tuple[str, str, dict[str, Any]]:
-    """Return key, message type and fields of a message from the server to a room or the chat.
+    """Validate a message from the server to a room or the chat; see :meth:`rtmon.hub.Hub.say`.
 
-    See :meth:`rtmon.hub.Hub.say`.
+    Returns:
+        A triple: the key of the room or of the chat, the message type, and the message's fields.
 
     Raises:
         OptionError: one of the arguments is invalid.

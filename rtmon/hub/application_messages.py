@@ -155,7 +155,11 @@ class ApplicationMessages:
         )
 
     def _turn(self, place: str, policy: Policy) -> contextlib.AbstractAsyncContextManager[None]:
-        """Context that, with the policy ``block``, is entered once all local queues have space."""
+        """Return a context manager in which a publication is sent.
+
+        With the policy ``block``, entering the context waits until the send queues of all receivers
+        on this node have space. With other policies, entering does not wait.
+        """
         if policy == "block":
             return self.broadcast.wait_for_room(place)
         return contextlib.nullcontext()

@@ -44,7 +44,7 @@ class Broadcast:
 
     Attributes:
         stats: key → its counters.
-        receivers: key → its connections, grouped by the frames that they can share.
+        receivers: key → its connections, grouped so that a group can share frames.
         counts: id of a publication → number of connections that it was sent to. Only publications
             whose id is already in the dict are counted.
     """
@@ -95,7 +95,7 @@ class Broadcast:
         Args:
             key: key of the channel, the room or the chat.
             message: the message, such as a join, a leave or a typing indicator.
-            skip: a connection that does not receive it.
+            skip: a connection that does not receive the message.
         """
         skipped = () if skip is None else (skip,)
         self._receivers_of(key).deliver(Outgoing(message, count=0), skip=skipped)
@@ -114,7 +114,7 @@ class Broadcast:
         return self._receivers_of(CHAT).deliver(outgoing, skip=skipped)
 
     def flush(self, key: str) -> None:
-        """Send the publications that wait for a channel's batch to be full.
+        """Send the publications that a channel has collected for its next batch.
 
         Called before the channel's receivers change.
         """
@@ -143,7 +143,8 @@ class Broadcast:
         """Return the counters of all rooms and channels, by their key.
 
         Args:
-            limit: return only this many, those with the most deliveries; None returns all.
+            limit: maximum number of rooms and channels to return, those with the most deliveries
+                first; None returns all.
         """
         stats = self.stats.as_dict() if limit is None else self.stats.busiest(limit)
         for key, each in stats.items():
@@ -160,7 +161,7 @@ class Broadcast:
         async with self._publishers.setdefault(key, asyncio.Lock()):
             while True:
                 # Frame groups collect messages until the end of the event loop's iteration. Flush
-                # them first: what they collect is in no send queue yet.
+                # them first, because the collected messages are in no send queue yet.
                 self._receivers_of(key).flush()
                 peers = [connection.peer for connection in self._registry.receivers(key)]
                 full = next((peer for peer in peers if not peer.has_room(PUBLISHERS_SHARE)), None)
@@ -170,7 +171,7 @@ class Broadcast:
             yield
 
     def begin_catch_up(self, key: str) -> CatchUp:
-        """Start to hold back publications, for a client that is first sent the history.
+        """Start to hold back publications for a client that must get the history first.
 
         Args:
             key: key of the room, the channel or the chat.

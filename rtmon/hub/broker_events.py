@@ -80,7 +80,7 @@ class BrokerEventHandler(BrokerEvents):
         """Send a notification to a user's connections on this node.
 
         Returns:
-            The number of connections that accepted it.
+            The number of connections that accepted the notification.
         """
         message = self._context.messages.message("notification", payload)
         return deliver(self._registry.user_connections(user), Outgoing(message))

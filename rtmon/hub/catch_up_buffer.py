@@ -24,7 +24,7 @@ class CatchUp:
             self._overflowed = True
 
     def take(self, offset: int) -> list[Outgoing]:
-        """Return the held-back publications after an offset, and empty the buffer.
+        """Return the held-back publications above ``offset``, and empty the buffer.
 
         Raises:
             ProtocolError: the buffer has overflowed (``overloaded``).

@@ -120,7 +120,10 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     async def join(self, room: str) -> bool:
-        """Add the client to a room, without checking permissions. Returns False if it was a member.
+        """Add the client to a room, without checking permissions.
+
+        Returns:
+            False if the client was a member of the room already.
 
         Raises:
             OptionError: ``room`` is not a valid room name.
@@ -131,7 +134,7 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     async def leave(self, room: str) -> bool:
-        """Remove the client from a room. Returns False if it was not a member.
+        """Remove the client from a room. Returns False if the client was not a member.
 
         Raises:
             OptionError: ``room`` is not a valid room name.

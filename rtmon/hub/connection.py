@@ -41,7 +41,8 @@ class BeforeWelcome:
 
     Attributes:
         messages: encoded messages that the application has sent to the client.
-        rooms: rooms that the application has added the client to. The values are always None.
+        rooms: dict whose keys are the rooms that the application has added the client to. The
+            values are always None.
     """
 
     messages: list[str | bytes] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Connection:
     held: BeforeWelcome | None = None
     unpaced = 0
     byte_bucket: Bucket | None = None
-    # Created at first use, to save memory as well.
+    # The PingSender is created at first use, which saves memory.
     _heartbeat: PingSender | None = None
     _batcher: Batcher[_Collected] | None = None
 
@@ -223,7 +224,7 @@ class Connection:
         self.send_encoded(self.codec.encode(self._context.messages.error(error, reply_to=reply_to)))
 
     def batch(self, batching: Batch | None) -> None:
-        """From now on, send messages in batches with these options; one by one if None."""
+        """From now on, send messages in batches with these options, or one by one if None."""
         self.flush()
         self._batcher = (
             None
@@ -263,7 +264,7 @@ class Connection:
 
 
 def _settle(collected: list[_Collected], handed: bool) -> None:  # noqa: FBT001 - a callback
-    """Report to each collected message whether it was handed to the transport."""
+    """Call each collected message's ``settled`` callback with ``handed``."""
     for _, _, settled in collected:
         if settled is not None:
             settled(handed)

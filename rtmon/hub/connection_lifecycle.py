@@ -49,8 +49,8 @@ class ConnectionLifecycle:
         replay: sends missed chat messages to returning clients.
         presence: records clients and their rooms at the broker.
         join_leave: announces joins and leaves.
-        typing: ends typing indicators.
-        uploads: ends downloads.
+        typing: ends the typing indicators of ended connections.
+        uploads: stops the downloads of ended connections.
         authentication: authenticates clients.
         connection_limits: limits the number of connections.
         rate_limits: limits how often an address connects.
@@ -264,7 +264,8 @@ class ConnectionLifecycle:
         """Send the welcome and add the client to the chat.
 
         Returns:
-            The error about the position that the client sent; None if there is none.
+            The error if the position that the client sent is invalid; None if it is valid or the
+            client sent none.
         """
         wrong: ProtocolError | None = None
 

@@ -41,7 +41,10 @@ class ConnectionRegistry:
         return self.rooms.members(name) if kind == "room" else self.subscriptions.receivers(name)
 
     def members(self, key: str) -> list[Connection]:
-        """Return the receivers of a room, a channel or the chat as a list, on any thread."""
+        """Return the receivers of a room, a channel or the chat as a list.
+
+        May be called on any thread.
+        """
         if key == CHAT:
             return list(self.connections.values())
         kind, _, name = key.partition(":")

@@ -11,7 +11,8 @@ __all__ = ["PublicationReceipt", "Receipt"]
 class Receipt:
     """The number of clients that a message was sent to.
 
-    It compares, and converts to int, like the number of clients on this node.
+    ``int(receipt)`` returns ``local``. A receipt also equals the number ``local``, and is true in a
+    condition if ``local`` is not 0.
 
     Attributes:
         local: number of clients on this node that the message was sent to. A slow consumer's policy
@@ -40,10 +41,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PublicationReceipt(Receipt):
-    """The receipt of a publication, with its position. It is always true in a condition.
+    """The receipt of a publication, with its position.
+
+    Unlike other receipts, it is true in a condition even if ``local`` is 0.
 
     Attributes:
-        epoch, offset: position of the publication. For a duplicate, position of the first one.
+        epoch, offset: position of the publication. For a duplicate, position of the first
+            publication.
         duplicate: True if a publication with the same id was published before.
     """
 

@@ -25,8 +25,8 @@ _POLL = 0.02
 """Seconds between two checks whether a receiver's send queue has space."""
 
 _SHARE = 0.25
-"""Fraction of a receiver's send queue that missed publications may fill. With more, the last of
-them would wait too long."""
+"""Fraction of a receiver's send queue that missed publications may fill. If they filled more, the
+last of these publications would wait too long."""
 
 _PATIENCE = 20.0
 """Seconds after which a receiver is disconnected if it reads none of its missed publications."""
@@ -84,7 +84,8 @@ class HistoryReplay:
             connection.peer.entered(key, start, recovered=recovery.recovered)
             answer(recovery)
             await _send(connection, missed, held, recovery.offset)
-            # The client has already got, from the history, what the batch has collected so far.
+            # Send the collected batch before the client is added, because the client has already
+            # got these publications from the history.
             broadcast.flush(key)
             _check_open(connection)
             add()
@@ -102,7 +103,7 @@ async def _send(connection: Connection, missed: list[Outgoing], held: CatchUp, o
     try:
         while missed:
             for outgoing in missed:
-                # A history can be much larger than a connection's send queue.
+                # Wait for space, because a history can be much larger than a send queue.
                 if not connection.peer.has_room(_SHARE):
                     await _room(connection)
                 connection.send_encoded(outgoing.encoded(connection.codec)[0])

@@ -106,7 +106,7 @@ def failed_answer() -> ProtocolError:
 
 
 def checked_function(hook: str, function: Any, parameters: str) -> HookFunction:
-    """Return a function after checking that it can be called with a hook's parameters.
+    """Check that a function can be called with a hook's parameters. Returns the function.
 
     Args:
         hook: the name of the hook.

@@ -51,7 +51,7 @@ class Hooks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, hook: HookName, function: Any) -> None:
-        """Register a function for a hook. It is called after the functions registered before.
+        """Register a function for a hook. A hook calls its functions in the order of registration.
 
         Raises:
             OptionError: the function cannot be called with the hook's parameters.
@@ -71,8 +71,8 @@ class Hooks:
             await self._ask(functions, connection)
         connection.admitted = True
         if not connection.open:
-            # The connection ended while the hooks ran. After on_connect, the application also gets
-            # on_disconnect.
+            # The connection ended while the hooks ran. They accepted the client, so the
+            # application's on_disconnect hooks are called, too.
             self.disconnected(connection, ())
             raise ProtocolError("unknown_client", "The connection has ended meanwhile.")
 

@@ -121,7 +121,7 @@ class Hub(MessagingMethods, ClientMethods, HookDecorators, MonitorMethods, Trans
 
     @property
     def away(self) -> str | None:
-        """Why the broker, and so other nodes, cannot be reached; None if it can be reached."""
+        """The reason why the broker cannot be reached; None if it can be reached."""
         return self.context.broker.away
 
     @property
@@ -133,7 +133,8 @@ class Hub(MessagingMethods, ClientMethods, HookDecorators, MonitorMethods, Trans
         """Report outages of the broker and failed hooks to a function.
 
         Args:
-            report: called with a short title and a sentence. It replaces an earlier function.
+            report: called with a short title and a sentence. It replaces the function of an earlier
+                call.
         """
         self._parts.events.report = self._parts.hook_calls.report = report
 

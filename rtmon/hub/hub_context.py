@@ -128,9 +128,9 @@ class HubContext:
         self.messages = MessageBuilder(self.node, self.wall)
 
     def rule(self, key: str) -> ChannelOptions | None:
-        """Return the first channel options whose pattern matches a channel.
+        """Return the options of a channel: those of the first pattern that matches it.
 
-        None for a channel without options, for rooms and for the chat.
+        Return None for a channel without options, for rooms and for the chat.
         """
         if not key.startswith("channel:"):
             return None

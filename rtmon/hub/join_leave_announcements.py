@@ -96,10 +96,9 @@ class JoinLeaveAnnouncements:
             self._pending[place].rename(key, shown)
 
     def announce_member(self, place: str, key: str) -> None:
-        """Announce the collected changes of a room or of the chat now, if this member has one.
+        """Announce the collected changes of a room or of the chat now, if one is of this member.
 
-        Otherwise the collected changes of other members keep waiting. If each join were announced
-        at once, a busy room would get one message per join.
+        Otherwise announce nothing yet, so that a busy room does not get one message per join.
         """
         if place in self._pending and key in self._pending[place]:
             self._flush(place)

@@ -42,7 +42,7 @@ class LocalClients:
         return LocalClient(connection, self)
 
     def find(self, client_id: str) -> LocalClient | None:
-        """Return the client of this node with an id; None if there is none."""
+        """Return the client with this id; None if no such client is connected to this node."""
         connection = self.registry.connections.get(client_id)
         return None if connection is None else self.of(connection)
 
@@ -140,7 +140,7 @@ class LocalClient(Client):
         left = await self._node.membership.leave(self._connection, name)
         if left is None:
             return False
-        # The client is no longer a member, so it does not receive the announcement to the members.
+        # Inform the client itself, because only the remaining members get the announcement.
         self._connection.send("user_left", self._left(name, left))
         return True
 

@@ -36,7 +36,7 @@ _UNCHECKED: Mapping[str, str] = {
 
 
 class MessageChecks:
-    """Calls the application's checks with each message of a type that has one.
+    """For each message, calls the checks that the application has added for its message type.
 
     Args:
         calls: calls the checks with a timeout.
@@ -59,7 +59,7 @@ class MessageChecks:
         self.functions: dict[str, list[HookFunction]] = {}
 
     def add(self, kind: str, function: Any) -> None:
-        """Add a check for a message type. It is called after the checks added before.
+        """Add a check for a message type. Checks of a type are called in the order of their adding.
 
         Raises:
             OptionError: clients do not send messages of this type, or the function cannot be called
@@ -106,7 +106,7 @@ class MessageChecks:
 
 
 def _shown(payload: Any) -> Any:
-    """Return the payload as a check gets it: with a decoded ``data`` instead of the stored form."""
+    """Return the payload to pass to a check, with ``data`` decoded from its stored form."""
     if not isinstance(payload, DataIn):
         return payload
     shown = copy.copy(payload)

@@ -191,8 +191,8 @@ class Dispatcher:
         for number, raw in enumerate(messages):
             if connection.peer.closing:
                 return
-            # The rate limit has already counted the batch message. So the first message in it is
-            # free.
+            # The rate limit has already counted the batch itself, so the first message in it is
+            # not counted.
             if number and not self.admit(connection, raw):
                 continue
             try:

@@ -48,7 +48,8 @@ class NodeRequestHandler:
         """Send another node's broadcast to this node's clients, or only count receivers.
 
         Returns:
-            The number of clients on this node that were sent the message, or that receive it.
+            For a broadcast, the number of clients on this node that were sent the message. For a
+            count, the number of clients on this node that receive publications to the place.
         """
         if request.act == "broadcast":
             return self.messages.to_local(request.kind, request.data, request.exclude)
@@ -57,7 +58,7 @@ class NodeRequestHandler:
         return sum(connection not in excluded for connection in receivers)
 
     async def _with(self, client: Client, request: NodeRequest) -> Any:
-        """Send to, close, move or describe one client, as another node has requested.
+        """Carry out a request about one client: send, close, join, leave or describe.
 
         Returns:
             The result for the requesting node; None if the action has no result.

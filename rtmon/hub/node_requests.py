@@ -118,7 +118,8 @@ class NodeRequests:
             if answers is not None and payload.node == self._context.node:
                 answers.put_nowait(payload)
         elif isinstance(payload, NodeRequest) and (
-            # The client may have reconnected to this node under the same id.
+            # A node ignores its own requests, except those about one client: the client may have
+            # reconnected to this node under the same id.
             payload.client_id or payload.node != self._context.node
         ):
             acting = self.act(payload)
@@ -159,7 +160,7 @@ class NodeRequests:
 
     @contextlib.contextmanager
     def _answers(self, request: NodeRequest) -> Iterator[asyncio.Queue[NodeReply]]:
-        """Provide a queue that receives the replies to a request, inside the context."""
+        """Context manager: provide a queue that receives the replies to a request."""
         answers = self._waiting[request.id] = asyncio.Queue()
         try:
             yield answers

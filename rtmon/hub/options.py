@@ -130,8 +130,8 @@ class HubOptions:
         idle_timeout: seconds after which a client that sends nothing but heartbeats is closed with
             4502; None for no timeout. A client that only receives counts as idle.
         auth_close: close code for clients that are refused because of their token or by a hook:
-            4500, or 1008 for clients that know only registered codes. If 1008, it also replaces
-            4002.
+            4500, or 1008 for clients that know only registered codes. 1008 also
+                replaces the close code 4002 for clients that send no token in time.
         hook_timeout: seconds after which a hook or check of the application is cancelled.
         channels: pattern → :class:`ChannelOptions`. The first pattern that matches a channel
             applies.

@@ -95,7 +95,9 @@ def size_of(data: str | bytes) -> int:
 
 
 def fitting(sized: Iterable[tuple[T, int]]) -> list[list[T]]:
-    """Group items of known size so that the messages of each group fit into one message.
+    """Split items into groups, so that the items of each group fit into one message.
+
+    ``sized`` has pairs of an item and its size in bytes.
 
     An item that is larger than the limit forms a group of its own.
     """

@@ -138,7 +138,7 @@ class RemoteClients:
         self._calls = calls
 
     async def find(self, client_id: str) -> Client | None:
-        """Return the client of any node with an id; see :meth:`rtmon.hub.Hub.find`."""
+        """Return the client with this id, on any node; see :meth:`rtmon.hub.Hub.find`."""
         here = self._clients.find(client_id)
         if here is not None:
             return here

@@ -117,12 +117,13 @@ class ChannelStats:
 class StatsTable:
     """Counters of channels, rooms and the chat, for a bounded number of them.
 
-    Above the capacity, the least recently used ones without subscribers are removed. The first
-    ``labels`` ones are never removed, because each has its own series in :meth:`series`.
+    Above the capacity, the least recently used ones without subscribers are removed. The
+    ``labels`` ones that were used first are never removed, because each has its own
+    series in :meth:`series`.
 
     Args:
         capacity: maximum number of rooms and channels.
-        labels: number of first rooms and channels that are never removed.
+        labels: number of rooms and channels that are never removed: those that were used first.
 
     Attributes:
         fanout: fan-out durations, by channel, room or chat.
@@ -160,10 +161,10 @@ class StatsTable:
         return dict(heapq.nlargest(limit, self._stats.items(), key=lambda item: item[1].delivered))
 
     def series(self) -> list[ChannelInfo]:
-        """Return the counters of the first rooms and channels, and of all others together.
+        """Return the counters of the rooms and channels that were used first, and of all others.
 
-        The sum of all others has the name ``other``, so the number of series is bounded. It
-        includes removed rooms and channels, so no counter ever falls.
+        All others are summed into one record with the name ``other``. So the number of series is
+        bounded. The sum includes removed rooms and channels, so no counter ever falls.
         """
         other = ChannelStats(self.fanout.unlabelled)
         with self._lock:

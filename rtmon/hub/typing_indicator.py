@@ -17,13 +17,14 @@ M = TypeVar("M", bound=Hashable)
 
 
 class TypingState(Generic[M]):
-    """Records which members are typing in which rooms. The caller passes the time.
+    """Records where each member is typing. The caller passes the time.
 
-    A place is the key of a room or of the chat, or of a single receiver.
+    A place is the key of a room, of the chat, or of a single receiver.
 
     Args:
         timeout: seconds after which a member that sends no further ``typing_start`` has stopped.
-        places: maximum number of places in which a member types at once. Above it, the oldest ends.
+        places: maximum number of places in which a member types at the same time. Above this
+            number, typing ends in the place that the member typed in least recently.
     """
 
     def __init__(self, *, timeout: float, places: int) -> None:
@@ -36,12 +37,13 @@ class TypingState(Generic[M]):
 
         Args:
             member: the member.
-            place: key of the room, the chat or the receiver.
+            place: key of the room, of the chat or of the receiver.
             now: the time, in monotonic seconds.
 
         Returns:
-            True if the member was not typing there before, and the keys where its typing ends
-            because it types in too many places.
+            A pair: True if the member was not yet typing in this place, else False; and a list of
+            other places where the member counts as no longer typing, because it has exceeded the
+            maximum number of places.
         """
         places = self._until.setdefault(member, {})
         new = places.pop(place, None) is None
@@ -52,7 +54,7 @@ class TypingState(Generic[M]):
         return new, ended
 
     def stop(self, member: M, place: str) -> bool:
-        """Record that a member stopped typing in a room, in the chat, or to a single receiver.
+        """Record that a member has stopped typing in a room, in the chat, or to a single receiver.
 
         Returns:
             False if the member was not typing there.
@@ -65,11 +67,16 @@ class TypingState(Generic[M]):
         return True
 
     def drop(self, member: M) -> list[str]:
-        """Remove a member. Returns the keys of the rooms and receivers to which it was typing."""
+        """Remove a member. Returns the keys of the rooms and receivers it was typing to."""
         return list(self._until.pop(member, ()))
 
     def expired(self, now: float) -> list[tuple[M, str]]:
-        """Remove the typing indicators whose timeout has passed. Returns them as (member, key)."""
+        """Remove the typing indicators whose timeout has passed.
+
+        Returns:
+            A pair for each removed indicator: the member, and the key of the room, the chat or the
+            receiver.
+        """
         over = [
             (member, place)
             for member, places in self._until.items()
@@ -90,7 +97,7 @@ class TypingState(Generic[M]):
 class TypingIndicators:
     """Announces to other clients which clients are typing.
 
-    A place is the key of a room or of the chat, or ``client:`` and the id of a single receiver.
+    A place is the key of a room, of the chat, or ``client:`` and the id of a single receiver.
 
     Args:
         context: the hub's shared context.
@@ -104,7 +111,7 @@ class TypingIndicators:
         self._timer = Timer(self._expire)
 
     def start(self, connection: Connection, place: str) -> None:
-        """Announce that a client is typing."""
+        """Announce that a client is typing, unless this was announced already."""
         new, ended = self._state.start(connection, place, now=self._context.clock())
         for old in ended:
             self._announce(connection, old, "typing_end")
@@ -113,7 +120,7 @@ class TypingIndicators:
         self._timer.set(self._context.options.typing_timeout)
 
     def stop(self, connection: Connection, place: str) -> None:
-        """Announce that a client stopped typing, if it was typing."""
+        """Announce that a client has stopped typing, if it was typing there."""
         if self._state.stop(connection, place):
             self._announce(connection, place, "typing_end")
 
@@ -131,7 +138,10 @@ class TypingIndicators:
             self._timer.set(max(0.001, due - self._context.clock()))
 
     def _announce(self, connection: Connection, place: str, kind: str) -> None:
-        """Send ``typing_start`` or ``typing_end`` to the other clients."""
+        """Send ``typing_start`` or ``typing_end`` to the room, the chat or the single receiver.
+
+        The typing client itself does not get the message.
+        """
         prefix = client_key("")
         payload = catalog.TypingNote(
             client_id=connection.id,

@@ -51,7 +51,7 @@ def matches(pattern: str, channel: str) -> bool:
 def overlaps(one: str, other: str) -> bool:
     """Return whether at least one channel name matches both arguments.
 
-    Each argument is a pattern or a channel name.
+    Each argument is a pattern, or a channel name, which matches itself.
     """
     ones, others = one.split("."), other.split(".")
     for a, b in zip(ones, others, strict=False):
@@ -67,8 +67,8 @@ def covers(pattern: str, other: str) -> bool:
     ones, others = pattern.split("."), other.split(".")
     for index, (a, b) in enumerate(zip(ones, others, strict=False)):
         if a == "**":
-            # ``**`` matches at least one character. ``*`` and an empty segment can match an empty
-            # string.
+            # ``**`` matches at least one character. So it does not cover ``*`` or an empty segment
+            # at the end, which can match an empty string.
             return others[index:] not in (["*"], [""])
         if b == "**" or (a not in ("*", b)):
             return False

@@ -212,6 +212,8 @@ def may_reconnect(code: int) -> bool:
 def private_code(code: int) -> int:
     """Return the private code that stands for a standard code: 4113 for 1013, 4608 for 1008.
 
+    1000 and codes from 3000 on are returned unchanged.
+
     Some servers let an application send only 1000 and codes from 3000 on. Through such a server the
     hub sends the private code.
     """

@@ -39,9 +39,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
         timestamp: accepted but ignored, because the server uses its own clock.
         metadata: version of the protocol, and name of the sending program.
         reply_to: the id of the message that this message answers.
-        channel: the channel of a ``pubsub`` message, which has it beside the payload.
+        channel: the channel of a ``pubsub`` message; not in the payload, unlike in ``publish``.
         ack: True if the client wants an ``ack`` for a message of a type that the application added.
-            Other values are ignored.
+            Values other than true are ignored.
     """
 
     type: _Type
@@ -64,7 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: the message's id.
         type: the message type.
         timestamp: milliseconds since the Unix epoch, by the sender's clock.
-        payload: the payload, of the message type's struct.
+        payload: the payload struct of the message type.
         reply_to: the id of the message that this message answers.
         ack: True if the client wants an ``ack``, see :class:`Envelope`. The server never sets it.
         metadata: version of the protocol, and name of the sending program.

@@ -1,7 +1,8 @@
 """Read what is readable of a malformed JSON message: its id, and the messages of a batch.
 
 Some programs write NaN or half of a surrogate pair into JSON. A strict decoder then refuses the
-whole text. Python's own decoder accepts such values, so it can find the message that contains one.
+whole text. Python's own decoder accepts such values, so it can find the message that
+contains such a value.
 """
 
 from __future__ import annotations

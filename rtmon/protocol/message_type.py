@@ -10,8 +10,8 @@ import msgspec
 __all__ = ["MessageType", "PlaceKind"]
 
 PlaceKind: TypeAlias = Literal["chat", "room", "channel"]
-"""The kinds of place that have a history. For a room or a channel, the payload has its name in the
-field of this name."""
+"""The kinds of place that have a history. The payload of a publication names its room in the field
+``room``, or its channel in the field ``channel``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class MessageType:
         outgoing: payload struct of a message from the server; None if the server does not send it.
         reply: type of the server's answer. The server always sends it, unless it answers ``error``.
         acknowledged: True if the server answers with ``ack`` when the payload has ``ack: true``.
-        positioned: if the server's messages of this type are publications, the kind of place in
-            whose history they have a position; else None.
+        positioned: ``channel``, ``room`` or ``chat`` if the server's messages of this type are
+            publications, which have a position in the history of such a place; else None.
         repeatable: True if a client may send the message again under the same id after a reconnect.
             It takes effect once.
-        ephemeral: True if the message is useless later, so that an offline client does not queue
-            it.
+        ephemeral: True if the message is useless after a delay. An offline client then does not
+            queue the message.
         heartbeat: True if the message does not count as activity of the client for
             ``idle_timeout``.
         unsolicited: True if the server sends it without a request. Clients pass it to their

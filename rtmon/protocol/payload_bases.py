@@ -1,4 +1,4 @@
-"""Base classes of message payloads: from a client, from the server, with ``data``, a position."""
+"""Base classes of message payloads, such as ``PayloadIn`` for payloads that clients send."""
 
 from __future__ import annotations
 

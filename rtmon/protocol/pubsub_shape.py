@@ -1,7 +1,7 @@
 """Codec for clients that expect publications as ``{type: "pubsub", channel, payload}``.
 
 A client asks for this shape in its URL: ``?shape=pubsub``. The shape is a codec of its own, so that
-each message is encoded once for all clients that use it.
+each message is encoded once for all clients that use the shape.
 """
 
 from __future__ import annotations

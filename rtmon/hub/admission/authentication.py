@@ -46,12 +46,12 @@ class User:
         id: the user id; ``user`` in messages of the protocol.
         name: the display name; None to show the id.
         permissions: granted permissions, see :class:`~rtmon.hub.ChannelOptions`. A list is
-            converted.
+            converted to a frozenset.
         claims: further claims, for the application.
         expires: time when the authentication expires, in Unix seconds; None for never.
 
     Raises:
-        OptionError: the id or the name does not have 1 to 128 characters without control
+        OptionError: the id or the name is empty, is longer than 128 characters or contains control
             characters, a permission is not a str, or ``expires`` is not a number.
     """
 
@@ -65,7 +65,7 @@ class User:
         try:
             msgspec.convert(self.id, Name)
             msgspec.convert(self.name, Name | None)
-            # Half of a surrogate pair, which JSON may contain, cannot be encoded.
+            # Encoding fails for half of a surrogate pair, which JSON may contain.
             self.shown.encode()
             self.id.encode()
         except (msgspec.ValidationError, UnicodeEncodeError):
@@ -73,8 +73,7 @@ class User:
                 "id or name of a User is no name: give 1 to 128 characters."
             ) from None
         try:
-            # Refuse a plain string: the test "in" would find a permission inside another
-            # permission.
+            # Refuse a plain string: the test "in" would also find a part of a permission.
             permissions = msgspec.convert(self.permissions, frozenset[str])
             expires = msgspec.convert(self.expires, float | None)
         except msgspec.ValidationError:
@@ -113,7 +112,7 @@ class Credentials:
 
     @property
     def advice(self) -> str:
-        """Text that tells the client how to send a token, and if a token in its URL was ignored."""
+        """Text that tells the client how to send a token, and whether its URL token was ignored."""
         other = {"sse": "", "socketio": ", or in auth: { token }"}.get(
             self.transport, ", or as token in connect, the first message"
         )
@@ -127,9 +126,14 @@ returning None, or by raising a ProtocolError."""
 
 
 def bearer(headers: Iterable[tuple[str, str]]) -> tuple[str | None, dict[str, str]]:
-    """Return the token in ``Authorization: Bearer`` (RFC 6750, 2.1), and all headers by name.
+    """Find the bearer token of a request in its ``Authorization`` header (RFC 6750, 2.1).
 
-    Values of repeated headers are joined (RFC 9110, 5.2), so two tokens become one invalid token.
+    The values of repeated headers are joined (RFC 9110, 5.2), so two tokens become one invalid
+    token.
+
+    Returns:
+        A pair: the token, or None if the request has none; and all headers, as a dict from the name
+        in lower case to the value.
     """
     found: dict[str, str] = {}
     for name, value in headers:
@@ -157,7 +161,7 @@ class Authentication:
         return self._auth is not None
 
     async def identify(self, credentials: Credentials) -> User:
-        """Return the user for credentials.
+        """Authenticate a client: return the user to whom its credentials belong.
 
         Raises:
             ProtocolError: the credentials are not valid, or the application's function failed.
@@ -165,8 +169,8 @@ class Authentication:
         _check_length(credentials.token)
         found: Any = None
         try:
-            # A client that is not authenticated within ``auth_timeout`` is refused, so there is no
-            # use in waiting longer for the function.
+            # A client that is not authenticated within ``auth_timeout`` is refused, so it is
+            # useless to wait longer for the application's function.
             async with asyncio.timeout(self._context.options.auth_timeout):
                 found = self._auth(credentials) if self._auth else None
                 if inspect.isawaitable(found):
@@ -188,7 +192,11 @@ class Authentication:
         raise ProtocolError("invalid_token", "The token is not one that is taken here.")
 
     async def refresh(self, known: User, credentials: Credentials) -> User:
-        """Return the same user with the permissions and expiry of fresh credentials.
+        """Authenticate a connected client again, by fresh credentials of the same user.
+
+        Returns:
+            The user with the permissions, claims and expiry of the fresh credentials. The display
+            name stays unchanged.
 
         Args:
             known: the user that is authenticated now.
@@ -206,7 +214,7 @@ class Authentication:
 
 
 def seconds_left(user: User | None, wall: float) -> float | None:
-    """Return the seconds until a user's authentication expires; None for never.
+    """Return the seconds until a user's authentication expires; 0 once expired, None for never.
 
     The result is rounded down to milliseconds.
 

@@ -19,7 +19,9 @@ by a space."""
 
 
 def owner(client_id: str) -> str:
-    """Return the user id that a client id belongs to: the part before the last colon, if any.
+    """Return the id of the user who owns a client id.
+
+    This is the part before the last colon, or the whole client id if it has no colon.
 
     The owner depends only on the client id, so no two users can claim the same client id.
     """
@@ -41,9 +43,10 @@ class ClientIds:
 
     @contextlib.asynccontextmanager
     async def claimed(self, connection: Connection) -> AsyncIterator[None]:
-        """Assign a connection the id that its client asks for.
+        """Context manager: assign a connection the client id that its client asks for.
 
-        Inside the context, the id is reserved on all nodes.
+        While the body runs, the id is reserved on all nodes. If the client asks for no id, or the
+        option ``client_ids`` is off, nothing is assigned.
 
         Raises:
             ProtocolError: the id is malformed (``invalid_client_id``), belongs to another user

@@ -21,7 +21,7 @@ _SHORTEST = 0.001
 
 
 class Expiry:
-    """Warns clients before their token expires, and closes expired and idle connections.
+    """Warns clients before their token expires. Closes connections that are expired or idle.
 
     Args:
         context: the hub's shared context.
@@ -30,7 +30,7 @@ class Expiry:
     def __init__(self, context: HubContext) -> None:
         self._context = context
         self._timers: dict[Connection, Timer] = {}
-        # Connection → the time of token expiry about which its client was warned.
+        # Connection → the expiry time of the token for which its client was last warned.
         self._warned: dict[Connection, float | None] = {}
 
     def stop(self, connection: Connection) -> None:
@@ -46,9 +46,10 @@ class Expiry:
             self.check(connection)
 
     def check(self, connection: Connection) -> None:
-        """Check a connection now: warn its client or close it if due. Then schedule the next check.
+        """Check a connection now: warn its client, or close the connection, if that is due.
 
-        Call it once the client is welcomed, and whenever its identity has changed.
+        The method schedules the next check itself. Call it after the welcome, and each time the
+        identity of the client has changed.
         """
         if not connection.open:
             return
@@ -64,7 +65,7 @@ class Expiry:
         """Warn the client or close the connection, if its token expires soon or has expired.
 
         Returns:
-            The seconds until the next check; None if none is needed.
+            The seconds until the next check; None if no further check is needed.
         """
         identity = connection.identity
         ttl = seconds_left(identity, self._context.wall())

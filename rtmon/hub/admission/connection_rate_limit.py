@@ -29,13 +29,13 @@ class Budget(NamedTuple):
 class ConnectionRate:
     """Rate limit for the messages of one connection.
 
-    A message is refused if the bucket has no token. After
-    :data:`rtmon.protocol.limits.FLOOD_STRIKES` refused messages in a row, the connection counts as
-    flooding and is to be closed.
+    A message is refused if the token bucket is empty. After
+    :data:`rtmon.protocol.limits.FLOOD_STRIKES` refused messages, the connection counts as flooding
+    and is to be closed. The count of refused messages restarts once the bucket is half full again.
 
     Args:
         rate: sustained messages a second.
-        burst: messages at once.
+        burst: number of messages that may be sent at once before the rate limit applies.
         now: the time, in monotonic seconds.
     """
 
@@ -47,7 +47,7 @@ class ConnectionRate:
 
     @property
     def flooded(self) -> bool:
-        """True if so many messages in a row were refused that the connection must be closed."""
+        """True if so many messages were refused that the connection must be closed."""
         return self._strikes >= limits.FLOOD_STRIKES
 
     def take(self, now: float, shared: Sequence[Bucket] = ()) -> float:
@@ -55,7 +55,8 @@ class ConnectionRate:
 
         Args:
             now: the time, in monotonic seconds.
-            shared: buckets shared with other connections, which must have a token as well.
+            shared: buckets that this connection shares with others. The message is accepted only if
+                each of them has a token, too.
 
         Returns:
             0.0 if the message is accepted, else the seconds until it would be accepted.
@@ -76,7 +77,7 @@ class ConnectionRate:
         return 0.0
 
     def budget(self, now: float, shared: Sequence[Bucket] = ()) -> Budget:
-        """Return the remaining budget, the smallest of all buckets."""
+        """Return the connection's remaining budget, as limited by the strictest of its buckets."""
         buckets = (self._bucket, *shared)
         return Budget(
             limit=min(int(bucket.burst) for bucket in buckets),

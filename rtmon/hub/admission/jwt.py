@@ -24,7 +24,7 @@ class JWT:
         audience: required ``aud`` claim. If None, tokens with an audience are refused, because they
             are meant for another service.
         issuer: required ``iss`` claim; None accepts any.
-        leeway: tolerated clock difference in seconds.
+        leeway: tolerated difference between the clocks of the issuer and this server, in seconds.
         require: claims that a token must have, in addition to ``sub``, the user id.
         name: name of the claim with the display name.
         permissions: name of the claim with the permissions, a list or words separated by spaces
@@ -112,7 +112,7 @@ _Family: TypeAlias = Literal["secret", "public"]
 
 
 def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
-    """Return the key, after checking that all algorithms can use it.
+    """Check that all algorithms can use a key. Returns the key.
 
     Raises:
         OptionError: an algorithm is unknown, or cannot use the key.
@@ -126,8 +126,8 @@ def _checked_key(jwt: Any, key: Any, algorithms: Any) -> str | bytes:
         )
     families: set[_Family] = {"secret" if a.startswith("HS") else "public" for a in algorithms}
     if "none" in algorithms or len(families) > 1:
-        # With both families, an attacker could use the public key as an HMAC secret (algorithm
-        # confusion).
+        # If HMAC and public-key algorithms were both accepted, an attacker could sign a token with
+        # the public key as the HMAC secret (algorithm confusion).
         raise OptionError(
             f"algorithms is {algorithms!r}: give such that use one kind of key, and not 'none'."
         )

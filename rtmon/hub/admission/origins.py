@@ -20,8 +20,8 @@ from ...errors import OptionError
 __all__ = ["REFUSAL", "Origins", "OriginsOption"]
 
 OriginsOption: TypeAlias = str | Sequence[str | re.Pattern[str] | None] | None
-"""Origins, other than the server's own, whose pages may connect to a hub; ``"*"`` for all, None for
-none."""
+"""Origins, other than the server's own, whose pages may connect to a hub; ``"*"`` for all
+origins, None for no further origins."""
 
 REFUSAL = (
     "Web pages of this origin may not use this server. Its operator can name them: origins=[…]. "
@@ -122,14 +122,15 @@ def _named(origin: Any) -> WebOrigin:
 
 
 def _is_own(page: WebOrigin, values: Callable[[str], Sequence[str]], *, secure: bool) -> bool:
-    """Return True if a page has the server's own origin, or both are on this machine."""
+    """Return True if a page has the server's own origin, or page and server are on this machine."""
     if page.scheme not in DEFAULT_PORTS:
         return False
     hosts = [*map(Authority.parse, _listed(values, "Host", "X-Forwarded-Host"))]
     known = [each for each in hosts if each is not None]
     if is_loopback(page.host) and any(is_loopback(each.host) for each in known):
         return True
-    # An attacker on the network can forge pages of http://, but not of https://.
+    # An attacker on the network can forge pages of http://, but not of https://. So a server with
+    # TLS does not trust pages of http://.
     if page.scheme == "http" and (secure or "https" in _listed(values, "X-Forwarded-Proto")):
         return False
     lost = str(page.port) in _listed(values, "X-Forwarded-Port")
@@ -137,7 +138,10 @@ def _is_own(page: WebOrigin, values: Callable[[str], Sequence[str]], *, secure: 
 
 
 def _listed(values: Callable[[str], Sequence[str]], *names: str) -> list[str]:
-    """Return the values of headers to which each proxy may add a value; only the first few."""
+    """Return the values of some headers, in lower case, at most ``_PROXIES`` of them.
+
+    A header may have several values, separated by commas, because each proxy may add one.
+    """
     found = (
         each.strip().lower()
         for name in names

@@ -60,7 +60,7 @@ class Permissions:
             allowed: Any = self._allow(connection, action, place)
             if inspect.isawaitable(allowed):
                 allowed = await allowed
-                # The connection ended during the await.
+                # Refuse the action if the connection ended during the await.
                 if connection.peer.closing or not connection.open:
                     allowed = False
         except ProtocolError:
@@ -88,7 +88,7 @@ class Permissions:
 
 
 def _check_rule(connection: Connection, action: Action, name: str, rule: ChannelOptions) -> None:
-    """Check the permission that one rule requires.
+    """Check that a client has the permission that the options of a channel require.
 
     Raises:
         ProtocolError: the client does not have the permission.

@@ -58,7 +58,7 @@ class Refusals:
     def answer(self, peer: Peer, error: ProtocolError) -> int:
         """Send a refused client the error. Returns the close code for the connection.
 
-        If the server is full (error ``full``), no message is sent, only the close code.
+        The error ``full`` is not sent: if the server is full, the client gets only the close code.
         """
         if error.code != "full":
             peer.send(peer.codec.encode(self._context.messages.error(error)))

@@ -25,7 +25,8 @@ __all__ = ["ConnectionLimits", "RateLimits"]
 
 
 _BYTE_BURST = 0.5
-"""Seconds' worth of the byte rate that may arrive at once."""
+"""Size of a burst, in seconds: the bytes that the byte rate allows in this time may arrive
+at once."""
 
 _LOOK = 1.0
 """Seconds between two checks whether a connection that waits for its byte rate has ended."""
@@ -50,7 +51,7 @@ class ConnectionLimits:
 
     @contextlib.contextmanager
     def reserve(self) -> Iterator[None]:
-        """Reserve a connection for a client that authenticates before its connection exists.
+        """Context manager: count a client that authenticates before its connection exists.
 
         Raises:
             ProtocolError: the server is full.
@@ -146,7 +147,9 @@ class RateLimits:
         self._shares = not (self._by_user is None and self._by_address is None)
 
     def check_address(self, remote: str | None) -> None:
-        """Take a token of the address for a new connection, before the cost of authentication.
+        """Count a new connection against the rate limit of its address.
+
+        Called before the client is authenticated, because authentication is costly.
 
         Raises:
             ProtocolError: the address has exceeded its rate limit.
@@ -175,7 +178,7 @@ class RateLimits:
         return connection.limiter.take(now, shared)
 
     def budget(self, connection: Connection, now: float) -> Budget:
-        """Return how many messages a client may still send, considering all its limits."""
+        """Return how many messages a client may send, by all limits that apply to it."""
         shared = self._shared(connection) if self._shares else ()
         return connection.limiter.budget(now, shared)
 
@@ -196,7 +199,8 @@ class RateLimits:
         bucket.take(connection.unpaced)
         connection.unpaced = 0
         await asyncio.sleep(0)  # let other connections be served
-        # No event reports the end of the connection to this loop, so it checks by itself.
+        # No event reports the end of the connection to this loop. So the loop itself checks
+        # whether the connection is open.
         while connection.open and connection.peer.open:
             wait = bucket.wait(now())
             if not wait:
@@ -204,7 +208,10 @@ class RateLimits:
             await asyncio.sleep(min(wait, _LOOK))
 
     def refund(self, connection: Connection, size: int) -> None:
-        """Put back the token and bytes of a client's last message, which another limit covers."""
+        """Exempt a client's last message, of ``size`` bytes, from the rate limits.
+
+        Called for a message that another limit covers.
+        """
         connection.unpaced -= size
         connection.limiter.refund()
         if self._shares:
@@ -212,7 +219,7 @@ class RateLimits:
                 bucket.put_back()
 
     def _limiter(self, rate: float | None, burst: int) -> RateLimiter | None:
-        """Return the rate limiter of all users or addresses; None if there is no limit."""
+        """Return a rate limiter with one bucket per user or address; None if ``rate`` is None."""
         if rate is None:
             return None
         return RateLimiter(

@@ -180,7 +180,7 @@ class Broker(abc.ABC):
     """Name of this node among the nodes that share the broker."""
 
     away: str | None = None
-    """Why the broker cannot be reached; None if it can be reached."""
+    """The reason why the broker cannot be reached; None if it can be reached."""
 
     @abc.abstractmethod
     def attach(
@@ -245,7 +245,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     async def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
+        """Undo one call of :meth:`hold`, because one subscriber has left the channel."""
 
     @abc.abstractmethod
     async def join(self, key: str, member: Member) -> int:

@@ -50,7 +50,8 @@ class SeenIds(Generic[T]):
             self._drop(heaviest, list(heaviest)[: max(1, len(heaviest) // 2)])
 
     def _expire(self, now: float) -> None:
-        # Senders are ordered by their latest id, so the first sender is the first to expire.
+        # add() moves the sender of each new id to the end. So the latest id of the first sender
+        # expires no later than the latest id of any other sender.
         """Remove senders whose ids have all expired."""
         while self._senders:
             sender, ids = next(iter(self._senders.items()))

@@ -1,4 +1,4 @@
-"""In-memory histories of channels, with limits on number, age and channels.
+"""In-memory histories of channels, limited in number and age of publications, and in channels.
 
 A position is an epoch and an offset. Each store has its own epoch. The offset counts the
 publications of one channel from 1.
@@ -20,7 +20,7 @@ class HistorySlice(Generic[T]):
     """The publications of one channel after a requested offset.
 
     Attributes:
-        items: (offset, publication), oldest first.
+        items: pairs (offset, publication), oldest first.
         offset: offset of the channel's latest publication.
         complete: True if no publication after the requested offset is missing.
     """
@@ -137,7 +137,10 @@ class HistoryStore(Generic[T]):
         return stream
 
     def _forget(self, keep: str | None = None) -> None:
-        """Evict the least recently used histories above the limit, but not that of ``keep``."""
+        """Evict the least recently used unpinned histories if there are too many.
+
+        The history of the channel ``keep`` is not evicted.
+        """
         excess = len(self._streams) - self._pinned - self._channels
         if excess <= 0:
             return

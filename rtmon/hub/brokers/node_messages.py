@@ -23,7 +23,7 @@ class NodeRequest(DataOut, frozen=True, kw_only=True):
 
     Attributes:
         id: id of the request; the reply repeats it.
-        node: the requesting hub's node.
+        node: id of the requesting hub, see :attr:`rtmon.hub.Hub.node`.
         act: the requested action.
         client_id: the client that the request is about; empty if it is about all clients.
         since: time when that client connected, in Unix seconds. It excludes a later client with the
@@ -53,8 +53,8 @@ class NodeReply(PayloadOut, frozen=True, kw_only=True):
 
     Attributes:
         id: id of the request.
-        node: the requesting hub's node.
-        sender: the replying broker's node.
+        node: id of the requesting hub, see :attr:`rtmon.hub.Hub.node`.
+        sender: name of the replying node among the nodes that share the broker.
         value: the result; None if the action has none or failed.
         code: error code if the action failed, else empty.
         message: error text.

@@ -209,7 +209,7 @@ class RedisBroker(Broker):
         return recovery
 
     async def _reach(self, epoch: str, seq: int) -> None:
-        """Wait until this node has delivered all publications with numbers up to ``seq``.
+        """Wait until this node has delivered the first ``seq`` publications of an epoch.
 
         Raises:
             ProtocolError: Redis cannot be reached.

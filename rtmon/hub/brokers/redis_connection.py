@@ -133,7 +133,7 @@ class RedisConnection:
         self._refusals = LogLimit()
 
     def start(self) -> None:
-        """Start the task that keeps the connections open on the running loop, unless it runs."""
+        """Start the task that keeps both connections open, unless that task is running."""
         loop = asyncio.get_running_loop()
         self._closed = False
         if self._task is not None and self._task.get_loop() is loop and not self._task.done():
@@ -159,7 +159,7 @@ class RedisConnection:
         self._refuse()
 
     async def ready(self) -> None:
-        """Return when commands may be queued. First wait until the first attempt to connect ends.
+        """Wait until the first attempt to connect has ended. Return if commands may be queued.
 
         Raises:
             ProtocolError: Redis cannot be reached (``unavailable``), or the queue is full because
@@ -336,7 +336,7 @@ class RedisConnection:
             await asyncio.sleep(0)
 
     async def _ping(self, connection: Connection) -> None:
-        """Ping Redis periodically. Raise TimeoutError if Redis sends nothing for the timeout."""
+        """Ping Redis periodically. Raise TimeoutError if Redis sends nothing in time."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._timeout / 3)

@@ -104,7 +104,7 @@ class RedisDelivery:
         self._held.setdefault(key, _Held()).count += 1
 
     def release(self, key: str) -> None:
-        """Undo one call of :meth:`hold`, because the subscriber has left the channel."""
+        """Undo one call of :meth:`hold`, because one subscriber has left the channel."""
         held = self._held[key]
         held.count -= 1
         if held.count == 0:
@@ -119,7 +119,7 @@ class RedisDelivery:
                 held.offset = offset
 
     async def keep_held(self) -> None:
-        """Extend the lifetime of the positions of held channels in Redis."""
+        """Extend the lifetime, in Redis, of the positions of channels with subscribers here."""
         for keys in _chunks(list(self._held)):
             await asyncio.gather(*[self._touch(key) for key in keys])
 
@@ -168,7 +168,7 @@ class RedisDelivery:
     async def _publication(self, message: NodeMessage) -> None:
         """Deliver a publication, unless it was already delivered from the history."""
         if message.epoch != self.epoch or message.seq > self.seq + 1:
-            return  # forged: catch_up() has just read the latest number from Redis
+            return  # forged, because catch_up() has just read the latest number
         in_turn = message.seq == self.seq + 1
         held = self._held.get(message.key)
         offset = None if held is None else held.offset
@@ -183,7 +183,7 @@ class RedisDelivery:
                 return
             new = in_turn
         else:
-            # A publication with another offset was already delivered from the history.
+            # A publication with a lower offset was already delivered from the history.
             new = message.number == offset + 1
         if in_turn:
             self.seq = message.seq
@@ -205,7 +205,7 @@ class RedisDelivery:
             self.deliver(key, Published(epoch=epoch, offset=offset, draft=draft))
 
     def _decoded(self, body: bytes) -> Draft | None:
-        """Decode a publication; None if this version cannot send it to clients."""
+        """Decode a publication; None if this version of rtmon cannot decode it."""
         try:
             return decode_draft(body)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
@@ -333,7 +333,7 @@ class RedisDelivery:
     def _resume(
         self, key: str, recovery: Recovery, missed: list[Published], *, lost: int | None
     ) -> None:
-        """Report a gap if publications to a channel are lost, then deliver the ``missed`` ones."""
+        """Report a gap up to the offset ``lost``, unless it is None, then deliver ``missed``."""
         held = self._held.get(key)
         if held is None:
             return
@@ -347,11 +347,11 @@ class RedisDelivery:
     # Waiting for delivery
 
     async def reach(self, epoch: str, seq: int) -> None:
-        """Wait until this node has delivered all publications with numbers up to ``seq``.
+        """Wait until this node has delivered the first ``seq`` publications of an epoch.
 
         Args:
             epoch: epoch of the publication.
-            seq: number of the publication among those of all channels.
+            seq: number of the publication, counted over all channels.
 
         Raises:
             ProtocolError: Redis has become unreachable, or has begun a new epoch.
@@ -373,5 +373,5 @@ def milliseconds(seconds: float) -> int:
 
 
 def _chunks(keys: list[str]) -> list[list[str]]:
-    """Split a list of keys into parts that are processed at the same time."""
+    """Split a list of keys into parts, each of at most ``_AT_ONCE`` keys."""
     return [keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)]

@@ -1,4 +1,4 @@
-"""Encoding of publications and other messages in Redis, as MessagePack readable by all versions."""
+"""Encoding of publications and other messages in Redis, as MessagePack that all versions read."""
 
 from __future__ import annotations
 

@@ -118,8 +118,8 @@ class RedisPresence:
         """Report that this node is alive.
 
         Returns:
-            1 if other nodes had declared this node dead, 1 if Redis did not know it, and the names
-            of dead nodes.
+            A triple: 1 if other nodes had declared this node dead, else 0; 1 if Redis did not know
+            this node, else 0; and the names of dead nodes.
         """
         judge = int(self._beats >= _BEATS)
         buried, unknown, dying = await self._call("beat", self._node, self._expires, judge)
@@ -198,5 +198,5 @@ class RedisPresence:
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:
-    """Split a list into parts that are processed at the same time."""
+    """Split a list into parts, each of at most ``_AT_ONCE`` items."""
     return [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]

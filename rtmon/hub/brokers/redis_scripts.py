@@ -277,6 +277,6 @@ SCRIPTS: Final[dict[str, str]] = {
     "mine": _HEAD + _MINE,
     "depart": _HEAD + _DEPART,
 }
-"""Name → script. The first argument is the prefix. The second is the time in milliseconds, or -1
-for the clock of Redis. Scripts that check the epoch then take the epoch and seq that the node
-knows, and an id for a new epoch."""
+"""Name → Lua script. The first argument of each script is the prefix of all keys. The second is
+the time in milliseconds, or -1 for the clock of Redis. Scripts that check the epoch then take the
+epoch and seq that the node knows, and an id for a new epoch."""

@@ -2,7 +2,7 @@
 
 A client sends messages without waiting for answers. If one is refused because the broker is
 unreachable, later messages are already on their way. Without this module, they could be published
-before the client resends the refused one.
+before the client resends the refused message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Refused:
         return True
 
     def drop_before(self, message: str) -> int:
-        """Remove the messages before this one. Returns their number."""
+        """Remove the messages that were first sent before this one. Returns how many."""
         earlier = list(itertools.takewhile(lambda each: each != message, self.ids))
         for each in earlier:
             del self.ids[each]
@@ -50,9 +50,10 @@ class _Refused:
 
 
 class SenderOrder:
-    """Refuses the messages that follow a refused message, until the sender has resent that one.
+    """After a refused message, refuses the sender's further messages until that one is resent.
 
-    This needs message ids chosen by the sender. Messages without them are never refused.
+    This works only for messages with an id that the sender has chosen. Messages without such an id
+    are never refused.
 
     Args:
         seconds: time to wait for a refused message to be resent. After that, it counts as
@@ -119,9 +120,9 @@ class SenderOrder:
         self._senders.move_to_end(sender)
 
     def _make_room(self, now: float) -> None:
-        # A sender moves to the end each time that its period is extended. So the period of the
+        # A sender moves to the end each time its time to resend is extended. So the time of the
         # first sender ends first.
-        """Remove senders that are above the capacity, or whose time has passed."""
+        """Remove senders whose time to resend has passed, or, above the capacity, the oldest."""
         while self._senders:
             sender, refused = next(iter(self._senders.items()))
             if self._count <= self._capacity and refused.until > now:

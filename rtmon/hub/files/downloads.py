@@ -28,7 +28,7 @@ class _Download:
 
     Attributes:
         stored: the file.
-        timer: resumes sending when the client's send queue was full.
+        timer: resumes sending after a pause, which begins when the client's send queue is full.
         sent: number of bytes sent.
         acknowledged: number of bytes that the client has acknowledged.
     """
@@ -113,7 +113,7 @@ class Downloads:
         """Send chunks until the window or the client's send queue is full, or the file ends.
 
         Raises:
-            EOFError: the file on disk is shorter than it was.
+            EOFError: the file on disk is shorter than when it was uploaded.
             OSError: the file cannot be read.
         """
         size = download.stored.size

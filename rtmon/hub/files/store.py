@@ -31,7 +31,7 @@ _RESERVED: Final = frozenset(
 
 _NUMBERS: Final = range(2, 10)
 """Numbers appended to a file name that is already used. If all are used, a random suffix is
-appended, so that the thousandth file of a name takes no longer than the tenth."""
+appended, so that the thousandth file with the same name is stored as fast as the tenth."""
 
 
 @dataclass(slots=True)
@@ -286,7 +286,7 @@ class FileStore:
     def _held(self, owner: str | None) -> _Holding:
         """Return the bytes and files that a user has in the folder.
 
-        For an upload without a user, it is a new, empty object.
+        For an upload without an authenticated user, return a new, empty object.
         """
         if owner is None:
             return _Holding()

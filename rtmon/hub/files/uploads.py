@@ -22,8 +22,8 @@ __all__ = ["Uploads"]
 
 
 _MIN_CHUNK = 1_024
-"""Minimum size in bytes of a chunk that does not count for the rate limit. With smaller chunks, a
-file could be any number of messages."""
+"""Minimum size in bytes of a chunk that does not count for the rate limit. If smaller chunks were
+exempt, too, a client could split a file into any number of messages."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Transfer:
     Attributes:
         upload: the file being received.
         sender: sender key of the client, see :attr:`rtmon.hub.Connection.sender`.
-        source: user or address that sends it.
+        source: user or address that sends the file.
         used: time of the last chunk.
         to: client id of the receiver; None if there is none.
         room: room whose members receive it; None if there is none.
@@ -128,7 +128,8 @@ class Uploads:
                 retry=True,
             )
         if len(self._transfers) >= limits.FILES_UNDER_WAY:
-            # Each upload is an open file, and a reconnected client counts as another sender.
+            # The limit for each sender is not enough, because each upload keeps a file open, and a
+            # reconnected client counts as another sender.
             raise ProtocolError(
                 "files_refused", "Too many files are on their way here: try later.", retry=True
             )
@@ -209,7 +210,7 @@ class Uploads:
         """Complete an upload: verify the file, give it its name, and offer it to its receivers.
 
         Raises:
-            ProtocolError: the file differs from the offer. It is deleted.
+            ProtocolError: the file differs from the offer. The uploaded file is deleted.
         """
         transfer = self._own(connection, file)
         del self._transfers[file]
@@ -284,7 +285,11 @@ class Uploads:
             receiver.send("file_offer", payload)
 
     def _expire(self, now: float) -> None:
-        """Abort uploads that pause too long. Release the unused quota of shorter pauses."""
+        """Abort uploads that have paused for too long.
+
+        After a shorter pause, an upload that has received bytes is kept, but the quota reserved for
+        its missing bytes is released.
+        """
         for file, transfer in list(self._transfers.items()):
             idle = now - transfer.used
             if idle <= limits.FILE_RESERVED:

@@ -106,7 +106,7 @@ class ChatHandlers:
         self, connection: Connection, payload: Typing, _: Envelope, __: Codec
     ) -> None:
         """Announce that the client stopped typing."""
-        # No permission check is needed: without it, the client could not have started typing.
+        # No permission check is needed: a client without the permission cannot have started typing.
         if payload.to is not None:
             self.typing.stop(connection, client_key(payload.to))
         else:

@@ -20,7 +20,7 @@ class ClientMethods:
         return self._parts.clients.all()
 
     def client(self, client: AnyClient) -> Client | None:
-        """Return the client of this node with an id; None if there is none.
+        """Return the client with this id; None if no such client is connected to this node.
 
         Args:
             client: the client id, or a client or connection with this id.
@@ -31,7 +31,7 @@ class ClientMethods:
         return self._parts.clients.find(checked_client_id(client))
 
     async def find(self, client: AnyClient) -> Client | None:
-        """Return the client of any node with an id; None if no node has it.
+        """Return the client with this id, on any node; None if no such client is connected.
 
         Args:
             client: the client id, or a client or connection with this id.

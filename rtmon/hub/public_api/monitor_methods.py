@@ -30,14 +30,15 @@ class MonitorMethods:
 
     @property
     def by_type(self) -> list[LabelledDurations]:
-        """Durations by message type: of handling each message, and of each fan-out."""
+        """Two tables of durations by message type: of handling a message, and of a fan-out."""
         return [self._parts.dispatcher.handling, self._parts.broadcast.stats.fanout_by_type]
 
     def channels(self, limit: int | None = None) -> list[ChannelInfo]:
         """Return the counters of :meth:`channel_stats` as records.
 
         Args:
-            limit: return only this many, those with the most deliveries; None returns all.
+            limit: maximum number of records to return, those with the most deliveries first; None
+                returns all.
         """
         counted = self._parts.broadcast.counted(limit)
         return [stats.info(channel) for channel, stats in counted.items()]
@@ -65,10 +66,10 @@ class MonitorMethods:
         return [meter for meter in meters if meter is not None]
 
     def channel_series(self) -> list[ChannelInfo]:
-        """Return the counters of the first rooms and channels, and of all others together.
+        """Return the counters of the rooms and channels that were used first, and of all others.
 
-        The sum of all others has the name ``other``, so the number of records is bounded, however
-        many channels clients subscribe to. No counter ever falls.
+        All others are summed into one record with the name ``other``. So the number of records
+        is bounded, however many channels clients subscribe to. No counter ever falls.
         """
         self._parts.broadcast.counted()
         return self._parts.broadcast.stats.series()

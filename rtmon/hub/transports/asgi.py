@@ -194,7 +194,7 @@ class App:
             await self._plain(path, Request(scope))(scope, receive, send)
 
     async def aclose(self) -> None:
-        """Close all connections to the application's hubs, also those over other transports."""
+        """Close all connections to the application's hubs, over all transports."""
         if self._draining is not None:
             self._draining.cancel()
         for hub in self._hubs:
@@ -202,10 +202,10 @@ class App:
         await self.socketio.aclose()
 
     def _watch(self) -> None:
-        """Start to wait for uvicorn's stop signal, to close Socket.IO clients.
+        """Start a task that closes all Socket.IO clients when uvicorn is told to stop.
 
-        Otherwise uvicorn first waits for running requests, including long polls, and sends the
-        lifespan event after that.
+        The lifespan event comes too late for this: uvicorn sends it only when all requests have
+        ended, and a long poll takes long to end.
         """
         if self._drain and (self._draining is None or self._draining.cancelled()):
             self._draining = asyncio.get_running_loop().create_task(self._part())

@@ -1,4 +1,4 @@
-"""Abort of the network connection below an ASGI application, which ASGI itself cannot do."""
+"""Abort the network connection of an ASGI request or WebSocket. ASGI itself offers no way."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ _Message = MutableMapping[str, Any]
 
 
 def find_abort(scope: Mapping[str, Any], receive: Any) -> Callable[[], None] | None:
-    """Return a function that closes the network connection at once and discards its buffer.
+    """Find the function that closes the network connection at once and discards its buffer.
 
-    ASGI has no message for this. The function is found behind uvicorn's ``receive``, because
-    middleware passes on ``receive`` unchanged more often than ``send``.
+    ASGI has no message for this. The function belongs to the transport of the uvicorn object whose
+    method is ``receive``. The search starts at ``receive`` and not at ``send``, because middleware
+    wraps ``send`` more often.
 
     Args:
         scope: the ASGI scope of a connection or a request.
         receive: ``receive`` of the server, or of a probe that wraps it.
 
     Returns:
-        None if the connection cannot be accessed, or if other requests share it (HTTP/2).
+        The function. None if the connection cannot be accessed, or if other requests share it
+        (HTTP/2).
     """
     if scope.get("http_version") == "2":
         return None
@@ -57,7 +59,7 @@ class AbortableWebSocket:
         self._is_cut = False
 
     def cut(self) -> None:
-        """Abort the WebSocket: all reads and writes fail as if the peer had vanished."""
+        """Abort the WebSocket: all its reads and writes, running or later, raise TimeoutError."""
         self._is_cut = True
         if self._drop is not None:
             self._drop()
@@ -73,7 +75,11 @@ class AbortableWebSocket:
         await self._until_cut(lambda: self._send(message))
 
     async def _until_cut(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Await the server's function, until the WebSocket is aborted."""
+        """Await a call of the server's function.
+
+        Raises:
+            TimeoutError: the WebSocket is aborted.
+        """
         async with asyncio.timeout(0 if self._is_cut else None) as limit:
             self._waiting.add(limit)
             try:

@@ -69,10 +69,10 @@ class SendingPeer(QueuedPeer):
     async def round(self) -> list[str | bytes] | None:
         """Wait for messages to send, and return them in order.
 
-        A further call confirms that the messages of the last call were sent.
+        The next call confirms that the messages returned by this call were sent.
 
         Returns:
-            None when all messages are sent and the connection is to be closed.
+            The messages; None once all messages are sent and the connection is to be closed.
         """
         self._sending_bytes = 0
         self.pump()

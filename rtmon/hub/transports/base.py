@@ -31,7 +31,7 @@ class Peer(abc.ABC):
     A transport creates a Peer for each connection and passes it to :meth:`rtmon.hub.Hub.open`. It
     then awaits :meth:`~rtmon.hub.Hub.receive` for each message, in order. When the connection has
     ended, it calls :meth:`~rtmon.hub.Hub.closed` once. No method of a Peer blocks, or raises
-    because of the remote peer, because one connection must not affect others. Only :meth:`room` is
+    because of the client, because one connection must not affect others. Only :meth:`room` is
     awaited.
 
     A transport over a network derives from :class:`~rtmon.hub.transports.queued_peer.QueuedPeer`,
@@ -79,7 +79,7 @@ class Peer(abc.ABC):
 
     @property
     def ending(self) -> Ending:
-        """How the connection ended: from its meter if the meter knows, else from the transport."""
+        """How the connection ended, as reported by its meter or else by the transport."""
         if self.meter is not None and self.meter.ending is not None:
             return self.meter.ending
         return self.heard_end or Ending()
@@ -93,7 +93,7 @@ class Peer(abc.ABC):
         key: Hashable = None,
         settled: Settled | None = None,
     ) -> bool | None:
-        """Send a message, in order. It is a text or binary message by the type of ``data``.
+        """Send a message, in order: a str as a text message, bytes as a binary message.
 
         Args:
             data: the encoded message.

@@ -62,7 +62,10 @@ def moves(message: dict[str, Any]) -> list[tuple[str, Position]]:
 
 
 class ClientPositions:
-    """A client's rooms and channels, each with the last position sent; None for a pattern."""
+    """A client's rooms, channels and patterns, with the last position sent in each.
+
+    A pattern has no position.
+    """
 
     def __init__(self) -> None:
         self._at: dict[str, Position | None] = {}
@@ -80,7 +83,10 @@ class ClientPositions:
         return "&".join(reversed(parts))
 
     def entered(self, key: str, at: Position | None) -> None:
-        """Record that the client has entered a room or channel, with its position."""
+        """Record that the client has entered a room or channel at this position.
+
+        ``at`` is None for a pattern.
+        """
         self._at.pop(key, None)
         self._at[key] = at
 
@@ -103,7 +109,7 @@ class ClientPositions:
 
     @staticmethod
     def parse(text: str) -> dict[str, Position | None]:
-        """Parse a text that a returning client has sent. Returns key → position.
+        """Parse a text that a returning client has sent. Returns key → position, or None.
 
         Raises:
             ProtocolError: the text is not one that a server has sent.

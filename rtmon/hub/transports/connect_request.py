@@ -104,7 +104,7 @@ def credentials_of(
     Args:
         hub: the hub.
         peer: the transport's side of the connection.
-        wanted: the parsed URL.
+        wanted: the client's parameters from its URL.
         headers: headers of the request.
         said: token that the client sent in another way, such as ``auth`` of Socket.IO.
     """
@@ -168,7 +168,7 @@ async def connect(
 
 
 _ENTER = {"room": "join_room", "channel": "subscribe"}
-"""Kind of key → type of the message that enters it."""
+"""Kind of key → type of the message by which a client enters a room or channel of this kind."""
 
 
 def _first(asked: dict[str, list[str]], key: str) -> str | None:

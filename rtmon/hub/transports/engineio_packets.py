@@ -1,7 +1,7 @@
 """Validation of Engine.IO packets from clients, before python-engineio processes them.
 
-python-engineio raises for some malformed packets, waits forever for a poll, or accepts any number
-of packets.
+Without this validation, malformed packets can make python-engineio raise an exception or wait
+forever for a poll.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _CONTROL = len("2probe")
 
 
 class PacketError(OSError):
-    """A client sent an invalid packet. It is an OSError, so python-engineio closes the client."""
+    """A client sent an invalid packet.
+
+    The class derives from OSError, so that python-engineio closes the connection.
+    """
 
 
 class TooLargeError(Exception):

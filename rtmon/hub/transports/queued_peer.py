@@ -57,9 +57,9 @@ class QueuedPeer(Peer):
 
     **Called by a transport**
 
-    * :meth:`pump` each time it becomes writable again;
-    * :meth:`blocked` when it stops being writable for another reason than :meth:`write`, such as a
-      write by the application;
+    * :meth:`pump` each time the transport becomes writable again;
+    * :meth:`blocked` when the transport stops being writable for another reason than
+      :meth:`write`, such as a write by the application;
     * :meth:`ended` once, when the connection has ended, in addition to
       :meth:`rtmon.hub.Hub.closed`.
 
@@ -108,7 +108,7 @@ class QueuedPeer(Peer):
 
     @property
     def taken(self) -> int:
-        """A number that grows as bytes leave the transport's buffer while it is not writable."""
+        """A number that grows when bytes leave the buffer of a transport that is not writable."""
         return self._written - self.buffered
 
     # Called by the hub
@@ -239,7 +239,7 @@ class QueuedPeer(Peer):
     # Internal
 
     def _write(self, data: str | bytes) -> None:
-        """Write a message. If the transport is then not writable, start to check the receiver."""
+        """Write a message. If this fills the transport, start to check that the receiver reads."""
         self._written += len(data)
         self.write(data)
         if not self.writable:
@@ -291,7 +291,7 @@ class QueuedPeer(Peer):
             self._queue.clear()
 
     def _given_up(self, message: _Message) -> None:
-        """Count a dropped message, and call its callback with False."""
+        """Count a dropped message, and call its ``settled`` callback with False."""
         self._dropped()
         if message[1] is not None:
             message[1](False)

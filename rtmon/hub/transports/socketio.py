@@ -104,7 +104,8 @@ class _Namespace(socketio.AsyncNamespace):  # type: ignore[misc]  # untyped libr
         await peer.receive(event, rest, asked.get())
         if peer.errors > before:
             self._transport.failed(self.namespace, event if known else None)
-        # A probe counts an unknown event without its name: clients could send any number of names.
+        # A probe counts an unknown event without its name, because clients could send any number
+        # of names.
         return None if known else self.server.not_handled
 
     async def _connect(self, sid: str, environ: dict[str, Any], auth: Any) -> bool:
@@ -158,7 +159,7 @@ class SocketIO:
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
         if logger.level == logging.NOTSET:
-            # The library logs each packet, so clients could fill the log.
+            # At lower levels, the library logs each packet, so clients could fill the log.
             logger.setLevel(logging.ERROR)
         self.meter: Callable[[str, str], Any] = lambda _sid, _namespace: None
         self.failed: Callable[[str, str | None], None] = lambda _namespace, _event: None
@@ -259,7 +260,11 @@ class SocketIO:
         return peer
 
     def _cut(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        """Abort the WebSockets of a connection."""
+        """Abort the WebSocket of an Engine.IO connection.
+
+        This is the WebSocket with which the connection began, or to which it was upgraded from
+        polling.
+        """
         scope = environ.get("asgi.scope", {})
         for websocket in (scope.get(_WEBSOCKET), self._upgraded.get(eio_sid)):
             if websocket is not None:
@@ -284,7 +289,7 @@ async def _refuse_version(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         await JSONResponse({"code": 5, "message": OTHER_VERSION}, 400)(scope, receive, send)
         return
-    # A WebSocket can carry a close reason only after the handshake.
+    # Accept the WebSocket first, because only an open WebSocket can carry a close reason.
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": 1002, "reason": OTHER_VERSION})

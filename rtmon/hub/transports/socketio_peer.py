@@ -60,7 +60,7 @@ class Event:
     Attributes:
         text: the event as JSON, without the closing bracket.
         attachments: the binary parts.
-        further: the positions that the message moves its receiver to.
+        further: the positions that a client reaches by receiving the message.
     """
 
     text: str
@@ -111,7 +111,7 @@ def _answer(ack: int, message: bytes = b"") -> bytes:
 
 
 class _Reply(msgspec.Struct):
-    """The field of a message that names the message it answers."""
+    """The field of an answer that holds the id of the answered message."""
 
     reply_to: str | None = None
 
@@ -303,7 +303,8 @@ class SocketIOPeer(SendingPeer):
     async def _say_goodbye(self, code: int, reason: str) -> None:
         """Send the ``disconnect`` message, then end the connection.
 
-        The connection is ended in such a way that socket.io-client reconnects only if it should.
+        The connection is ended in one of two ways, depending on the close code: socket.io-client
+        reconnects after one, and does not after the other.
         """
         retry = close.may_reconnect(code)
         payload = catalog.Goodbye(code=code, reason=reason, retry=retry)

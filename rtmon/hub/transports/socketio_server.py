@@ -81,8 +81,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # untyped lib
         OptionError: the installed version of python-socketio is not supported.
 
     Attributes:
-        managed: False: the hub manages rooms and sends messages, so python-socketio's manager, and
-            a probe, cannot see them.
+        managed: False: the hub manages rooms and sends messages, so python-socketio's manager,
+            and a probe, cannot see the rooms and messages.
     """
 
     managed = False

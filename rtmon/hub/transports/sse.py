@@ -63,7 +63,7 @@ class _Event:
 
     Attributes:
         encoded: the event as bytes, without its id.
-        further: the positions that the message moves its receiver to.
+        further: the positions that a client reaches by receiving the message.
     """
 
     encoded: bytes
@@ -90,7 +90,7 @@ class StreamPeer(SendingPeer):
     transport = "sse"
     codec = JSON
     binary = False
-    authenticates_later = False  # it can only POST after its welcome
+    authenticates_later = False  # a client can POST only after its welcome
 
     def __init__(self, streams: EventStreams, remote: str | None, path: str) -> None:
         super().__init__(streams.hub)
@@ -122,7 +122,7 @@ class StreamPeer(SendingPeer):
         return f"id: {self._positions}\n".encode() + event.encoded
 
     def _introduce(self, data: str | bytes) -> None:
-        """Take the token from the client's welcome."""
+        """If a message is the client's welcome, store the token that the welcome contains."""
         message = msgspec.json.decode(data)
         if message["type"] == "welcome":
             self.token = message["payload"]["session"]

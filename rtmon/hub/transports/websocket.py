@@ -35,7 +35,8 @@ class WebSocketPeer(QueuedPeer):
     """A connection of a `websockets` server.
 
     Attributes:
-        connection: the connection. While its writing is paused, only this peer may write to it.
+        connection: the connection of the library. While its writing is paused, only this peer may
+            write to it.
         client: the hub's connection while it is open; else None.
     """
 
@@ -70,8 +71,8 @@ class WebSocketPeer(QueuedPeer):
 
     @property
     def writable(self) -> bool:
-        # Connections of other classes do not report when writing resumes. So their messages never
-        # wait in the send queue.
+        # Only a Guarded connection reports when writing resumes. Messages to other connections
+        # cannot wait in the send queue, so these connections always count as writable.
         return not (self._guarded and self.connection.paused)
 
     def write(self, data: str | bytes) -> None:
@@ -106,7 +107,10 @@ class WebSocketPeer(QueuedPeer):
         self.connection.transport.abort()
 
     def unanswered(self) -> None:
-        """Remove a frozen client from the hub at once. Its connection is closed later."""
+        """Remove the client from the hub, because it answers no pings.
+
+        The client's connection is closed later.
+        """
         if self.client is not None:
             self._hub.closed(self.client)
 
@@ -144,7 +148,7 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
 
 
 async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
-    """Open the hub's connection of a client; None if refused, and then the WebSocket is closed."""
+    """Open the hub's connection of a client. If it is refused, close it and return None."""
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # urlsplit raises ValueError for paths that begin with two slashes but have no valid host.

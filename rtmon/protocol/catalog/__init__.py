@@ -78,7 +78,7 @@ BINARY: Final = frozenset(name for name, kind in INCOMING.items() if issubclass(
 in a binary message."""
 
 EPHEMERAL: Final = frozenset(each.name for each in _BY_NAME if each.ephemeral)
-"""Message types that are useless later. An offline client does not queue them."""
+"""Message types that are useless after a delay. An offline client does not queue them."""
 
 HEARTBEATS: Final = frozenset(each.name for each in _BY_NAME if each.heartbeat)
 """Message types that do not count as activity of the client that sends them."""

@@ -54,9 +54,10 @@ class Connect(PayloadIn, frozen=True, kw_only=True):
         name: display name of the client.
         user: user id that the client claims; ignored if the server authenticates clients.
         info: description of the client, shown to other clients in presence replies.
-        session: the ``session`` of an earlier welcome, which makes this connection the same sender.
+        session: the ``session`` of an earlier welcome. It makes the client count as the same sender
+            as before.
         batch: whether, or how, the server collects messages into batches.
-        heartbeat: seconds between ``ping`` messages from the server; without it there are none.
+        heartbeat: seconds between ``ping`` messages from the server; omitted for no pings.
     """
 
     token: Token | None = None
@@ -95,8 +96,8 @@ class Welcome(PayloadOut, frozen=True, kw_only=True):
 
     Attributes:
         client_id: id of the client, valid as long as this connection.
-        session: a secret. The client's next connection sends it in ``connect`` to be the same
-            sender.
+        session: a secret. The client sends it in the next connection's ``connect``, to count as
+            the same sender.
         user_count: number of connections now, including this one.
         epoch, offset: the current position of the public chat.
         recovered: after a reconnect with a position, true if no publication was lost.
@@ -197,9 +198,10 @@ class Ack(DataOut, frozen=True, kw_only=True):
 
     Attributes:
         epoch, offset: position of the publication, or position at which a subscription begins.
-        duplicate: true if this id was published before; the position is that of the first
-            publication.
-        recovered: after ``since``, true if the following publications continue without a gap.
+        duplicate: true if this id was published before. ``epoch`` and ``offset`` are then the
+            position of the first publication.
+        recovered: if the request had ``since``, true if the following publications continue from
+            there without a gap.
         recoverable: false for a pattern, because a pattern has no position.
         member_count: number of members of the room after joining or leaving.
         rooms: the rooms that the client left, if it left all rooms.

@@ -52,7 +52,7 @@ class Presence(PayloadOut, frozen=True, kw_only=True):
     """Lists the subscribers of a channel, the members of a room, or all clients.
 
     Attributes:
-        count: number of all of them. ``members`` lists them up to a limit.
+        count: number of these clients. ``members`` lists them only up to a limit.
     """
 
     count: int

@@ -52,8 +52,8 @@ class Gap(PayloadOut, frozen=True, kw_only=True):
     """The client missed publications that can no longer be sent to it.
 
     Attributes:
-        channel, room: the channel or room; neither for the public chat. For a pattern, the loss is
-            not certain.
+        channel, room: the channel or the room; both omitted for the public chat. For a pattern,
+            the loss is not certain.
         epoch, offset: the current position; omitted for a pattern.
         recovered: always false.
     """
