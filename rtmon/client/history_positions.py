@@ -105,8 +105,9 @@ class Cursors:
     def begin(self, position: Position | None) -> None:
         """Set the position when the server accepts the subscription.
 
-        A subscription that has a position keeps it, unless ``position`` is None: then the server no
-        longer has the history.
+        If the subscription has a position already, ``position`` is ignored, with one exception: if
+        ``position`` is None, the server keeps no history, and the subscription has no position
+        either.
         """
         if self._first.position is None or position is None:
             self._first.position = position

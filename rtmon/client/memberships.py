@@ -132,7 +132,7 @@ class Memberships:
             self._request(place.key, now)
 
     def proceed(self, now: float) -> None:
-        """Send the next request, if one is needed, for each channel or room that got an answer."""
+        """Send the next request, if any, for each channel or room that has no pending request."""
         while self._answered:
             self._request(self._answered.popleft(), now)
 
@@ -250,8 +250,8 @@ class Memberships:
         """Handle a message of a channel, room or the chat.
 
         Returns:
-            Two flags: True if a message before this one was lost; True if this one was delivered
-            before a rewind. None if the message must not be delivered now.
+            A pair: whether a message before this one was lost, and whether this message was
+            delivered before a rewind. None if the message must not be delivered now.
         """
         key = _CHAT if kind == "chat" else (kind, str(payload.get(kind)))
         place = self._places.get(key)

@@ -110,7 +110,7 @@ class PlainReceiver:
         """Prepare for a new connection; there is no state to reset."""
 
     def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - the interface of Receiver
-        """Handle a message from the server. No content of a message makes this raise."""
+        """Handle a message from the server. Invalid messages raise no exception here."""
         self.received += 1
         self._tell(_message(data))
 

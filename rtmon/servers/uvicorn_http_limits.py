@@ -75,7 +75,7 @@ class GuardedHTTP(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        self._unset_keepalive_if_required()  # uvicorn leaves the timer if the connection was reset
+        self._unset_keepalive_if_required()  # uvicorn does not cancel it after a reset
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -71,7 +71,7 @@ class CountingConnection(Guarded):
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(protocol, Protocol):  # such as that of websockets.sync
+        if not isinstance(protocol, Protocol):  # websockets.sync has another class
             logger.error(OTHER_PART)
             raise OptionError(OTHER_PART)
         self._tally = FrameCounter(self.monitor, role=self.role, times=self._times)

@@ -1,9 +1,9 @@
 """Set the read buffer size of asyncio's transports, which costs CPU time for each message.
 
 For each read, asyncio allocates 256 KiB and shrinks the buffer to the received size. glibc's malloc
-maps blocks of that size one by one, until the process has freed such a large block (mallopt(3),
-M_MMAP_THRESHOLD). Then each message costs three system calls and a page fault, which can be half of
-the total cost of a short message.
+requests each block of that size from the kernel, as long as the process has never freed such a
+large block (mallopt(3), M_MMAP_THRESHOLD). Each message then costs three system calls and a page
+fault, which can be half of the total cost of a short message.
 """
 
 from __future__ import annotations

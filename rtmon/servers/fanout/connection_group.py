@@ -49,7 +49,7 @@ class Flushed:
         waited: for each message, the seconds from its publication until it was handed to all
             transports.
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: size of the payloads of all delivered messages, in bytes.
         skipped: number of messages not handed to a transport, because the connection was blocked or
             has ended; a message counts once per connection.
     """
@@ -90,7 +90,7 @@ class Group:
     Attributes:
         published: number of messages published.
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: size of the payloads of all delivered messages, in bytes.
         skipped: number of messages not handed to a transport; a message counts once per connection.
 
     Raises:

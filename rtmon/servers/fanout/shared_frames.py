@@ -142,7 +142,8 @@ def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
     if setting is None:
         return Frame(opcode, data).serialize(mask=False)
     bits, *settings = setting
-    # A new compressor: that of a connection may be in the middle of a fragmented message.
+    # Use a new compressor, because the compressor of a connection may be in the middle of a
+    # fragmented message.
     deflate = PerMessageDeflate(
         remote_no_context_takeover=True,
         local_no_context_takeover=True,

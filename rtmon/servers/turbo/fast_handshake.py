@@ -143,7 +143,7 @@ def accept(protocol: ServerProtocol, request: Request) -> Response:
 
 
 def _refused(protocol: Any, request: Request, exc: Exception) -> Response:
-    """Return the library's error response for an exception that validating a request raised."""
+    """Return the library's error response to a request whose validation raised ``exc``."""
 
     def process_request(_: Request) -> None:
         raise exc

@@ -174,7 +174,7 @@ class _Turn:
             connection.set_connection_exc(exc)
             connection.transport.abort()
             return
-        blocked: bool = connection.paused  # writing the ping may have paused it
+        blocked: bool = connection.paused  # the ping may have filled the write buffer
         if blocked or connection.transport.is_closing():
             self._wait(connection, pong, None)
         elif timeout is None:
