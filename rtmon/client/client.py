@@ -79,7 +79,8 @@ class Client:
         If connected, the client first sends its queued messages, for at most ``close_timeout``
         seconds. Messages that are not acknowledged by then are dropped. Each of them raises
         :class:`ClientClosed` in the caller of :meth:`request` that waits for it, if there is one.
-        The others are counted in ``stats.dropped`` and reported to :meth:`on_error`.
+        The other dropped messages are counted in ``stats.dropped`` and reported to
+        :meth:`on_error`.
         """
         await self._engine.close()
 

@@ -1,7 +1,7 @@
 """Positions in message histories, by which a client detects duplicates and gaps. No I/O.
 
-Each channel, each room and the chat numbers its messages. By the number of the last message that
-it received, a client decides if a message is new, a duplicate, or follows a gap.
+Each channel, each room and the chat numbers its messages. A client compares the number of each
+message with the number of the last message that it received. So it detects duplicates and gaps.
 """
 
 from __future__ import annotations

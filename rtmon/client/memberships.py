@@ -31,7 +31,8 @@ class Membership:
         cursor: position of the last message received.
         entered: True if the server has accepted the client on the present connection.
         been: True if the server has accepted the client on any connection.
-        version: number of rewinds. Answers to requests of an older version are ignored.
+        version: number of rewinds so far. Answers to requests that were sent before the last rewind
+            are ignored.
         told: the furthest position that was delivered. After a rewind the cursor is behind it.
         on_entered: functions called each time that the server accepts the client, with True if
             messages were lost.

@@ -131,8 +131,8 @@ class Outbox:
                     f"{self._size} messages wait to be sent, the most that may: send less, or "
                     "give a larger queue_size."
                 )
-            # Only a message that was not sent yet can be dropped. If there is none, drop the new
-            # message.
+            # Only a message that was not sent yet can be dropped. If all queued messages were sent,
+            # drop the new message.
             dropped = self._waiting.popleft() if self._waiting else entry
             self.dropped += 1
         if dropped is not entry:

@@ -138,8 +138,9 @@ def _message(data: str | bytes) -> Message:
 def comes_back(code: int) -> bool:
     """Return True if a client should reconnect after a close code.
 
-    The client should not reconnect if a new connection would probably end with the same code. It
-    should reconnect after 1000, which many server libraries send by default, whatever the reason.
+    The client should not reconnect if a new connection would probably end with the same code. The
+    client should reconnect after code 1000, because many server libraries send 1000 whenever they
+    close.
     """
     return code == NORMAL or code >= _PRIVATE or may_reconnect(code)
 

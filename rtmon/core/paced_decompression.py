@@ -22,7 +22,7 @@ piece may be larger."""
 
 
 class Pieces:
-    """Stops the library's parser between two frames after each piece of decompressed data.
+    """Stops the parser of `websockets` after each piece of decompressed data, between two frames.
 
     Data that is received but not parsed stays in the parser's buffer. Parsing continues with the
     next call of ``receive_data()``, whose data may be empty.

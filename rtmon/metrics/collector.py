@@ -468,9 +468,6 @@ class Collector(Sources):
 
         Args:
             identity: id of the connection.
-
-        Args:
-            identity: id of the connection.
         """
         with self._lock:
             found = self._open.get(identity)

@@ -53,7 +53,7 @@ class ConnectionFactory:
             unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # None: not connected yet
+            transport = getattr(connection, "transport", None)  # None while it is new
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):

@@ -48,7 +48,7 @@ class GuardedHTTP(H11Protocol):
     no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """The Monitor that counts requests as rejected which never reach the application."""
+    """The Monitor that counts the requests refused before they reach the application."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)

@@ -13,7 +13,7 @@ import asyncio
 __all__ = ["READ_AT_ONCE", "read_little", "read_much"]
 
 READ_AT_ONCE = 65_536
-"""Smaller read buffer size, in bytes. glibc's malloc maps blocks of 128 KiB and more."""
+"""Smaller read buffer size, in bytes. For 128 KiB and more, glibc's malloc calls the kernel."""
 
 
 def read_little(transport: asyncio.BaseTransport) -> None:

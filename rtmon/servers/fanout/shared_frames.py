@@ -33,7 +33,7 @@ Sendable: TypeAlias = str | bytes | bytearray | memoryview
 """Types of a message: text, or bytes for a binary message."""
 
 Blocked: TypeAlias = Callable[[Any, Any], object]
-"""A function called with a connection to which a message cannot be written, and the message."""
+"""A function that is called with a connection and a message that cannot be written to it."""
 
 Setting: TypeAlias = tuple[Any, ...] | None
 """Compression parameters of a shared frame: window bits, then the arguments for zlib. None if it is

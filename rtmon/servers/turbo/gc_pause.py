@@ -38,7 +38,7 @@ LONGEST = 10.0
 
 
 LEFT = 64
-"""Number of connections that end during a pause after which the pause ends."""
+"""A pause ends when this number of connections have ended during the pause."""
 
 
 class GCPause:
