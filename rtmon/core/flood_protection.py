@@ -242,7 +242,7 @@ class _Guard:
             self.listener.pump()
 
     def watch_keepalive(self) -> None:
-        """Have :meth:`keepalive_failed` called when the library's keepalive fails.
+        """Have :meth:`keepalive_failed` called when the keepalive of `websockets` fails.
 
         This wraps ``protocol.fail``. It does not replace the connection's ``keepalive()``, because
         the fast path is not used for connections with another ``keepalive()``.

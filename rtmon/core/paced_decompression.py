@@ -126,7 +126,8 @@ class PacedInput(asyncio.Protocol):
         connection = self._connection
         messages = connection.recv_messages
         if messages.low is not None and len(messages.frames) > messages.low:
-            # Wait until few messages are queued, as the library does (it pauses above sixteen).
+            # Wait until few messages are queued. `websockets` does the same: it pauses reading
+            # above sixteen messages.
             messages.paused = True
             messages.resume = self._has_room
             return

@@ -177,7 +177,7 @@ class Server(DelegatingServer):
         May be called twice.
         """
         if self._closing is None:
-            # Called at once, as in the library, so that no further connection is accepted.
+            # Called immediately, as in `websockets`, so that no further connection is accepted.
             if _CLOSES_WITH_A_CODE:
                 self.websockets.close(close_connections, code, reason)
             else:

@@ -33,7 +33,7 @@ TESTED = frozenset({"17.4"})
 """Versions of ``websockets`` whose internals were tested with this code."""
 
 REPLACED = ("data_received", "process_event", "recv", "send_data")
-"""Methods of the library whose code is inlined here."""
+"""Methods of `websockets` whose code is inlined in this module."""
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
@@ -50,7 +50,7 @@ class InlinedCalls(CountingConnection):
         protocol.reader.feed_data(data)
         next(protocol.parser)
         if protocol.writes or protocol._state is not OPEN:  # noqa: SLF001
-            self._base_data_received(b"")  # the library handles the rest
+            self._base_data_received(b"")  # `websockets` handles the rest
             return
         events, protocol.events = protocol.events, []
         self._deliver(events)

@@ -243,7 +243,8 @@ class Group:
     def _lane(self, connection: Any) -> SharedWrites | None:
         """Return the :class:`SharedWrites` of the connections that get the same bytes as this one.
 
-        Returns None if the connection cannot share bytes; then the library sends it each message.
+        Returns None if the connection cannot share bytes. Then `websockets` sends each message to
+        the connection.
         """
         protocol = connection.protocol
         if obstacle() is not None or protocol.state is not OPEN or not shareable(protocol):

@@ -70,7 +70,7 @@ REPLACED = (
     "keepalive",
     "ping",
 )
-"""Methods of the library that the fast path replaces, or whose work it does without a call."""
+"""Methods of `websockets` that the fast path replaces, or whose work it does without a call."""
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
