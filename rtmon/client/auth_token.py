@@ -1,4 +1,4 @@
-"""The token that authenticates a client: a text, or a function that returns a fresh token."""
+"""The token that authenticates a client: a string, or a function that returns a fresh token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ async def fresh(token: Token | None) -> str | None:
     """Return a token for the next connection, or for the ``refresh`` message.
 
     Args:
-        token: the client's option: a token, or a function that is called for a token.
+        token: value of the client's option ``token``: a token, a function that returns one, or
+            None.
 
     Returns:
         The token; None if the client has none.

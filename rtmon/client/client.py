@@ -79,7 +79,8 @@ class Client:
         If connected, the client first sends its queued messages, for at most ``close_timeout``
         seconds. Messages that are not acknowledged by then are dropped. Each of them raises
         :class:`ClientClosed` in the caller of :meth:`request` that waits for it, if there is one.
-        The others are counted in ``stats.dropped`` and reported to :meth:`on_error`.
+        The other dropped messages are counted in ``stats.dropped`` and reported to
+        :meth:`on_error`.
         """
         await self._engine.close()
 
@@ -140,8 +141,8 @@ class Client:
 
         Args:
             kind: the message type.
-            payload: the payload for that type, see docs/protocol.md. For types that are answered
-                only on request, ``ack`` is added.
+            payload: the payload for that type, see docs/protocol.md. If the server answers messages
+                of this type only on request, the client adds ``ack`` to the message.
             timeout: seconds to wait for the answer; ``request_timeout`` if None.
 
         Raises:
@@ -174,7 +175,7 @@ class Client:
             channel: name of the channel.
             data: bytes, or any value that JSON can represent.
             ack: True to wait for the server's acknowledgement.
-            timeout: seconds to wait for it; ``request_timeout`` if None.
+            timeout: seconds to wait for the acknowledgement; ``request_timeout`` if None.
 
         Returns:
             With ``ack``, the position of the publication in the channel's history, else None.
@@ -223,7 +224,7 @@ class Client:
         return self._on("open", function)
 
     def on_close(self, function: F) -> F:
-        """Decorate a function that is called when a connection ends that the server had welcomed.
+        """Decorate a function that is called when a connection ends after the server's welcome.
 
         The function gets a :class:`Change`. Its ``delay`` is the time, in seconds, until the next
         attempt to connect. If the client will not reconnect, ``delay`` is None and ``state`` is
@@ -376,8 +377,8 @@ class Client:
     ) -> Message:
         """Receive an offered file. After a reconnect, the transfer resumes.
 
-        In a handler for ``file_offer``, run this coroutine as a task. The next handler is called
-        only when this handler has returned.
+        A handler for ``file_offer`` should start this coroutine as a task and return, because the
+        client calls no other handler until this handler has returned.
 
         Args:
             offer: the ``file_offer`` message.

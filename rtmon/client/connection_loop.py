@@ -242,7 +242,7 @@ class Engine:
             self.link.wake()
 
     async def change(self) -> None:
-        """Wait until something changes: a message arrived, or a state or the queue changed."""
+        """Wait until a message arrives, or the client's state or send queue changes."""
         self._changed.clear()
         await self._changed.wait()
 
@@ -324,7 +324,8 @@ class Engine:
 
     def _pass_on(self) -> None:
         self.delivery.pass_on()
-        # `websockets` measures the round trips of ping frames on plain connections itself.
+        # On plain connections, the heartbeats are ping frames, whose round trips the probe
+        # measures.
         if self._reporting is not None and self.link is not None and not self._plain:
             self._reporting.measured(self.link.connection, self.session.heartbeat.rtt)
         self._changed.set()

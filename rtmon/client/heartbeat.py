@@ -38,7 +38,7 @@ class Heartbeat:
 
     @property
     def free(self) -> bool:
-        """True if no ``ping`` is waiting for an answer. At most one is at any time."""
+        """True if no ``ping`` waits for its answer. At most one ``ping`` waits at any time."""
         return self._waiting is None
 
     def wants_ping(self, now: float) -> bool:

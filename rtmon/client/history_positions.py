@@ -1,7 +1,7 @@
 """Positions in message histories, by which a client detects duplicates and gaps. No I/O.
 
-Each channel, each room and the chat numbers its messages. By the number of the last message that
-it received, a client decides if a message is new, a duplicate, or follows a gap.
+Each channel, each room and the chat numbers its messages. A client compares the number of each
+message with the number of the last message that it received. So it detects duplicates and gaps.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ class Cursors:
     def begin(self, position: Position | None) -> None:
         """Set the position when the server accepts the subscription.
 
-        A subscription that has a position keeps it, unless ``position`` is None: then the server no
-        longer has the history.
+        If the subscription has a position already, ``position`` is ignored, with one exception: if
+        ``position`` is None, the server keeps no history, and the subscription has no position
+        either.
         """
         if self._first.position is None or position is None:
             self._first.position = position

@@ -31,7 +31,8 @@ class Membership:
         cursor: position of the last message received.
         entered: True if the server has accepted the client on the present connection.
         been: True if the server has accepted the client on any connection.
-        version: number of rewinds. Answers to requests of an older version are ignored.
+        version: number of rewinds so far. Answers to requests that were sent before the last rewind
+            are ignored.
         told: the furthest position that was delivered. After a rewind the cursor is behind it.
         on_entered: functions called each time that the server accepts the client, with True if
             messages were lost.
@@ -132,7 +133,7 @@ class Memberships:
             self._request(place.key, now)
 
     def proceed(self, now: float) -> None:
-        """Send the next request, if one is needed, for each channel or room that got an answer."""
+        """Send the next request, if any, for each channel or room that has no pending request."""
         while self._answered:
             self._request(self._answered.popleft(), now)
 
@@ -250,8 +251,8 @@ class Memberships:
         """Handle a message of a channel, room or the chat.
 
         Returns:
-            Two flags: True if a message before this one was lost; True if this one was delivered
-            before a rewind. None if the message must not be delivered now.
+            A pair: whether a message before this one was lost, and whether this message was
+            delivered before a rewind. None if the message must not be delivered now.
         """
         key = _CHAT if kind == "chat" else (kind, str(payload.get(kind)))
         place = self._places.get(key)

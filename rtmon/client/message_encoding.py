@@ -56,8 +56,8 @@ class RtmonWire:
             key: the message's id.
             timestamp: milliseconds since 1970.
             reply_to: id of the message that this message answers.
-            attach: True to append binary data to the message unencoded. False to encode it as
-                base64, which takes a third more.
+            attach: True to append binary data to the message unencoded. False to encode the data as
+                base64, which makes it a third larger.
             ack: True to request an answer from the server, for the application's own message types.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Report a client to a Monitor, which shows it apart from the totals of a server."""
+"""Report a client to a Monitor. The totals of a server never include the client."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class MonitorReporting:
         self._stats = lambda: last
 
     def counting(self, base: Any = None) -> Any:
-        """Return a connection class with a probe, for the option ``create_connection``.
+        """Return a connection class with a probe, to be passed as ``create_connection``.
 
         Args:
-            base: the connection class to extend; that of `websockets` if None.
+            base: the connection class to extend; the class of `websockets` if None.
         """
         from ..probes.websockets import probe
 

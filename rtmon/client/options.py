@@ -40,12 +40,12 @@ class ClientOptions:
             handshake.
         request_timeout: default timeout of a request.
         heartbeat_interval: time between two heartbeats, in each direction.
-        heartbeat_timeout: time to wait for the answer to a heartbeat; after it the connection is
-            dead.
+        heartbeat_timeout: time to wait for the answer to a heartbeat. If no data arrives in this
+            time, the client cuts the connection.
         queue_size: maximum number of messages that are not sent or not acknowledged yet.
         queue_policy: what happens when the queue is full. ``wait``: the sender waits. ``refuse``:
             the sender gets a QueueFull error. ``drop_oldest``: the oldest message is dropped.
-        queue_age: maximum time of a message in the queue; then it is dropped.
+        queue_age: maximum time that a message may wait in the queue. Then the message is dropped.
         batch: how to collect sent messages into batches; None to send each message at once.
         server_batch: how the server should collect messages into batches; None for no batches.
         buffer: maximum number of messages that a subscription keeps for its reader. When it is

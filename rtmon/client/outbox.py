@@ -64,7 +64,8 @@ class Outbox:
     Args:
         options: the client's options.
         repeatable: message types that are sent again after a reconnect.
-        ephemeral: message types that are useless later; their loss is not reported.
+        ephemeral: message types that are useful only when sent immediately, such as a typing
+            notice. Their loss is not reported.
 
     Attributes:
         resent: number of messages sent again.
@@ -130,8 +131,8 @@ class Outbox:
                     f"{self._size} messages wait to be sent, the most that may: send less, or "
                     "give a larger queue_size."
                 )
-            # Only a message that was not sent yet can be dropped. If there is none, drop the new
-            # message.
+            # Only a message that was not sent yet can be dropped. If all queued messages were sent,
+            # drop the new message.
             dropped = self._waiting.popleft() if self._waiting else entry
             self.dropped += 1
         if dropped is not entry:
@@ -261,7 +262,7 @@ class Outbox:
         """Drop messages that have waited too long.
 
         Returns:
-            The dropped messages that have no caller that waits.
+            The dropped messages for whose answer no caller waits.
         """
         untold: list[OutboxEntry] = []
         # The queue is ordered by ``created``, so its first message expires first.
@@ -273,7 +274,7 @@ class Outbox:
         return untold
 
     def expires(self) -> float:
-        """Return the time at which the next message will have waited too long; else infinity."""
+        """Return the time at which the next message expires; infinity if no message can expire."""
         return self._ends(self._waiting[0]) if self._waiting else float("inf")
 
     def _ends(self, entry: OutboxEntry) -> float:
@@ -284,7 +285,7 @@ class Outbox:
         """Drop all messages, because the client is closed.
 
         Returns:
-            The dropped messages that have no caller that waits, without ephemeral ones.
+            The dropped messages for whose answer no caller waits, without ephemeral messages.
         """
         entries = [*self._sent.values(), *self._waiting]
         for queue in (self._sent, self._sent_control, self._control, self._waiting):

@@ -110,7 +110,7 @@ class PlainReceiver:
         """Prepare for a new connection; there is no state to reset."""
 
     def receive(self, data: str | bytes, now: float) -> None:  # noqa: ARG002 - the interface of Receiver
-        """Handle a message from the server. No content of a message makes this raise."""
+        """Handle a message from the server. Invalid messages raise no exception here."""
         self.received += 1
         self._tell(_message(data))
 
@@ -138,8 +138,9 @@ def _message(data: str | bytes) -> Message:
 def comes_back(code: int) -> bool:
     """Return True if a client should reconnect after a close code.
 
-    The client should not reconnect if a new connection would probably end with the same code. It
-    should reconnect after 1000, which many server libraries send by default, whatever the reason.
+    The client should not reconnect if a new connection would probably end with the same code. The
+    client should reconnect after code 1000, because many server libraries send 1000 whenever they
+    close.
     """
     return code == NORMAL or code >= _PRIVATE or may_reconnect(code)
 

@@ -83,7 +83,7 @@ class Receiver:
         self.retry = self.retry_after = None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Handle a message from the server. No content of a message makes this raise."""
+        """Handle a message from the server. Invalid messages raise no exception here."""
         codec = JSON if isinstance(data, str) else self._sender.wire.codec
         try:
             if isinstance(data, bytes) and data[:1] == bytes((CHUNK,)):

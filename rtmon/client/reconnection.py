@@ -82,8 +82,8 @@ class Lifecycle:
             retry_after: seconds that the server asked to wait; None if it did not.
 
         Returns:
-            The state changes to report. ``delay`` of the last one is the time until the next
-            attempt, in seconds; None if there is none.
+            The state changes to report. ``delay`` of the last change is the time until the next
+            attempt, in seconds; None if there will be no attempt.
         """
         self.failures += 1
         delay = None if fatal else self._delay(retry_after)

@@ -147,7 +147,7 @@ class Sender:
     def take_back(
         self, kind: str, payload: Any, now: float, settle: Callable[[Message | Exception], None]
     ) -> OutboxEntry:
-        """Queue a message such as ``leave_room`` for the user, even if the queue is full."""
+        """Queue a message such as ``leave_room``, even if the send queue is full."""
         entry = self.entry(kind, payload, now, settle)
         self.outbox.append(entry)
         return entry
@@ -225,7 +225,7 @@ class Sender:
         self._held_until = max(self._held_until, until)
 
     def due(self, now: float) -> float:
-        """Return the time at which :meth:`next` may have data, if nothing else happens before."""
+        """Return the time at which :meth:`next` may have data, if no event occurs earlier."""
         batch = self._batch_due() if self._pacing.left(now) >= 1 else self._pacing.due(now)
         if now < self._held_until:
             batch = self._held_until

@@ -34,7 +34,7 @@ class NotSpoken(OptionError):
 
 
 class _Connect(websockets_connect):
-    """Connects. If the server redirects to another origin, the token is not sent there.
+    """Connects to a server. After a redirect to another origin, the token is not sent.
 
     `websockets` up to version 16 sends the ``Authorization`` header to other origins, too.
     """
@@ -118,7 +118,7 @@ class ServerAddress:
         options = self._options
         if token is not None:
             headers = Headers(options.get("additional_headers") or ())
-            headers.pop("Authorization", None)  # or both values would be sent
+            headers.pop("Authorization", None)  # else two Authorization headers are sent
             headers["Authorization"] = f"Bearer {token}"
             options = {**options, "additional_headers": headers}
         return _Connect(urlunsplit(parts._replace(query=joined)), **options)

@@ -268,7 +268,7 @@ class ClientSession:
     # Receiving
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Handle a message from the server. No content of a message makes this raise."""
+        """Handle a message from the server. Invalid messages raise no exception here."""
         self.heartbeat.heard(now)
         self._receiver.receive(data, now)
 
@@ -287,7 +287,7 @@ class ClientSession:
         return events
 
     def stats(self, now: float, *, url: str = "") -> ClientStats:
-        """Return the client's statistics; ``url`` is the server's URL for them."""
+        """Return the client's statistics. ``url`` becomes their field of this name."""
         outbox, lifecycle = self.outbox, self.lifecycle
         return ClientStats(
             name=self.options.name,

@@ -27,7 +27,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A message that was delivered before, received again for a subscription that had dropped it.
+    """A message that was received a second time, for a subscription that had dropped it.
 
     It is delivered only to subscriptions, not to callbacks and iterations over the client.
     """

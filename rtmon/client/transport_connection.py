@@ -146,7 +146,8 @@ class TransportLink:
             pause, before = max(0.01, self._pause() or 1.0), self._now()
             await asyncio.sleep(pause)
             if self._now() - before > pause + _STALL:
-                # The suspended program read no data: do not conclude that the connection is dead.
+                # The sleep took much too long: the program was suspended and read no data. So the
+                # missing data does not mean that the connection is dead.
                 session.heartbeat.heard(self._now())
 
     def _pause(self) -> float | None:

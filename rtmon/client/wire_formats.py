@@ -41,7 +41,8 @@ class Wire(Protocol):
         codec: the codec of the connection.
         repeatable: message types whose duplicates the server detects by the message id, so that
             they may be sent twice.
-        ephemeral: message types that are useless later and are not queued while disconnected.
+        ephemeral: message types that are useful only when sent immediately. They are not queued
+            while the client is disconnected.
         message_size: maximum size of a message in bytes, until the server reports its own limit.
     """
 

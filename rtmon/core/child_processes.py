@@ -202,7 +202,7 @@ def demo_source(*, users: int = 20) -> DemoSource:
 def listens(url: str) -> bool:
     """Return True if a process accepts TCP connections at the host and port of a URL.
 
-    Tries for one second at most.
+    Waits for one second at most.
     """
     address = urlsplit(url)
     try:

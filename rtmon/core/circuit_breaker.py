@@ -43,7 +43,8 @@ class CircuitBreaker:
 
     def failed(self, now: float) -> None:
         """Record that a request to the service has failed."""
-        # Other requests that were sent before the first failure must not lengthen the delay.
+        # Requests that were sent before the first failure may fail, too. They must not lengthen the
+        # delay.
         if self._probing or not self._failures:
             self._failures += 1
             self._until = now + self._backoff.bound(self._failures)

@@ -73,7 +73,7 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has replaced it with the old path's spec
+        module.__spec__ = self._spec  # the import system had set the spec of the old path
 
 
 def _new_path(name: str) -> str | None:

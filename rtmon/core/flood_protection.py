@@ -2,7 +2,7 @@
 
 While writing is paused, the keepalive of `websockets` waits, so a peer that reads nothing is never
 detected. The library also goes on to answer pings, so a peer that sends pings and reads nothing
-fills the memory with pongs. Both were seen with websockets 17.4.
+fills the memory with pongs. Both faults were observed with websockets 17.4.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ class _Guard:
             self.listener.pump()
 
     def watch_keepalive(self) -> None:
-        """Have :meth:`keepalive_failed` called when the library's keepalive fails.
+        """Have :meth:`keepalive_failed` called when the keepalive of `websockets` fails.
 
         This wraps ``protocol.fail``. It does not replace the connection's ``keepalive()``, because
         the fast path is not used for connections with another ``keepalive()``.

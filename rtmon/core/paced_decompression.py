@@ -1,8 +1,9 @@
 """Decompress received messages of a `websockets` connection a little at a time.
 
 The library parses all data of one read of the socket, up to 256 KiB, before the application or
-another connection can run. Compressed messages may grow a thousandfold: 3,000 of them, half a
-megabyte on the wire, took 180 MB within one second (seen with websockets 17.4).
+another connection can run. Decompression can make a message a thousand times larger. With
+websockets 17.4, 3,000 compressed messages of together half a megabyte took 180 MB of memory within
+one second.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ piece may be larger."""
 
 
 class Pieces:
-    """Stops the library's parser between two frames after each piece of decompressed data.
+    """Stops the parser of `websockets` after each piece of decompressed data, between two frames.
 
     Data that is received but not parsed stays in the parser's buffer. Parsing continues with the
     next call of ``receive_data()``, whose data may be empty.
@@ -101,7 +102,7 @@ class PacedInput(asyncio.Protocol):
             self.drop()
             return
         connection.transport = _LostTransport(self._transport, self.drop)
-        if connection.paused:  # else a handler that waits in send() never reads again
+        if connection.paused:  # else a handler waiting in send() would wait for ever
             connection.resume_writing()
 
     def pause_writing(self) -> None:
@@ -125,7 +126,8 @@ class PacedInput(asyncio.Protocol):
         connection = self._connection
         messages = connection.recv_messages
         if messages.low is not None and len(messages.frames) > messages.low:
-            # Wait until few messages are queued, as the library does (it pauses above sixteen).
+            # Wait until few messages are queued. `websockets` does the same: it pauses reading
+            # above sixteen messages.
             messages.paused = True
             messages.resume = self._has_room
             return

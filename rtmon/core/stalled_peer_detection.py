@@ -28,7 +28,7 @@ class StalledPeerWatch:
     Args:
         connection: the connection to watch while its writing is paused. A connection without a
             keepalive is not watched.
-        taken: returns the number of bytes that the peer's side has taken so far.
+        taken: returns the number of bytes that have left this process for the peer so far.
         frozen: called once when a stalled peer is detected.
     """
 

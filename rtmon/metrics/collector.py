@@ -46,7 +46,7 @@ class Tick:
             builds a connection's row, so that rows that nobody reads are not built.
         closed: Meters of the connections that ended since the previous tick, including those
             that also opened since then.
-        snapshot: totals of the epoch as of this tick.
+        snapshot: totals since the Monitor was created, as of this tick.
         labels: histogram of each label, such as a path, for the time since the previous tick.
         tables: name → records as of this tick, for the tables that an attached sink requires.
     """
@@ -327,7 +327,7 @@ class Collector(Sources):
             ledger.stop()
 
     def _recorders(self) -> dict[str, HistogramRecorder | LabelledDurations]:
-        """Name of a Sample's histogram → its recorder, for histograms that no Ledger has."""
+        """Column name → recorder, for the histograms of a Sample that no Ledger records."""
         return {"rtt": self._rtt, "fanout": self.fanout, "lag": self.lag}
 
     def _look_for_slow_ones(self, now: float, time: float) -> None:
@@ -464,7 +464,7 @@ class Collector(Sources):
         return [meter.info() for meter in self.meters()]
 
     def find(self, identity: str) -> Meter | None:
-        """Return the Meter of an open or a recently closed connection; None if it is unknown.
+        """Return the Meter of an open or a recently closed connection; None if not found.
 
         Args:
             identity: id of the connection.

@@ -26,8 +26,9 @@ messages.
 """
 
 LOOKED_AT = 50
-"""Maximum number of connections recorded because a viewer opened their details. Above it, the
-connection whose details were requested least recently is no longer recorded."""
+"""Maximum number of connections recorded because a viewer opened their details. Above this number,
+the connection whose details were requested least recently is no longer recorded.
+"""
 
 LOOKED_SECONDS = 60.0
 """Seconds for which a connection is recorded after the last request for its details."""

@@ -5,8 +5,8 @@ the empty text as a single ``'``. Times are ISO 8601 in UTC, with microseconds.
 
 A spreadsheet takes a text for a formula if it begins with ``=``, ``+``, ``-``, ``@`` or the
 full-width form of one of these, with a tab, or with a line end. Such a text is written with a ``'``
-in front (https://owasp.org/www-community/attacks/CSV_Injection), and so is a text that begins with
-``'`` itself.
+in front (https://owasp.org/www-community/attacks/CSV_Injection). A text that begins with ``'`` gets
+another ``'`` in front.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class SharedCounts:
 
     Attributes:
         ledger: as the argument.
-        totals: numbers of messages, payload bytes, binary messages and wire bytes that each
-            connection was sent which has been in the group from the start.
+        totals: numbers of messages, payload bytes, binary messages and wire bytes that were sent to
+            a connection that has been in the group from the start.
         last: monotonic time of the last message to the group; None before the first.
         box: black box with the last frames that were sent to the group; None if the argument
             ``box`` is False.
@@ -133,7 +133,8 @@ class EndedParts:
     def add_frames(self, box: BlackBox) -> None:
         """Do nothing.
 
-        The groups' frames were added to the Meter's own black box when its connection left them.
+        The groups' frames were added to the Meter's own black box when the connection left the
+        groups.
         """
 
 

@@ -239,7 +239,7 @@ _SCALARS = (str, int, float, type(None))
 
 def plain(value: Any) -> Any:
     """Return a value for feeds and files: histograms and tallies as text, others unchanged."""
-    if isinstance(value, _SCALARS):  # Most values are, and a test for Mapping is slower.
+    if isinstance(value, _SCALARS):  # most values; testing for Mapping is slower
         return value
     if isinstance(value, Histogram):
         return str(value)

@@ -56,8 +56,9 @@ class History:
     """The latest Samples and Events of an epoch. May be read on any thread.
 
     The history keeps Samples of single ticks, and merged Samples for a longer time. With
-    ``every=10``, each merges ten ticks: 1 to 10, 11 to 20 and so on. These boundaries do not depend
-    on the tick at which a feed connects, so that all feeds merge the same ticks.
+    ``every=10``, each merged Sample contains ten ticks: 1 to 10, 11 to 20 and so on. These
+    boundaries do not depend on the tick at which a feed connects, so that all feeds merge the same
+    ticks.
 
     Args:
         seconds: maximum number of Samples of one tick; the default is one hour of seconds.

@@ -80,7 +80,7 @@ class Sources:
         self.fanout, self._hub = hub.fanout, hub
 
     def end_tick(self) -> None:
-        """Reset the hub's durations by message type, which no Sample takes, for the next tick."""
+        """Reset the hub's durations by message type, which building a Sample does not reset."""
         if self._hub is not None:
             for durations in self._hub.by_type:
                 durations.take()

@@ -195,9 +195,9 @@ class Sink(Protocol):
     def write(self, tick: Tick) -> None:
         """Write one tick. An exception from this method detaches the sink.
 
-        A temporary ``OSError``, such as a full disk, does not. The method is then called again with
-        the same tick, after a growing delay. If the sink had written a part of the tick, it must
-        continue after this part.
+        There is one exception: after a temporary ``OSError``, such as a full disk, the sink stays
+        attached, and this method is called again with the same tick, after a growing delay. If the
+        sink had written a part of the tick, it must continue after this part.
         """
 
     def close(self, connections: Sequence[ConnectionInfo]) -> None:

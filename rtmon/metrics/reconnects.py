@@ -35,7 +35,9 @@ class _Address:
     def __init__(self, now: float) -> None:
         self.open = self.peak = self.opened = self.reconnects = 0
         self.closed_at: float | None = None
-        self.rate = 0.0  # Number of reconnects as of `rated_at`, each halved per RATE_SECONDS.
+        # Weighted number of reconnects at the time `rated_at`. The weight of each reconnect is 1 at
+        # first, and halves every RATE_SECONDS.
+        self.rate = 0.0
         self.rated_at = now
 
     def rate_at(self, now: float) -> float:

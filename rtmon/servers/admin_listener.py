@@ -93,7 +93,7 @@ class Admin(server_base.BaseServer):
         self._clients: Any = server_base.ConnectionFactory(ServerConnection)
         self._watchers: dict[ServerConnection, deque[bytes] | None] = {}
         self._unlisten: Any = None
-        self._due: dict[Meter, None] = {}  # connections whose rows are to be sent, oldest first
+        self._due: dict[Meter, None] = {}  # connections with changes to send, oldest change first
 
     @property
     def port(self) -> int:

@@ -55,8 +55,8 @@ class ASGIServer(server_base.BaseServer):
 
     Attributes:
         hub: the hub that is served.
-        monitor: the Monitor that measures its connections.
-        admin: its admin listener; None if it has none.
+        monitor: the Monitor that measures the server's connections.
+        admin: the server's admin listener; None if the server has none.
         port: the port that the server is bound to; 0 before it is started.
     """
 
@@ -124,7 +124,8 @@ class ASGIServer(server_base.BaseServer):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = int(listener.getsockname()[1])
         await self.hub.start()
-        # As uvicorn's serve(), but without signal handlers: the program decides about signals.
+        # Like uvicorn's serve(), but without its signal handlers, because the program itself
+        # handles signals.
         await self._uvicorn.startup(sockets=[listener])
         self._ticking = asyncio.get_running_loop().create_task(self._uvicorn.main_loop())
         if self.admin is not None:
@@ -142,7 +143,7 @@ class ASGIServer(server_base.BaseServer):
 
     @property
     def page_url(self) -> str | None:
-        """The URL of the chat page; None if the server has none."""
+        """The URL of the chat page; None if the server serves no chat page."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property

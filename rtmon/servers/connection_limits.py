@@ -25,7 +25,7 @@ _LOOKS = 10
 
 
 class ConnectionPool:
-    """Refuses connections above a maximum with HTTP 503, and closes idle ones with code 4502.
+    """Refuses connections above a maximum with HTTP 503, and closes idle connections with 4502.
 
     Args:
         max_connections: maximum number of open connections; None for no limit.

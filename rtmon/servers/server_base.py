@@ -1,4 +1,4 @@
-"""Base class of rtmon's servers, with their connection list and error messages of binding."""
+"""Base class of rtmon's servers; lists their connections and converts errors of binding a port."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ConnectionFactory:
             unasked: True to abort only connections that have sent no request yet.
         """
         for connection in self._alive():
-            transport = getattr(connection, "transport", None)  # a new connection has none
+            transport = getattr(connection, "transport", None)  # None while it is new
             if transport is not None and (
                 not unasked or connection.protocol.state is State.CONNECTING
             ):

@@ -48,7 +48,7 @@ class GuardedHTTP(H11Protocol):
     no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """The Monitor that counts requests as rejected which never reach the application."""
+    """The Monitor that counts the requests refused before they reach the application."""
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -75,7 +75,7 @@ class GuardedHTTP(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        self._unset_keepalive_if_required()  # uvicorn leaves the timer if the connection was reset
+        self._unset_keepalive_if_required()  # uvicorn does not cancel it after a reset
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -45,7 +45,7 @@ def guarded(
             arrive with at least 500 bytes a second, measured over ``header_timeout`` seconds.
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit.
-        monitor: the Monitor that counts handshakes as rejected which never reach the application.
+        monitor: the Monitor that counts the handshakes refused before they reach the application.
             None to count none.
 
     Raises:

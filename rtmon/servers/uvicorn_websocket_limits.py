@@ -54,7 +54,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     no limit."""
 
     monitor: ClassVar[Monitor | None] = None
-    """The Monitor that counts handshakes which never reach the application, as rejected."""
+    """The Monitor that counts the handshakes refused before they reach the application."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

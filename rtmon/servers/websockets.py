@@ -59,9 +59,9 @@ class Server(DelegatingServer):
     """A running server; see :func:`serve`.
 
     Attributes:
-        monitor: the Monitor that measures its connections.
+        monitor: the Monitor that measures the server's connections.
         hub: the hub that is served; None if a handler is served.
-        admin: its admin listener; None if it has none.
+        admin: the server's admin listener; None if the server has none.
         pool: limits of a handler's connections, and their counts; None without such limits.
     """
 
@@ -163,7 +163,7 @@ class Server(DelegatingServer):
 
     @property
     def page_url(self) -> str | None:
-        """The URL of the chat page; None if the server has none."""
+        """The URL of the chat page; None if the server serves no chat page."""
         return f"http{self.url.removeprefix('ws')}/" if self._page else None
 
     @property
@@ -177,7 +177,7 @@ class Server(DelegatingServer):
         May be called twice.
         """
         if self._closing is None:
-            # Called at once, as in the library, so that no further connection is accepted.
+            # Called immediately, as in `websockets`, so that no further connection is accepted.
             if _CLOSES_WITH_A_CODE:
                 self.websockets.close(close_connections, code, reason)
             else:
@@ -323,7 +323,7 @@ def serve(
         target: a coroutine function that takes a connection, or a :class:`rtmon.Hub`.
         host: the interface to listen on, or several, as in the original.
         port: the port; 0 for any free port.
-        handler: the original's name for the first argument, for a coroutine function.
+        handler: the original's name for ``target``, if that is a coroutine function.
         monitor: the Monitor that measures the connections. By default a new one, which the server
             closes.
         admin: port of an admin listener on 127.0.0.1 for dashboards, 0 for any free port; or one
@@ -335,9 +335,9 @@ def serve(
         stall_timeout: seconds after which a connection is cut if its client reads none of the data
             sent to it; None for no limit. For a hub, :class:`rtmon.hub.HubOptions` has this option.
         pause_gc: True to pause Python's garbage collector during connection storms. The pause
-            applies to the whole process, and lasts ten seconds at most. It begins when hundreds of
-            connections a second are opened, and ends when many of them end. Without it, the
-            collector takes up to a third of the CPU time of a storm.
+            applies to the whole process, and lasts ten seconds at most. The pause begins when
+            hundreds of connections a second are opened, and ends when many of them end. Without the
+            pause, the collector takes up to a third of the CPU time during a storm.
         max_connections: maximum number of open connections of a handler. Further connections are
             refused with HTTP 503 and count as rejected; ``server.pool`` has the counts. A hub has
             its own option.

@@ -206,7 +206,7 @@ class _WebSocket(ApplicationRun):
 
 
 class _Response(ApplicationRun):
-    """One run of the application for an HTTP request; a connection if its response is a stream."""
+    """One run of the application for an HTTP request; a streamed response is a connection."""
 
     transport = "sse"
 

@@ -287,7 +287,7 @@ class _Whole:
 def _remote(environ: Mapping[str, Any]) -> str | None:
     """Return the peer's address; None if the server does not report it.
 
-    python-engineio's ``REMOTE_ADDR`` is not used: its value is invented.
+    ``REMOTE_ADDR`` is not used, because python-engineio always sets it to 127.0.0.1.
     """
     if "aiohttp.request" in environ:
         transport = environ["aiohttp.request"].transport

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["CLOSES_BY_CALL", "CountingClient", "CountingServer", "counting_class"]
 
 CLOSES_BY_CALL = [int(number) for number in re.findall(r"\d+", version)[:2]] < [17, 2]
-"""True for websockets before 17.2. They run a handler without ``async with connection`` and close
-the connection by a call afterwards, which a ``CancelledError`` skips."""
+"""True for websockets before 17.2. These versions run a handler without ``async with connection``,
+and close the connection by a call after the handler. A ``CancelledError`` skips this call.
+"""
 
 
 def counting_class(
@@ -100,7 +101,7 @@ class CountingServer(CountingConnection, ServerConnection):
         await super().close(code, reason)
 
     def _closed_by(self, caller: CodeType, code: int) -> None:
-        """Report how the handler ended, if the library called ``close()`` because of that."""
+        """Report how the handler ended, if `websockets` called ``close()`` because of that."""
         # The library's function that calls the application's handler: a method of the connection
         # or server in websockets 17.0 and older, the server's own ``handler`` in newer versions.
         method = getattr(self.server, "conn_handler", None)

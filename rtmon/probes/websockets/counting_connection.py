@@ -5,7 +5,7 @@ All data passes through four methods, which are wrapped here. A message that an 
 ``Connection.send_data``. Received data enters through ``Connection.data_received`` and becomes
 frames in ``Connection.process_event``.
 
-The library acts first, so data that it refuses is not counted. An exception in the probe never
+`websockets` acts first, so data that it refuses is not counted. An exception in the probe never
 reaches a connection; it is counted and logged.
 """
 
@@ -51,7 +51,7 @@ OTHER_PART = (
 
 
 class CountingConnection(Guarded):
-    """Base class of the mix-ins that count. A mix-in precedes the library's connection class."""
+    """Base class of the mix-ins that count. A mix-in precedes the class of `websockets`."""
 
     monitor: ClassVar[Recorder]
     role: ClassVar[str]
@@ -71,7 +71,7 @@ class CountingConnection(Guarded):
     _paused_at: float | None = None
 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(protocol, Protocol):  # such as that of websockets.sync
+        if not isinstance(protocol, Protocol):  # websockets.sync has another class
             logger.error(OTHER_PART)
             raise OptionError(OTHER_PART)
         self._tally = FrameCounter(self.monitor, role=self.role, times=self._times)
@@ -122,7 +122,7 @@ class CountingConnection(Guarded):
             self.monitor.probe_failed(exc)
 
     def _receive_pings(self, data: bytes, limit: int) -> None:
-        """Pass received data to the library, but answer at most ``limit`` pings in it."""
+        """Pass received data to `websockets`, but answer at most ``limit`` pings in the data."""
         tally = self._tally
         before, tally.pongs_left = tally.meter.pings_in, limit
         self._base_data_received(data)

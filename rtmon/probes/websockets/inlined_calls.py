@@ -1,6 +1,6 @@
-"""Inlined calls: the library's steps for ordinary messages, with fewer function calls.
+"""Inlined calls: the steps of `websockets` for ordinary messages, with fewer function calls.
 
-This module does each of the library's steps, but in one function instead of many that call each
+This module does each step of `websockets`, but in one function instead of many that call each
 other. Counting costs less time than the omitted calls, so the probe adds no measurable cost.
 
 This code depends on internals of ``websockets``. So it is used only with tested versions, for
@@ -33,7 +33,7 @@ TESTED = frozenset({"17.4"})
 """Versions of ``websockets`` whose internals were tested with this code."""
 
 REPLACED = ("data_received", "process_event", "recv", "send_data")
-"""Methods of the library whose code is inlined here."""
+"""Methods of `websockets` whose code is inlined in this module."""
 
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
@@ -50,7 +50,7 @@ class InlinedCalls(CountingConnection):
         protocol.reader.feed_data(data)
         next(protocol.parser)
         if protocol.writes or protocol._state is not OPEN:  # noqa: SLF001
-            self._base_data_received(b"")  # the library handles the rest
+            self._base_data_received(b"")  # `websockets` handles the rest
             return
         events, protocol.events = protocol.events, []
         self._deliver(events)
@@ -158,7 +158,7 @@ def _message(frame: Frame, decode: bool | None) -> str | bytes | None:  # noqa: 
 
 
 def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> str | None:
-    """Return the reason why the library's calls cannot be inlined; None if they can.
+    """Return the reason why the calls in `websockets` cannot be inlined; None if they can.
 
     More is checked at run time by :mod:`~rtmon.probes.websockets.library_selftest`.
 
@@ -180,7 +180,7 @@ def obstacle(base: type[Connection], *, replaced: Sequence[str] = REPLACED) -> s
 
 
 def _is_librarys(member: Any) -> bool:
-    """Return True if a method or property belongs to the library, not to a tracer or test."""
+    """Return True if a method or property belongs to `websockets`, not to a tracer or test."""
     # Compare __globals__, because functools.wraps() copies the other attributes of a function.
     function = member.fget if isinstance(member, property) else member
     scope = getattr(function, "__globals__", {})

@@ -29,7 +29,7 @@ SECONDS = 10.0
 
 @functools.cache
 def difference(front: tuple[type[CountingConnection], ...]) -> str | None:
-    """Compare the behaviour of the faster code with the library's own, once per process.
+    """Compare the faster code's behaviour with that of `websockets`, once per process.
 
     Args:
         front: the mix-ins with the faster code, which come before a counting class.

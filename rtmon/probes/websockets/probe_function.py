@@ -25,8 +25,9 @@ __all__ = ["probe", "probed"]
 logger = logging.getLogger("rtmon")
 
 Way: TypeAlias = Literal["around", "flat", "fast"]
-"""How a connection class counts. ``around``: it wraps the library's methods. ``flat``: with inlined
-calls. ``fast``: with the fast path in addition."""
+"""How a connection class counts. ``around``: the class wraps the methods of `websockets`. ``flat``:
+with inlined calls. ``fast``: with the fast path in addition.
+"""
 
 
 def probe(

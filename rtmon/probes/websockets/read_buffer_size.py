@@ -1,9 +1,9 @@
 """Set the read buffer size of asyncio's transports, which costs CPU time for each message.
 
 For each read, asyncio allocates 256 KiB and shrinks the buffer to the received size. glibc's malloc
-maps blocks of that size one by one, until the process has freed such a large block (mallopt(3),
-M_MMAP_THRESHOLD). Then each message costs three system calls and a page fault, which can be half of
-the total cost of a short message.
+requests each block of that size from the kernel, as long as the process has never freed such a
+large block (mallopt(3), M_MMAP_THRESHOLD). Each message then costs three system calls and a page
+fault, which can be half of the total cost of a short message.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 __all__ = ["READ_AT_ONCE", "read_little", "read_much"]
 
 READ_AT_ONCE = 65_536
-"""Smaller read buffer size, in bytes. glibc's malloc maps blocks of 128 KiB and more."""
+"""Smaller read buffer size, in bytes. For 128 KiB and more, glibc's malloc calls the kernel."""
 
 
 def read_little(transport: asyncio.BaseTransport) -> None:

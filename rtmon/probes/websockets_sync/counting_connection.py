@@ -166,7 +166,7 @@ class _Counting(ServerConnection):
         super().close(code, reason)
 
     def _handler_closes(self, code: int, exc: BaseException | None) -> None:
-        """Report the handler's exception, if the library closes the connection because of it."""
+        """Report the handler's exception, if `websockets` closes the connection because of it."""
         self.meter.asked()
         left = exc is None or isinstance(exc, ConnectionClosed)
         if code == CloseCode.INTERNAL_ERROR and not left and not self._handler_failed:

@@ -147,7 +147,7 @@ class Tally:
             self._mark()
 
     def handler_failed(self, exc: BaseException) -> None:
-        """Report that the handler raised an exception; the library closes with code 1011."""
+        """Report that the handler raised an exception; `websockets` closes with code 1011."""
         with self._lock:
             self._counts.failures.append(exc)
             self._mark()

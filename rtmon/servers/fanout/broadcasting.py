@@ -42,9 +42,9 @@ def broadcast(  # noqa: C901, PLR0912 - one function, for speed
 ) -> None:
     """Send a message to several connections of ``websockets``, without waiting for any of them.
 
-    This is a drop-in replacement for ``websockets.broadcast``. It writes to the same connections,
-    also if their write buffers are full, and skips the same connections. The frame is encoded once,
-    and the same bytes are written to all connections. For connections that negotiated
+    This is a drop-in replacement for ``websockets.broadcast``. It writes to the same connections as
+    the original, including those whose write buffers are full, and skips all others. The frame is
+    encoded once, and the same bytes are written to all connections. For connections that negotiated
     ``server_no_context_takeover`` the frame is compressed, once for each compression setting. For
     all other connections it is not compressed. If a connection cannot share frames, or the
     installed version of ``websockets`` is not tested, the library's own methods send the message.

@@ -49,7 +49,7 @@ class Flushed:
         waited: for each message, the seconds from its publication until it was handed to all
             transports.
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: size of the payloads of all delivered messages, in bytes.
         skipped: number of messages not handed to a transport, because the connection was blocked or
             has ended; a message counts once per connection.
     """
@@ -90,7 +90,7 @@ class Group:
     Attributes:
         published: number of messages published.
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: size of the payloads of all delivered messages, in bytes.
         skipped: number of messages not handed to a transport; a message counts once per connection.
 
     Raises:
@@ -243,7 +243,8 @@ class Group:
     def _lane(self, connection: Any) -> SharedWrites | None:
         """Return the :class:`SharedWrites` of the connections that get the same bytes as this one.
 
-        Returns None if the connection cannot share bytes; then the library sends it each message.
+        Returns None if the connection cannot share bytes. Then `websockets` sends each message to
+        the connection.
         """
         protocol = connection.protocol
         if obstacle() is not None or protocol.state is not OPEN or not shareable(protocol):

@@ -32,7 +32,7 @@ def obstacle() -> str | None:
 
     The reason is also logged, once.
 
-    The test compares shared frames with the library's own frames. It also compares the attributes
+    The test compares shared frames with the frames of `websockets`. It also compares the attributes
     that are read before a shared frame is written, in each state of a connection.
     """
     found = (

@@ -33,7 +33,7 @@ Sendable: TypeAlias = str | bytes | bytearray | memoryview
 """Types of a message: text, or bytes for a binary message."""
 
 Blocked: TypeAlias = Callable[[Any, Any], object]
-"""A function called with a connection to which a message cannot be written, and the message."""
+"""A function that is called with a connection and a message that cannot be written to it."""
 
 Setting: TypeAlias = tuple[Any, ...] | None
 """Compression parameters of a shared frame: window bits, then the arguments for zlib. None if it is
@@ -142,7 +142,8 @@ def frame(opcode: Opcode, data: bytes, setting: Setting) -> bytes:
     if setting is None:
         return Frame(opcode, data).serialize(mask=False)
     bits, *settings = setting
-    # A new compressor: that of a connection may be in the middle of a fragmented message.
+    # Use a new compressor, because the compressor of a connection may be in the middle of a
+    # fragmented message.
     deflate = PerMessageDeflate(
         remote_no_context_takeover=True,
         local_no_context_takeover=True,

@@ -23,7 +23,7 @@ class GroupEvents:
 
     Attributes:
         delivered: number of messages handed to transports; a message counts once per connection.
-        bytes: size of their payloads, in bytes.
+        bytes: size of the payloads of all delivered messages, in bytes.
         skipped: number of messages not handed to a transport; a message counts once per connection.
     """
 

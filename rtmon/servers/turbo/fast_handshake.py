@@ -1,9 +1,9 @@
-"""A fast opening handshake for ordinary requests, without the library's general parser.
+"""A fast opening handshake for ordinary requests, without the general parser of `websockets`.
 
 This module parses a request that arrives in one piece, as browsers and common libraries send it.
 For such a request a simple parser is enough: it need not wait for further data, and it need not
-find out what is wrong with a malformed request. All other requests are passed to the library: those
-that arrive in several pieces, have a body or have a duplicate header. An application sees no
+find out what is wrong with a malformed request. All other requests are passed to `websockets`:
+those that arrive in several pieces, have a body or have a duplicate header. An application sees no
 difference: ``request``, ``response``, their headers, the arguments of its callbacks, and each
 refusal are the same.
 """
@@ -60,7 +60,7 @@ _UPGRADE, _CONNECT = ("Upgrade", "websocket"), ("Connection", "Upgrade")
 
 
 def parse(data: bytes) -> Request | None:
-    """Parse data as one complete request; return None if the library must parse it instead."""
+    """Parse data as one complete request; return None if `websockets` must parse it instead."""
     if len(data) > MAX_LINE_LENGTH or not data.endswith(b"\r\n\r\n"):
         return None
     lines = data.decode("iso-8859-1").split("\r\n")
@@ -143,7 +143,7 @@ def accept(protocol: ServerProtocol, request: Request) -> Response:
 
 
 def _refused(protocol: Any, request: Request, exc: Exception) -> Response:
-    """Return the library's error response for an exception that validating a request raised."""
+    """Return the error response of `websockets` to a request whose validation raised ``exc``."""
 
     def process_request(_: Request) -> None:
         raise exc

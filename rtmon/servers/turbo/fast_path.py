@@ -1,10 +1,10 @@
-"""The fast path: receive and send ordinary messages with fewer function calls than the library.
+"""The fast path: handle ordinary messages with fewer function calls than `websockets` needs.
 
 A received frame is handled here if it is complete, unfragmented and uncompressed: a simple parser
 is enough, which need not wait for further data. A message to send is handled here if the connection
 is open, has negotiated no extension such as compression, and is not in the middle of sending a
-fragmented message. All other messages are handled by the library's own code, which finds the
-connection in exactly the state that it would have without this class. An application sees no
+fragmented message. The code of `websockets` handles all other messages. It finds the connection in
+exactly the state that the connection would have without this class. An application sees no
 difference: messages, bytes on the wire, exceptions, states and close codes are the same.
 
 The mix-in of this module comes before the mix-in of
@@ -70,7 +70,7 @@ REPLACED = (
     "keepalive",
     "ping",
 )
-"""Methods of the library that the fast path replaces, or whose work it does without a call."""
+"""Methods of `websockets` that the fast path replaces, or whose work it does without a call."""
 
 
 class FastPath(QuickHandshake, SharedKeepalive):
@@ -195,7 +195,7 @@ class FastPath(QuickHandshake, SharedKeepalive):
         return self._tally.between
 
     async def _write_failed(self, exc: Exception) -> None:
-        """Handle an exception of the transport in the same way as the library."""
+        """Handle an exception of the transport in the same way as `websockets`."""
         self.set_connection_exc(exc)
         self.transport.abort()
         await asyncio.shield(self.connection_lost_waiter)

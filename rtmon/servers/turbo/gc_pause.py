@@ -7,7 +7,7 @@ applies to the whole process, so it is short. The first collection after it find
 the program has switched the collector off, it stays off.
 
 An ended connection can be garbage that only the collector finds, together with the messages that it
-received, because the library keeps exceptions whose tracebacks refer to the connection. So a pause
+received, because `websockets` keeps exceptions whose tracebacks refer to the connection. So a pause
 ends when connections end. Otherwise clients that connect and leave at once could fill the memory.
 """
 
@@ -38,7 +38,7 @@ LONGEST = 10.0
 
 
 LEFT = 64
-"""Number of connections that end during a pause after which the pause ends."""
+"""A pause ends when this number of connections have ended during the pause."""
 
 
 class GCPause:

@@ -1,11 +1,10 @@
 """Keepalive pings for many connections, sent from a few shared timers.
 
-The library has a keepalive task for every connection, and two timers for each ping. With this
+`websockets` has a keepalive task for every connection, and two timers for each ping. With this
 module, connections whose pings are due at about the same time share a timer, and a ping is written
-without a task if possible. A task is made only while a connection must wait, as in the library:
-because its peer does not read, because its pong is late, or because it is closing. The visible
-behaviour is the same as the library's: times and payloads of pings, ``latency``, and the close code
-1011.
+without a task if possible. A task is made only while a connection must wait: because its peer does
+not read, because its pong is late, or because the connection is closing. The visible behaviour is
+the same as that of `websockets`: times and payloads of pings, ``latency``, and the close code 1011.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class _Pings:
 
 
 class _Turn:
-    """Keepalive state of one connection; takes the place of the library's keepalive task."""
+    """Keepalive state of one connection; replaces the keepalive task of `websockets`."""
 
     __slots__ = ("_pings", "_pong", "_sent", "among", "connection")
 
@@ -174,7 +173,7 @@ class _Turn:
             connection.set_connection_exc(exc)
             connection.transport.abort()
             return
-        blocked: bool = connection.paused  # writing the ping may have paused it
+        blocked: bool = connection.paused  # the ping may have filled the write buffer
         if blocked or connection.transport.is_closing():
             self._wait(connection, pong, None)
         elif timeout is None:

@@ -35,8 +35,8 @@ _KNOWN: Mapping[str, tuple[object, ...]] = {
     "close_causes": (*get_args(Cause), "unknown"),
 }
 """Label values that have a series from the start. Otherwise the series of the first failed handler
-would begin with the value 1, and Prometheus would see no increase. Other label values are
-limited."""
+would begin with the value 1, and Prometheus would see no increase. The number of other label values
+is limited."""
 
 _EOF = b"# EOF\n"
 """End of a text in OpenMetrics format."""

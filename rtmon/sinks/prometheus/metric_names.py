@@ -21,8 +21,9 @@ __all__ = ["CAUSES", "CHANNELS", "family", "measured", "metric_name", "prefixed"
 _UNITS = {"s": "seconds", "B": "bytes"}
 
 _SKIPPED = frozenset({"seq", "elapsed", *CAUSE_COLUMNS})
-"""Columns that are no metrics: gauges that describe a row of the samples table instead of the
-server, and counters that are one metric with a label."""
+"""Columns without a metric of their own: gauges that describe a row of the samples table instead of
+the server, and the counters by cause, which together are one metric with a label.
+"""
 
 _TOTAL = {column.name: column for column in SNAPSHOT}
 
