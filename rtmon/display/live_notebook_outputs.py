@@ -183,7 +183,7 @@ class _Views:
         return views
 
     def show(self, content: Content) -> None:
-        """Show content as output of the running cell, and end outputs of the cell's last run."""
+        """Show content as output of the running cell; end outputs of its earlier runs."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:

@@ -107,7 +107,8 @@ class RecordingFeed(Feed):
 
     async def refresh(self) -> None:
         """Read new ticks from the file now, without waiting for the next check."""
-        async with self._reading:  # one after another: the moment requested last must be shown last
+        # One read after another, so that the moment that was requested last is shown last.
+        async with self._reading:
             before = self._view.history.latest()
             make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
             self._view = make()

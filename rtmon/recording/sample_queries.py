@@ -301,7 +301,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Return the totals after the given Samples: ``base`` plus the increases in the Samples."""
+    """Return the totals after some Samples: ``base`` plus the increases in these Samples."""
     if not samples:
         return base
     as_sample = Sample(
