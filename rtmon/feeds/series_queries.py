@@ -89,8 +89,9 @@ def from_histories(
     Args:
         query: the query.
         source: server and newest tick of the answer.
-        histories: for each epoch, oldest first, its history, and True if the epoch has ended.
-            The last point of a running epoch is omitted until it has all of its ticks.
+        histories: for each epoch, oldest first, a pair: the history of the epoch, and True if the
+            epoch has ended. The last point of a running epoch is omitted until it has all of its
+            ticks.
 
     Raises:
         QueryError: the query is invalid.

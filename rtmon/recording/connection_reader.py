@@ -73,9 +73,9 @@ class ConnectionReader:
             query: the query for rows.
             source: the tick at which the rows' states are shown.
             at: time of that tick, Unix seconds; None for the end of the recording.
-            remembered: number of rows that the recording no longer holds, and the gaps, for the
-                answer. The number of held rows is replaced by the number of closed connections that
-                were found.
+            remembered: number of rows that the recording no longer holds, and the gaps. Both are
+                copied into the answer. The answer's number of held rows is the number of closed
+                connections that were found.
 
         Raises:
             QueryError: the query has an error, such as an unknown column.

@@ -165,7 +165,7 @@ class Recording:
 
     @contextlib.contextmanager
     def _broken_file_put_aside(self) -> Iterator[None]:
-        """Rename the file if the ``with`` block finds that it is damaged.
+        """Rename the recording if an error in the ``with`` block shows that the file is damaged.
 
         The next attempt to write creates a new file.
 

@@ -278,7 +278,8 @@ class SampleQueries:
     def _merged(self, query: SeriesQuery) -> list[SeriesPoint]:
         """Merge a query's time range into one point; return it in a list, empty without Samples.
 
-        For each part of the range, the Samples of the finest resolution that is left are used.
+        For each part of the range, the Samples of the finest resolution that the file still has are
+        used.
         """
         chosen: list[SeriesPoint] = []
         for epoch in self._file.epochs():

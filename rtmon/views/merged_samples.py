@@ -43,7 +43,10 @@ class MergedSamples:
         return None if total is None or total[1] <= 0 else total[0] / total[1]
 
     def ratio(self, counter: str, to: str) -> float | None:
-        """Return the increase of ``counter`` divided by the increase of ``to``; None if 0."""
+        """Return the increase of ``counter`` divided by the increase of ``to``.
+
+        The result is None if ``to`` did not increase.
+        """
         gained, others = self.total(counter), self.total(to)
         return gained[0] / others[0] if gained and others and others[0] else None
 
