@@ -31,7 +31,7 @@ from .top import top
 
 __all__ = ["app", "main"]
 
-# Typer does not export the root of its usage errors.
+# Typer does not export the base class of its usage errors.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
@@ -97,18 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _problem(getattr(error, "strerror", None) or str(error), 2)
     except (RtmonError, OSError) as error:
         return _problem(str(error), 1)
-    return WORSE if outcome == WORSE else 0  # Typer returns 130 after Ctrl-C
+    return WORSE if outcome == WORSE else 0  # Typer returns exit code 130 after Ctrl-C
 
 
 def _replace_what_cannot_be_printed() -> None:
-    """Print ``?`` for characters that the terminal's encoding lacks, instead of raising."""
+    """Print ``?`` for characters that the terminal's encoding lacks, and raise no exception."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _end(*_: object) -> None:
-    # Act once: a child may receive the signal from its parent, then detect that the parent ended.
+    # Handle the signal only once. A child process may get it twice: from the parent process, and
+    # again when it detects that the parent has ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)
 

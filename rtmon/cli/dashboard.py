@@ -100,7 +100,7 @@ def dashboard(
 
 
 def _compared(origin: str) -> str:
-    """Return an origin as Bokeh's option needs it: host and port, 80 for any default port.
+    """Return an origin in the form of Bokeh's option: ``HOST:PORT``, with port 80 for HTTPS, too.
 
     Raises:
         BadParameter: the text is not an origin.
@@ -124,7 +124,7 @@ def _compared(origin: str) -> str:
 
 
 def _free_port(host: str) -> int:
-    """Return a free port. The page's address must be known before the page is served."""
+    """Return a free TCP port of an interface, because Panel needs the port before it listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((host, 0))
@@ -133,7 +133,10 @@ def _free_port(host: str) -> int:
 
 
 def open_browser(page: str) -> None:
-    """Open a page in a graphical browser; a text browser would take over the terminal."""
+    """Open a page in the browser if there is a graphical display or ``BROWSER`` is set.
+
+    Otherwise Python could start a text browser, which would take over the terminal.
+    """
     if (
         sys.platform in {"darwin", "win32"}
         or "BROWSER" in os.environ

@@ -121,7 +121,7 @@ def _welcome(users: int, page: str | None, server: str, admin: str, chat: str) -
 
 
 def _watch(children: Sequence[Child], seconds: float) -> None:
-    """Wait for the duration. Raise an error if a child process ends before."""
+    """Wait for some seconds. Raise an error if a child process ends during this time."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for child in children:

@@ -13,7 +13,7 @@ __all__ = ["listening_on", "open_dashboard", "open_server", "open_wall", "warn"]
 
 
 def listening_on(host: str, port: int) -> str:
-    """Return the ``host:port`` that a listener is bound to, wildcards included."""
+    """Return ``host:port`` of a listener. An empty host means all interfaces: ``0.0.0.0``."""
     name = host or "0.0.0.0"  # noqa: S104 - shown, not bound
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 

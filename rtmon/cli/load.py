@@ -181,7 +181,7 @@ def load(
     if csv is not None and csv.exists() and not csv.is_dir():
         raise typer.BadParameter(f"{str(csv)!r} is a file", param_hint="'--csv'")
     if csv is not None:
-        csv.mkdir(parents=True, exist_ok=True)  # fail now, not after an hour
+        csv.mkdir(parents=True, exist_ok=True)  # fail now, and not after the load has run
     watching = None if admin is None else ServerWatch(admin, token=admin_token(token_file))
     outcome = asyncio.run(_run(url, options, watching=watching, quietly=as_json))
     # The results are printed before files are written, because the disk may be full.
@@ -219,10 +219,10 @@ def _mix(text: str) -> Any:
 
 
 def _all_matter(context: typer.Context, options: LoadOptions) -> None:
-    """Check that every option given has an effect.
+    """Check that every option in the command line has an effect.
 
     Raises:
-        BadParameter: an option has no effect beside the others.
+        BadParameter: an option has no effect together with the other options.
     """
     if not {"room", "publish"} & options.mix.keys():
         refuse_idle(context, "group", because="without room or publish in --mix")

@@ -35,7 +35,7 @@ _POINTS = 300
 
 
 def table(report: LoadReport, options: LoadOptions, server: WatchedServer | None) -> str:
-    """Format requested and achieved load as a table for a terminal."""
+    """Format the requested and the achieved load as a text table for a terminal."""
     totals = report.totals
     most = max((second.open for second in report.seconds), default=0)
     codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(report.close_codes.items()))
@@ -271,7 +271,7 @@ def _planned(options: LoadOptions, time: float) -> float | None:
 
 
 def _both_ends(report: LoadReport, server: WatchedServer) -> Table:
-    """Return a sentence that compares the counts of the users with those of the server."""
+    """Return a table that compares the users' counts with the server's counts."""
     totals = report.totals
     return Table(
         "Counted at both ends",

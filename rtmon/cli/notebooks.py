@@ -88,8 +88,8 @@ def _content(source: Path, *, solutions: bool) -> str:
 def _written(text: str) -> object:
     """Return the source of a notebook's cells, without outputs, to detect changes by the user.
 
-    A notebook that was run but not edited counts as unchanged. A text that is not a notebook is
-    returned as it is.
+    Running a notebook changes only its outputs, so such a notebook counts as unchanged. A text that
+    is not a notebook is returned unchanged.
     """
     try:
         cells = json.loads(text)["cells"]

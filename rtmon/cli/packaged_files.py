@@ -8,7 +8,7 @@ __all__ = ["shipped"]
 
 
 def shipped(name: str) -> Path:
-    """Return the folder ``notebooks`` or ``dashboards`` of the installed package or the clone."""
+    """Return the path of ``notebooks`` or ``dashboards`` in the installed package or git clone."""
     package = Path(__file__).parents[1]
     installed = package / f"_{name}"
     return installed if installed.is_dir() else package.parent / name

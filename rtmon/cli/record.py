@@ -79,7 +79,7 @@ async def _record(
 
 
 class _Line:
-    """Progress: on a terminal one line that is overwritten, otherwise a new line per minute."""
+    """Shows progress: on a terminal in one line that is overwritten, else in a line per minute."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -165,7 +165,9 @@ IdleTimeout = Annotated[
 
 
 def all_matter(context: typer.Context) -> None:
-    """Check that every limit given has an effect.
+    """Reject ``--user-burst``, ``--address-burst`` and ``--at-limit`` without an effect.
+
+    Each of these options only changes a limit that another option sets.
 
     Raises:
         BadParameter: a limit has no effect.
@@ -188,7 +190,8 @@ def login(
     """Return the object that authenticates clients by their tokens; None without authentication.
 
     Raises:
-        BadParameter: the file does not exist, there are two keys, or the variable is empty.
+        BadParameter: the key file does not exist, a file and an environment variable both give a
+            key, or the environment variable is empty.
         MissingExtra: PyJWT is not installed.
         OptionError: the key or an algorithm cannot be used.
     """

@@ -293,7 +293,7 @@ async def _serve(
         try:
             await asyncio.Event().wait()
         finally:
-            if not asgi:  # which applies its own timeout
+            if not asgi:  # the ASGI server applies its own timeout
                 asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, server.abort)
 
 

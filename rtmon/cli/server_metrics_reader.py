@@ -77,15 +77,16 @@ class ServerWatch:
         self._events = max((event.seq for event in self._feed.events()), default=0)
 
     async def look(self, *, soon: bool) -> WatchedServer:
-        """Return the measurements since the start, up to now if they arrive in time.
+        """Return the server's measurements since :meth:`start`, if possible up to now.
 
         Args:
-            soon: True to wait less, after Ctrl-C.
+            soon: True to wait a shorter time for the newest measurements, for instance after
+                Ctrl-C.
         """
         end = self._feed.now()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SOON if soon else _LAST):
-                # A feed is polled.
+                # Poll, because a feed has no asyncio.Event to wait for.
                 while not self._heard_of(end):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         latest = self._feed.latest()

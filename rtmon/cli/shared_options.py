@@ -144,14 +144,15 @@ def admin_port(text: str) -> int | None:
 def refuse_idle(
     context: typer.Context, *names: str, because: str, beside: str | None = None
 ) -> None:
-    """Check that none of some options was given, since they would have no effect.
+    """Reject options that would have no effect, if the user has given them.
 
-    A negative flag is allowed, since it asks for the default. Options from the environment are
-    ignored, since they apply to all commands.
+    A negative flag such as ``--no-page`` is allowed, since it only requests the default. An option
+    from an environment variable is allowed if ``beside`` does not come from an environment
+    variable, too.
 
     Args:
         context: context of the command.
-        names: parameters without an effect.
+        names: names of the parameters that would have no effect.
         because: the reason, after "it has no effect".
         beside: the parameter that makes them ineffective, if any.
 
@@ -168,7 +169,7 @@ def refuse_idle(
 
 
 def _given(context: typer.Context, name: str) -> str:
-    """Return where an option's value comes from: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
+    """Return the source of an option's value: COMMANDLINE, ENVIRONMENT, DEFAULT and so on."""
     source = context.get_parameter_source(name)
     return "" if source is None else source.name
 

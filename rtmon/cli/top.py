@@ -89,9 +89,9 @@ async def _print(feed: RemoteFeed, choices: KeyChoices, console: Console, timeou
     await feed.start()
     try:
         await feed.complete(timeout)
-        with contextlib.suppress(TimeoutError):  # the screen is correct even then
+        with contextlib.suppress(TimeoutError):  # without a Sample, the screen is still correct
             async with asyncio.timeout(_FIRST):
-                # A feed is polled.
+                # Poll, because a feed has no asyncio.Event to wait for.
                 while feed.latest() is None:  # noqa: ASYNC110
                     await asyncio.sleep(LOOKS)
         timeline = Timeline()

@@ -1,4 +1,4 @@
-"""Conditions for the values that ``check()`` finds, and texts for values that fail. No I/O."""
+"""Conditions for found values in ``check()``, and texts that explain wrong values. No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An expected value of ``check()`` that more than one value meets, such as "at least 40".
+    """A condition that a found value must meet in ``check()``, such as "at least 40".
 
     Attributes:
         words: the condition as text. It completes the sentence "this asks for …".
@@ -42,7 +42,7 @@ def between(low: float, high: float) -> Condition:
 
 
 def satisfying(words: str, holds: Callable[[Any], object]) -> Condition:
-    """Return the condition that the predicate ``holds`` accepts a value.
+    """Return a condition that is met if the function ``holds`` returns a true value.
 
     Args:
         words: the condition as text, such as ``"an even number"``. It completes the sentence
@@ -53,7 +53,7 @@ def satisfying(words: str, holds: Callable[[Any], object]) -> Condition:
 
 
 def since(facts: Callable[[], Mapping[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Read counters now, and return a function that returns how much each has increased since.
+    """Read counters now; return a function that returns how much each counter has grown.
 
     Use it in an exercise's cell to ignore what happened before the cell ran::
 
@@ -62,8 +62,8 @@ def since(facts: Callable[[], Mapping[str, Any]]) -> Callable[[], dict[str, Any]
         await check("…", found=grown, expected={"published": 1, "delivered": 10})
 
     Args:
-        facts: returns the counters as a mapping of names to numbers. A name that is missing at
-            first counts from 0.
+        facts: returns the counters as a mapping of names to numbers. A counter that is missing in
+            the first reading counts from 0.
     """
     before = dict(facts())
     return lambda: {name: now - before.get(name, 0) for name, now in facts().items()}
@@ -98,7 +98,7 @@ def _meets(found: Any, expected: Any) -> bool:
 
 
 def _asks(found: Any, expected: Any) -> str:
-    """Return text such as ``"8, this asks for at least 40"``."""
+    """Return the found value and the condition as text: ``"8, this asks for at least 40"``."""
     words = expected.words if isinstance(expected, Condition) else _shown(expected)
     return f"{_shown(found)}, this asks for {words}"
 

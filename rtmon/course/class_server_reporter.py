@@ -84,7 +84,7 @@ class Reporter:
         url: URL of the class server.
         learner: the learner's name on the class server.
         token: authenticates the learner, if the class server requires a token.
-        again: seconds after which the same report is sent again.
+        again: seconds after which the newest report is sent again if no newer one exists.
 
     Raises:
         OptionError: an argument is not valid.
@@ -118,7 +118,7 @@ class Reporter:
     def send(self, results: Mapping[str, Result]) -> None:
         """Send a report as soon as the class server can be reached.
 
-        A report that is still waiting is replaced by this one.
+        If an older report has not been sent yet, the new report replaces it.
         """
         self._newest = msgspec.to_builtins(dict(results))
         self._call(self._news.set)
@@ -145,7 +145,7 @@ class Reporter:
             self._loop.run_until_complete(self._task)
 
     async def _report(self) -> None:
-        """Send the newest report when it changes, and again after each interval."""
+        """Send each new report, and send the newest report again after each interval."""
         try:
             async with self._client as client:
                 while True:

@@ -114,10 +114,10 @@ async def check(
         exercise: the exercise's name, which is a notebook and a number: ``"01-2"``. If it is
             given, the result is written to the learner's progress file and sent to the class
             server.
-        points: points for a right answer; 1 by default. In a notebook, write a number and not an
-            expression, because ``make docs`` copies it into the metadata that nbgrader reads.
-        within: seconds after which a wrong answer is final. Increase it for a slow machine. The
-            time is not part of the claim.
+        points: points for a right answer; 1 by default. In a notebook, write a literal number:
+            ``make docs`` copies this number into the metadata that nbgrader reads.
+        within: seconds after which a wrong answer is final. Increase this time for a slow machine.
+            The learner is not shown this time.
         strict: True to raise an exception when the answer is wrong. None reads the environment
             variable ``RTMON_COURSE_STRICT``.
 
@@ -139,7 +139,7 @@ async def check(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of reading and comparing the facts of a check once.
+    """The result of one call of the function ``holds`` or ``found`` of a check.
 
     Attributes:
         right: True if the answer is right.
@@ -155,7 +155,7 @@ class Outcome:
 
 
 def _look(holds: Find | None, found: Find | None, expected: object) -> Callable[[], Any]:
-    """Return a coroutine function that reads and compares the facts once; returns an Outcome."""
+    """Return a coroutine function that calls ``holds`` or ``found`` and returns an Outcome."""
     find = holds if found is None else found
     if find is None or (holds is not None and found is not None):
         raise OptionError("check() takes either a function, or found= and expected=")
@@ -203,7 +203,7 @@ def _words(claim: str, outcome: Outcome, hint: Hint | None) -> str:
 
 
 def _advice(hint: Hint | None, outcome: Outcome) -> str | None:
-    """Return the text of the hint; None if there is no hint for this outcome."""
+    """Return the hint as text; None if there is no hint for this outcome."""
     if not callable(hint):
         return hint
     if outcome.failed:
@@ -274,8 +274,8 @@ class _Sentence:
 def _tell(text: str) -> None:
     """Show a text to the learner, below the notebook cell that is running.
 
-    IPython's ``display`` is used instead of ``print``. While the learner moves a slider, Panel
-    captures printed output of all threads and shows it in another place.
+    IPython's ``display`` is used instead of ``print``, because Panel captures printed output while
+    the learner moves a slider. Panel would show this output elsewhere in the notebook.
     """
     try:
         from IPython.display import display

@@ -77,9 +77,9 @@ def _literal(node: ast.expr, kind: type, cell: int) -> Any:
 def mark_for_nbgrader(notebook: dict[str, Any]) -> None:
     """Add the metadata by which nbgrader grades each ``check()`` cell with its points.
 
-    Metadata that was added before is replaced. A ``check()`` cell is locked: nbgrader restores
-    its original source before grading. The cell with the learner's answer gets no metadata. If it
-    were marked as a solution, nbgrader would also delete the lines that the exercise provides.
+    Metadata of an earlier call is replaced. A ``check()`` cell is locked: nbgrader restores its
+    original source before grading. The cell for the learner's answer gets no metadata. If that cell
+    were marked as a solution, nbgrader would also delete the code that the exercise provides there.
 
     Raises:
         FileFormatError: a ``check()`` argument is not a literal, a cell contains two exercises,

@@ -192,8 +192,9 @@ def report_of(entries: Iterable[ProgressEntry]) -> dict[str, Result]:
 def merge(known: Mapping[str, Result], report: Mapping[str, Result]) -> dict[str, Result]:
     """Merge two reports of the same learner; either of them may be the newer one.
 
-    An exercise is right if it is right in one of the reports. The numbers of tries are not added,
-    because the newer report already includes the tries of the older one.
+    An exercise is right if it is right in one of the reports. The larger number of tries is used.
+    The numbers are not added, because the newer report already includes the tries of the older
+    report.
     """
     merged = dict(known)
     for exercise, new in report.items():

@@ -13,9 +13,9 @@ __all__ = ["every"]
 
 @contextlib.asynccontextmanager
 async def every(seconds: float, action: Callable[[], Any]) -> AsyncIterator[asyncio.Task[None]]:
-    """Call a function again and again in a background task, until the context exits.
+    """Call a function repeatedly in a background task while an ``async with`` block runs.
 
-    Use it as an async context manager: ``async with every(0.5, action):``.
+    Example: ``async with every(0.5, action): …`` calls ``action`` every half second.
 
     Args:
         seconds: time from the start of one call to the start of the next call. If a call takes

@@ -1,6 +1,6 @@
 """List the notebooks and exercises of a course, and compute the points of a learner.
 
-The lists are used for the columns of the marks table and of the progress wall.
+The marks table and the progress wall have one column for each of these exercises.
 """
 
 from __future__ import annotations

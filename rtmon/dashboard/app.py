@@ -63,8 +63,8 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
         "notice": f'<p class="notice">{escape(notice)}</p>' if notice else "",
         "style": style(),
         "script": "" if failure else SCRIPT,
-        # With --num-procs, another process may get the request for the script before that process
-        # has added the script's route. So the page contains the script.
+        # With --num-procs, the browser's request for the script may reach another process, which
+        # may not have the script's route yet. So the page itself contains the script.
         "inline": script()[0] if is_one_of_several() else "",
         "build": BUILD,
         "ticket": let_in,
@@ -76,7 +76,7 @@ def page(make_feed: Callable[[], Feed], *, notice: str = "") -> Any:
 
 
 def _feed_pages(make_feed: Callable[[], Feed]) -> None:
-    """Create the page updaters on the process's first page, and add their routes to the server."""
+    """Create the process's page updaters at its first page, and add their routes to the server."""
     updaters: PageUpdaters | None = pn.state.cache.get(_UPDATERS)
     if updaters is None:
         updaters = pn.state.cache[_UPDATERS] = PageUpdaters(make_feed)

@@ -1,6 +1,7 @@
 """Recent totals of the busiest channels.
 
-With this history, a channel's charts also show the time before a viewer opened the channel's page.
+With these totals, the charts of a channel's page also show the time before a viewer opened the
+page.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class ChannelHistory:
         self._ticks: deque[tuple[float, float, Mapping[str, ChannelInfo]]] = deque(maxlen=TICKS)
 
     def note(self, feed: Feed) -> None:
-        """Record the busiest channels at the feed's last tick, unless that tick is recorded."""
+        """Store the busiest channels' totals at the feed's last tick, if not stored already."""
         latest, snapshot = feed.latest(), feed.snapshot()
         if latest is None or snapshot is None or latest.seq != snapshot.seq:
             return
@@ -49,7 +50,7 @@ class ChannelHistory:
             self._ticks.append((latest.time * 1e3, snapshot.uptime, known))
 
     def of(self, channel: str) -> Sequence[Mapping[str, Any]]:
-        """Return a channel's totals at each recorded tick, oldest first.
+        """Return a channel's totals at each stored tick, oldest first.
 
         Each item has the keys ``time`` (milliseconds since 1970), ``uptime`` (seconds) and
         ``totals``. The list omits ticks at which the channel was not among the busiest.
@@ -62,5 +63,5 @@ class ChannelHistory:
 
     @property
     def epoch(self) -> str:
-        """The feed's epoch in which the totals were recorded; "" before the first tick."""
+        """The epoch of the feed to which the stored totals belong; "" before the first tick."""
         return self._epoch

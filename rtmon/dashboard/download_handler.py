@@ -25,8 +25,8 @@ _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=u
 class DownloadHandler(AuthRequestHandler, RequestHandler):
     """Handles a dashboard page's POST request for a table as a file.
 
-    The handler checks the user, the page's ticket and the Origin header, as the page's WebSocket
-    handler does. A request that fails these checks gets status 403.
+    Before it answers, the handler checks the request's user, ticket and Origin header, as the
+    WebSocket handler of the page does. A request that fails a check gets status 403.
     """
 
     def initialize(self, *, updaters: PageUpdaters) -> None:

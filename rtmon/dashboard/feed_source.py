@@ -19,7 +19,7 @@ URL_VARIABLE = "RTMON_URL"
 
 
 def demo_notice() -> str:
-    """Return the notice that the dashboard shows a demo; "" if ``RTMON_URL`` is set."""
+    """Return a notice for viewers that the dashboard shows a demo; "" if ``RTMON_URL`` is set."""
     if os.environ.get(URL_VARIABLE):
         return ""
     return (

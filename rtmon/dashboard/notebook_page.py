@@ -1,4 +1,4 @@
-"""A dashboard page as the content of a notebook output. Jupyter comms carry its updates."""
+"""A dashboard page in a notebook output. The page gets its updates over a Jupyter comm."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class _Visitor:
 
     Attributes:
         page: the notebook page and its comm.
-        hidden: always False. A notebook page that is not visible sends no messages, so
-            :attr:`ready` becomes False.
-        shows: the dashboard page and parameters of the last ``show`` message; None before the
-            first.
+        hidden: always False, because a notebook page does not report that it is hidden. Instead it
+            stops sending messages, so :attr:`ready` becomes False.
+        shows: the dashboard page and parameters of the last ``show`` message; None before the first
+            such message.
     """
 
     page: Page
@@ -55,7 +55,7 @@ class _Visitor:
 
     @property
     def ready(self) -> bool:
-        """True while the notebook page sends messages, which means that it can be updated."""
+        """True if the notebook page has sent a message recently, so that it can be updated."""
         return not (self.hidden or self.page.silent)
 
     def send(self, text: bytes) -> None:
@@ -64,7 +64,7 @@ class _Visitor:
 
 
 class _SharedUpdater:
-    """A page updater that several notebook cells share. It stops with the last of these cells.
+    """A page updater that several notebook cells share, and that stops with the last cell.
 
     Args:
         source: a Monitor, the address of an admin listener, the path of a recording, or a Feed.
@@ -83,9 +83,10 @@ class _SharedUpdater:
             self._task.add_done_callback(_log_failure)
 
     async def release(self) -> None:
-        """Reduce the number of cells by one. After the last cell, stop the page updater.
+        """Reduce the number of cells by one; if no cell is left, stop the page updater.
 
-        The feed is then closed, unless the user passed the feed as the source.
+        When the page updater stops, the feed is closed, unless the user passed the feed as the
+        source.
         """
         self.cells -= 1
         if self.cells > 0:
@@ -98,7 +99,10 @@ class _SharedUpdater:
 
 
 class NotebookPage(Content):
-    """Output content that shows a dashboard page. Cells with the same source share an updater.
+    """The content of a notebook output in which a dashboard page is shown.
+
+    Cells with the same source share one page updater. Cells that show a recording do not share one,
+    because each of them has its own replay position.
 
     Args:
         source: a Monitor, the address of an admin listener, the path of a recording, or a Feed.
@@ -127,7 +131,7 @@ class NotebookPage(Content):
 
     def meet(self, others: Iterable[Content]) -> None:
         shown = [other.shared for other in others if isinstance(other, NotebookPage)]
-        # Each cell has its own replay position in a recording, so each needs its own updater.
+        # Each cell that shows a recording has its own replay position, so it needs its own updater.
         same = [
             shared
             for shared in shown
@@ -230,7 +234,7 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 def _since_first(points: Columns) -> Columns:
-    """Return chart points whose times are converted from milliseconds to seconds since the first.
+    """Convert the times of chart points from milliseconds to seconds since the first point.
 
     Args:
         points: column name → values; ``time`` is in milliseconds since 1970.

@@ -1,4 +1,4 @@
-"""Access tickets: signed values which prove that Panel authorized the user of a dashboard page.
+"""Access tickets: signed values that prove that Panel has authorized a dashboard page's user.
 
 Panel calls ``pn.config.authorize_callback`` only before it sends a page. The page then sends its
 ticket with each WebSocket handshake and each download request. Tickets are signed with Panel's
@@ -30,10 +30,11 @@ _NAME = "rtmon.ticket"
 
 
 def ticket() -> str:
-    """Return a ticket for the page of the current Panel session; "" without a cookie secret.
+    """Return a ticket for the current Panel session's page; "" if Panel has no cookie secret.
 
     Raises:
-        OptionError: an ``authorize_callback`` is set, but no cookie secret to sign tickets with.
+        OptionError: an ``authorize_callback`` is set, but Panel has no cookie secret, with which
+            tickets are signed.
     """
     secret = pn.config.cookie_secret
     if secret is not None:
@@ -60,7 +61,7 @@ def has_ticket(handler: RequestHandler) -> bool:
 
 
 def _user(handler: RequestHandler, secret: str) -> str:
-    """Return the user name in a request's cookies, as in ``pn.state.user``; "" if there is none."""
+    """Return the user name from a request's cookies, or "". It equals ``pn.state.user``."""
     if handler.get_cookie("is_guest"):
         return "guest"
     user = decode_signed_value(secret, "user", handler.get_cookie("user"))

@@ -36,7 +36,7 @@ Question = tuple[str, str]
 
 
 def question(page: str, asked: Mapping[str, str]) -> Question:
-    """Return the cache key of a request for a page with these parameters."""
+    """Return the cache key of a request: the page's name and the parameters."""
     return page, msgspec.json.encode(dict(sorted(asked.items()))).decode()
 
 
@@ -46,7 +46,7 @@ class AnswerCache:
     Args:
         feed: the source of the data on the pages.
         replay: the replay position if the feed is a recording; None for a live feed.
-        past: the recent history of the feed's channels.
+        past: the recent totals of the feed's busiest channels.
     """
 
     def __init__(self, feed: Feed, replay: ReplayClock | None, past: ChannelHistory) -> None:

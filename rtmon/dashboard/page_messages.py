@@ -35,7 +35,7 @@ class PageMessage(msgspec.Struct):
 
 
 def obey(updater: PageUpdater, viewer: Viewer, said: PageMessage) -> None:
-    """Call the method of the page updater that a viewer's message requests."""
+    """Call the page updater's method that belongs to the kind of a viewer's message."""
     match said.do:
         case "show":
             updater.show(viewer, said.page, said.asked)

@@ -1,6 +1,6 @@
 """Sends updates to all dashboard pages that show one feed.
 
-At each tick, every page gets the same update and the rows of the table that the page shows.
+At each tick, every page gets the same update. A page that shows a table also gets its rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TOGETHER = 0.4
 
 
 class Viewer(Protocol):
-    """The interface to one open dashboard page, in a browser tab or a notebook.
+    """An open dashboard page in a browser tab or a notebook, to which updates are sent.
 
     Attributes:
         hidden: True if the browser tab is in the background. Such a page gets no updates, only
@@ -58,7 +58,7 @@ class Viewer(Protocol):
 
     @property
     def ready(self) -> bool:
-        """True if the page is visible and all earlier messages have been sent."""
+        """True if the page can get a message: it is visible, and all earlier messages are sent."""
 
     def send(self, text: bytes) -> None:
         """Send a message to the page. If sending fails, drop the message."""
@@ -84,7 +84,7 @@ class _Subscription:
 
     Attributes:
         task: the task that computes the page's rows; None while no computation is running.
-        due: earliest time of the next computation, by the page updater's clock.
+        due: time before which the rows are not computed again, by the page updater's clock.
     """
 
     task: asyncio.Task[None] | None = None
@@ -99,7 +99,7 @@ class PageUpdater:
         feed: the feed to show; :meth:`run` starts the feed.
         clock: returns monotonic seconds.
         closes: True if :meth:`run` must close the feed when it is cancelled.
-        own: True if the updater serves only one viewer and must stop when that viewer leaves.
+        own: True if the updater serves only one viewer, and stops when this viewer leaves.
         task: the task of :meth:`run`, which is cancelled if ``own`` is true.
     """
 
@@ -135,8 +135,9 @@ class PageUpdater:
         try:
             while True:
                 began = self.clock()
-                # Starting a feed may take long, for instance to read an hour of a recording. Send
-                # updates meanwhile: a page that gets no updates reports that the server is down.
+                # Starting a feed may take long, for instance to read an hour of a recording.
+                # Updates are sent meanwhile, because a page without updates reports that the server
+                # is down.
                 await asyncio.wait({starting}, timeout=TOGETHER)
                 if starting.done():
                     starting.result()
@@ -185,7 +186,7 @@ class PageUpdater:
             self.task.cancel()
 
     def begin(self) -> None:
-        """Read the feed's present data before :meth:`run`, so that :meth:`last` can return it."""
+        """Read the feed's data once, so that :meth:`last` has data before :meth:`run` is called."""
         self._take_in()
 
     def last(self) -> TickUpdate:
@@ -314,8 +315,8 @@ class PageUpdater:
     async def _refresh(self, key: Question, subscription: _Subscription, frame: bytes) -> None:
         """Compute a page's new rows, and send them together with the update of the same tick.
 
-        If the computation takes longer than :data:`TOGETHER`, send the update first and the rows
-        later.
+        If the computation takes longer than :data:`TOGETHER` seconds, the update is sent without
+        the rows. The rows are sent when they are computed.
         """
         began = self.clock()
         answer = asyncio.ensure_future(self._answers.answer(key))
@@ -346,7 +347,10 @@ class PageUpdater:
             viewer.send(b'{"pane":' + pane + b"}")
 
     def _keep_up(self) -> None:
-        """Send the update of the feed's last tick unless it was sent, before rows of that tick."""
+        """Send the update of the feed's last tick, unless it was sent.
+
+        Called before rows of this tick are sent.
+        """
         latest = self.feed.latest()
         if latest is not None and not self._frames.includes(latest):
             self._tick()

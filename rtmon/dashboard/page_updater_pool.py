@@ -44,7 +44,7 @@ class PageUpdaters:
         self._owned: WeakSet[PageUpdater] = WeakSet()
 
     def __call__(self) -> PageUpdater:
-        """Return the page updater for a new viewer, and start its task if it is new.
+        """Return the page updater for a new viewer; for a recording, create and start a new one.
 
         Raises:
             FeedError: :data:`CROWD` pages are open already.
@@ -61,7 +61,7 @@ class PageUpdaters:
 
     @asynccontextmanager
     async def lend(self, at: float | None) -> AsyncIterator[Feed]:
-        """Provide a feed for one query, in an ``async with`` block.
+        """Provide a feed inside an ``async with`` block, for one query.
 
         Args:
             at: for a recording, the time to query, in Unix seconds; None for the recording's end.
@@ -79,8 +79,8 @@ class PageUpdaters:
 
 
 def _started(updater: PageUpdater) -> PageUpdater:
-    # The task keeps running after the first tab is closed, so it must not inherit the context
-    # variables of that tab's session.
+    # The task may outlive the browser tab that caused its start. So it gets an empty context,
+    # instead of the context variables of that tab's session.
     updater.task = asyncio.get_running_loop().create_task(
         updater.run(), context=contextvars.Context()
     )

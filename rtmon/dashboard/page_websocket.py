@@ -33,7 +33,7 @@ _decoder = msgspec.json.Decoder(PageMessage)
 
 
 def lets_in(handler: RequestHandler, host: str) -> bool:
-    """Return True if Bokeh's allowed WebSocket origins include a page's host and port.
+    """Return True if Bokeh's list of allowed WebSocket origins contains a page's host and port.
 
     Args:
         handler: the handler of the page's request.
@@ -92,7 +92,8 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
     async def _say_why(self) -> None:
         """Answer a plain HTTP request with the reason why the page's WebSocket is refused.
 
-        The answer's ``refused`` is a sentence if the page's origin is not allowed, else "".
+        The answer is a JSON object. Its value ``refused`` is a sentence if the page's origin is not
+        allowed, and "" for any other reason.
         """
         host = self.request.headers.get("Rtmon-Origin", "").lower()
         refused = ""
@@ -146,6 +147,6 @@ class PageSocket(AuthRequestHandler, WebSocketHandler):
 
 
 def _heard(sending: Any) -> None:
-    """Retrieve a send error, so that asyncio does not log the error of a disconnected page."""
+    """Retrieve the exception of a finished send, so that asyncio does not log it."""
     if not sending.cancelled():
         sending.exception()

@@ -21,7 +21,7 @@ class ReplayClock:
         feed: the recording's feed, which is set to the replay position.
 
     Attributes:
-        stands: True if the last :meth:`step` has not changed the data that the viewer sees.
+        stands: True if the last call of :meth:`step` did not change the data that the viewer sees.
     """
 
     def __init__(self, feed: RecordingFeed) -> None:
@@ -49,11 +49,12 @@ class ReplayClock:
     async def seek(self, at: float | None, turn: int) -> bool:
         """Set the replay position, and pause the playback.
 
-        If several calls wait, only the last one is executed.
+        If several calls wait for a running call, only the last of them is executed.
 
         Args:
-            at: the new position in Unix seconds, limited to the recording's begin and end. None
-                stays at the end of a recording while the recording grows.
+            at: the new position in Unix seconds, limited to the recording's begin and end. With
+                None, the position stays at the end of the recording, also while the recording
+                grows.
             turn: number of the viewer's seek request.
 
         Returns:
@@ -70,7 +71,10 @@ class ReplayClock:
         return True
 
     def play(self, speed: float) -> None:
-        """Start or pause the playback. If the position is the end, start from the beginning.
+        """Start or pause the playback.
+
+        If the replay position is the recording's end, the playback starts from the recording's
+        begin.
 
         Args:
             speed: one of :data:`SPEEDS`; any other value pauses the playback.
@@ -80,10 +84,10 @@ class ReplayClock:
             self._at = self._span[0]
 
     async def step(self, seconds: float) -> None:
-        """Advance the position if the recording is being played, and update its begin and end.
+        """Update the recording's begin and end; if it is being played, advance the position.
 
         Args:
-            seconds: seconds of the viewer's time since the last step.
+            seconds: seconds since the last call; 0 if no viewer could see the page.
         """
         async with self._moving:
             before = self._span
@@ -96,7 +100,7 @@ class ReplayClock:
                 self._speed = 0.0 if ended else self._speed
 
     async def moments(self) -> list[TimelineMark]:
-        """Return the time bar's marks, such as errors and restarts, of the whole recording."""
+        """Return the marks of the whole recording for the time bar, such as errors and restarts."""
         return await asyncio.to_thread(notable, self._feed.reader)
 
     async def _look(self) -> None:

@@ -1,8 +1,8 @@
 """Adds the dashboard's HTTP and WebSocket routes to Panel's Tornado server.
 
-Under ``panel serve``, the first code of rtmon that runs is the first session of the page, and
-Bokeh has no public way from a session to its server. So :func:`add_routes` searches all objects of
-the process for instances of Bokeh's public server class. One search takes tens of milliseconds.
+Under ``panel serve``, rtmon's code first runs in the page's first session. Bokeh has no public API
+to get the server of a session. So :func:`add_routes` searches all objects of the process for
+instances of Bokeh's public server class. One search takes tens of milliseconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Joins the JavaScript and CSS files in ``assets`` to the dashboard's script and style sheet."""
+"""Joins the JavaScript and CSS files in ``assets`` into one script and one style sheet."""
 
 from __future__ import annotations
 

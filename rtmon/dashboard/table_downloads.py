@@ -39,7 +39,7 @@ class FileRequest(msgspec.Struct, kw_only=True):
     Attributes:
         format: the file format.
         table: the table's name.
-        where: a condition in the query language; "" for all rows.
+        where: a condition in rtmon's query language; "" for all rows.
         sort: the column to sort by, with the prefix ``-`` for descending order; "" for the
             order of the source.
         columns: the names of the columns, in order; empty for all columns.
@@ -171,7 +171,7 @@ def _json(content: _Content, asked: FileRequest) -> bytes:
 
 
 def _name(content: _Content, asked: FileRequest) -> str:
-    """Return a file name with the node, the table and the time of its rows.
+    """Return a file name made of the node's name, the table's name and the time of the rows.
 
     Characters of the node's name other than ASCII letters and digits are replaced by ``-``.
     """

@@ -30,8 +30,8 @@ def address(page: str | None, given: Mapping[str, Any]) -> dict[str, str]:
     """Return a dashboard page's URL parameters.
 
     Args:
-        page: the page's name. With None, the page is one chart if ``given`` has the key ``chart``,
-            else the overview.
+        page: the page's name. If None, the page shows one chart if ``given`` has the key ``chart``;
+            otherwise it is the overview.
         given: the page's arguments by the names in :data:`PARAMETERS`.
 
     Raises:

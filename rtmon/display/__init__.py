@@ -1,4 +1,4 @@
-"""Live outputs of notebook cells: the dashboard of a feed, and pictures of load scenarios."""
+"""Live outputs of notebook cells, such as the dashboard of a feed and charts of scenarios."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ _REGISTRY = "_rtmon_views"
 
 
 def show(shown: Picture | Content) -> None:
-    """Show a picture or other content as output of the running notebook cell, with live updates.
+    """Show content, such as charts, as the running notebook cell's output, with live updates.
 
     Raises:
         NotImplementedError: no Jupyter kernel or no event loop is running. IPython then prints the
@@ -143,7 +143,7 @@ class _Shown:
             self.content.leave(page)
 
     def close(self) -> None:
-        """Close the comms to all pages, and tell the pages that updates have ended."""
+        """Tell all pages that updates have ended, and close the comms to the pages."""
         for page in list(self.pages.values()):
             self._close(page)
 
@@ -183,7 +183,7 @@ class _Views:
         return views
 
     def show(self, content: Content) -> None:
-        """Show content as output of the running cell, and end the outputs of its earlier runs."""
+        """Show content as output of the running cell; end outputs of its earlier runs."""
         cell, run = _running_cell(self._shell)
         for view, shown in list(self._shown.items()):
             if cell and shown.cell[0] == cell and shown.cell[1] != run:

@@ -69,7 +69,7 @@ def _chosen(keys: Sequence[str]) -> list[Chart[MergedSamples]]:
 
 
 class FeedPicture(Picture):
-    """Picture that shows the live data of a feed.
+    """A live notebook output with tiles, charts and tables of a feed's data.
 
     Args:
         feed: the feed to show.

@@ -43,7 +43,7 @@ class Page:
         comm: the Jupyter comm to the page.
         now: returns the time in seconds, by a monotonic clock.
         heard: time of the page's last message, by the same clock.
-        behind: True if the page has missed updates because it was silent.
+        behind: True if the page has missed updates because it sent no messages for some time.
     """
 
     comm: Comm
@@ -74,7 +74,7 @@ class Content(abc.ABC):
     period: float = 1.0
 
     def meet(self, others: Iterable[Content]) -> None:  # noqa: B027 - optional to override
-        """Share resources with the contents of other live outputs. Called once, before all else.
+        """Share resources with other live outputs. Called once, before all other methods.
 
         Args:
             others: the contents of the kernel's other live outputs.
@@ -98,14 +98,14 @@ class Content(abc.ABC):
         """True once the content will not change any more, so that updates can stop."""
 
     async def prepare(self) -> None:  # noqa: B027 - optional to override
-        """Fetch data for the next call of :meth:`output`, if the data must be awaited."""
+        """Fetch the data that the next call of :meth:`output` needs, but cannot await itself."""
 
     @abc.abstractmethod
     def output(self, *, view: str, kernel: str) -> dict[str, Any]:
         """Return the output's saved form: MIME type → data.
 
         Args:
-            view: id of the output, with which pages open a comm.
+            view: id of the output. A page opens a comm with this id.
             kernel: the kernel's id on the Jupyter server; "" if unknown.
         """
 

@@ -1,6 +1,6 @@
 """Interface for pictures: live notebook outputs with charts, tiles, tables and controls.
 
-A picture has a layout, which stays the same, and sends its new data to the page at each update.
+The layout of a picture is constant. At each update, the picture's new data is sent to the page.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Layout(Struct, frozen=True, kw_only=True):
         more: further charts that the user can open.
         controls: sliders, switches, menus and buttons.
         tables: tables that the user can open.
-        windows: pairs of a time span of the charts, in seconds, and its label. The user can choose
-            one if there are several.
+        windows: pairs of a time span in seconds and its label. If there are several, the user can
+            choose the time span that the charts show.
         window: time span that the charts show at first, in seconds.
         csv: True if the user can download the data as CSV.
     """
@@ -128,7 +128,7 @@ class PictureUpdate(Struct, frozen=True, kw_only=True):
         status: freshness of the data, such as live or ended.
         source: description of the data's source.
         columns: the new chart points, or all chart points if ``anew`` is true.
-        anew: True if ``columns`` replaces the page's chart points.
+        anew: True if ``columns`` replaces all chart points of the page; False if it is appended.
         tiles: the tiles; empty if the picture has none.
         values: name of a control → the control's present value.
         note: a sentence with further numbers; "" for none.
@@ -189,9 +189,10 @@ class Picture(abc.ABC):
 
     @abc.abstractmethod
     def drawings(self) -> Iterable[tuple[Chart[Any], Columns]]:
-        """Return the charts to draw as images, with the points in :attr:`Layout.window`.
+        """Return the charts to draw as images, with the points of the time span ``layout.window``.
 
-        For both kinds of axis, the times of these points are seconds since a start.
+        The times of these points are always in seconds since some start, even if
+        :attr:`Layout.axis` is ``clock``.
         """
 
     def act(self, name: str, value: Any) -> None:  # noqa: B027 - optional to override

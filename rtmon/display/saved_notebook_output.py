@@ -47,7 +47,7 @@ def of_picture(picture: Picture, *, view: str, kernel: str) -> dict[str, Any]:
 
     Args:
         picture: the picture to show.
-        view: id of the output, with which the page opens a comm.
+        view: id of the output. The page opens a comm with this id.
         kernel: the kernel's id on the Jupyter server; "" if unknown.
     """
     frame = picture.whole(picture.layout.window)
@@ -100,7 +100,7 @@ def bundle(
 
 
 def prepare() -> None:
-    """Build and cache the script in advance, so that the first output does not block the loop."""
+    """Build and cache the script, so that the first output does not block the event loop later."""
     _script()
 
 

@@ -1,4 +1,4 @@
-"""The notebook output with a button that stops all servers and clients started in a notebook."""
+"""A notebook output with a button that stops all servers and clients of the notebook."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class StopButton(Picture):
 
     def act(self, name: str, value: Any) -> None:  # noqa: ARG002 - the only control is the button
         if self._stopping is None or self._stopping.done():
-            # Use an empty context. With the running cell's context, Jupyter would show the task's
-            # log lines below that cell.
+            # Run the task in an empty context. With the running cell's context, Jupyter would show
+            # the task's log lines below that cell.
             self._stopping = asyncio.get_running_loop().create_task(
                 self._stop(), name="rtmon-stop-button", context=contextvars.Context()
             )

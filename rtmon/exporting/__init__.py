@@ -56,7 +56,8 @@ async def export(
         since: begin of the range: Unix seconds, a datetime, or ISO 8601 text. None for no limit.
         until: end of the range, in the same forms.
         every: number of ticks that each row of samples covers: 1, 10 or 60. By default, the
-            smallest number whose rows reach back to ``since``. A running server has only 1.
+            smallest number whose rows reach back to ``since``. For a running server, only 1 is
+            possible.
         redaction: which texts to redact.
         progress: see :data:`Progress`.
         timeout: seconds to wait for a server's answer.

@@ -65,7 +65,7 @@ def json_file(folder: Path, table: str) -> Iterator[Append]:
 
 @contextlib.contextmanager
 def parquet_file(folder: Path, table: str) -> Iterator[Append]:
-    """Open ``TABLE.parquet`` for writing: types by column dtypes, times as UTC timestamps in µs.
+    """Open ``TABLE.parquet`` for writing. Times are stored as UTC timestamps in microseconds.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -85,7 +85,8 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
     }
     columns = TABLES[table]
     schema = pa.schema([(c.name, types[_ARROW[c.dtype]]) for c in columns])
-    # A dictionary is used only for texts that repeat. For others it takes time and saves nothing.
+    # Parquet's dictionary encoding is used only for texts that repeat. For other texts it takes
+    # time and saves nothing.
     repeated = [column.name for column in columns if column.kind == "text"]
     held: dict[str, list[Any]] = {column.name: [] for column in columns}
     with (
@@ -118,7 +119,7 @@ def parquet_file(folder: Path, table: str) -> Iterator[Append]:
 
 
 def _columns(records: Sequence[Any], names: tuple[str, ...]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield the name and the values of each column; fast if the records are named tuples."""
+    """Yield the name and the values of each column of records, which are faster as named tuples."""
     if not records:
         return
     stored: dict[str, Sequence[Any]] = {}

@@ -78,7 +78,7 @@ def _redacted(table: str, records: list[Any], redaction: Redaction) -> list[Any]
 
 
 def _whole(kind: Any, record: Any) -> Any:
-    """Convert a record that has only the columns of a recording to a full record."""
+    """Convert a record with the columns that a recording stores to a record with all columns."""
     return record if isinstance(record, kind) else kind(**record._asdict())
 
 

@@ -1,4 +1,4 @@
-"""Error messages for failed connections to an admin listener: why it failed, what to check."""
+"""Error messages for failed connections to an admin listener: the cause, and what to check."""
 
 from __future__ import annotations
 

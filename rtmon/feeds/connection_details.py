@@ -1,4 +1,4 @@
-"""Details of one connection, from its server's memory: headers, rooms, time series, frames."""
+"""Read one connection's details in the server process: headers, rooms, time series, frames."""
 
 from __future__ import annotations
 

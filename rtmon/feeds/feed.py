@@ -205,18 +205,18 @@ class Feed(abc.ABC):
 
     @abc.abstractmethod
     async def answer(self, query: Query) -> Answer:
-        """Answer a query of any type. Each kind of feed implements :meth:`query` here."""
+        """Answer a query of any type. Subclasses implement this; callers use :meth:`query`."""
 
     @abc.abstractmethod
     def connections(self, query: ConnectionQuery | None = None) -> ConnectionPage:
         """Return rows of the connections table.
 
-        Without a query, these are the open connections, newest first.
+        If ``query`` is None, these are the open connections, newest first.
         """
 
 
 def select(rows: Sequence[ConnectionInfo], query: ConnectionQuery | None) -> ConnectionPage:
-    """Apply a ConnectionQuery to rows of the connections table: filter, sort, then slice."""
+    """Apply a ConnectionQuery to rows of the connections table: filter, sort and slice the rows."""
     query = query or ConnectionQuery()
     needle = query.contains.casefold()
     kept = [

@@ -43,7 +43,7 @@ _TABLES: Mapping[str, Callable[[Collector], Sequence[Any]]] = {
 
 
 class LocalFeed(Feed):
-    """A feed that reads a Monitor in the same process. The data is as of the last tick.
+    """A feed that reads a Monitor in the same process, and shows the data of the last tick.
 
     All methods may be called on any thread.
 
@@ -146,7 +146,7 @@ class LocalFeed(Feed):
         return MembersAnswer(source=source, members=members, total=len(meters))
 
     def _needed(self, query: Query) -> memory_queries.FeedMemory:
-        """Return the data that a query reads. Rows that the query does not read are not built."""
+        """Return the data that a query reads. Other rows of tables are not created."""
         match query:
             case RowsQuery(table="connections"):
                 columns = tuple(sorted(table_queries.needed_columns(query) | {"role"}))
@@ -188,5 +188,5 @@ class LocalFeed(Feed):
 
 
 def _whole(answer: RowsAnswer) -> RowsAnswer:
-    """Replace each row's record, which has only the queried columns, by a full ConnectionInfo."""
+    """Replace each row's record, which has only some columns, by a complete ConnectionInfo."""
     return replace(answer, rows=[r._replace(record=r.record.meter.info()) for r in answer.rows])

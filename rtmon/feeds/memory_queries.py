@@ -71,7 +71,7 @@ class FeedMemory:
 
     @property
     def source(self) -> Source:
-        """The newest tick in memory, which each answer names as its source."""
+        """The newest tick in memory. Each answer contains it as the source of the data."""
         if not self.epochs:
             return Source()
         last = self.epochs[-1]
@@ -155,7 +155,7 @@ def _table(
 
 
 def _restarts(memory: FeedMemory) -> list[Gap]:
-    """Return the gaps in time between consecutive epochs, which server restarts caused."""
+    """Return the time gaps between consecutive epochs. Restarts of the server cause these gaps."""
     found = []
     for before, after in pairwise(memory.epochs):
         last, first = before.history.latest(), after.history.first()

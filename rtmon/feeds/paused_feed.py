@@ -19,7 +19,7 @@ __all__ = ["PausedFeed"]
 class PausedFeed(Feed):
     """A copy of another feed's data, as of the moment when the copy was made.
 
-    Only :attr:`status` is passed through from the other feed and stays current.
+    Only :attr:`status` is the current status of the other feed.
 
     Args:
         feed: the feed to copy, which keeps running.

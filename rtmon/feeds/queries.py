@@ -138,7 +138,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupQuery:
-    """A query for connections grouped by path, user, address, transport or cause, with sums.
+    """A query for groups of connections: by path, user, address, transport or close cause.
 
     Attributes:
         by: see :data:`GroupKey`.
@@ -198,7 +198,7 @@ Query = SeriesQuery | RowsQuery | GroupQuery | DetailQuery | MembersQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The server and tick that an answer comes from: the newest tick included in the answer.
+    """The server and the tick that an answer comes from.
 
     Attributes:
         node: name of the server process; "" if the feed has not received it yet.
@@ -242,7 +242,8 @@ class SeriesAnswer:
         epochs: epoch of each point.
         seqs: number of the last tick in each point.
         times: Unix time of the last tick in each point.
-        elapsed: duration of each point in seconds, by which rates divide.
+        elapsed: duration of each point in seconds. A counter's increase is divided by this
+            duration to get a rate.
         ticks: number of ticks in each point. A point has fewer than ``level`` ticks at the end of
             an epoch, or if a recording began in the middle of the point.
         columns: name of each requested column → list with the value of each point.
@@ -349,8 +350,9 @@ class DetailAnswer:
         source: server and newest tick of the answer.
         info: the connection's row in the connections table; None if the source no longer has it.
         events: Events about the connection, oldest first.
-        series: the connection's time series. The series has points only if a viewer has opened the
-            connection's details, or the connection is one of the slowest or busiest.
+        series: the connection's time series. The server records points only in the minute
+            after a query for the connection's details, and while the connection is one of the
+            slowest or busiest.
         headers: request headers of the connection's handshake, redacted; None if unknown.
         rooms: channels and rooms of the hub that the connection is in; None if unknown.
         frames: the connection's last frames, oldest first, one line of text for each; None if

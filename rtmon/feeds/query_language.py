@@ -46,8 +46,8 @@ class Condition:
     """A parsed query, which selects records of one table.
 
     Attributes:
-        terms: one filter function for each term of the query. Each function filters a list of
-            records, since one call per record would cost more than the comparison.
+        terms: one filter function for each term of the query. Each function filters a whole list of
+            records, because a function call for each record would take longer than the comparison.
         columns: names of the columns that the terms read.
     """
 
@@ -192,13 +192,16 @@ def field(table: str, name: str) -> tuple[Column, Callable[[Any], Any]]:
 def address(record: Any) -> str | None:
     """Return the peer's IPv4 address or IPv6 /64 network, from a connection's ``remote`` column.
 
-    If ``remote`` is not an IP address, as after redaction, it is returned unchanged.
+    If ``remote`` is not an IP address, for instance because it was redacted, return it unchanged.
     """
     return network(record.remote) or record.remote
 
 
 def reads(table: str, name: str) -> tuple[str, ...]:
-    """Return the stored columns that a column is computed from; for most, the column itself."""
+    """Return the stored columns that a column is computed from.
+
+    Most columns are stored themselves. For such a column, return only the column.
+    """
     name = ALIASES[table].get(name, name)
     return _READS.get(name, (name,))
 

@@ -132,8 +132,8 @@ class RemoteFeed(Feed):
 
     async def start(self) -> None:
         if self._task is None:
-            # An empty context: otherwise the task would hold the context variables of the web
-            # session that started the feed, and outlive that session.
+            # Run the task in an empty context. Otherwise it would keep the context variables of the
+            # web session that started the feed in memory after the session has ended.
             self._task = asyncio.get_running_loop().create_task(
                 self._run(), name="rtmon-feed", context=contextvars.Context()
             )
@@ -257,9 +257,9 @@ class RemoteFeed(Feed):
         return answer if answer.info is not None else known
 
     def _lacks(self, query: SeriesQuery) -> bool:
-        """Return True if the query's range begins before the oldest Sample received in the epoch.
+        """Return True if the query needs Samples that are older than the feed's oldest Sample.
 
-        False once the older Samples of the epoch have been requested.
+        Return False if the server has no older Samples, or the feed has already requested them.
         """
         first = self._received.history.first()
         if first is None or first.seq == 1 or self._coarse_of == self._received.epoch:
@@ -267,7 +267,7 @@ class RemoteFeed(Feed):
         return query.since is None or query.since < first.time - first.elapsed
 
     async def _fetch_coarse(self) -> None:
-        """Request the server's merged Samples from before the feed's first Sample.
+        """Request the server's merged Samples that are older than the feed's oldest Sample.
 
         The answer is large, so it is requested only once in each epoch.
         """

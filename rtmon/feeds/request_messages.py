@@ -140,7 +140,7 @@ def answer_pieces(number: int, answer: Any) -> Iterator[bytes]:
 
 
 def error_piece(number: int, problem: RtmonError) -> bytes:
-    """Return the binary message that answers a request with an error.
+    """Return the binary message by which a server answers a request with an error.
 
     Args:
         number: id of the request.

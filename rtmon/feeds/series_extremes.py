@@ -2,7 +2,7 @@
 
 The minimum and maximum are computed from all points of finer resolution that a source still has.
 Points of one tick and points of ten ticks can be mixed. The value of a point of ten ticks is a
-mean, which lies between the minimum and the maximum of its ticks, so it never widens the range.
+mean. A mean lies between the minimum and the maximum of its ticks, so the result is never too wide.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Spread = tuple[float | None, float | None]
 
 
 def extreme_columns(columns: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns, out of ``columns``, that have a minimum and maximum within a point."""
+    """Return those of ``columns`` for which the minimum and maximum in a point can be computed."""
     return tuple(name for name in columns if name in EXTREME_COLUMNS)
 
 
@@ -66,7 +66,7 @@ def _spread(values: Sequence[float | None], elapsed: Sequence[float] | None) -> 
 
     If ``elapsed`` is given, each value is first divided by its duration in seconds.
     """
-    if not any(values):  # A shortcut: most values of most columns are 0.
+    if not any(values):  # a fast path, since most values of most columns are 0
         return (None, None) if values.count(None) == len(values) else (0, 0)
     if elapsed is None:
         known = [value for value in values if value is not None]

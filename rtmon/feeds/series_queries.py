@@ -60,9 +60,10 @@ def check(query: SeriesQuery) -> tuple[str, ...]:
 def choose_level(query: SeriesQuery, held: Mapping[int, tuple[float, int]]) -> int:
     """Choose the resolution of the answer to a query.
 
-    If the query sets no level, this is the finest level that meets two conditions: its points
-    reach back to the start of the range, or as far as the points of any level, and it has at most
-    ``query.points`` points in the range. If no level meets both, it is the coarsest level.
+    If the query has a level, return this level. Otherwise return the finest level that meets two
+    conditions. First, its points reach back to the start of the range, or at least as far as the
+    points of all other levels. Second, it has at most ``query.points`` points in the range. If no
+    level meets both conditions, return the coarsest level.
 
     Args:
         query: the query.
@@ -88,8 +89,9 @@ def from_histories(
     Args:
         query: the query.
         source: server and newest tick of the answer.
-        histories: for each epoch, oldest first, its history, and True if the epoch has ended.
-            The last point of a running epoch is omitted until it has all of its ticks.
+        histories: for each epoch, oldest first, a pair: the history of the epoch, and True if the
+            epoch has ended. The last point of a running epoch is omitted until it has all of its
+            ticks.
 
     Raises:
         QueryError: the query is invalid.

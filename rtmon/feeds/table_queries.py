@@ -62,7 +62,7 @@ _KEYS: dict[GroupKey, Callable[[Any], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Number of a table's records that the source holds, number that it has evicted, and gaps.
+    """How many records of a table a source holds, how many it has evicted, and time gaps.
 
     The fields are those of :class:`rtmon.feeds.queries.RowsAnswer` with the same names.
     """
@@ -273,7 +273,7 @@ def _rank(
 
 
 def _ranks(sort: str, keys: Sequence[str | None], records: Sequence[Any]) -> dict[str | None, Any]:
-    """Return group key → value of the sort column. Groups whose value is unknown are omitted."""
+    """Return group key → value of the group in the sort column; omit unknown values."""
     if sort == "key":
         return {key: key for key in keys}
     if sort in {"open", "closed"}:

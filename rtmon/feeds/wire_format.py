@@ -221,7 +221,7 @@ class _Hello(msgspec.Struct):
 class Decoder:
     """Decoder of a server's messages into records.
 
-    A decoder learns the order of the columns from the server's ``hello``.
+    The server's ``hello`` message tells the decoder the order of the columns.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Keep a load's open connections, and the summed counts of the connections that have ended."""
+"""Store a load test's open connections, and the summed counts of all its connections."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ConnectionTotals:
         self._close_codes: dict[int, int] = {}
 
     def enter(self, connection: SimulatedConnection, user: SimulatedUser) -> None:
-        """Add a user's connection. A connection that ends before the user leaves is lost."""
+        """Add a user's connection. It counts as lost if it ends before :meth:`leave` is called."""
         self._tally.connected += 1
         self.open[connection] = user
         connection.on_end(self._lost)
@@ -77,7 +77,8 @@ class ConnectionTotals:
         Args:
             url: URL of the server.
             elapsed: seconds since the load was started.
-            quiet: True if every message in flight has been delivered.
+            quiet: True if the users have stopped sending, and every sent message has been
+                delivered.
         """
         now = [connection.report() for connection in self.open]
         totals, totals_open = Totals(**asdict(self._totals)), Totals()

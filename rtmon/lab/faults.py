@@ -43,12 +43,12 @@ _REMEMBERED = 100_000
 
 
 class FaultProxy(Faults, Startable):
-    """A TCP proxy that passes bytes between clients and a server, and injects network faults.
+    """A TCP proxy that forwards bytes between clients and a server, and injects network faults.
 
-    Faults set on the proxy apply to all its connections, also to later ones. Faults set on one of
-    :attr:`links` apply to that connection only. The kernel accepts a connection to the proxy at
-    once, so latency begins with the first byte. Two runs with the same seed have the same random
-    faults on each connection.
+    Faults set on the proxy apply to all connections through the proxy, including new ones. Faults
+    set on one of :attr:`links` apply to that connection only. Latency delays the bytes of a
+    connection, but not its TCP handshake with the proxy, which the kernel completes. Two runs with
+    the same seed have the same random faults on each connection.
 
     Args:
         upstream: the server: its URL, or an object with a ``url``, such as the result of
@@ -56,10 +56,10 @@ class FaultProxy(Faults, Startable):
         host: the interface to listen on.
         port: the port to listen on; any that is free by default.
         buffer: size of the kernel's buffers for each socket of the proxy, in bytes. With small
-            buffers, the sender notices a frozen link sooner: the kernels of client and server
-            then also buffer only about ten times this size instead of megabytes. By default the
+            buffers, a sender is blocked sooner by a frozen link: the kernels of client and server
+            then buffer only about ten times this size, and otherwise megabytes. By default the
             kernel decides.
-        connections: maximum number of connections; further ones are refused.
+        connections: maximum number of open connections; further ones are refused.
         seed: seed of the random numbers.
 
     Attributes:
@@ -150,8 +150,9 @@ class FaultProxy(Faults, Startable):
             return
         self._listening = False
         for listener in server.sockets:
-            # A closed asyncio server drops connections that it is just accepting, and their
-            # clients would wait for ever: stop accepting first, then refuse the accepted ones.
+            # If an asyncio server is closed while it accepts a connection, the server drops the
+            # connection and the client would wait for ever. So stop accepting first, and then
+            # refuse the accepted connections.
             with contextlib.suppress(NotImplementedError, RuntimeError):  # some loops lack it
                 asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(0)

@@ -1,19 +1,19 @@
 """Simulated users: plain `websockets` clients over real sockets, against any WebSocket server.
 
-The whole in one call::
+:func:`run_load` does everything in one call::
 
     report = await run_load(url, LoadOptions(users=50, rate=2.0, duration=10.0))
 
 1. Users connect over ``ramp`` seconds, send messages, disconnect and reconnect.
 2. After ``duration``, or when ``stop`` is set, users send no more messages.
-3. When every message in flight has been delivered, ``on_quiet`` is called with the report. The
-   connections are still open, and the server's counters must equal the report.
+3. When every sent message has been delivered, ``on_quiet`` is called with the report. The
+   connections are still open. At this moment, the server's counters must equal the report.
 4. When ``release`` is set (at once if it is None), users close their connections with code 1000,
    and the final report is returned. ``json.dumps(report.as_dict())`` encodes it.
 
 Failed attempts to connect are repeated, and counted in ``report.failed``. Each message
 carries a mark, by which its sender recognizes the message when an echo server or a hub sends it
-back. The time until then is the message's latency.
+back. The time from when the message was due until its return is the message's latency.
 
 :class:`Load` does the same in separate steps, for notebooks and tests.
 """
@@ -101,10 +101,11 @@ class Load:
             user.wake()
 
     async def quiet(self, *, within: float = 60.0) -> bool:
-        """Make users stop sending, connecting and disconnecting; wait for all messages in flight.
+        """Make users stop sending, connecting and disconnecting; wait for all sent messages.
 
-        Each connection makes a round trip, which the server answers after all messages sent before.
-        All messages are delivered when no user received a message between two such round trips.
+        Each connection makes a round trip to the server, which the server answers after all
+        messages that the connection sent earlier. Round trips are repeated until no user receives
+        a message between two of them. Then all messages have been delivered.
 
         Args:
             within: maximum time to wait, in seconds.
@@ -157,7 +158,10 @@ class Load:
             await asyncio.wait([self._ticking])
 
     def _elapsed(self) -> float:
-        """Return the seconds from the start of the load to its last tick."""
+        """Return the seconds since the start of the load; 0 before the start.
+
+        After the end of the load, the value no longer changes.
+        """
         if self._ended_at is not None:
             return self._ended_at
         return asyncio.get_running_loop().time() - self._began if self._tasks else 0.0
@@ -260,7 +264,7 @@ class Load:
 def _in_words(problem: BaseException) -> str:
     """Describe a failed attempt to connect in one line, without control characters.
 
-    The error may contain text that the server has sent.
+    Control characters are removed, because the error may contain text from the server.
     """
     text = " ".join(str(problem).split()) or type(problem).__name__
     return "".join(char if char.isprintable() else "?" for char in text[:_WORDS])
@@ -281,9 +285,9 @@ async def run_load(
     Args:
         url: URL of the WebSocket server.
         options: number and behaviour of the simulated users.
-        stop: set to stop before the duration is over.
+        stop: event that can be set to stop the users before the duration is over.
         on_quiet: called with the report when all users have stopped and all messages are delivered.
-        release: an event that, if given, delays closing the connections until it is set.
+        release: if given, the connections are closed only when this event is set.
 
     Returns:
         The report after all connections are closed.

@@ -20,8 +20,8 @@ class ConnectionReport:
 
     Attributes:
         name: name of the user; a hub shows it as the connection's name.
-        local: the client's address, which the server reports as ``remote``.
-        messages_out, messages_in: number of whole messages sent and received.
+        local: the client's socket address, which the server reports as ``remote``.
+        messages_out, messages_in: number of complete messages sent and received.
         bytes_out, bytes_in: payload bytes of these messages.
         open: True while the connection is open.
         close_code: the close code; None while the connection is open.
@@ -122,7 +122,7 @@ class UserCounts:
         self._latency = self._late = EMPTY
 
     def counts(self, of: type[Second | LoadReport]) -> dict[str, int]:
-        """Return the counters that are also fields of the given record class, by name."""
+        """Return name → value of each counter that is also a field of the given class."""
         return {name: getattr(self, name) for name in _COUNTS if name in of.__dataclass_fields__}
 
     def tick(self, time: float, elapsed: float, *, there: int) -> None:
@@ -158,7 +158,7 @@ class LoadReport:
     Attributes:
         url: the server's URL.
         elapsed: seconds since the start.
-        quiet: True if every message in flight had been delivered.
+        quiet: True if the users had stopped sending, and every sent message had been delivered.
         open: connections open.
         connected: connections made so far.
         failed: attempts to connect that failed.
@@ -178,7 +178,8 @@ class LoadReport:
         totals_open: sums over the connections that are open now.
         close_codes: close code → number of ended connections.
         seconds: one row for each of the latest 7,200 seconds.
-        connections: counts of each open connection, then of the latest ended connections.
+        connections: one report for each open connection, then one for each of the latest ended
+            connections.
     """
 
     url: str

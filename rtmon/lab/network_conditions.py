@@ -16,7 +16,7 @@ Direction = Literal["up", "down", "both"]
 
 
 def directions(direction: Direction) -> tuple[Literal["up", "down"], ...]:
-    """Return ``("up", "down")`` for ``"both"``, else a tuple of the one direction.
+    """Return ``("up", "down")`` for ``"both"``, else a tuple with the given direction only.
 
     Raises:
         OptionError: the direction is not ``"up"``, ``"down"`` or ``"both"``.
@@ -91,10 +91,10 @@ class Faults(abc.ABC):
 
     @abc.abstractmethod
     def half_open(self, gone: Literal["server", "client"] = "server") -> None:
-        """Make connections half-open: one end's connection ends without notice to the other end.
+        """Make connections half-open: one side's TCP connection ends, but the other side's stays.
 
         Args:
-            gone: the end whose connection is reset. The other end gets neither FIN nor RST.
+            gone: the side whose TCP connection is reset. The other side gets neither FIN nor RST.
         """
 
     def freeze(self, direction: Direction = "both") -> None:
@@ -112,7 +112,7 @@ class Faults(abc.ABC):
 
     @property
     def latency(self) -> float:
-        """Seconds of delay per direction. If the directions differ, the value of ``up``."""
+        """Delay of each direction in seconds. If the directions differ, the value of ``up``."""
         return self.conditions("up").latency
 
     @latency.setter
@@ -139,7 +139,7 @@ class Faults(abc.ABC):
 
     @property
     def cut_after(self) -> int | None:
-        """Number of bytes in a direction after which a connection is cut; None never cuts."""
+        """Number of bytes in a direction after which a connection is cut; None for no cut."""
         return self.conditions("up").cut_after
 
     @cut_after.setter

@@ -1,4 +1,4 @@
-"""One client's connection through a :class:`~rtmon.lab.faults.FaultProxy`, with its own faults.
+"""One client's connection through a :class:`~rtmon.lab.faults.FaultProxy`, and its faults.
 
 ``up`` is from the client to the server, ``down`` from the server to the client.
 """
@@ -136,7 +136,8 @@ class ProxiedConnection(Faults):
     def _lost(self, side: Side, exc: Exception | None) -> None:
         self._live.discard(side)
         if self.open and not (self._swallows and self._live):
-            # A reset on one side resets the other. After a normal close, both have ended.
+            # If one side's TCP connection was reset, reset the other side's. After a normal close,
+            # both have ended.
             self.cut(reset=exc is not None)
         if not self._live:
             self._gone(self)

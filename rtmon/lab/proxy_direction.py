@@ -103,10 +103,10 @@ class ProxyDirection:
         self._sink = sink
         self._rng = rng
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[float, float, bytes]] = deque()  # when it came, chance, bytes
+        self._waiting: deque[tuple[float, float, bytes]] = deque()  # arrival, random number, data
         self.held = 0
         self._over = False
-        self._free = 0.0  # when the line is free, at this bandwidth
+        self._free = 0.0  # when the bandwidth allows the next byte
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, data: bytes) -> None:
@@ -177,7 +177,10 @@ class ProxyDirection:
         return False
 
     def _read_on(self) -> None:
-        """Resume reading from the source, unless frozen or :data:`BUFFER` bytes are held."""
+        """Pause reading from the source if the direction is frozen or its buffer is full.
+
+        Otherwise, resume reading.
+        """
         transport = self._source.transport
         if transport.is_closing() or self._over:
             return

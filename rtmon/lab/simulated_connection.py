@@ -42,7 +42,7 @@ class _Socket(ClientConnection):
     """A ``websockets`` client connection that counts the bytes received on the wire.
 
     Attributes:
-        wire_in: bytes received, including the handshake and frame headers, without TLS.
+        wire_in: bytes received, including handshake and frame headers, but not the overhead of TLS.
     """
 
     wire_in = 0
@@ -58,7 +58,7 @@ class SimulatedConnection:
     Attributes:
         messages_out, messages_in: whole messages.
         bytes_out, bytes_in: payload bytes of these messages.
-        heard: messages received, except answers to :meth:`round_trip`.
+        heard: number of received messages, not counting the server's answers to :meth:`round_trip`.
         lost: set when the connection has ended.
     """
 
@@ -99,8 +99,8 @@ class SimulatedConnection:
             hear: called with each received message.
             compression: whether to offer permessage-deflate.
             buffer: size of the kernel's receive buffer in bytes; None for its default.
-            keepalive: True to send pings, and to close if they are not answered. A client that
-                does not read gets no answer.
+            keepalive: True to send pings, and to close the connection if no pong arrives. Pass
+                False for a client that does not read, because it would not receive pongs.
 
         Raises:
             OSError, TimeoutError, WebSocketException: the connection failed.
@@ -126,7 +126,7 @@ class SimulatedConnection:
 
     @property
     def cut_off(self) -> bool:
-        """True once the TCP connection has ended, even if the reader is paused before the end."""
+        """True once the TCP connection has ended, even while the paused reader has not noticed."""
         return self.ended or has_ended(self._socket.transport.get_extra_info("socket"))
 
     @property
@@ -140,7 +140,7 @@ class SimulatedConnection:
 
     @property
     def wire_in(self) -> int:
-        """Bytes received on the wire, with handshake and frame headers."""
+        """Number of bytes received, including handshake and frame headers."""
         return getattr(self._socket, "wire_in", 0)
 
     @property
@@ -154,7 +154,7 @@ class SimulatedConnection:
         self._paced.set()
 
     async def _rest(self) -> None:
-        """Pause for :attr:`pace` seconds, also if the value changes during the pause."""
+        """Pause for :attr:`pace` seconds. A change of the value applies to the running pause."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while (rest := began + self._pace - clock()) > 0:
@@ -232,7 +232,7 @@ class SimulatedConnection:
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self) -> bool:
-        """Send one ``ping`` message. Return True if answered, False if refused."""
+        """Send a ``ping`` message. Return True if the hub answers, False if it refuses."""
         self._pings += 1
         key = f"ping-{self._pings}"
         answer = self._answers[key] = asyncio.get_running_loop().create_future()

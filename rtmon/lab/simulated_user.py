@@ -16,7 +16,7 @@ _OUTSTANDING = 1_000
 
 
 class SimulatedUser:
-    """A simulated user: connects, pauses, and tracks its unanswered messages.
+    """A simulated user, which connects, pauses, and tracks its messages that have not come back.
 
     Args:
         number: sequence number of the user, from 0.
@@ -73,7 +73,8 @@ class SimulatedUser:
     async def pause(self, seconds: float | None) -> None:
         """Wait until :meth:`wake` is called, or for at most ``seconds`` if not None."""
         if seconds is not None and seconds <= 0:
-            # Yield to the event loop even when late, so that other users can read and stop.
+            # Yield to the event loop even if the next message is overdue, so that other users can
+            # run.
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
@@ -117,7 +118,7 @@ class SimulatedUser:
         if found < 0 or not self._outstanding:
             return
         now = asyncio.get_running_loop().time()
-        while found >= 0:  # a batch may hold several
+        while found >= 0:  # a batch may contain several messages
             begin = found + len(self._mark)
             end = data.find(b"#", begin, begin + 12)
             digits = data[begin:end] if end > 0 else b""

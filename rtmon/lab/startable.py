@@ -9,7 +9,7 @@ __all__ = ["Startable"]
 
 
 class Startable(abc.ABC):
-    """An object that runs from :meth:`start` to :meth:`stop`; ``async with`` calls both."""
+    """An object with :meth:`start` and :meth:`stop`. An ``async with`` block calls both."""
 
     @abc.abstractmethod
     async def start(self) -> None:

@@ -23,7 +23,7 @@ Connected = TypeVar("Connected", bound=asyncio.Protocol)
 
 
 def narrow(sock: Any, buffer: int | None) -> None:
-    """Make the kernel's buffers small for a socket that is not connected yet.
+    """Limit the kernel's buffers of a socket that is not connected yet.
 
     Args:
         sock: the socket. Sockets that a listening socket accepts get small buffers, too.
@@ -33,8 +33,8 @@ def narrow(sock: Any, buffer: int | None) -> None:
         return
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, buffer)
-    # Linux gives a sender room for some twenty segments of its peer, and those of the loopback
-    # interface have 64 KiB.
+    # Linux gives a sender's buffer room for about twenty of the receiver's TCP segments. On the
+    # loopback interface, a segment has 64 KiB, so limit the segment size, too.
     with contextlib.suppress(AttributeError, OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
 
@@ -61,7 +61,7 @@ async def dial(
         sock = socket.socket(family, kind, number)
         try:
             sock.setblocking(False)
-            narrow(sock, buffer)  # before it connects: the other end's buffers follow from it
+            narrow(sock, buffer)  # before connecting: the handshake announces the sizes
             await loop.sock_connect(sock, address)
             return (await loop.create_connection(protocol, sock=sock))[1]
         except OSError as exc:
@@ -95,8 +95,8 @@ def hang_up(transport: asyncio.Transport, *, reset: bool) -> None:
 def has_ended(sock: Any) -> bool:
     """Return True once the TCP connection has ended, even if received bytes are unread.
 
-    Only ``poll`` detects this without reading. On systems without ``poll``, an end by the peer is
-    not detected.
+    Only ``poll`` detects the end without reading. On systems without ``poll``, the function does
+    not detect that the other side has ended the connection.
     """
     if sock.fileno() < 0:
         return True

@@ -1,4 +1,4 @@
-"""Generate the schedule of a simulated user: visits and messages, the same for the same seed."""
+"""Generate the schedule of a simulated user, from a seed: when it connects, sends and leaves."""
 
 from __future__ import annotations
 
@@ -58,10 +58,12 @@ class LoadOptions:
         storm: seconds between two reconnect storms, in which all connections end without a close
             frame and all users reconnect at once; None for no storms.
         size: characters of a typical message's text; a few messages are much longer.
-        mix: kind of message → its share, as any positive numbers.
+        mix: kind of message → its share. Only the ratios of the shares matter, so any positive
+            numbers can be used.
         group: number of users in one room or channel.
         churn: share of users that disconnect and return, from 0 to 1.
-        stay: average seconds that these users stay connected; they stay away half as long.
+        stay: average seconds that users who disconnect and return stay connected; they stay
+            disconnected half as long.
         going_away: share of disconnects with close code 1001, like a closed browser tab.
         aborts: share of disconnects without a close frame; the others close with 1000.
         compression: True to offer permessage-deflate, as browsers do.

@@ -1,4 +1,4 @@
-"""Query the connections in a recording, with the state that they had at any time."""
+"""Query the connections in a recording, in the state that they had at a given time."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class ConnectionReader:
             query: the query for rows.
             source: the tick at which the rows' states are shown.
             at: time of that tick, Unix seconds; None for the end of the recording.
-            remembered: number of rows that the recording no longer holds, and the gaps, for the
-                answer. The number of held rows is replaced by the number of closed connections that
-                were found.
+            remembered: number of rows that the recording no longer holds, and the gaps. Both are
+                copied into the answer. The answer's number of held rows is the number of closed
+                connections that were found.
 
         Raises:
             QueryError: the query has an error, such as an unknown column.
@@ -176,7 +176,7 @@ class ConnectionReader:
             for start in range(0, len(ids), IDS):
                 chosen = ids[start : start + IDS]
                 read = self._infos(table, int(epoch), chosen, at)
-                if len(read) < len(chosen):  # some closed after _light(), and changed the table
+                if len(read) < len(chosen):  # some have moved to the table of closed ones
                     read += self._infos("connections", int(epoch), chosen, at)
                 infos.update(((epoch, each.id), each) for each in read)
         return [
@@ -222,7 +222,8 @@ class ConnectionReader:
         """Yield all connections of an epoch that existed in a time range, in batches.
 
         Closed connections come first. The records have the columns of a ConnectionInfo, except
-        those that are derived from other columns. They take less time to create.
+        columns that are derived from other columns. Such records take less time to create than a
+        ConnectionInfo.
 
         Args:
             epoch: id of the epoch in the file.
@@ -299,13 +300,13 @@ _TICK = 1.0
 def _changes(
     row: Any, at: float | None, over: float | None, columns: Collection[str]
 ) -> dict[str, Any]:
-    """Return the column values that differ between a connection's last state and that at a time.
+    """Return a connection's column values at a time, if they differ from its last state.
 
     Args:
         row: the connection in its last recorded state.
         at: the time, Unix seconds; None for the end of the recording.
-        over: end of the connection's epoch if another epoch followed, else None. After it, no
-            connection of the epoch is open.
+        over: end of the connection's epoch if another epoch followed, else None. After this time,
+            no connection of the epoch is open.
         columns: names of the columns that the row has.
     """
     if at is not None and row.closed is not None and row.closed > at:

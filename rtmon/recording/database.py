@@ -224,7 +224,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(db: sqlite3.Connection) -> None:
-    """Create the tables of a new file; add what the file of an older rtmon lacks."""
+    """Create the tables in a new file; add missing tables and columns to an older rtmon's file."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version < VERSION:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect on an empty file
@@ -241,7 +241,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 
 def _lacking(db: sqlite3.Connection, table: str) -> list[Column]:
-    """Return the columns that a table lacks because an older rtmon created it."""
+    """Return the columns that a table does not have because an older rtmon created the table."""
     known = {name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
     return [column for column in COLUMNS[table] if column.name not in known]
 

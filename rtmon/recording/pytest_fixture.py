@@ -56,7 +56,7 @@ class Recorded:
             dropped: maximum number of dropped messages.
             slow: maximum number of simultaneously slow connections.
             errors: maximum number of errors.
-            unexplained: maximum number of connections that did not end normally, by their cause.
+            unexplained: maximum number of connections whose close cause is not a normal one.
 
         Raises:
             AssertionError: a limit is exceeded. The message lists the exceeded limits and the path

@@ -69,7 +69,7 @@ class RecordingFile:
             return self._db.execute(statement, values).fetchall()
 
     def plain(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Execute an SQL SELECT statement; return plain tuples, faster to make than rows."""
+        """Execute an SQL SELECT statement; return tuples, which are created faster than rows."""
         with self._lock, reading(self.path):
             cursor = self._db.cursor()
             cursor.row_factory = None
@@ -116,8 +116,8 @@ class RecordingFile:
             at: Unix seconds; None for the end of the recording.
 
         Returns:
-            The epoch. If no epoch has a tick up to the time, the first epoch, if it had begun; else
-            None.
+            The epoch. If no epoch has a tick up to this time: the first epoch if it began before
+            this time, else None.
         """
         epochs = self.epochs()
         begun = [each for each in epochs if at is None or each.wall <= at]
@@ -126,7 +126,7 @@ class RecordingFile:
             begun.pop()
         if begun or at is None:
             return begun[-1] if begun else None
-        # A time slightly before the first epoch's recorded start may be that of its first tick.
+        # The time of an epoch's first tick may be slightly before the epoch's recorded start.
         return epochs[0] if epochs and epochs[0].wall - 1.0 <= at else None
 
     def _has_tick(self, epoch: Epoch, until: float) -> bool:
@@ -186,7 +186,9 @@ def bounds(since: float | None, until: float | None) -> tuple[float, float]:
 
 
 def record(kind: Any, row: Any) -> Any:
-    """Create a record, such as a ConnectionInfo, from an SQL row; ignore columns it lacks.
+    """Create a record, such as a ConnectionInfo, from an SQL row.
+
+    Columns of the row that the record does not have are ignored.
 
     Args:
         kind: the dataclass of the record.

@@ -107,7 +107,8 @@ class RecordingFeed(Feed):
 
     async def refresh(self) -> None:
         """Read new ticks from the file now, without waiting for the next check."""
-        async with self._reading:  # one after another: the moment requested last must be shown last
+        # One read after another, so that the moment that was requested last is shown last.
+        async with self._reading:
             before = self._view.history.latest()
             make = await asyncio.to_thread(_read, self.reader, self._at, self._view)
             self._view = make()
@@ -233,9 +234,9 @@ class _View:
 def _read(reader: QueryReader, at: float | None, before: _View) -> Callable[[], _View]:
     """Read the data for a moment from the file, on a worker thread.
 
-    If the moment is later than the previous one in the same epoch, the previous view's history is
-    extended. The returned function does this on the event loop, so that code on the loop never sees
-    data of two different ticks.
+    If the moment is later than the previous moment in the same epoch, the history of the previous
+    data is extended. The returned function extends it on the event loop, so that code on the event
+    loop never sees data of two different ticks.
 
     Args:
         reader: reads the file.

@@ -83,7 +83,8 @@ class Recording:
         self._limits = limits or RecordingLimits()
         self._redaction = redaction
         self._clock = clock
-        # Creating a ConnectionInfo takes longer than writing its row: only redaction needs one.
+        # A ConnectionInfo is created only for redaction, since this takes longer than writing its
+        # row.
         self._records = _LIGHT if redaction.keeps_all else _infos
         self._lock: WriteLock | None = None
         self._writer: Writer | None = None
@@ -164,7 +165,7 @@ class Recording:
 
     @contextlib.contextmanager
     def _broken_file_put_aside(self) -> Iterator[None]:
-        """Rename the file if the ``with`` block finds that it is damaged.
+        """Rename the recording if an error in the ``with`` block shows that the file is damaged.
 
         The next attempt to write creates a new file.
 
@@ -185,10 +186,10 @@ class Recording:
             raise OSError(errno.EIO, problem) from exc
 
     def _chosen(self, tick: Tick) -> Iterable[Meter]:
-        """Choose the open connections to write with a tick.
+        """Choose the open connections that are written together with a tick.
 
-        These are the busiest and slowest ones that changed, and some of those that changed earlier
-        and have not been written since.
+        These are the busiest and slowest connections among those that changed, and some connections
+        that changed earlier and have not been written since their change.
         """
         self._due.update(dict.fromkeys(tick.meters))
         for meter in tick.closed:
@@ -207,7 +208,7 @@ class Recording:
         """Return the busiest and slowest open connections that changed in a tick."""
         many = len(tick.meters) > NOTABLE
         if many and tick.sample.seq % NOTABLE_TICKS:
-            return []  # searching thousands takes longer than writing 200
+            return []  # searching thousands of connections takes longer than writing 200
         changed = [meter for meter in tick.meters if meter.closed is None]
         return nlargest(NOTABLE, changed, key=self._notability) if many else changed
 

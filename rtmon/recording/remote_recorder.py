@@ -161,7 +161,7 @@ class Recorder:
             answer = await self._feed.query(
                 RowsQuery(table="addresses", sort="reconnects", limit=ADDRESSES)
             )
-        except (FeedError, QueryError):  # disconnected, or a server of an older rtmon
+        except (FeedError, QueryError):  # disconnected, or the server has an older rtmon
             return news
         last = news.samples[-1].seq
         labels = {seq: each for seq, each in found.items() if seq <= last}
@@ -170,7 +170,7 @@ class Recorder:
     def _news(self) -> _News:
         """Return the received data that is not written yet.
 
-        Called on the event loop: there, the feed cannot change in between.
+        Must be called on the event loop, so that the feed cannot change during the call.
         """
         latest = self._feed.latest()
         epoch = latest.epoch if latest else ""

@@ -90,7 +90,7 @@ class Retention:
         }
 
     def insert(self, table: str, statements: tuple[str, str], rows: Sequence[Any]) -> None:
-        """Write rows into a table that has a maximum number of rows, and count the new ones.
+        """Write rows into a table that has a maximum number of rows, and count the new rows.
 
         Args:
             table: the table.
@@ -183,7 +183,7 @@ class Retention:
     def forget_open(self, epoch: int) -> None:
         """Delete connections that were still open when their epoch ended, oldest first.
 
-        As many are deleted as exceed the maximum number of connections.
+        They are deleted until at most the maximum number of connections is left.
 
         Args:
             epoch: id of the epoch that is recorded now; its connections are kept.

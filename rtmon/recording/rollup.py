@@ -1,4 +1,4 @@
-"""Merge Samples of single ticks into Samples of 10 and of 60 ticks, in memory, one at a time."""
+"""Merge Samples of single ticks, as they arrive, into Samples of 10 and of 60 ticks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Level", "Rollup"]
 class Level:
     """Merges Samples into points of a fixed number of ticks.
 
-    Points are aligned to tick numbers, whenever the recording began: with 10 ticks, the first point
-    covers the ticks 1 to 10, the second 11 to 20. :class:`rtmon.metrics.history.History` does the
-    same.
+    Points are aligned to tick numbers, and not to the start of the recording. With 10 ticks, the
+    first point covers the ticks 1 to 10, the second point the ticks 11 to 20.
+    :class:`rtmon.metrics.history.History` does the same.
 
     Attributes:
         ticks: number of ticks in a complete point.
@@ -68,7 +68,7 @@ class Rollup:
         list(self._sixties.add(ten, ticks))
 
     def flush(self) -> list[tuple[int, Sample, int]]:
-        """Return the incomplete points at the end of an epoch; the tuples are as in :meth:`add`."""
+        """Return the incomplete points at the end of an epoch, as tuples like :meth:`add`."""
         points = []
         for ten, ticks in self._tens.flush():
             points.append((10, ten, ticks))

@@ -278,7 +278,8 @@ class SampleQueries:
     def _merged(self, query: SeriesQuery) -> list[SeriesPoint]:
         """Merge a query's time range into one point; return it in a list, empty without Samples.
 
-        For each part of the range, the Samples of the finest resolution that is left are used.
+        For each part of the range, the Samples of the finest resolution that the file still has are
+        used.
         """
         chosen: list[SeriesPoint] = []
         for epoch in self._file.epochs():
@@ -301,7 +302,7 @@ class SampleQueries:
 
 
 def _added(base: Snapshot, samples: Sequence[Sample]) -> Snapshot:
-    """Return the totals after the given Samples: ``base`` plus the increases in the Samples."""
+    """Return the totals after some Samples: ``base`` plus the increases in these Samples."""
     if not samples:
         return base
     as_sample = Sample(

@@ -159,7 +159,8 @@ has version 0."""
 def insert_or_replace(table: str, columns: Iterable[str]) -> tuple[str, str]:
     """Return two INSERT statements for a table.
 
-    If a row with the same key exists, the first statement keeps it, the second replaces it.
+    If a row with the same key exists, the first statement keeps the existing row, and the second
+    statement replaces it.
     """
     names = list(columns)
     return insert(table, names), insert(table, names, replace=True)

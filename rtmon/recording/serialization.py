@@ -124,7 +124,7 @@ def unpack_sample(
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
-    """Serialize a Snapshot, the totals of an epoch, without node, epoch and number."""
+    """Serialize the values of a Snapshot, without its node, epoch and number."""
     values: dict[str, Any] = {
         name: getattr(snapshot, name)
         for name in Snapshot.__dataclass_fields__
@@ -138,7 +138,7 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def unpack_snapshot(node: str, epoch: str, seq: int, packed: bytes) -> Snapshot:
-    """Rebuild a Snapshot, the totals of an epoch; columns that the file lacks are None.
+    """Rebuild a Snapshot. Its values that are missing in the serialized data are None.
 
     Raises:
         msgspec.MsgspecError: the data is damaged.

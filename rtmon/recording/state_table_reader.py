@@ -60,7 +60,10 @@ class StateReader:
         return [record(ChannelInfo, row) for row in found]
 
     def socketio(self, epoch: Epoch, source: Source) -> Sequence[SocketIOInfo]:
-        """Return the rows of the Socket.IO table at a tick; empty if an older rtmon recorded."""
+        """Return the rows of the Socket.IO table at a tick.
+
+        The result is empty if the file was written by an older rtmon, which did not record them.
+        """
         return self._state("socketio", epoch, source.seq) if "socketio" in self.names else ()
 
     def _latencies(self, epoch: Epoch, seq: int) -> list[Latency]:

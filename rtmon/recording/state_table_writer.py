@@ -22,8 +22,8 @@ _STATE = schema.insert("states", ("epoch", "name", "minute", "seq", "time", "pac
 class StateWriter:
     """Writes durations by label, and the states of the address and Socket.IO tables.
 
-    Durations are written for each tick, and merged for each minute. Of the two tables, the last
-    state in each minute is kept.
+    Durations are written for each tick, and merged for each minute. For the address table and the
+    Socket.IO table, the last state in each minute is kept.
 
     Args:
         db: the SQLite connection that writes the recording. The caller must have begun a
@@ -88,5 +88,5 @@ class StateWriter:
         return self._redaction.address(record) if isinstance(record, AddressInfo) else record
 
     def forget(self) -> None:
-        """After a transaction was rolled back, write all table states again with the next tick."""
+        """Make the next :meth:`write` write all table states. Call this after a rollback."""
         self._written = {}

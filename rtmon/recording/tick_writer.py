@@ -44,7 +44,7 @@ _GAP = schema.insert("gaps", ("epoch", "since", "until", "reason"))
 
 
 class Writer:
-    """Writes ticks into a recording; may be used on any thread, but only by one at a time.
+    """Writes ticks into a recording. Can be used on any thread, by one thread at a time.
 
     A recording must have only one Writer; see :class:`rtmon.recording.database.WriteLock`.
 
@@ -137,7 +137,7 @@ class Writer:
         if self._seq and sample.seq > self._seq + 1:
             begin = sample.time - sample.elapsed
             self._db.execute(_GAP, (self._epoch, self._ended_at, begin, "ticks were dropped"))
-        if self._points_of != sample.seq:  # else this tick is written again after a failure
+        if self._points_of != sample.seq:  # false when a failed write is repeated
             self._points, self._points_of = self._rollup.add(sample), sample.seq
         for level, point, ticks in self._points:
             self._put_sample(level, point, ticks)
@@ -241,7 +241,7 @@ class Writer:
         self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
 
     def _finish_epochs(self) -> None:
-        """End the epochs that were not ended because the process that wrote them was killed."""
+        """Mark epochs as ended whose process was killed before it could write their end."""
         for epoch, node, name in unfinished_epochs(self._db):
             with self._transaction():
                 self._epoch = epoch

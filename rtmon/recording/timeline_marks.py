@@ -30,8 +30,8 @@ class TimelineMark:
 def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
     """Return the marks for a whole recording, oldest first.
 
-    Each part of the time slider with Events has one mark, preferably for an error or a rejected
-    handshake. Events of opened and closed connections have no mark; every restart has one.
+    A part of the time slider has one mark if Events happened in it, preferably for an error or a
+    rejected handshake. Opened and closed connections are not marked. Every restart is marked.
 
     Args:
         file: the opened recording.
@@ -61,5 +61,5 @@ def notable(file: RecordingFile, *, parts: int = 120) -> list[TimelineMark]:
 
 
 def _last_tick_before(file: RecordingFile, epoch: Epoch) -> float:
-    """Return the time of the last tick before an epoch, or the epoch's start if there is none."""
+    """Return the time of the last tick before an epoch began; without one, the epoch's start."""
     return file.source(epoch.wall - 1e-3).time or epoch.wall

@@ -1,4 +1,4 @@
-"""Find epochs that a killed process left unfinished in a recording, and their unmerged ticks."""
+"""Find epochs that a killed process left without an end, and read their unmerged ticks."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Report:
     def _begin(self) -> None:
         """Store the numbers of the last Sample and Event before the ``with`` block.
 
-        Before that a Monitor ticks, so that its next Sample covers no time before the block.
+        First, a Monitor is made to tick, so that its next Sample covers no time before the block.
         """
         self._tick()
         latest = self.feed.latest()
@@ -123,8 +123,8 @@ class Report:
     def _span(self, latest: Sample | None) -> dict[str, int]:
         """Return the numbers of the last Sample and Event before the ``with`` block.
 
-        Both are 0 if the server was restarted during the block, because the new epoch's numbers
-        begin at 1.
+        Both numbers are 0 if the server was restarted during the block. All Samples and Events of
+        the new epoch then belong to the report, because their numbers begin at 1.
         """
         if latest is None or latest.epoch != self._epoch:
             return {"since": 0, "events_since": 0}
@@ -149,7 +149,7 @@ def report(
             ...
 
     The page loads no other files and contains no scripts. It is written even if the block raises
-    an exception. It shows at most the last hour.
+    an exception. The page covers at most the last hour of the block.
 
     Args:
         path: the HTML file; an existing file is replaced when the block has ended.

@@ -36,7 +36,7 @@ class KeyChoices:
         descending: True for descending order.
         state: show only ``open`` or only ``closed`` connections; None for both.
         contains: show only connections whose name, id, address or path contains this text.
-        offset: number of rows that are scrolled out above the screen.
+        offset: number of the table's rows that are scrolled out above the screen.
         paused: True while the screen is not updated.
         finding: True while the user types the search text; typed characters extend ``contains``.
         done: True once the user has quit.

@@ -170,8 +170,8 @@ def _charts(timeline: Timeline, width: int, *, lines: int, most: int) -> list[Te
     Args:
         timeline: the points of the charts.
         width: width of the screen in characters.
-        lines: number of lines to use. Sparklines are placed side by side to need no more lines, as
-            far as the width allows.
+        lines: wanted number of lines. Sparklines are placed side by side to fit into these lines,
+            as far as the width allows.
         most: maximum number of lines; further sparklines are omitted.
     """
     series = [(chart, each) for chart in BRIEF for each in chart.series]
@@ -199,8 +199,8 @@ def _spark(
 def _bars(timeline: Timeline, key: str, bars: int) -> list[float]:
     """Return the latest values of a series, one for each bar of a sparkline.
 
-    If there are fewer than 60 bars, each bar is the highest value of several points, so that the
-    bars cover at least a minute.
+    The bars cover at least a minute. So if there are fewer than 60 bars, each bar is the highest
+    value of several points.
     """
     each = math.ceil(_SHOWN / bars)
     groups: dict[int, float] = {}
@@ -237,7 +237,7 @@ def _connections(
 
 
 def _table(columns: Columns, rows: Sequence[Sequence[Cell]], *, lines: int) -> Table:
-    """Draw a table of constant height: a line with titles, and ``lines`` rows, empty if need be."""
+    """Draw a table of constant height: a line with titles, and ``lines`` rows or blank lines."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for _, title, side in columns:
         table.add_column(

@@ -1,8 +1,9 @@
 """Alert rules, such as "slow readers", and their evaluation after each tick.
 
 A rule fires when its condition has been true for ``lasting`` seconds. The rule clears when its
-condition has been false for ``clearing`` seconds, so an intermittent problem is one alert, not
-many. Each rule describes the affected connections, and has a query that lists them.
+condition has been false for ``clearing`` seconds. A problem that comes and goes is therefore one
+alert, not many. A rule returns a text about what is affected, and most rules have a query that
+lists the affected rows.
 """
 
 from __future__ import annotations
@@ -37,11 +38,14 @@ class Recent:
         self.last = samples[-1]
 
     def span(self, seconds: float, *, skip: float = 0.0) -> MergedSamples:
-        """Merge the Samples of a time range of ``seconds`` that ended ``skip`` seconds ago."""
+        """Merge the Samples of a time range.
+
+        The range is ``seconds`` long and ends ``skip`` seconds before the newest Sample.
+        """
         return MergedSamples(latest(self._samples, seconds, skip=skip))
 
     def total(self, counter: str, seconds: float = 10.0, *, skip: float = 0.0) -> int:
-        """Return the increase of a counter over a time range; 0 if the counter is unknown.
+        """Return how much a counter grew in a time range; 0 if the counter is unknown.
 
         See :meth:`span` for ``seconds`` and ``skip``.
         """
@@ -49,7 +53,7 @@ class Recent:
         return found[0] if found else 0
 
     def rate(self, counter: str, seconds: float, *, skip: float = 0.0) -> float:
-        """Return the rate of a counter per second; 0 if the counter is unknown.
+        """Return how much a counter grew per second in a time range; 0 if it is unknown.
 
         See :meth:`span` for ``seconds`` and ``skip``.
         """
@@ -326,13 +330,14 @@ class _State:
 
 @dataclass
 class Attention:
-    """Evaluates the alert rules after each tick; time is taken from the Samples, not a clock.
+    """Evaluates the alert rules after each tick. Times are those of the Samples.
 
     Attributes:
         rules: the rules to evaluate.
         matters: the active alerts, in the order of ``rules``.
-        well_since: when the last alert cleared, or the epoch's first Sample, in Unix seconds; None
-            while an alert is active, and before the first Sample.
+        well_since: since when there is no active alert, in Unix seconds: the time when the last
+            alert cleared, or the time of the epoch's first Sample. None while an alert is active,
+            and before the first Sample.
     """
 
     rules: Sequence[Rule] = RULES
@@ -346,7 +351,8 @@ class Attention:
     def update(self, sample: Sample) -> Sequence[Matter]:
         """Evaluate all rules with the Sample of a new tick, and return the active alerts.
 
-        A Sample of a new epoch, after a restart of the server, resets all rules first.
+        If the server was restarted, the Sample belongs to a new epoch. All rules are then reset
+        before they are evaluated.
         """
         if sample.epoch != self._epoch:
             self._epoch, self._age = sample.epoch, 0.0

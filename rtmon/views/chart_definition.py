@@ -39,7 +39,8 @@ class Series(Generic[S]):
         value: computes the value of one point, in the chart's unit; None is drawn as a gap.
         width: width of the line in pixels. A wider line stays visible under the line of another
             series with equal values.
-        column: the column of the samples table that the series shows; "" if there is none.
+        column: the column of the samples table that the series shows; "" if it shows no single
+            column.
         measure: how the series is computed from that column.
         factor: number by which a gauge or quantile is multiplied to get the chart's unit.
     """
@@ -80,7 +81,8 @@ class Chart(Generic[S]):
         unit: the unit of the values, such as ``ms`` or ``B/s``.
         series: the series of the chart. The first one is drawn on top of the others.
         form: how the series are drawn: as lines, filled areas or steps.
-        window: seconds of Samples from which a live point is computed; 0 for one Sample only.
+        window: time span in seconds of the Samples from which a live point is computed; 0 to
+            compute it from one Sample.
         whole: True if values are whole numbers, so that the axis has no fractions.
         brief: True if small views, such as a terminal, show the chart, too.
     """

@@ -60,11 +60,11 @@ class Timeline:
         self._age = 0.0
 
     def follow(self, epoch: str | None, seq: int | None = None) -> bool:
-        """Delete all points if the server was restarted, or a replay moved back in time.
+        """Delete all points if the server was restarted, or a replay has moved back in time.
 
         Args:
             epoch: the epoch of the feed's newest Sample.
-            seq: the number of that Sample; None if time cannot move back.
+            seq: the number of that Sample; None for a live feed, which cannot move back in time.
 
         Returns:
             True if the points were deleted.

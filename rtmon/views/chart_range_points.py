@@ -1,4 +1,4 @@
-"""Points of the server charts over any time range, from a series query to a feed."""
+"""Compute the points of the server charts for any time range, by querying a feed."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ def _bands(answer: SeriesAnswer) -> dict[str, tuple[list[float | None], ...]]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Round to five significant digits, as many as a chart can show, to send less JSON."""
+    """Round to five significant digits, which is enough for a chart and makes the JSON shorter."""
     return None if value is None else float(f"{value:.5g}")

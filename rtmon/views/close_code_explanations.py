@@ -1,4 +1,4 @@
-"""Sentences that explain WebSocket close codes, and the causes for which connections end."""
+"""Explanations of WebSocket close codes, and of the causes for which connections end."""
 
 from __future__ import annotations
 

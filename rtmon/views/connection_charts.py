@@ -1,4 +1,4 @@
-"""The charts of a connection's page, computed from the connection's counters at each tick."""
+"""The charts of one connection's page, and the computation of their points."""
 
 from __future__ import annotations
 

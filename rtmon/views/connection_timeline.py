@@ -123,7 +123,10 @@ def _events(events: Sequence[Event]) -> Iterator[TimelineEntry]:
 
 
 def _pings(series: SeriesAnswer) -> Iterator[TimelineEntry]:
-    """Yield an entry for each tick in which the round-trip time changed: a ping was answered."""
+    """Yield an entry for each tick in which the round-trip time changed.
+
+    The round-trip time changes when a ping has been answered.
+    """
     rtts = series.columns.get("rtt", ())
     before = None
     for time, rtt in zip(series.times, rtts, strict=False):

@@ -120,7 +120,7 @@ def _end(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
 
 
 def _frames(info: ConnectionInfo, *, hub: bool) -> Iterator[str]:
-    """Yield sentences: which side sent the first close frame, the answer, and the close code."""
+    """Yield sentences about the close frames: who sent the first, the answer, the close code."""
     sent = _said(info.code_sent, info.reason_sent, hub=hub)
     received = _said(info.code_received, info.reason_received, hub=hub)
     if info.initiator == "local" and sent:

@@ -43,7 +43,7 @@ _PILLS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """State of the data that a view shows.
+    """State of the data that a view shows, with texts for the viewer.
 
     Attributes:
         kind: the state, such as ``live`` or ``stalled``.
@@ -60,7 +60,7 @@ class Freshness:
 
 
 class FreshnessTracker:
-    """Determines whether a feed's data is current, and reports reconnections after an outage."""
+    """Determines whether a feed's data is current, or whether the feed has just reconnected."""
 
     def __init__(self) -> None:
         self._lost: float | None = None
@@ -76,7 +76,8 @@ class FreshnessTracker:
             paused_at: the moment that a paused view shows, Unix seconds; None if it is not paused.
         """
         state = feed.status.state
-        # A recording that is still written does not prove that the server runs: never "live".
+        # Never report "live" for a recording, even if it still grows: it does not prove that the
+        # server is running.
         if state == "recorded" or (state == "live" and feed.capabilities.replay):
             return Freshness(kind="recorded", pill=_PILLS["recorded"])
         kind, banner = self._judge(feed)

@@ -44,7 +44,10 @@ def code(text: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """Put untrusted text into a Markdown code block; its fence is longer than any in the text."""
+    """Put untrusted text into a Markdown code block, which the text itself cannot end.
+
+    The fence of the block is longer than any run of fence characters in the text.
+    """
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"

@@ -1,4 +1,4 @@
-"""Data of latency heatmaps: counts of durations, by time and by rows of a logarithmic scale."""
+"""Data of latency heatmaps: how many durations fall into each time range and duration range."""
 
 from __future__ import annotations
 

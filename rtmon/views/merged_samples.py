@@ -27,7 +27,7 @@ class MergedSamples:
         self._merged: dict[str, Histogram] = {}
 
     def total(self, counter: str) -> tuple[int, float] | None:
-        """Return the increase of a counter, and the seconds of the Samples that have it."""
+        """Return a pair: the increase of a counter, and the seconds in which it was measured."""
         known = [
             (value, sample.elapsed)
             for sample in self._samples
@@ -38,19 +38,22 @@ class MergedSamples:
         return sum(value for value, _ in known), sum(elapsed for _, elapsed in known)
 
     def rate(self, counter: str) -> float | None:
-        """Return the increase of a counter per second, in seconds of the monotonic clock."""
+        """Return the increase of a counter per second. Seconds are those of the monotonic clock."""
         total = self.total(counter)
         return None if total is None or total[1] <= 0 else total[0] / total[1]
 
     def ratio(self, counter: str, to: str) -> float | None:
-        """Return the increase of one counter divided by that of ``to``; None if the latter is 0."""
+        """Return the increase of ``counter`` divided by the increase of ``to``.
+
+        The result is None if ``to`` did not increase.
+        """
         gained, others = self.total(counter), self.total(to)
         return gained[0] / others[0] if gained and others and others[0] else None
 
     def quantile(self, histogram: str, q: float) -> float | None:
         """Return the quantile ``q`` of a histogram, merged over all Samples.
 
-        The mean of the Samples' quantiles would be wrong.
+        The histograms are merged first, because a mean of the Samples' quantiles would be wrong.
         """
         if histogram not in self._merged:
             parts = [getattr(sample, histogram) for sample in self._samples]

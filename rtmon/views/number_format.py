@@ -50,7 +50,7 @@ def short(value: float) -> str:
 
 
 def three(value: float) -> str:
-    """Format a value with three significant digits, or all digits of its integer part."""
+    """Format a value with three significant digits; an integer part keeps all its digits."""
     size = abs(value)
     if value == 0 or size >= 99.95:
         return f"{value:.0f}"

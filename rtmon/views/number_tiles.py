@@ -42,7 +42,7 @@ class Tile:
         label: the tile's title.
         value: the number, as text; rates and times have three significant digits.
         unit: the unit of the number.
-        total: text with the exact total since the server started, such as "12,345 in all".
+        total: text with the exact total since the server's start, such as "12,345 in all".
         change: amount of the change within the last minute, such as "12 %"; "" if unknown.
         sign: 1 if the number rose within the last minute, -1 if it fell, 0 otherwise.
         mood: whether the change is ``good``, ``bad`` or ``neutral``.

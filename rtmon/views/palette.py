@@ -1,8 +1,9 @@
 """Colours of all views, from which their style sheets are generated.
 
-A hue has the same meaning on all charts: blue is inbound and orange outbound traffic; green, amber
-and magenta are p50, p95 and p99; violet is the level of a gauge; red is an error. Each hue has a
-contrast of at least 3:1, and text of at least 4.5:1 (WCAG AA), against light and dark cards.
+A colour has the same meaning on all charts. Blue is inbound traffic, and orange is outbound
+traffic. Green, amber and magenta are p50, p95 and p99. Violet is the value of a gauge, and red is
+an error. On light and on dark backgrounds, each of these colours has a contrast of at least 3:1,
+and texts have a contrast of at least 4.5:1 (WCAG AA).
 """
 
 from __future__ import annotations

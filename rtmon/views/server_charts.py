@@ -81,7 +81,8 @@ def _percentiles(histogram: str, *percents: int) -> tuple[Series[MergedSamples],
 def _causes() -> tuple[Series[MergedSamples], ...]:
     """Return a series for each cause for which connections end.
 
-    The most common causes come first, so that each of them has a colour of its own.
+    There are only six colours. The most common causes come first, so that they have different
+    colours.
     """
     first = ("closed", "ping timeout", "handler failed", "peer vanished", "slow consumer")
     ordered = [*first, *(cause for cause in (*CAUSES, UNKNOWN) if cause not in first)]
@@ -96,7 +97,7 @@ CHARTS: tuple[Chart[MergedSamples], ...] = (
         key="open",
         title="Open connections",
         unit="",
-        # Not "peak", the most within a tick: the tile and the table show the gauge "open", too.
+        # Not the column "peak", the maximum within a tick: the tile and the table also show "open".
         series=(_level("open", "open", VIOLET),),
         form="area",
         whole=True,

@@ -117,7 +117,7 @@ def connection_row(info: ConnectionInfo, now: float) -> list[Cell]:
 
 
 def _waiting(info: ConnectionInfo) -> Cell:
-    """Return a cell with a connection's send queue: its size, and the age of its oldest byte."""
+    """Return a cell with the size of a connection's send queue and the age of its oldest byte."""
     if info.send_queue is None:
         return UNKNOWN
     if not info.send_queue:

@@ -172,7 +172,7 @@ class TickUpdateMaker:
     def whole(self) -> TickUpdate:
         """Return the update for a new viewer, with the points and marks of recent ticks.
 
-        It covers the same ticks as the updates that :meth:`update` has returned.
+        The update includes no tick that is newer than the last call of :meth:`update`.
         """
         points = self._timeline.points
         begin = points[-1].time - LIVE * 1e3 if points else 0.0
@@ -240,7 +240,7 @@ def recent_tiles(feed: Feed, seq: int) -> list[Tile]:
 
 
 def _recent(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Return the Samples that the points of an update are computed from; drop older ones."""
+    """Return those of the given Samples from which the points of an update are computed."""
     begin = samples[-1].time - LIVE - RTT_WINDOW if samples else 0.0
     return [sample for sample in samples if sample.time >= begin]
 

@@ -1,10 +1,10 @@
-"""Compare two time ranges A and B of measurements: which are significantly better or worse in B.
+"""Compare two time ranges A and B: which measurements are significantly better or worse in B.
 
 The series of a measure has one value for each point of its time range. A difference between A and B
 is significant if Welch's t statistic of these values is above 3
-(https://en.wikipedia.org/wiki/Welch%27s_t-test). A quantile must also differ by more than twice the
-relative width of a histogram bucket, 1/16. Relative changes up to ``least`` are ignored, so that
-significant but tiny changes are not reported.
+(https://en.wikipedia.org/wiki/Welch%27s_t-test). A quantile must also differ by more than 1/8
+of the larger value, which is twice the relative width of a histogram bucket. Relative changes up to
+``least`` are ignored, so that significant but tiny changes are not reported.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Build the HTTP responses for the static files of a web page: by default, a hub's chat page.
 
-The functions do no network I/O, so servers of every kind can use them. All files are read into a
-mapping of paths. A request path is only looked up in this mapping and never opened as a file, so
-path traversal is impossible.
+The functions do no network I/O, so all of rtmon's HTTP servers can use them. Files are read in
+advance into a mapping of URL paths. The path of a request is only looked up in this mapping and
+never opened as a file, so path traversal is impossible.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ def respond(
     Args:
         method: HTTP method of the request.
         path: path of the request, relative to the page. A query string is ignored.
-        host: ``Host`` header of the request. The Content-Security-Policy allows WebSockets to
-            this host by name, because some browsers do not include them in ``'self'``.
+        host: ``Host`` header of the request. The response's Content-Security-Policy allows
+            WebSockets to this host explicitly, because in some browsers ``'self'`` does not include
+            WebSockets.
         if_none_match: ``If-None-Match`` header of the request.
         page: the web page; by default the chat page in ``rtmon/web``.
     """
@@ -97,7 +98,7 @@ def respond(
     safe = _safety(host)
     if method not in {"GET", "HEAD"}:
         return Reply(405, (("Allow", "GET, HEAD"), ("Content-Length", "0"), *safe), b"")
-    # Browsers ask at each load whether the file has changed, so a new version is used at once.
+    # With no-cache, browsers ask at each load whether a file has changed.
     known = (("ETag", file.etag), ("Cache-Control", "no-cache"), *safe)
     if if_none_match is not None and _matches(file.etag, if_none_match):
         return Reply(304, known, b"")
@@ -106,7 +107,7 @@ def respond(
 
 
 def not_found(method: str = "GET") -> Reply:
-    """Return the 404 response. It contains no text of the request."""
+    """Return a 404 response, which repeats no text from the request."""
     body = b"There is nothing here.\n"
     described = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
     return Reply(404, described + _safety(None), b"" if method == "HEAD" else body)

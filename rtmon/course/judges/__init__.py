@@ -1,8 +1,8 @@
 """Judges: functions that test a server or client written by a learner, over a failing network.
 
-A judge runs the learner's code with real sockets, delays and cuts its connections, and returns a
-:class:`Verdict`. A verdict contains one :class:`Fact` for each :class:`Promise`, which is a
-requirement for the learner's code.
+A judge runs the learner's code with real sockets. The judge delays data, cuts connections of the
+code, and returns a :class:`Verdict`. A verdict contains one :class:`Fact` for each
+:class:`Promise`, which is a requirement for the learner's code.
 
 An error of the learner's code never becomes an exception of the judge. If the code hangs, raises,
 blocks the event loop or returns a wrong value, a promise is broken, and the verdict describes the

@@ -92,7 +92,8 @@ async def _conversation(
         speakers: users who send all ``words``, each with the user's name in front.
         listeners: users who have to receive all messages of all speakers.
         words: the texts to send.
-        after: a user whose connection was cut or frozen before; named in the error message.
+        after: a user whose connection the judge has cut or frozen; the error message names this
+            user.
 
     Raises:
         Broken: a listener missed a message, or received it twice or out of order.

@@ -71,7 +71,8 @@ async def chunked_receiver(fetch: Fetch) -> Verdict:
     The function connects, and sends the number of bytes that it has received so far as a text
     message (``0`` at first). The server responds with ``{"size": …, "sha256": …}`` of the complete
     file as JSON. Then it sends the remaining bytes in binary messages, and closes the connection
-    with code 1000. If the connection ends before that, the function has to connect again.
+    with code 1000. If the connection ends without this close code, the function has to connect
+    again.
 
     Args:
         fetch: the learner's function, ``async def fetch(url, path)``. It has to raise
@@ -134,8 +135,8 @@ class _Source:
 
     Attributes:
         asked: for each connection, the byte offset from which the client requested the file.
-        seen: number of bytes that had been sent when a file first existed at ``path`` too early;
-            0 if that did not happen.
+        seen: number of bytes that had been sent when a partial file was found at ``path``; 0 if no
+            partial file was found.
         path: path at which the client has to store the file.
         digest: wrong SHA-256 hash to send to the client; empty to send the right hash.
         cuts: byte offsets at which the connection is to be cut.
@@ -188,7 +189,7 @@ class _Source:
     async def _until_read(self, connection: ServerConnection) -> None:
         """Wait until the client has received everything that was sent.
 
-        The client's answer to a ping proves this, because the ping is sent last.
+        The server sends a ping after the data. The client's pong proves that the data has arrived.
         """
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             await asyncio.wait_for(await connection.ping(), self._patience)

@@ -215,7 +215,7 @@ class _Reader:
         return repr(self._text[:60])
 
     def wrong_head(self) -> str | None:
-        """Describe the error in the head of the HTTP response; None if the head is right."""
+        """Return a text about the error in the HTTP response's head; None if the head is right."""
         status, *fields = self._text.split("\n\n")[0].split("\n")
         if status.split(" ")[:2] != ["HTTP/1.1", "200"]:
             return f"the first line of the answer is {status[:60]!r}"

@@ -33,7 +33,8 @@ _TICK = 0.25
 class BlockedLoop(BaseException):
     """Raised inside a learner's code to interrupt code that blocks the event loop.
 
-    It derives from BaseException, so that ``except Exception`` in this code does not catch it.
+    The class derives from BaseException, so that an ``except Exception`` in the learner's code does
+    not catch the exception.
     """
 
 
@@ -68,10 +69,11 @@ def interrupt_when_blocked(*, after: float, tell: Callable[[str], None]) -> Iter
     does nothing.
 
     Args:
-        after: seconds for which the code may block the event loop. Time in which the operating
-            system does not run this process is not counted, because signals of that time are
-            delivered as a single signal.
-        tell: called with a sentence that names the blocking line, before the code is interrupted.
+        after: seconds for which the code may block the event loop. A timer signal counts this time.
+            While the operating system runs other processes, this process gets only one signal, so
+            such a pause is not counted.
+        tell: called just before the code is interrupted, with a sentence that names the blocking
+            line.
     """
     if (
         not hasattr(signal, "setitimer")

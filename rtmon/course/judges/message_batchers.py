@@ -58,7 +58,10 @@ class Batcher(Protocol):
     """
 
     async def put(self, item: str) -> None:
-        """Add an item to the current batch, which is sent when it is full or its delay is over."""
+        """Add an item to the current batch.
+
+        A batch is sent when it is full or its delay is over.
+        """
 
     async def close(self) -> None:
         """Send the items that have not been sent yet, and wait until they are sent."""
@@ -187,7 +190,7 @@ class _Link:
         return f"batches of {sizes} items were sent" if sizes else "nothing was sent"
 
     def fault(self, said: Mapping[str, list[str]]) -> str:
-        """Compare the items that arrived with the items that each publisher put.
+        """Compare the items that arrived with the items that each task has put.
 
         Returns a sentence about the first difference; an empty text if there is none.
         """

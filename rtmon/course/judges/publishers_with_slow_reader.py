@@ -66,9 +66,10 @@ _BURST = 20
 async def backpressure(handler: Handler, publish: Publish) -> Verdict:
     """Judge a learner's publisher while one of its readers does not read.
 
-    The judge publishes at most 20 messages of 30 kB in a row. With a queue of 20 to 50 messages
-    for each connection, fast readers therefore miss no message, and a slow reader needs little
-    memory.
+    The judge publishes 20 messages of 30 kB, then waits until the fast readers have received them.
+    A publisher passes with a queue for each connection that holds 20 to 50 messages. Such a queue
+    can hold all 20 messages, so the publisher drops none for a fast reader. The queue of a slow
+    reader needs at most 1.5 MB.
 
     Args:
         handler: the learner's handler for ``websockets.serve``, ``async def handler(websocket)``.
@@ -118,7 +119,7 @@ class _Source:
         self._publish = publish
 
     async def publish(self, count: int, *readers: SimulatedUser) -> None:
-        """Publish messages in bursts of 20, and wait after each burst until the readers have it.
+        """Publish messages in bursts of 20; after each burst, wait until the readers received it.
 
         Args:
             count: number of messages to publish.
@@ -157,7 +158,7 @@ class _Source:
 
 
 async def _wakes(trial: Trial, sleeper: SimulatedUser, published: Sequence[str]) -> None:
-    """Wait until a reader that reads again has the newest message, or is disconnected.
+    """Wait until a frozen reader, working again, has the newest message or is disconnected.
 
     Args:
         trial: the running trial.

@@ -84,7 +84,7 @@ async def reconnecting_client(follow: Follow) -> Verdict:
 
         def cut_in_a_message() -> None:
             for link in proxy.links:
-                # The cut falls into the third message from now.
+                # With this number of bytes, the cut falls into the third message sent from now on.
                 link.set("down", cut_after=link.bytes_down + 9)
 
         with trial.promise(_FOLLOWS):
@@ -113,7 +113,7 @@ async def reconnecting_client(follow: Follow) -> Verdict:
             )
             attempts = await _knocks(proxy)
             crowds = _crowds(attempts, 6)
-            if crowds > 1:  # A single simultaneous attempt may happen by chance.
+            if crowds > 1:  # All six may try in the same interval once by chance.
                 raise Broken(f"{crowds} times all six tried in the same {1000 * _INSTANT:.0f} ms")
         with trial.promise(_ENDS):
             stream.publish(1)
@@ -127,7 +127,7 @@ async def reconnecting_client(follow: Follow) -> Verdict:
 
 
 def _crowds(attempts: list[float], many: int) -> int:
-    """Count the intervals of 50 ms in which at least ``many`` attempts to connect were made.
+    """Count the 50 ms intervals in which at least ``many`` attempts to connect were made.
 
     Intervals do not overlap. ``attempts`` contains the times in seconds, in ascending order.
     """
@@ -222,7 +222,7 @@ class _Stream:
             self._closing.append(asyncio.create_task(connection.close(1001)))
 
     def fault(self, received: list[int]) -> str | None:
-        """Compare the published numbers with those that a client received.
+        """Compare the published numbers with the numbers that a client received.
 
         Returns a sentence about the first difference; None if there is none.
         """

@@ -126,7 +126,7 @@ class SimulatedUser:
 def first_fault(
     heard: Sequence[str], said: Sequence[str], listener: str, speaker: str
 ) -> str | None:
-    """Compare the messages that one user sent with those that another user received.
+    """Compare the messages that one user sent with the messages that another user received.
 
     Args:
         heard: the received messages, in order of arrival.
@@ -156,5 +156,5 @@ def first_fault(
 
 
 def _code(error: ConnectionClosed) -> str:
-    """Describe the close code that the server has sent, or that it sent no close frame."""
+    """Return a text with the server's close code, or a text that it sent no close frame."""
     return f"code {error.rcvd.code}" if error.rcvd is not None else "without a close frame"

@@ -29,4 +29,4 @@ async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
         done, _ = await asyncio.wait(tasks, timeout=CLEAN_UP)
         for task in done:
             if not task.cancelled():
-                task.exception()  # Retrieved, so that asyncio does not log the exception.
+                task.exception()  # Retrieve the exception, so that asyncio does not log it.

@@ -1,4 +1,4 @@
-"""One trial of a learner's code: starts the code, its server and fault proxies, and stops them.
+"""One trial of a learner's code: starts and stops the code, its server and fault proxies.
 
 The trial also records which promises the code has kept.
 """
@@ -40,11 +40,11 @@ Result = TypeVar("Result")
 
 
 class Broken(Exception):
-    """Raised when the learner's code breaks a promise; the message describes what it did."""
+    """Raised when the learner's code breaks a promise. The message says what the code did."""
 
 
 class Found:
-    """The text that the learner sees about a kept promise. Assign to ``text`` to change it."""
+    """The text that the learner sees about a kept promise. A judge can assign to ``text``."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -130,7 +130,8 @@ class Trial:
         Args:
             condition: a function, called repeatedly until it returns a true value.
             broken: message of the exception, or a function that returns this message.
-            within: time limit in seconds. :attr:`patience` is used if it is larger, or by default.
+            within: time limit in seconds. If :attr:`patience` is larger, or ``within`` is None, the
+                time limit is :attr:`patience`.
 
         Raises:
             Broken: the condition was not true within the time limit.

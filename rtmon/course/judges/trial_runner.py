@@ -29,9 +29,9 @@ async def judged(
     """Run a judge's scenario against the learner's code, and return the verdict.
 
     Exceptions of the learner's code are described in the verdict and never raised. All tasks,
-    servers and proxies of the trial are stopped. A trial ends within 20 s. If
-    RTMON_COURSE_PATIENCE extends the time limit of one wait, the limit of the trial grows by the
-    same time, because a trial ends after the first wait that times out.
+    servers and proxies of the trial are stopped. A trial ends within 20 s. RTMON_COURSE_PATIENCE
+    can extend the time limit of each wait. The limit of the trial then grows by the same time once,
+    because a trial ends after the first wait that times out.
 
     Args:
         promises: the promises, in the order in which the scenario tests them.

@@ -29,7 +29,7 @@ class Fact:
     Attributes:
         claim: the promise as text.
         found: what the judge observed; empty if the promise was not tested.
-        expected: what the judge observes if the promise is kept.
+        expected: what the judge should observe, as text.
         holds: True if the promise was kept, False if it was broken, None if it was not tested.
         hint: a hint for the learner; empty unless the promise is broken.
     """

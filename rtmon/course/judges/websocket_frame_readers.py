@@ -1,6 +1,7 @@
 """Judge a learner's parser of WebSocket frames (RFC 6455).
 
-It is tested with all length formats, masked frames, fragmented messages, and truncated frames.
+The judge tests the parser with all length formats, masked frames, fragmented messages, and
+truncated frames.
 """
 
 from __future__ import annotations
@@ -153,7 +154,9 @@ async def _arriving(trial: Trial, data: bytes, *, slow: bool = False) -> asyncio
     if slow:
         proxy.set("down", bandwidth=500)
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    trial.defer(writer.close)  # This also keeps a reference: a deleted writer closes at once.
+    # The registered method also keeps a reference to the writer, which would otherwise be
+    # garbage-collected and then close the connection.
+    trial.defer(writer.close)
     return reader
 
 

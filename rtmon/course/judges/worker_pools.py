@@ -1,7 +1,7 @@
 """Judge a learner's worker pool, which runs jobs concurrently.
 
-The pool must not run more jobs at once than a limit, and returns the results in the order of the
-jobs.
+The number of jobs that the pool runs at the same time is limited. The pool has to return the
+results in the order of the jobs.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class _Jobs:
         """Create a job that sleeps, then waits for a condition, then returns or raises.
 
         Args:
-            result: what the job returns; an exception is raised instead.
+            result: what the job returns. If ``result`` is an exception, the job raises it instead.
             seconds: how long the job sleeps.
             until: the condition that the job waits for; None for no condition.
         """

@@ -60,7 +60,7 @@ class ProgressBoard:
 
         Args:
             learner: name of the client that published the report.
-            report: payload of the publication. It is validated here.
+            report: payload of the publication. This method validates the payload.
             time: when the report was published, in Unix seconds.
         """
         try:
@@ -115,5 +115,5 @@ class ProgressBoard:
 
 
 def _cells(results: Mapping[str, Result]) -> dict[str, tuple[bool, int, str]]:
-    """Return ``(right, tries, note)`` for each exercise of one learner."""
+    """Return the name of each exercise of one learner → ``(right, tries, note)``."""
     return {name: (one.right, one.tries, one.note) for name, one in results.items()}

@@ -1,4 +1,4 @@
-"""Receive the reports of all learners from the class server: its history first, then live."""
+"""Receive all learners' reports from the class server: first old reports, then new ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ the report, and the time of publication in Unix seconds.
 async def follow(client: Client, take: Take) -> None:
     """Call ``take`` with each learner's report, until the client is closed.
 
-    The reports in the channel's history come first, and then the reports that learners publish
-    from now on.
+    First come the reports in the channel's history. Then come new reports as learners publish them.
 
     Raises:
         ProtocolError: the class server does not allow this client to read the channel of reports.
@@ -34,7 +33,7 @@ async def follow(client: Client, take: Take) -> None:
 
 
 async def _kept(client: Client) -> AsyncIterator[tuple[object, object, float]]:
-    """Read the reports in the class server's history of the channel, page by page.
+    """Read the old reports from the history that the class server keeps, page by page.
 
     Yields the publisher's name, the report, and the time in Unix milliseconds.
     """

@@ -102,7 +102,7 @@ class WallServer(server_base.BaseServer):
             self._due = asyncio.get_running_loop().call_later(BETWEEN, self._send)
 
     def _send(self) -> None:
-        """Send the content to all pages; abort the connections of pages that are too slow."""
+        """Send the wall's content to all pages; abort connections of pages that read too slowly."""
         self._due = None
         ready = []
         for page in self._pages:
@@ -126,7 +126,7 @@ class WallServer(server_base.BaseServer):
             self._pages.discard(page)
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer an HTTP request; return None to accept a WebSocket handshake for the feed."""
+        """Answer an HTTP request; return None to accept the WebSocket handshake of a page."""
         # Protection against DNS rebinding: if the domain of a foreign page resolved to 127.0.0.1,
         # browsers would treat that page as same-origin. So only loopback host names are accepted.
         hosts = map(Authority.parse, request.headers.get_all("Host"))

@@ -1,4 +1,4 @@
-"""The server side of the dashboard's pages: one module per page computes the page's table rows.
+"""The server side of the dashboard's pages: functions that compute the pages' table rows.
 
 Each page has a function that takes a feed and the page's URL parameters. :data:`PAGES` lists these
 functions. The overview has no table rows and therefore no function.

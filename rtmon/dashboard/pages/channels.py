@@ -1,4 +1,4 @@
-"""Computes two dashboard pages: the table of a hub's channels and rooms, and a single channel."""
+"""Computes two dashboard pages: the table of a hub's channels and rooms, and one channel."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 async def answer_one(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return totals, columns and members of the channel in the URL parameter ``channel``.
+    """Return totals, columns and members of the channel that the URL parameter ``channel`` names.
 
     If the feed has no such channel, ``totals`` is None.
     """
@@ -133,7 +133,7 @@ def _uptime(feed: Feed, seq: int) -> float | None:
         seq: number of the tick.
 
     Returns:
-        The uptime; None if the feed has a newer tick or no data.
+        The uptime; None if the tick is not the feed's newest one, or the feed has no data.
     """
     snapshot = feed.snapshot()
     return snapshot.uptime if snapshot is not None and snapshot.seq == seq else None
@@ -147,7 +147,8 @@ async def _p99(feed: Feed, where: str) -> tuple[dict[str, float], str]:
         where: condition on the rows of the table of latencies.
 
     Returns:
-        Channel name → p99 in seconds; and the reason why the p99 is unknown, else "".
+        A pair: channel name → p99 in seconds, and the reason why the p99 is unknown. The reason is
+        "" if the p99 is known.
     """
     try:
         found = await feed.query(RowsQuery(table="latencies", where=where, limit=1000))

@@ -135,7 +135,7 @@ def _points(found: DetailAnswer, newest: int) -> dict[str, list[float | None]] |
 
 
 def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[str, Any]:
-    """Return the newest timeline entries of the requested group, and the size of each group.
+    """Return the newest timeline entries of the requested group, and all groups' entry counts.
 
     Args:
         entries: all entries of the connection's timeline, newest first.
@@ -158,7 +158,7 @@ def _told(entries: Sequence[TimelineEntry], asked: Mapping[str, str]) -> dict[st
 
 
 def _known(column: Column, value: Any, *, hub: bool) -> list[Any]:
-    """Return a column's name, its table cell, and the meaning of a close code, else "".
+    """Return a list: a column's name, its table cell, and the meaning of a close code or "".
 
     Args:
         column: the column.

@@ -76,8 +76,8 @@ GROUP_COLUMNS = (
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one page of the table of connections.
 
-    With the URL parameter ``by``, return groups of connections that have the same value of that
-    key.
+    The URL parameter ``by`` is the name of a key, such as ``path``. With this parameter, return
+    groups of connections that have the same value of the key.
     """
     state = asked.get("state", STATES[0])
     where = f"state:{state}" if state in {"open", "closed"} else ""
@@ -115,7 +115,7 @@ async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _extra(row: Row) -> Mapping[str, Any]:
-    """Return the connection's id for the row's link, and its message total for the sparkline."""
+    """Return the connection's id for the row's link, and its total of messages for a sparkline."""
     info = row.record
     messages = None
     if info.messages_in is not None and info.messages_out is not None:

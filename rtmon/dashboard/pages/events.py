@@ -1,4 +1,4 @@
-"""Computes the dashboard page of Events: newest first, with search, filters and a pause."""
+"""Computes the dashboard page of Events, newest first, which viewers can filter and pause."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _BOXED = frozenset({"closed", "error"})
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return one page of the table of Events.
 
-    URL parameters: ``kind`` shows only Events of that kind. ``cause`` shows only closed Events with
-    that close cause. ``since`` and ``until``, in Unix seconds, omit earlier and later Events. If
-    ``until`` is given, ``newer`` in the answer is the number of later Events.
+    URL parameters: ``kind`` shows only Events of that kind. ``cause`` shows only Events of the kind
+    ``closed`` with that close cause. ``since`` and ``until``, in Unix seconds, omit earlier and
+    later Events. If ``until`` is given, ``newer`` in the answer is the number of later Events.
     """
     kind = asked.get("kind", "")
     cause = choice(asked, "cause", CAUSES, "")
@@ -111,8 +111,8 @@ async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str]
     if not wanted:
         return {}
     times = [row["time"] for row in rows]
-    # Limit the query to connections that were open at the time of the Events. The margin of one
-    # second is needed because an Event's time can differ slightly from the connection's.
+    # Limit the query to connections that were open at the time of the Events. A margin of one
+    # second is added, because the time of an Event can differ slightly from the connection's times.
     since, until = min(times) - 1.0, max(times) + 1.0
     query = RowsQuery(where="-name:null", since=since, until=until, limit=MOST_ROWS)
     found = await feed.query(query)
@@ -122,7 +122,7 @@ async def _names(feed: Feed, rows: list[dict[str, Any]]) -> dict[tuple[str, str]
 
 
 def _explain(page: dict[str, Any], names: Mapping[tuple[str, str], str], *, hub: bool) -> None:
-    """Replace the cells of kind, code and name by coloured or more readable cells.
+    """Replace the cells in the columns kind, code and name by coloured or more readable cells.
 
     Args:
         page: the page's answer, changed in place.

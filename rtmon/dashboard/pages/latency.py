@@ -28,9 +28,9 @@ NEWEST = 3
 async def answer(feed: Feed, asked: Mapping[str, str]) -> Mapping[str, Any]:
     """Return percentiles, the connections with the longest round trips, and heatmap columns.
 
-    With the URL parameter ``heat``, the number of a tick, return only the heatmap columns of later
-    ticks. ``since`` and ``until``, in Unix seconds, limit the ticks. ``step`` is the number of
-    ticks in a heatmap column.
+    The URL parameter ``heat`` is the number of a tick. With it, return only the heatmap columns of
+    later ticks. ``since`` and ``until``, in Unix seconds, limit the ticks. ``step`` is the number
+    of ticks in a heatmap column.
     """
     if "heat" in asked:
         return {"heat": heat_columns(_samples(feed, asked), _step(asked))}

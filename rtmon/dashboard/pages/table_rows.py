@@ -29,7 +29,7 @@ _COLUMNS: Final = {table: {c.name: c for c in columns} for table, columns in TAB
 def tick(source: Source | Sample) -> dict[str, Any]:
     """Return the epoch, number and time of the tick that an answer's data comes from.
 
-    The browser shows the answer together with the update of the same tick.
+    With these values, the browser shows the answer together with the update of the same tick.
     """
     return {"epoch": source.epoch, "seq": source.seq, "time": source.time}
 
@@ -106,7 +106,7 @@ def _cell(record: Any, name: str, table: Table) -> Cell:
 
 
 def _forgotten(answer: RowsAnswer) -> str:
-    """Return how many records the source has kept and deleted; "" if none was deleted.
+    """Return a text: how many records the source has kept and deleted; "" if none was deleted.
 
     Example: "last 10,000 remembered, 312 forgotten".
     """

@@ -44,7 +44,7 @@ def choice(asked: Mapping[str, str], name: str, options: Sequence[T], default: T
 def combined_condition(asked: Mapping[str, str], table: str, added: str = "") -> str:
     """Return the viewer's condition from the URL parameter ``where``, joined with ``added``.
 
-    Rows must match both conditions.
+    Both are conditions in the query language, and rows must match both of them.
 
     Raises:
         QueryError: the viewer's condition is invalid. The message quotes only this condition.
@@ -63,7 +63,7 @@ def order(asked: Mapping[str, str], columns: Sequence[str], default: str) -> tup
         default: the value to use if ``sort`` is missing or names no valid column.
 
     Returns:
-        The column's name, and True for descending order.
+        A pair: the column's name, and True for descending or False for ascending order.
     """
     text = asked.get("sort", default)
     column = text.removeprefix("-")

@@ -1,4 +1,4 @@
-"""Scenarios: groups of clients that show one behaviour of a server, with adjustable settings.
+"""Scenarios: each runs a group of clients that demonstrates one behaviour of a server.
 
 ::
 

@@ -45,7 +45,7 @@ def chart(title: str, *lines: Series[Row]) -> Chart[Row]:
 
 
 class Scenario(Adjustable, Startable):
-    """A group of clients that shows one behaviour of a hub, and measures it.
+    """A group of clients that demonstrates one behaviour of a hub, and measures this behaviour.
 
     Run a scenario with ``async with``, or with ``await scenario.start()`` and ``stop()``. In a
     notebook, use ``rtmon.notebook.start(scenario, name=…)``; the cell then shows its charts.
@@ -53,7 +53,8 @@ class Scenario(Adjustable, Startable):
     Args:
         server: a running server, a proxy in front of a server, or the URL of either.
         seed: seed of the random numbers; the same seed gives the same run.
-        also: further numbers to draw, one chart each: title → function that returns the number.
+        also: further numbers, each drawn in a chart of its own: title → function that returns the
+            number.
         period: seconds between two rows of numbers.
         **knobs: initial values of the knobs.
 
@@ -196,7 +197,7 @@ class Scenario(Adjustable, Startable):
     async def _pace(
         self, rate: Callable[[], float], act: Callable[[float], Awaitable[None]]
     ) -> None:
-        """Call ``act`` repeatedly, at a rate per second, with the time when each call is due."""
+        """Call ``act`` ``rate()`` times per second, each time with the due time of the call."""
         schedule = Schedule(self.now())
         while True:
             for due in schedule.due(rate(), self.now()):
@@ -211,7 +212,7 @@ class Scenario(Adjustable, Startable):
             row = {"time": now - self._began, **self._measure(now - last)}
             for title, number in self.also.items():
                 row[title] = math.nan
-                with contextlib.suppress(Exception):  # a user's function may fail
+                with contextlib.suppress(Exception):  # a function from also= may raise
                     row[title] = float(number())
             self.rows.append(row)
             last = now

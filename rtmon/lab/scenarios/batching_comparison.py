@@ -1,4 +1,4 @@
-"""Compare two clients of one stream: one receives single messages, the other one batches."""
+"""Compare two subscribers of a channel: one receives single messages, the other batches."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def _pair(key: str, title: str) -> Chart[Row]:
 
 
 class BatchingComparison(Scenario):
-    """Compare one stream of messages, read singly (``single_…``) and in batches (``batched_…``).
+    """Two readers of a channel: one gets single messages (``single_…``), one gets batches.
 
     The hub sends a batch when the batch is full, or ``delay`` milliseconds after its first
-    message. Numbers of each reader: ``…_frames`` (frames received per second), ``…_messages``
-    (messages received per second, counting each message of a batch), ``…_payload`` and ``…_wire``
-    (bytes per second without and with frame headers), ``…_delay`` (median delay from a message's
-    due time, in milliseconds). ``cpu`` is the CPU use of this process in percent of a core.
+    message. Names of the second reader's numbers begin with ``batched_``. Numbers of each reader:
+    ``…_frames`` (frames received per second), ``…_messages`` (messages received per second,
+    counting each message of a batch), ``…_payload`` and ``…_wire`` (bytes per second without and
+    with frame headers), ``…_delay`` (median delay from a message's due time, in milliseconds).
+    ``cpu`` is the CPU use of this process in percent of a core.
 
     Args:
         compression: True if the readers negotiate permessage-deflate; this lowers ``…_wire``.
@@ -110,7 +111,7 @@ class BatchingComparison(Scenario):
         return join
 
     async def _ask(self, reader: SimulatedConnection) -> None:
-        """Request batches from the hub, with the size and delay that the knobs have."""
+        """Request batches from the hub, with the size and delay that the knobs are set to."""
         await reader.send("connect", batch={"size": self.size, "delay": self.delay / 1e3})
 
     async def _publish(self, due: float) -> None:
@@ -134,7 +135,7 @@ class BatchingComparison(Scenario):
                 now = float(getattr(reader, counter, 0))
                 before = self._before.get((name, key), 0.0)
                 self._before[name, key] = now
-                # The counters of a client that has reconnected begin at 0.
+                # After a client has reconnected, its counters start again at 0.
                 row[f"{name}_{key}"] = max(0.0, now - before) / elapsed
             row[f"{name}_messages"] = rate(f"{name}_messages")
             row[f"{name}_delay"] = quantile(f"{name}_delay", 0.5)

@@ -19,10 +19,10 @@ __all__ = ["ChatRoom"]
 class ChatRoom(Scenario):
     """Clients in one room of a hub. Each client sends messages at random times.
 
-    Numbers: ``said`` and ``heard`` (messages sent and received per second; each is received by
-    all clients of the room), ``typing`` (typing indicators received per second), ``delay_p50``,
-    ``delay_p95`` (milliseconds from a message's due time until a client has received it),
-    ``here`` (number of clients).
+    Numbers: ``said`` and ``heard`` (messages sent and received per second; every message is
+    received by all clients of the room), ``typing`` (typing indicators received per second),
+    ``delay_p50``, ``delay_p95`` (milliseconds from a message's due time until a client has received
+    it), ``here`` (number of clients).
 
     Args:
         room: name of the room.

@@ -1,4 +1,4 @@
-"""A group of clients whose size a knob sets, a publisher, and timestamps in messages."""
+"""Parts of scenarios: a client group of variable size, a publisher, and message timestamps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stamp(seconds: float) -> str:
 
 
 def stamps(data: bytes) -> Iterator[float]:
-    """Yield the timestamps in received data: one for each message, also within a batch."""
+    """Yield the timestamp of each message in received data, which may be a batch of messages."""
     for found in _STAMP.finditer(data):
         yield float(found[1])
 
@@ -50,7 +50,7 @@ class ClientGroup:
 
     Attributes:
         members: the connections of the clients.
-        changed: an event that the owner sets when the wanted number has changed.
+        changed: an event that the scenario sets when the result of ``size`` has changed.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ClientGroup:
         """Keep the number of clients at the wanted number, until cancelled.
 
         Args:
-            tell: called with each connection when :attr:`changed` was set.
+            tell: called with each connection after :attr:`changed` was set.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -108,7 +108,7 @@ class ClientGroup:
 
 
 class TimedPublisher:
-    """A client that only publishes, and reconnects after losing its connection.
+    """A client that publishes messages, and reconnects after losing its connection.
 
     Args:
         url: URL of the server.

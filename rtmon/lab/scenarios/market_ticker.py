@@ -1,4 +1,4 @@
-"""The scenario of a market ticker: one channel per price, and clients that subscribe to some."""
+"""The scenario of a market ticker: one channel per price, and clients that subscribe."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MarketTicker(Scenario):
         self._crowd = ClientGroup(self._join, lambda: self.subscribers)
         self._taken: dict[
             SimulatedConnection, tuple[int, int]
-        ] = {}  # its first symbol, and how many
+        ] = {}  # index of the first symbol, number of symbols
         self._resubscribe = asyncio.Event()
         super().__init__(server, **options)
         self._market = TimedPublisher(self.url, "market")
@@ -84,7 +84,7 @@ class MarketTicker(Scenario):
         return member
 
     async def _take(self, member: SimulatedConnection, first: int, had: int) -> None:
-        """Subscribe a client to further channels, or unsubscribe it, up to the wanted number."""
+        """Subscribe or unsubscribe a client until it has the wanted number of channels."""
         want = self.each
         for step in range(min(had, want), max(had, want)):
             symbol = self.symbols[(first + step) % len(self.symbols)]

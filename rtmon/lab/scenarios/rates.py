@@ -13,7 +13,7 @@ __all__ = ["Rates", "Schedule"]
 class Schedule:
     """Computes the due times of calls at a rate per second that may change.
 
-    Calls that are late by up to one second are caught up, so that the average rate is kept.
+    Calls that are overdue by up to one second are still made, so that the average rate is kept.
     """
 
     def __init__(self, now: float) -> None:
@@ -66,10 +66,10 @@ class Rates:
             self.delay(delay, max(0.0, now - due))
 
     def take(self, elapsed: float) -> tuple[Callable[[str], float], Callable[[str, float], float]]:
-        """Reset all counters and delays, and return two functions that read their last values.
+        """Reset all counters and delays, and return two functions that read the old values.
 
-        The first function takes the name of a counter and returns its rate per second. The second
-        takes the name of a delay and a quantile, and returns milliseconds.
+        The first function takes the name of a counter and returns its rate per second before the
+        reset. The second takes the name of a delay and a quantile, and returns milliseconds.
 
         Args:
             elapsed: seconds since the last call.

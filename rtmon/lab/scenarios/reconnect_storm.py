@@ -34,8 +34,8 @@ class Recovery:
         back: number of these clients that are connected again.
         attempts: number of attempts to connect, including failed ones.
         busiest: maximum number of attempts within one second.
-        half: seconds from the cut until half of the clients were back; NaN before.
-        all: seconds from the cut until all clients were back; NaN before.
+        half: seconds from the cut until half of these clients were connected again; NaN until then.
+        all: seconds from the cut until all of these clients were connected again; NaN until then.
     """
 
     cut: int
@@ -57,8 +57,8 @@ class ReconnectStorm(Scenario):
 
     Attributes:
         proxy: the fault proxy in front of the server; its other faults can be used, too.
-        attempts: seconds since the last cut, of each attempt to connect.
-        back: seconds since the last cut, of each client's return.
+        attempts: time of each attempt to connect, in seconds since the last cut.
+        back: time at which each client was connected again, in seconds since the last cut.
     """
 
     title = "A reconnect storm"

@@ -29,17 +29,17 @@ class SlowReader(Scenario):
 
     Numbers: ``delay_p50``, ``delay_p99`` (milliseconds from a message's due time until the other
     subscribers have received it), ``each`` and ``slow`` (messages per second of one other
-    subscriber and of the slow one), ``behind`` (messages published since the slow subscriber
-    connected that it has not received), ``connected`` (1 if the slow subscriber is connected,
-    else 0). A slow subscriber that is disconnected while its speed is 0 reconnects only when its
-    speed is raised. Only the server knows the length of its send queue: pass a function that
-    returns this number in ``also=``.
+    subscriber and of the slow one), ``behind`` (messages that the slow subscriber has not received,
+    of those published since its connection began), ``connected`` (1 if the slow subscriber is
+    connected, else 0). A slow subscriber that is disconnected while its speed is 0 reconnects only
+    when its speed is raised. Only the server knows the length of its send queue: pass a function
+    that returns this number in ``also=``.
 
     Args:
         channel: name of the channel.
 
     Attributes:
-        endings: close code → number of the slow subscriber's connections that ended with it.
+        endings: close code → number of the slow subscriber's connections that ended with this code.
     """
 
     title = "A slow reader"

@@ -14,7 +14,7 @@ def running(*, ended: bool, what: str, time: float) -> Freshness:
     Args:
         ended: True once the scenario or proxy has ended.
         what: name of the scenario or proxy.
-        time: time of the last numbers, in Unix seconds.
+        time: time of the latest measurement, in Unix seconds.
     """
     if not ended:
         return Freshness(kind="live", pill="Live")

@@ -48,7 +48,7 @@ def constant(name: str, value: Any) -> str:
 
 
 def script() -> str:
-    """Return all component scripts as one JavaScript text, to be put at the top of a script."""
+    """Return the scripts of all components as one text, to be put at the top of a script."""
     constants = (constant("PREFIXES", PREFIXES), constant("UNKNOWN", UNKNOWN))
     return "\n".join((*constants, *map(asset, _SCRIPTS)))
 
