@@ -212,8 +212,8 @@ def test_outbox_resends_refused_and_unconfirmed_messages_in_order_after_a_reconn
 
 
 def test_outbox_sends_only_heartbeats_until_retry_after() -> None:
-    """Outbox sends only pings and pongs until the ``retry_after`` of a refused message, then
-    this message first.
+    """Outbox sends only pings and pongs until a refused message's ``retry_after`` has passed,
+    and then sends this message before newer ones.
     """
     wire = Wire(heartbeat_interval=2.0, heartbeat_timeout=30.0)
     wire.open()

@@ -43,8 +43,8 @@ def test_client_sends_queued_messages_in_order_after_a_ten_minute_outage() -> No
 
 
 def test_five_thousand_clients_reconnect_spread_over_time() -> None:
-    """Python clients, 5,000 of them, all reconnect within 30 s of an outage of 5 s, and at most
-    35 % in any one second.
+    """All 5,000 Python clients reconnect within 30 s of a connection loss that starts an outage
+    of 5 s, and at most 35 % of them in any one second.
     """
     backs = []
     for seed in range(5_000):

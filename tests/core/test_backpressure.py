@@ -59,8 +59,8 @@ def test_full_send_queue_keeps_the_messages_of_its_policy(
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_send_queue_counts_bytes_in_the_transport_buffer_against_its_limit(policy: Policy) -> None:
-    """Send queue with a limit of 100 bytes accepts 40 bytes, or 50 with the policy ``block``, when
-    the transport's buffer holds 60.
+    """Send queue with a limit of 100 bytes accepts 40 bytes while the transport's buffer holds
+    60, and with the policy ``block`` one 10-byte message more.
     """
     bounds, queue = Bounds(bytes=100), SendQueue[int]()
     for number in range(20):

@@ -265,8 +265,8 @@ async def test_server_closes_client_with_1009_when_its_message_is_too_large(plac
 async def test_largest_messagepack_message_reaches_a_json_client_below_one_mebibyte(
     place: Place,
 ) -> None:
-    """JSON client that accepts messages up to 1 MiB receives the MessagePack publication that grows
-    most when converted to JSON.
+    """JSON client with a limit of 1 MiB per message receives the MessagePack publication that
+    grows most when the hub converts it to JSON.
     """
     ada = await place.connect("ada", over="websocket-msgpack")
     bo = await place.connect("bo")

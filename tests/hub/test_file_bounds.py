@@ -173,11 +173,11 @@ def test_file_store_adds_random_suffix_after_nine_files_of_one_name(tmp_path: Pa
 
 
 @pytest.mark.matrix
-def test_file_store_takes_no_longer_for_the_three_thousandth_file_of_one_name(
+def test_file_store_time_per_file_less_than_triples_over_3000_files_of_one_name(
     tmp_path: Path,
 ) -> None:
-    """File store takes less than three times as long for a file when 2,985 files have the same
-    name.
+    """File store's median time per file less than triples while 2,985 files of one name are
+    stored.
     """
     store = FileStore(tmp_path, size=100, quota=100)
     times = []

@@ -289,17 +289,19 @@ async def check_byte_rate(start: Start, over: str) -> None:
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_hub_delays_messages_above_the_byte_rate(start: Start, over: str) -> None:
-    """Hub delays reading messages above ``byte_rate``, keeps their order, and refuses none."""
+    """Hub delays reading a client's messages above ``byte_rate``, keeps their order, and
+    refuses none.
+    """
     await check_byte_rate(start, over)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("over", sorted(set(TRANSPORTS) - set(ONE_EACH)))
-async def test_hub_delays_messages_above_the_byte_rate_over_each_further_transport(
+async def test_hub_delays_messages_above_the_byte_rate_over_each_transport_and_codec(
     start: Start, over: str
 ) -> None:
-    """Hub delays reading messages above ``byte_rate`` and keeps their order, over each further
-    transport and codec.
+    """Hub delays reading a client's messages above ``byte_rate`` and keeps their order over
+    each transport and codec.
     """
     await check_byte_rate(start, over)
 

@@ -84,10 +84,10 @@ async def test_proxy_resets_new_connections_when_refusing(bench: Bench) -> None:
     assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
 
 
-async def test_proxy_resets_the_connection_when_the_server_is_unreachable(
+async def test_proxy_ends_and_counts_the_connection_when_the_server_is_unreachable(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Fault proxy refuses the client's connection and counts it as refused when the server is
+    """Fault proxy ends a client's connection, and counts it in ``refused``, when the server is
     unreachable.
     """
     port = reserve_port()

@@ -73,8 +73,8 @@ def check_connections(server: rtmon.Server, report: LoadReport) -> None:
 async def test_simulated_users_count_the_same_messages_and_bytes_as_the_server(
     server: rtmon.Server,
 ) -> None:
-    """Load generator's counts of each open connection equal the server's to the byte when no
-    message is pending.
+    """Load generator's counts of messages and bytes of each open connection equal the server's
+    counts exactly when no message is pending.
     """
     reports: list[LoadReport] = []
     release = asyncio.Event()
@@ -102,8 +102,10 @@ async def test_simulated_users_count_the_same_messages_and_bytes_as_the_server(
     assert set(last.close_codes) == {1000, 1001}
 
 
-async def test_report_counts_aborted_connections_with_close_code_1006(server: rtmon.Server) -> None:
-    """Load report counts the connections that users abort, with close code 1006."""
+async def test_load_report_counts_aborted_connections_under_close_code_1006(
+    server: rtmon.Server,
+) -> None:
+    """Load report counts the connections that simulated users abort under close code 1006."""
     options = LoadOptions(
         users=6, rate=5.0, duration=0.8, ramp=0.0, churn=1.0, stay=0.1, aborts=0.7
     )
@@ -114,8 +116,8 @@ async def test_report_counts_aborted_connections_with_close_code_1006(server: rt
 
 
 async def test_simulated_users_and_server_count_the_same_above_the_rate_limit() -> None:
-    """Load generator above the hub's rate limit gets errors, and its counts still equal the
-    server's.
+    """Load generator that sends above the hub's rate limit gets errors, and its counts still
+    equal the server's counts.
     """
     options = LoadOptions(users=2, rate=200.0, duration=0.4, ramp=0.0, churn=0.0)
     reports: list[LoadReport] = []
@@ -260,8 +262,8 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
 def test_due_times_of_messages_match_a_rising_falling_or_steady_rate(
     rate: float, rate_to: float, time: float, gap: float
 ) -> None:
-    """Load generator's ``due()`` returns the time by which the rate has produced ``gap`` further
-    messages since the last one, for rising, falling and steady rates.
+    """Load generator's ``due(options, time, gap)`` returns when the message rate, added up from
+    ``time`` on, reaches ``gap`` messages, for a rising, falling or steady rate.
     """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)

@@ -159,7 +159,9 @@ async def test_serve_of_a_hub_offers_its_subprotocols_and_health_check() -> None
 
 
 async def test_remote_feed_receives_the_last_tick_of_a_server_that_stops() -> None:
-    """Remote feed receives the last tick of a server that stops, with its connections closed."""
+    """Remote feed receives the last tick of a server that stops, which counts the server's
+    connection as closed.
+    """
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
         feed = rtmon.open_feed(server.admin_url)

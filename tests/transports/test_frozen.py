@@ -193,9 +193,9 @@ async def _check_stopped(door: Any, codec: str) -> None:
         await until(lambda: peer._over, timeout=STOPPED)  # The connection itself has ended too.
 
 
-async def test_suspended_client_with_a_full_queue_leaves_at_the_keepalive_timeout() -> None:
-    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout, although the
-    ping to it is queued behind unsent messages.
+async def test_hub_removes_a_suspended_client_with_a_full_queue_at_the_keepalive_timeout() -> None:
+    """Hub removes a client process suspended by SIGSTOP at the keepalive timeout, although the
+    ping to the client is queued behind unsent messages.
     """
     await _check_stopped(_native, "rtmon.v1.json")
 
@@ -203,10 +203,10 @@ async def test_suspended_client_with_a_full_queue_leaves_at_the_keepalive_timeou
 @pytest.mark.matrix
 @pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
 @pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
-async def test_suspended_client_leaves_at_the_keepalive_timeout_on_each_server_and_codec(
+async def test_hub_removes_a_suspended_client_at_the_keepalive_timeout_on_each_server_and_codec(
     door: Any, codec: str
 ) -> None:
-    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout on each server
+    """Hub removes a client process suspended by SIGSTOP at the keepalive timeout on each server
     and with each codec.
     """
     await _check_stopped(door, codec)

@@ -62,8 +62,8 @@ async def test_local_and_remote_feeds_have_socketio_rows(
 async def test_export_writes_socketio_csv_only_when_there_is_a_socketio_server(
     tmp_path: Path,
 ) -> None:
-    """Export writes ``socketio.csv`` equal to the DataFrame, hostile names included, only when
-    there is a Socket.IO server.
+    """Export writes ``socketio.csv`` with the rows of the Monitor's DataFrame, hostile names
+    included, only when there is a Socket.IO server.
     """
     monitor = Monitor(interval=1000)
     monitor.tick()

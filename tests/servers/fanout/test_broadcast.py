@@ -123,7 +123,7 @@ def test_broadcast_writes_raises_logs_and_counts_the_same_as_websockets_broadcas
     members: list[tuple[str, str, str]], message: Any, text: Any, raise_exceptions: Any
 ) -> None:
     """``rtmon.broadcast()`` writes, raises, logs and counts the same as
-    ``websockets.broadcast()`` for any connections and faults.
+    ``websockets.broadcast()`` for any mix of connections, messages and failures.
     """
     options = {"raise_exceptions": raise_exceptions}
     if text is not None:

@@ -122,11 +122,11 @@ def test_handshake_fast_path_acts_the_same_as_websockets_for_random_requests(
 @only_tested
 @pytest.mark.parametrize("how", [{}, {"process_request": "nothing"}, {"subprotocols": ["chat"]}])
 @pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade"])
-async def test_browser_handshake_in_one_piece_uses_the_fast_path(
+async def test_browser_handshake_uses_the_fast_path_only_in_one_piece(
     connection: str, how: dict[str, Any]
 ) -> None:
-    """Browser's handshake in one piece uses the fast path, and one in several pieces the
-    library's path, with the same result.
+    """Browser's handshake uses the fast path only when it arrives in one piece, and has the
+    same result as in ``websockets`` in one piece or several.
     """
     offer = {"Sec-WebSocket-Protocol": "chat", "Cookie": "a=b; c=d", "User-Agent": "Mozilla/5.0"}
     request = request_of((ORDINARY | {"Connection": connection} | offer).items())
