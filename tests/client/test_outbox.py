@@ -55,7 +55,7 @@ def test_resent_messages_keep_their_order() -> None:
 
 
 def test_pong_confirms_all_earlier_messages() -> None:
-    """Outbox takes all messages sent before a ping as confirmed when the pong for this ping
+    """Outbox considers all messages sent before a ping confirmed when the pong for this ping
     arrives.
     """
     wire = Wire(heartbeat_interval=20.0)

@@ -170,8 +170,8 @@ async def test_channel_with_history_size_0_counts_offsets_but_cannot_recover(
 async def test_broker_keeps_history_of_subscribed_channels_and_evicts_idle_ones(
     broker: Broker, redis: RedisServer
 ) -> None:
-    """Broker keeps the history of a channel with subscribers; an idle channel may be evicted,
-    after which its offsets still increase.
+    """Broker keeps the history of a channel with subscribers, may evict an idle channel's
+    history, and continues the idle channel's offsets.
     """
     first = await broker.publish("held", draft(0), **KEEP)
     missed = await broker.publish("idle", draft(0), **KEEP)

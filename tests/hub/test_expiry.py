@@ -149,8 +149,8 @@ async def test_idle_timeout_set_at_run_time_closes_a_connected_client(start: Sta
 
 
 async def test_pings_in_a_batch_do_not_count_as_activity(start: Start) -> None:
-    """Hub counts a batch of only pings as no activity, and a batch with another message as
-    activity.
+    """Hub does not count a batch of only pings as activity, but counts a batch that contains
+    another message.
     """
     clock = FakeClock()
     place = await start(idle_timeout=3_600, clock=clock.monotonic)

@@ -240,9 +240,9 @@ def test_user_raises_option_error_for_permissions_or_expiry_of_the_wrong_type(wr
         User(id="ada", **wrong)
 
 
-def test_user_with_expires_infinity_never_expires() -> None:
-    """User with ``expires`` infinity or 1e306 never expires, one with minus infinity has expired,
-    and ``permissions`` may be a list.
+def test_user_with_infinite_expires_never_expires_or_has_expired() -> None:
+    """User with ``expires`` infinity or 1e306 never expires, and a User with minus infinity has
+    expired.
     """
     for expires in (float("inf"), 1e306):
         assert seconds_left(User(id="ada", expires=expires), 0.0) is None

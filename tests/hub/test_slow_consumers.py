@@ -59,7 +59,9 @@ async def test_slow_consumer_receives_the_messages_that_its_policy_keeps(policy:
 
 
 async def test_channel_stats_count_a_queued_message_once_as_delivered_or_dropped() -> None:
-    """Channel statistics count a queued message once, when it is delivered or dropped."""
+    """Channel statistics count a queued message once, as delivered or dropped, when the message
+    leaves the queue.
+    """
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

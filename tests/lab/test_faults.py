@@ -83,7 +83,9 @@ async def test_proxy_delays_bytes_by_the_latency_and_keeps_their_order(bench: Be
 
 
 async def test_proxy_limits_the_average_bandwidth(bench: Bench) -> None:
-    """Fault proxy limits the average bandwidth in bytes per second, and forwards small portions."""
+    """Fault proxy limits the average bandwidth in bytes per second, and forwards data in small
+    portions.
+    """
     client, server = await bench.pair()
     [link] = bench.proxy.links
     bench.proxy.bandwidth = 100_000

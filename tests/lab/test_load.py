@@ -225,8 +225,10 @@ async def test_closed_loop_sends_nothing_more_while_the_server_is_frozen(echo: s
         await until(lambda: load.tally.asked > asked + 10)
 
 
-async def test_simulated_users_reconnect_in_storms(echo: str) -> None:
-    """Load generator with ``storm`` drops all connections at once and reconnects, repeatedly."""
+async def test_load_generator_reconnects_all_users_in_storms(echo: str) -> None:
+    """Load generator with ``storm`` repeatedly drops all its connections at once and connects
+    again.
+    """
     options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
     async with Load(echo, options) as load:
         await until(lambda: load.tally.connected >= 15)
@@ -294,8 +296,8 @@ async def test_load_generator_counts_and_retries_failed_connections(
 
 
 async def test_load_generator_closes_while_the_server_is_frozen(echo: str) -> None:
-    """Load generator closes while the server is frozen: connecting users stop, and connected
-    ones end with 1006.
+    """Load generator closes while the server is frozen: users that are connecting stop, and
+    connected users end with 1006.
     """
     options = LoadOptions(users=2, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as there:

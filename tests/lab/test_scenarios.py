@@ -231,7 +231,7 @@ async def test_scenario_continues_after_its_connections_are_cut(server: rtmon.Se
 async def test_scenario_stops_while_its_connections_are_frozen(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scenario can be stopped while its connections are frozen, and leaves none."""
+    """Scenario can be stopped while its connections are frozen, and leaves no connection open."""
     monkeypatch.setattr("rtmon.lab.scenarios.client_group.LEAVE", 0.2)
     async with FaultProxy(server) as proxy:
         chat = ChatRoom(proxy, people=2)

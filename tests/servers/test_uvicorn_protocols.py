@@ -1,4 +1,4 @@
-"""Plain uvicorn with the protocol classes of ``guarded()``, which limit slow or flooding clients."""
+"""Uvicorn with the protocol classes of ``guarded()``, which limit slow or flooding clients."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ async def test_serve_counts_a_handlers_messages_and_closes_its_own_monitor() -> 
 
 
 async def test_compression_has_no_context_takeover_by_default() -> None:
-    """Server compresses without context takeover by default, not at all with ``compression=None``,
-    and as given in ``extensions``.
+    """Server compresses without context takeover by default, does not compress with
+    ``compression=None``, and uses the extensions in ``extensions``.
     """
     own = ServerPerMessageDeflateFactory()
     cases: list[tuple[dict[str, Any], bool | None]] = [
@@ -210,8 +210,8 @@ async def test_serve_raises_port_in_use_and_leaves_no_task(which: str) -> None:
 
 
 def test_serve_raises_monitor_error_for_a_monitor_of_another_running_loop() -> None:
-    """``rtmon.serve()`` raises MonitorError when its Monitor is used on another running event
-    loop.
+    """``rtmon.serve()`` raises MonitorError when its Monitor is already used on another running
+    event loop.
     """
     monitor = Monitor()
     raised: list[str] = []

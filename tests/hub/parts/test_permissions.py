@@ -47,8 +47,8 @@ async def test_permissions_apply_the_first_rule_to_a_channel_and_all_overlapping
 
 
 async def test_permissions_allow_only_when_the_allow_function_returns_true() -> None:
-    """Permissions allow an action only when the ``allow`` function returns True, without an
-    exception, while the client is connected.
+    """Permissions allow an action only when the ``allow`` function returns True, not 1, and the
+    client is still connected.
     """
     context = make_context()
     asked: list[tuple[str, str]] = []

@@ -85,8 +85,8 @@ def test_rate_limits_count_all_connections_of_a_user_together() -> None:
 
 
 async def test_rate_limits_delay_a_connection_above_its_byte_rate() -> None:
-    """Rate limits delay a connection above its byte rate, but not within the burst and not after
-    the connection has ended.
+    """``RateLimits.pace()`` waits while a connection is above its byte rate, but neither within
+    the burst nor after the connection has ended.
     """
     context = make_context(byte_rate=10_000_000.0)
     rates = RateLimits(context, authenticated=False)
@@ -108,8 +108,8 @@ async def test_rate_limits_delay_a_connection_above_its_byte_rate() -> None:
 
 
 def test_rate_limits_refuse_an_address_that_connects_too_often() -> None:
-    """Rate limits refuse an address that connects too often with a retry time, and do not limit
-    unknown addresses.
+    """Rate limits refuse an address that connects too often and say when it may retry, and do
+    not limit clients without a known address.
     """
     clock = FakeClock()
     rates = RateLimits(make_context(clock, address_rate=1, address_burst=1), authenticated=False)

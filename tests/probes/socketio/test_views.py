@@ -35,8 +35,8 @@ async def _busy(monitor: Monitor) -> Any:
 async def test_local_and_remote_feeds_have_socketio_rows(
     remote: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
-    """Local and remote feeds have the Socket.IO rows, update them at each tick, and have none
-    after the server is deleted.
+    """Local and remote feeds have the Socket.IO rows, update them at each tick, and have no
+    such rows after the Socket.IO server object is deleted.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
