@@ -322,7 +322,7 @@ def test_safe_name_turns_hostile_file_name_into_a_plain_one(name: str) -> None:
 @given(st.text(max_size=300))
 def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
     """``safe_name()`` turns any text into the name of a visible file inside the folder, and
-    returns such a name unchanged.
+    returns its own results unchanged.
     """
     safe = safe_name(name)
     path = Path("/folder") / safe

@@ -27,7 +27,7 @@ async def test_chat_program_of_the_hub_docs_filters_text_kicks_and_announces(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
     """Chat program in docs/hub.md replaces a filtered word, delivers private messages, kicks a
-    client and announces it.
+    client and announces the kick.
     """
     port = reserve_port()
     program = tmp_path / "chat.py"

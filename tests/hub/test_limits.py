@@ -84,9 +84,11 @@ async def test_hub_closes_a_users_oldest_connection_when_the_user_has_too_many(
         await each.ask("ping")
 
 
-async def test_hub_closes_unauthenticated_connections_first_when_at_the_limit(start: Start) -> None:
-    """Hub with ``at_limit="close_oldest"`` closes unauthenticated connections of an address
-    before an older authenticated one.
+async def test_hub_at_its_limit_closes_unauthenticated_before_older_authenticated_connections(
+    start: Start,
+) -> None:
+    """Hub with ``at_limit="close_oldest"`` closes an address's unauthenticated connections
+    although an authenticated connection is older.
     """
     place = await start(
         auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60

@@ -13,10 +13,12 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_receives_welcome_with_its_id_and_limits_first(
+async def test_first_message_to_a_client_is_the_welcome_with_its_id_and_limits(
     place: Place, over: str
 ) -> None:
-    """Client receives the welcome message with its id, name and the hub's limits first."""
+    """Client's first message from the hub is the welcome with the client's id and name and the
+    hub's limits.
+    """
     ada = await place.connect("ada", over=over)
     welcome = ada.welcome
     assert ada.heard == []

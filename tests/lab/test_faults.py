@@ -163,8 +163,8 @@ async def test_frozen_proxy_blocks_the_sender_after_a_limited_number_of_bytes(be
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_frozen_proxy_with_small_buffers_blocks_the_sender_earlier(direction: Any) -> None:
-    """Frozen fault proxy with small buffers accepts less than half as many bytes, and loses
-    none.
+    """Frozen fault proxy with buffers of 4 KiB accepts less than half as many bytes as with the
+    default buffers, and loses none.
     """
     counts = []
     for buffer in (None, 4_096):

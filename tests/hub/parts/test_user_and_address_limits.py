@@ -38,9 +38,9 @@ def test_connection_limits_refuse_a_second_connection_of_an_address() -> None:
     assert len(limits.connections) == 2
 
 
-def test_connection_limits_close_an_unauthenticated_connection_first() -> None:
+def test_connection_limits_close_unauthenticated_before_older_authenticated_connections() -> None:
     """Connection limits with ``close_oldest`` close an unauthenticated connection with 4501
-    before an older authenticated one.
+    although an authenticated connection is older.
     """
     context = make_context(connections_per_address=2, at_limit="close_oldest")
     limits = ConnectionLimits(context)
