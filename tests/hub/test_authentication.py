@@ -228,9 +228,7 @@ async def test_sse_and_socketio_refusal_says_that_the_token_in_the_url_was_ignor
 async def test_hub_refuses_client_with_1008_when_auth_close_is_1008(
     start: Start, over: str, shown: str | None
 ) -> None:
-    """Hub refuses a client that has no valid token with close code 1008 when the option
-    ``auth_close`` is 1008.
-    """
+    """Hub with ``auth_close=1008`` refuses a client without a valid token with close code 1008."""
     place = await start(auth=login(), auth_close=1008)
     error, code = await refused(place, over, shown)
     assert error in {"unauthorized", "invalid_token"}

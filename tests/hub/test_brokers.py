@@ -136,7 +136,7 @@ async def test_history_drops_publications_older_than_their_age_limit(
     broker: Broker, clock: Clock
 ) -> None:
     """History drops publications older than 60 s, and recovery reports ``recovered=False`` to a
-    subscriber that has not received one of them.
+    subscriber that missed a dropped publication.
     """
     receipt = await broker.publish("a", draft(0), **KEEP)
     clock.now += 61
@@ -159,7 +159,7 @@ async def test_channel_with_history_size_0_counts_offsets_but_cannot_recover(
     broker: Broker,
 ) -> None:
     """Broker counts offsets in a channel with history size 0, and reports ``recovered=False``
-    unless the position is the latest one.
+    for any but the latest position.
     """
     receipt = await broker.publish("a", draft(0), size=0, age=60.0)
     assert receipt.offset == 1

@@ -100,8 +100,8 @@ def member(number: int) -> Member:
 def test_join_leave_batch_keeps_the_order_of_each_members_changes(
     moves: list[int], every: int
 ) -> None:
-    """Batch of joins and leaves contains each change once, and the changes of one member in
-    their order.
+    """Batch of joins and leaves contains each change once, and keeps the order of each member's
+    changes.
     """
     announcer = JoinLeaveBatch()
     here: set[int] = set()
@@ -209,8 +209,8 @@ def test_channel_stats_evict_only_channels_without_subscribers() -> None:
 def test_channel_metrics_counters_never_decrease(
     publications: list[tuple[str, float, int]],
 ) -> None:
-    """Channel metrics have one series for each of the first three channels and one for all
-    others, and no counter decreases.
+    """Channel metrics have a series for each of the first three channels and one series for all
+    other channels, and no counter decreases.
     """
     table = StatsTable(5, labels=3)
     told: dict[str, ChannelInfo] = {}

@@ -108,8 +108,8 @@ async def test_hub_closes_client_when_its_login_expires_by_the_real_clock(start:
 async def test_hub_closes_client_that_sends_only_pings_for_the_idle_timeout(
     start: Start, over: str
 ) -> None:
-    """Hub closes a client with 4502 when it sends only pings for ``idle_timeout``, and keeps one
-    that sends other messages.
+    """Hub closes a client with 4502 when it sends only pings for ``idle_timeout``, and keeps a
+    client that sends other messages.
     """
     timed = Timed(start)
     place = await timed.place(idle_timeout=60)

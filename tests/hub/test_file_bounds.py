@@ -66,8 +66,8 @@ async def test_reserved_space_of_an_upload_without_bytes_is_freed_after_its_time
 async def test_offers_without_bytes_stop_counting_as_uploads_after_their_timeout(
     start: Any, tmp_path: Path
 ) -> None:
-    """Hub refuses an upload when too many are under way, and stops counting offers without bytes
-    after their timeout.
+    """Hub refuses an upload when too many uploads are under way, and stops counting file offers
+    without bytes after their timeout.
     """
     clock = FakeClock()
     place = await start(files=tmp_path, clock=clock.monotonic, rate=1e6, burst=10_000)
@@ -162,8 +162,8 @@ def stored(store: FileStore, name: str, data: bytes = b"") -> str:
 
 
 def test_file_store_adds_random_suffix_after_nine_files_of_one_name(tmp_path: Path) -> None:
-    """File store numbers the second to ninth file of one name, and gives later ones a random
-    hexadecimal suffix.
+    """File store adds a number to the second to ninth file of one name, and a random
+    hexadecimal suffix from the tenth file on.
     """
     store = FileStore(tmp_path, size=100, quota=100)
     names = [stored(store, "n.txt") for _ in range(30)]

@@ -182,8 +182,8 @@ MALFORMED = (
 async def test_node_ignores_counts_and_logs_malformed_messages_from_redis(
     nodes: Nodes, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Node ignores and counts malformed messages on its Redis channel, logs one, and delivers
-    the next publication.
+    """Node ignores and counts malformed messages on its Redis channel, logs only one of them,
+    and delivers the next publication.
     """
     place = await nodes.open(redis.url)
     broker, bo = broker_of(place), await place.connect("bo")

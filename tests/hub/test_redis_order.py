@@ -288,11 +288,11 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 
 @pytest.mark.parametrize("over", TRANSPORTS)
-async def test_hub_refuses_later_messages_until_a_refused_one_is_sent_again(
+async def test_hub_refuses_later_messages_until_the_refused_message_is_sent_again(
     nodes: Nodes, own_redis: RedisServer, over: str
 ) -> None:
-    """Hub answers ``unavailable`` to a client's later messages until its refused one is sent
-    again, but accepts other clients' messages.
+    """Hub answers ``unavailable`` to a client's later messages until the client sends its
+    refused message again, but accepts other clients' messages.
     """
     place = await nodes.open(own_redis.url)
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")

@@ -102,8 +102,8 @@ async def test_pong_returns_the_timestamp_of_its_ping(place: Place, over: str) -
 async def test_binary_data_arrives_unchanged_over_every_transport(
     place: Place, over: str, kind: str
 ) -> None:
-    """Bytes that a client sends over one transport arrive unchanged on others, as base64 where
-    the codec is JSON.
+    """Bytes that a client sends over one transport arrive unchanged over other transports, as
+    base64 where the codec is JSON.
     """
     ada = await place.connect(over=over)
     readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]

@@ -113,8 +113,8 @@ async def test_publish_raises_option_error_for_a_bad_value_and_keeps_the_offset(
 async def test_history_keeps_the_published_state_of_an_object_changed_later(
     house: Place, over: str
 ) -> None:
-    """Subscribers and history get an object as it was when published, although the application
-    or a callback changes it later.
+    """Subscribers and history get a published object in its state at ``publish()``, although
+    the application or a callback changes the object afterwards.
     """
     ada = await house.connect(over=over)
     begin = (await ada.ask("subscribe", {"channel": "c"}))["payload"]
@@ -409,8 +409,8 @@ async def test_refusal_replaces_unencodable_characters_by_question_marks(
 async def test_node_sends_gap_for_a_publication_from_redis_that_it_cannot_encode(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Node sends ``gap`` for a publication in Redis that cannot be encoded as JSON, and delivers
-    the others.
+    """Node sends ``gap`` for a publication in Redis that cannot be encoded as JSON, and
+    delivers the other publications.
     """
 
     def as_before(draft: Draft) -> bytes:

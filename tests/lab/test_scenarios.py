@@ -190,8 +190,8 @@ def test_reconnect_storm_delays_depend_on_seed_and_client_number() -> None:
 
 
 async def test_slow_reader_scenario_falls_behind_and_catches_up(server: rtmon.Server) -> None:
-    """Slow reader scenario's slow client falls behind while others keep up, and catches up when
-    its speed is raised.
+    """Slow reader scenario's slow client falls behind while its other clients keep up, and
+    catches up when its speed is raised.
     """
     async with SlowReader(server, period=QUICK, readers=3, rate=50, size=2_000) as slow:
         await until(lambda: seen(slow, "behind") > 20)
@@ -254,8 +254,8 @@ async def test_scenario_start_raises_when_the_server_is_unreachable() -> None:
 
 
 async def test_scenario_start_raises_when_one_client_cannot_connect(server: rtmon.Server) -> None:
-    """Scenario's ``start()`` raises when one client cannot connect, and the others disconnect
-    with 1000.
+    """Scenario's ``start()`` raises when one client cannot connect, and the other clients
+    disconnect with 1000.
     """
 
     class Storm(ReconnectStorm):

@@ -97,8 +97,8 @@ async def test_samples_stay_correct_when_a_handler_blocks_the_loop() -> None:
 
 
 async def test_serve_does_not_close_a_monitor_that_was_passed_to_it() -> None:
-    """Monitor passed to two servers, one after another, stays open and counts the connections of
-    both.
+    """Monitor passed to two servers, which run one after another, stays open and counts the
+    connections of both servers.
     """
     monitor = Monitor()
     for _ in range(2):

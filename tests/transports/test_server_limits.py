@@ -43,8 +43,8 @@ UNREADABLE = {
 async def test_server_answers_malformed_handshake_with_4xx_and_counts_it_as_rejected(
     kind: str,
 ) -> None:
-    """Server answers a handshake that is too large, has a body or is malformed with a 4xx
-    status, closes it and counts it as rejected.
+    """Server answers a handshake that is malformed, too large or has a body with a 4xx status,
+    closes the connection, and counts the handshake as rejected.
     """
     async with opened(kind) as hub_server:
         for what, (request, status) in UNREADABLE.items():

@@ -53,8 +53,8 @@ def test_connection_limits_close_unauthenticated_before_older_authenticated_conn
 
 
 def test_connection_limits_count_connections_being_authenticated() -> None:
-    """Connection limits refuse connections above ``max_connections``, and count those being
-    authenticated.
+    """Connection limits refuse connections above ``max_connections``, and count connections
+    that are still being authenticated.
     """
     context = make_context(max_connections=2)
     limits = ConnectionLimits(context)

@@ -153,9 +153,9 @@ async def test_broadcast_frames_a_message_once_per_compression_setting() -> None
     monitor.close()
 
 
-async def test_broadcast_works_when_a_connection_leaves_the_set_meanwhile() -> None:
-    """``rtmon.broadcast()`` reaches all connections although one is removed from the set during
-    the broadcast.
+async def test_broadcast_reaches_all_when_a_connection_is_removed_from_the_set() -> None:
+    """``rtmon.broadcast()`` reaches all connections although a connection is removed from the
+    given set during the broadcast.
     """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("plain", "none", monitor) for _ in range(3)]

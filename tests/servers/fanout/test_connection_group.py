@@ -64,8 +64,8 @@ def test_group_shares_no_frames_with_an_untested_version_of_websockets(
 
 
 def test_frames_are_shared_only_with_tested_versions_of_websockets() -> None:
-    """Frame sharing is on exactly when the installed version of ``websockets`` is one that rtmon
-    was tested with.
+    """Frame sharing is on exactly when rtmon was tested with the installed version of
+    ``websockets``.
     """
     assert (obstacle() is None) == (version in inlined_calls.TESTED)
 
@@ -123,8 +123,8 @@ async def test_group_member_gets_only_messages_published_during_its_membership()
 
 
 async def test_group_sends_a_buffer_as_it_was_when_published() -> None:
-    """Group sends a bytearray as it was when published, although it is changed before it is
-    written.
+    """Group sends the content that a bytearray had at ``publish()``, although the bytearray
+    changes before the group writes.
     """
     monitor = Monitor(interval=3600)
     handed: list[Any] = []

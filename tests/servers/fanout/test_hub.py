@@ -245,8 +245,8 @@ async def test_hub_behind_websockets_serve_builds_one_frame_for_a_publication(
 async def test_subscriber_misses_no_publication_while_others_subscribe_and_leave(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Subscriber misses no publication while others subscribe and leave, and the hub keeps no
-    state of those that left.
+    """Subscriber misses no publication while other clients subscribe and leave, and the hub
+    keeps no state of clients that left.
     """
     hub = Hub(announce=0.01)
     visits = [0, 0, 0]

@@ -176,8 +176,8 @@ _ODD: dict[str, bytes] = {
 @only_tested
 @pytest.mark.parametrize("odd", _ODD)
 async def test_handshake_fast_path_acts_the_same_as_websockets_in_corner_cases(odd: str) -> None:
-    """Fast path for handshakes acts the same as ``websockets`` for unusual requests, such as one
-    with a body, a repeated header or a short key.
+    """Fast path for handshakes acts the same as ``websockets`` for unusual requests, such as a
+    request with a body, a repeated header or a short key.
     """
     for how in ({}, {"closing": True}, {"process_request": "nothing", "server_header": None}):
         await all_the_same([_ODD[odd]], **how)
