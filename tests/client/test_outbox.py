@@ -180,8 +180,8 @@ def _data(said: list[dict[str, Any]]) -> list[int]:
 
 
 def test_outbox_resends_refused_messages_in_order_when_one_is_refused_twice() -> None:
-    """Outbox sends refused messages again in their original order although one of them is
-    refused twice.
+    """Outbox sends refused messages again in their original order although a message is refused
+    twice.
     """
     wire = Wire()
     wire.open()

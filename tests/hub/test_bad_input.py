@@ -222,7 +222,7 @@ async def test_hub_reads_the_query_when_the_url_path_is_malformed(place: Place) 
 
 
 async def test_hub_reports_each_error_reply_to_the_transport(start: Any) -> None:
-    """Hub reports each error reply to the client's transport, which counts these replies."""
+    """Hub reports each error reply to the client's transport, which counts error replies."""
     place = await start()
     ada = await place.connect("ada", over="memory")
     for _ in range(3):

@@ -77,8 +77,8 @@ def data(published: list[Published]) -> list[Any]:
 async def test_broker_delivers_publications_in_order_and_stores_them_in_history(
     broker: Broker,
 ) -> None:
-    """Broker delivers publications in order with offsets 1, 2, 3, and returns the same ones from
-    history.
+    """Broker delivers publications in order with offsets 1, 2, 3, and returns the same
+    publications from history.
     """
     delivered: list[tuple[str, Published]] = []
     broker.attach(lambda key, published: delivered.append((key, published)))

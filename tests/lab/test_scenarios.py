@@ -159,8 +159,8 @@ async def test_scenario_average_uses_only_rows_recorded_after_the_call(
 
 
 async def test_reconnect_storm_scenario_reconnects_all_clients(server: rtmon.Server) -> None:
-    """Reconnect storm scenario reconnects all its clients after ``cut()``; without jitter they
-    try at the same times.
+    """Reconnect storm scenario reconnects all its clients after ``cut()``; without jitter, all
+    clients try at the same times.
     """
     async with ReconnectStorm(
         server, period=QUICK, clients=20, base=0.1, longest=0.4, away=1

@@ -112,8 +112,8 @@ async def test_server_answers_a_fragmented_message_that_inflates_a_thousandfold(
 
 @pytest.mark.parametrize("way", ["serve", "guarded", "probe", "own class"])
 async def test_server_decompresses_at_most_16_messages_before_the_handler_reads(way: str) -> None:
-    """Server decompresses at most 16 of 3,000 messages before the handler reads, which then
-    receives all of them.
+    """Server decompresses at most 16 of 3,000 messages before the handler reads, and the
+    handler then receives all messages.
     """
     connections: list[ServerConnection] = []
     go_on = asyncio.Event()

@@ -140,7 +140,9 @@ async def test_client_that_reads_again_after_its_keepalive_timeout_is_ignored_an
 
 
 async def test_clients_of_another_node_are_told_when_a_keepalive_fails(tmp_path: Path) -> None:
-    """Clients of another node are told that a client has left when its keepalive ping times out."""
+    """Clients of another node are told that a client has left when the keepalive ping to that
+    client times out.
+    """
     redis = RedisServer(tmp_path)
     try:
         hubs = [Hub(announce=0.02, broker=RedisBroker(redis.url)) for _ in range(2)]
