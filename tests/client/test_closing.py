@@ -87,7 +87,7 @@ async def test_client_closed_before_its_start_raises_client_closed(place: Place)
     assert (client.state, client.stats.attempts) == ("closed", 0)
 
 
-async def test_client_close_sends_queued_messages_first(place: Place) -> None:
+async def test_client_close_returns_after_queued_messages_are_sent(place: Place) -> None:
     """Python client sends its queued messages before ``close()`` returns."""
     heard: list[int] = []
     place.hub.subscribe("log", lambda publication: heard.append(publication.data))

@@ -33,8 +33,8 @@ def names(folder: Path) -> list[str]:
 async def test_file_sent_to_another_client_arrives_unchanged_with_progress(
     start: Any, tmp_path: Path, codec: Any
 ) -> None:
-    """File that one Python client sends to another arrives unchanged, and both get progress
-    callbacks.
+    """File that a Python client sends to another Python client arrives unchanged, and both
+    clients get progress callbacks.
     """
     place = await start(files=tmp_path / "hub")
     ada, bo = await place.connect(codec=codec), await place.connect()

@@ -111,9 +111,11 @@ def test_membership_entered_and_left_while_offline_is_never_requested(sender: Se
     assert sent(sender) == []
 
 
-def test_closed_client_removes_its_room_membership_and_keeps_the_chat(sender: Sender) -> None:
-    """Python client that closes removes its room membership, passes the close error to this
-    membership's ``on_refused`` callbacks, and keeps the chat.
+def test_closed_client_ends_its_room_membership_and_keeps_its_chat_membership(
+    sender: Sender,
+) -> None:
+    """Python client that closes ends its room membership, passes the error to the membership's
+    ``on_refused`` callback, and keeps its chat membership.
     """
     places = Memberships(sender)
     refused: list[Exception] = []

@@ -239,7 +239,7 @@ async def test_closed_client_never_reconnects(place: Place) -> None:
 
 
 async def test_fifty_clients_each_reconnect_once_after_an_outage(place: Place) -> None:
-    """Python clients, 50 of them, each reconnect once after an outage of the server."""
+    """Each of 50 Python clients reconnects exactly once after an outage of the server."""
     report = await crowd(place.proxy, clients=50, away=0.5, backoff=Backoff(base=0.05, max=1.0))
     assert report.reconnects == [1] * 50
     assert report.slowest < 60
@@ -248,9 +248,7 @@ async def test_fifty_clients_each_reconnect_once_after_an_outage(place: Place) -
 async def test_client_keeps_its_connection_when_its_own_event_loop_was_blocked(
     place: Place,
 ) -> None:
-    """Python client does not take its connection as dead when its own program was blocked for a
-    minute.
-    """
+    """Python client keeps its connection after its own event loop was blocked for a minute."""
     clock = FakeClock()
     client = await place.connect(heartbeat_interval=0.05, heartbeat_timeout=10.0, clock=clock)
     for _ in range(20):

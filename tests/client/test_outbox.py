@@ -55,7 +55,7 @@ def test_resent_messages_keep_their_order() -> None:
 
 
 def test_pong_confirms_all_earlier_messages() -> None:
-    """Outbox takes all messages sent before a ping as confirmed when the pong for this ping
+    """Outbox considers all messages sent before a ping confirmed when the pong for this ping
     arrives.
     """
     wire = Wire(heartbeat_interval=20.0)
@@ -74,8 +74,8 @@ def test_pong_confirms_all_earlier_messages() -> None:
 
 
 def test_outbox_drops_and_reports_messages_older_than_queue_age() -> None:
-    """Outbox drops messages older than ``queue_age`` with MessageExpired, reports them, and
-    sends the others.
+    """Outbox drops messages older than ``queue_age``, reports that they were dropped, and sends
+    newer messages.
     """
     wire = Wire(queue_age=60.0)
     answers: list[Any] = []
@@ -180,8 +180,8 @@ def _data(said: list[dict[str, Any]]) -> list[int]:
 
 
 def test_outbox_resends_refused_messages_in_order_when_one_is_refused_twice() -> None:
-    """Outbox sends refused messages again in their original order although one of them is
-    refused twice.
+    """Outbox sends refused messages again in their original order although a message is refused
+    twice.
     """
     wire = Wire()
     wire.open()
@@ -200,7 +200,9 @@ def test_outbox_resends_refused_messages_in_order_when_one_is_refused_twice() ->
 
 
 def test_outbox_resends_refused_and_unconfirmed_messages_in_order_after_a_reconnect() -> None:
-    """Outbox sends a refused message again before unconfirmed later ones after a reconnect."""
+    """Outbox sends a refused message again before the unconfirmed messages that followed it,
+    after a reconnect.
+    """
     wire = Wire()
     wire.open()
     for number in range(3):
@@ -212,8 +214,8 @@ def test_outbox_resends_refused_and_unconfirmed_messages_in_order_after_a_reconn
 
 
 def test_outbox_sends_only_heartbeats_until_retry_after() -> None:
-    """Outbox sends only pings and pongs until the ``retry_after`` of a refused message, then
-    this message first.
+    """Outbox sends only pings and pongs until a refused message's ``retry_after`` has passed,
+    and then sends this message before newer ones.
     """
     wire = Wire(heartbeat_interval=2.0, heartbeat_timeout=30.0)
     wire.open()
@@ -232,7 +234,7 @@ def test_outbox_sends_only_heartbeats_until_retry_after() -> None:
 
 @pytest.mark.parametrize("wait", [None, "5", True, -1, 1e300])
 def test_outbox_ignores_an_invalid_retry_after_and_limits_it_to_thirty_seconds(wait: Any) -> None:
-    """Outbox ignores an invalid ``retry_after``, and waits at most 30 s for a larger one."""
+    """Outbox ignores an invalid ``retry_after``, and waits 30 s when ``retry_after`` is larger."""
     wire = Wire()
     wire.open()
     wire.send("publish", {"channel": "c", "data": 0})

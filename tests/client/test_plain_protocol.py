@@ -116,8 +116,8 @@ async def test_plain_client_exchanges_typed_and_raw_messages_with_a_server_witho
 async def test_plain_client_sends_messages_queued_while_offline_in_order(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Plain client reconnects to a restarted server, and sends the messages queued meanwhile in
-    order.
+    """Python client with ``protocol="plain"`` reconnects to a restarted server, and sends the
+    messages queued meanwhile in order.
     """
     rooms, port = Rooms(), reserve_port()
     changes: list[Change] = []
@@ -142,7 +142,9 @@ async def test_plain_client_sends_messages_queued_while_offline_in_order(
 async def test_plain_client_raises_client_closed_after_its_maximum_of_attempts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Plain client raises ClientClosed after its maximum number of failed attempts."""
+    """Python client with ``protocol="plain"`` raises ClientClosed after its maximum number of
+    failed attempts.
+    """
     url = f"ws://127.0.0.1:{reserve_port()}"
     client = plain(url, backoff=Backoff(base=0.01, max=0.02, jitter=0.5, attempts=2))
     with pytest.raises(ClientClosed, match="failures in a row: 3"):
@@ -150,7 +152,9 @@ async def test_plain_client_raises_client_closed_after_its_maximum_of_attempts(
 
 
 async def test_plain_client_reconnects_when_its_connection_is_frozen() -> None:
-    """Plain client closes a frozen connection, on which no pong arrives, and reconnects."""
+    """Python client with ``protocol="plain"`` closes a frozen connection, on which no pong
+    arrives, and reconnects.
+    """
     rooms = Rooms()
     async with (
         serving(rooms) as server,
@@ -166,7 +170,9 @@ async def test_plain_client_reconnects_when_its_connection_is_frozen() -> None:
 
 
 async def test_plain_client_reconnects_after_close_code_1000() -> None:
-    """Plain client reconnects after close code 1000, which servers send by default."""
+    """Python client with ``protocol="plain"`` reconnects after close code 1000, which servers
+    send by default.
+    """
     rooms = Rooms()
     async with serving(rooms) as server, plain(url_of(server)) as client:
         closed: list[int | None] = []
@@ -182,7 +188,9 @@ async def test_plain_client_reconnects_after_close_code_1000() -> None:
 def test_plain_client_reconnects_after_1000_and_private_codes_but_not_1008_or_1009(
     code: int, *, back: bool
 ) -> None:
-    """Plain client reconnects after close codes 1000, 4001 and 4500, but not after 1008 or 1009."""
+    """Python client with ``protocol="plain"`` reconnects after close codes 1000, 4001 and 4500,
+    but not after 1008 or 1009.
+    """
     wire = Wire(protocol="plain")
     wire.session.connecting()
     wire.session.opened(wire.now)
@@ -192,8 +200,8 @@ def test_plain_client_reconnects_after_1000_and_private_codes_but_not_1008_or_10
 
 
 async def test_plain_client_receives_a_hubs_messages_under_their_types(place: Place) -> None:
-    """Plain client of a hub receives the welcome and replies as ordinary messages under their
-    own types.
+    """Python client with ``protocol="plain"`` connected to a hub receives the welcome and
+    replies as ordinary messages under their own types.
     """
     async with plain(place.proxy.url) as client:
         await client.send("chat_message", {"text": "hi"})
@@ -204,8 +212,8 @@ async def test_plain_client_receives_a_hubs_messages_under_their_types(place: Pl
 
 
 async def test_plain_client_raises_option_error_for_features_that_need_a_hub() -> None:
-    """Plain client raises OptionError for rooms, channels, requests, files and options that need
-    a hub.
+    """Python client with ``protocol="plain"`` raises OptionError for rooms, channels, requests,
+    files and options that need a hub.
     """
     client = plain("ws://127.0.0.1:1")
     for call in (client.request("x"), client.join("a"), client.leave("a"), client.send_file(b"x")):
@@ -226,7 +234,9 @@ async def test_plain_client_raises_option_error_for_features_that_need_a_hub() -
 
 
 async def test_monitor_counts_each_round_trip_of_a_plain_client_once() -> None:
-    """Monitor counts each pong of a plain client as one round-trip time."""
+    """Monitor counts each pong to a Python client with ``protocol="plain"`` as one round-trip
+    time.
+    """
     rooms, monitor = Rooms(), rtmon.Monitor(interval=0.05)
     async with serving(rooms) as server, plain(url_of(server), monitor=monitor) as client:
         for number in range(3):
@@ -240,8 +250,8 @@ async def test_monitor_counts_each_round_trip_of_a_plain_client_once() -> None:
 
 
 async def test_plain_client_sends_two_messages_as_one_batch_and_a_single_one_unbatched() -> None:
-    """Plain client with ``batch`` sends two messages as one ``batch`` message, and a single message
-    without a batch around it.
+    """Python client with ``protocol="plain"`` and ``batch`` sends two messages as one ``batch``
+    message, and a single message without a batch around it.
     """
     rooms = Rooms()
     batch = rtmon.Batch(size=2, delay=0.01)
@@ -263,8 +273,8 @@ def sent(wire: Wire) -> list[str | bytes | Ping]:
 
 
 def test_plain_client_reports_unconfirmed_messages_and_does_not_resend_them() -> None:
-    """Plain client reports a message that was unconfirmed at a connection loss, and does not
-    send it again.
+    """Python client with ``protocol="plain"`` reports a message that was unconfirmed at a
+    connection loss, and does not send it again.
     """
     wire = Wire(protocol="plain")
     for _ in range(2):

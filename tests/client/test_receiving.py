@@ -128,7 +128,7 @@ async def test_pattern_subscription_counts_dropped_publications_and_reports_a_ga
     place: Place,
 ) -> None:
     """Subscription to a pattern counts publications that exceed its buffer as dropped, and sets
-    ``gap`` on the next one.
+    ``gap`` on the next publication.
     """
     client = await place.connect(buffer=3)
     async with client.subscribe("news.*") as news:

@@ -43,8 +43,8 @@ def test_client_sends_queued_messages_in_order_after_a_ten_minute_outage() -> No
 
 
 def test_five_thousand_clients_reconnect_spread_over_time() -> None:
-    """Python clients, 5,000 of them, all reconnect within 30 s of an outage of 5 s, and at most
-    35 % in any one second.
+    """All 5,000 Python clients reconnect within 30 s of a connection loss that starts an outage
+    of 5 s, and at most 35 % of them in any one second.
     """
     backs = []
     for seed in range(5_000):
@@ -63,9 +63,9 @@ def test_five_thousand_clients_reconnect_spread_over_time() -> None:
     assert max(Counter(int(back) for back in backs).values()) < 0.35 * 5_000
 
 
-def test_client_takes_connection_as_dead_when_no_data_follows_a_ping() -> None:
-    """Python client takes its connection as dead when no data arrives for ``heartbeat_timeout``
-    after a ping.
+def test_client_considers_connection_dead_when_no_data_follows_a_ping() -> None:
+    """Python client considers its connection dead when no data arrives for
+    ``heartbeat_timeout`` after a ping.
     """
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)
     wire.open()
@@ -79,8 +79,8 @@ def test_client_takes_connection_as_dead_when_no_data_follows_a_ping() -> None:
     assert wire.session.dead is not None
 
 
-def test_client_takes_connection_as_dead_when_a_ping_cannot_be_written() -> None:
-    """Python client takes its connection as dead when a ping cannot be written for
+def test_client_considers_connection_dead_when_a_ping_cannot_be_written() -> None:
+    """Python client considers its connection dead when a ping cannot be written for
     ``heartbeat_timeout``.
     """
     wire = Wire(heartbeat_interval=20.0, heartbeat_timeout=10.0)

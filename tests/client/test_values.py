@@ -73,7 +73,7 @@ async def test_bad_value_published_by_the_application_does_not_affect_clients(
     place: Place, codec: str
 ) -> None:
     """Hub's ``publish()`` and handlers raise for a value that cannot be encoded, and clients
-    receive all others live, by recovery and in history.
+    receive all other values live, by recovery and in history.
     """
     values: asyncio.Queue[Any] = asyncio.Queue()
 

@@ -59,8 +59,8 @@ def test_full_send_queue_keeps_the_messages_of_its_policy(
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_send_queue_counts_bytes_in_the_transport_buffer_against_its_limit(policy: Policy) -> None:
-    """Send queue with a limit of 100 bytes accepts 40 bytes, or 50 with the policy ``block``, when
-    the transport's buffer holds 60.
+    """Send queue with a limit of 100 bytes accepts 40 bytes while the transport's buffer holds
+    60, and with the policy ``block`` one 10-byte message more.
     """
     bounds, queue = Bounds(bytes=100), SendQueue[int]()
     for number in range(20):
@@ -70,8 +70,8 @@ def test_send_queue_counts_bytes_in_the_transport_buffer_against_its_limit(polic
 
 
 def test_empty_send_queue_accepts_a_message_above_its_byte_limit() -> None:
-    """Send queue accepts a message above its byte limit when it is empty, and refuses the next
-    one.
+    """Send queue that is empty accepts a message above the queue's byte limit, and refuses the
+    next message.
     """
     queue: SendQueue[str] = SendQueue()
     assert queue.offer("huge", 500, bounds=Bounds(bytes=100), now=0.0) == "taken"
@@ -79,8 +79,8 @@ def test_empty_send_queue_accepts_a_message_above_its_byte_limit() -> None:
 
 
 def test_reply_displaces_droppable_messages_in_a_full_send_queue() -> None:
-    """Send queue drops droppable messages for a reply when it is full, and overflows when it
-    contains only replies.
+    """Send queue that is full drops droppable messages to make room for a reply, and overflows
+    when it contains only replies.
     """
     queue, _ = filled(4, policy="drop_newest", bounds=Bounds(messages=4))
     bounds = Bounds(messages=4)

@@ -38,8 +38,8 @@ def test_batch_buffer_keeps_every_item_in_order_in_batches_of_its_size(
     assert batcher.due is None
 
 
-async def test_batcher_sends_full_batches_at_once_and_others_after_the_delay() -> None:
-    """Batcher sends a full batch at once, and an incomplete one after its delay or at
+async def test_batcher_sends_full_batches_at_once_and_incomplete_ones_after_the_delay() -> None:
+    """Batcher sends a full batch at once, and an incomplete batch after its delay or at
     ``flush()``.
     """
     sent: list[list[int]] = []

@@ -55,7 +55,9 @@ def test_circuit_breaker_counts_simultaneous_failures_as_one() -> None:
 
 
 def test_circuit_breaker_allows_another_request_when_one_gets_no_answer() -> None:
-    """Circuit breaker allows another request after one wait when the previous one got no answer."""
+    """Circuit breaker allows another request after one wait when the previous request got no
+    answer.
+    """
     breaker = CircuitBreaker(Backoff(base=0.1, max=1.0))
     breaker.failed(0.0)
     assert breaker.take(0.2) == 0

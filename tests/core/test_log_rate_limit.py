@@ -6,8 +6,8 @@ from rtmon.core.log_rate_limit import LogLimit
 
 
 def test_log_limit_allows_one_line_each_minute() -> None:
-    """Log limit allows one line per minute, adds the number of suppressed lines to the next one,
-    and counts all.
+    """Log limit allows one line per minute, appends the number of suppressed lines to the next
+    line, and counts all lines.
     """
     limit = LogLimit(60.0)
     lines = [limit.take(now) for now in (0.0, 1.0, 59.0, 60.0, 61.0, 200.0, 300.0)]

@@ -85,7 +85,9 @@ def test_token_buckets_of_different_keys_are_independent(tries: list[tuple[int, 
 
 
 def test_token_buckets_keep_only_the_most_recently_used_keys() -> None:
-    """Token buckets keep only the three most recently used of 1,000 keys."""
+    """Table of token buckets with capacity 3 keeps only the three most recently used of 1,000
+    keys.
+    """
     buckets = Buckets(rate=0.001, burst=1, capacity=3)
     buckets.get("kept", 0.0).take()
     for number in range(1_000):
@@ -127,8 +129,8 @@ CHANNELS = [
 def test_overlaps_and_covers_agree_with_the_channels_that_patterns_match(
     one: str, other: str
 ) -> None:
-    """``overlaps()`` misses no channel that two patterns have in common, and a pattern that
-    ``covers()`` another matches all its channels.
+    """``overlaps()`` is true whenever two patterns match the same channel, and a pattern that
+    ``covers()`` another pattern matches all channels of that pattern.
     """
     for pattern in (one, other):
         try:

@@ -52,8 +52,8 @@ async def refused(place: Place, over: str, shown: str | None) -> tuple[str, int]
 async def test_client_gets_user_and_name_of_its_token_whatever_it_claims(
     start: Start, over: str
 ) -> None:
-    """Client gets the user and name in its token even when it claims another user and name, and
-    other clients see those of the token.
+    """Client gets the user and name in its token even when the client claims others, and other
+    clients see the user and name from the token.
     """
     place = await start(auth=login())
     ada = await place.connect("eve", over=over, user="eve", token=token("ada", name="Ada"))
@@ -147,8 +147,8 @@ async def test_hub_closes_client_with_4500_when_its_first_message_has_no_valid_t
 async def test_socketio_client_is_closed_when_it_connects_to_no_namespace_in_time(
     start: Start, says: str | None
 ) -> None:
-    """Hub closes a Socket.IO client that has not connected to a namespace within
-    ``auth_timeout``, and keeps a client that has.
+    """Hub closes a Socket.IO client that does not connect to a namespace within
+    ``auth_timeout``, and keeps a client that connects to a namespace in time.
     """
     place = await start(auth=login(), auth_timeout=60)
     ada = await place.connect(over="socketio-websocket", token=token())
@@ -171,8 +171,8 @@ async def test_socketio_client_is_closed_when_it_connects_to_no_namespace_in_tim
 async def test_hub_closes_client_with_4002_when_it_sends_no_token_before_the_timeout(
     start: Start, over: str
 ) -> None:
-    """Hub closes a client with 4002 when it sends no token within ``auth_timeout``, and does not
-    keep it among its connections.
+    """Hub closes a client with 4002 when the client sends no token within ``auth_timeout``, and
+    no longer lists the client among its connections.
     """
     place = await start(auth=login(), auth_timeout=0.05)
     silent = await place.come(over=over)
@@ -228,9 +228,7 @@ async def test_sse_and_socketio_refusal_says_that_the_token_in_the_url_was_ignor
 async def test_hub_refuses_client_with_1008_when_auth_close_is_1008(
     start: Start, over: str, shown: str | None
 ) -> None:
-    """Hub refuses a client that has no valid token with close code 1008 when the option
-    ``auth_close`` is 1008.
-    """
+    """Hub with ``auth_close=1008`` refuses a client without a valid token with close code 1008."""
     place = await start(auth=login(), auth_close=1008)
     error, code = await refused(place, over, shown)
     assert error in {"unauthorized", "invalid_token"}

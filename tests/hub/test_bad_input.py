@@ -222,7 +222,7 @@ async def test_hub_reads_the_query_when_the_url_path_is_malformed(place: Place) 
 
 
 async def test_hub_reports_each_error_reply_to_the_transport(start: Any) -> None:
-    """Hub reports each error reply to the client's transport, which counts these replies."""
+    """Hub reports each error reply to the client's transport, which counts error replies."""
     place = await start()
     ada = await place.connect("ada", over="memory")
     for _ in range(3):
@@ -265,8 +265,8 @@ async def test_server_closes_client_with_1009_when_its_message_is_too_large(plac
 async def test_largest_messagepack_message_reaches_a_json_client_below_one_mebibyte(
     place: Place,
 ) -> None:
-    """JSON client that accepts messages up to 1 MiB receives the MessagePack publication that grows
-    most when converted to JSON.
+    """JSON client with a limit of 1 MiB per message receives the MessagePack publication that
+    grows most when the hub converts it to JSON.
     """
     ada = await place.connect("ada", over="websocket-msgpack")
     bo = await place.connect("bo")

@@ -65,11 +65,11 @@ async def test_channel_batches_exclude_messages_from_before_the_subscription(
     assert place.hub.channel_stats()["channel:ticks.a"].published == 5
 
 
-async def test_client_batch_contains_no_nested_batches_when_its_channel_batches_too(
+async def test_client_batch_contains_no_nested_batches_when_its_channel_also_batches(
     start: Any,
 ) -> None:
-    """Client that requests batches from a channel with ``batch`` receives batches of publications,
-    not nested batches.
+    """Client that requests batches from a channel with ``batch`` receives batches of
+    publications, not batches inside batches.
     """
     rules = {"ticks": ChannelOptions(batch=Batch(size=3, delay=0.05))}
     place = await start(channels=rules)

@@ -77,8 +77,8 @@ def data(published: list[Published]) -> list[Any]:
 async def test_broker_delivers_publications_in_order_and_stores_them_in_history(
     broker: Broker,
 ) -> None:
-    """Broker delivers publications in order with offsets 1, 2, 3, and returns the same ones from
-    history.
+    """Broker delivers publications in order with offsets 1, 2, 3, and returns the same
+    publications from history.
     """
     delivered: list[tuple[str, Published]] = []
     broker.attach(lambda key, published: delivered.append((key, published)))
@@ -136,7 +136,7 @@ async def test_history_drops_publications_older_than_their_age_limit(
     broker: Broker, clock: Clock
 ) -> None:
     """History drops publications older than 60 s, and recovery reports ``recovered=False`` to a
-    subscriber that has not received one of them.
+    subscriber that missed a dropped publication.
     """
     receipt = await broker.publish("a", draft(0), **KEEP)
     clock.now += 61
@@ -159,7 +159,7 @@ async def test_channel_with_history_size_0_counts_offsets_but_cannot_recover(
     broker: Broker,
 ) -> None:
     """Broker counts offsets in a channel with history size 0, and reports ``recovered=False``
-    unless the position is the latest one.
+    for any but the latest position.
     """
     receipt = await broker.publish("a", draft(0), size=0, age=60.0)
     assert receipt.offset == 1
@@ -170,8 +170,8 @@ async def test_channel_with_history_size_0_counts_offsets_but_cannot_recover(
 async def test_broker_keeps_history_of_subscribed_channels_and_evicts_idle_ones(
     broker: Broker, redis: RedisServer
 ) -> None:
-    """Broker keeps the history of a channel with subscribers; an idle channel may be evicted,
-    after which its offsets still increase.
+    """Broker keeps the history of a channel with subscribers, may evict an idle channel's
+    history, and continues the idle channel's offsets.
     """
     first = await broker.publish("held", draft(0), **KEEP)
     missed = await broker.publish("idle", draft(0), **KEEP)

@@ -37,8 +37,8 @@ async def test_hub_delivers_message_that_arrives_together_with_the_close_frame(
 
 
 async def test_publisher_receives_its_own_message_when_it_requests_echo(start: Any) -> None:
-    """Publisher on a hub with ``echo=False`` receives only those of its own messages that it sends
-    with ``echo`` true.
+    """Publisher on a hub with ``echo=False`` receives its own message only when it sends the
+    message with ``echo`` true.
     """
     place = await start(echo=False)
     ada = await place.connect("ada")
@@ -146,8 +146,8 @@ async def test_user_is_announced_online_at_first_and_offline_at_last_connection(
 
 
 async def test_clients_that_join_in_one_interval_are_announced_in_one_message(start: Any) -> None:
-    """Hub announces 150 clients that join in one interval in one ``user_joined`` message with
-    their count and 100 names.
+    """Hub announces 150 clients that join in one interval in a single ``user_joined`` message
+    with the number 150 and 100 names.
     """
     place = await start(announce=60.0)
     tell_all = place.hub._parts.join_leave.flush
@@ -190,8 +190,8 @@ async def test_client_is_announced_before_its_first_message(start: Any) -> None:
 
 
 async def test_chat_message_does_not_announce_other_clients_early(start: Any) -> None:
-    """Hub still collects joins for the whole interval when other clients send chat messages
-    meanwhile.
+    """Hub collects joins for the whole announcement interval even when other clients send chat
+    messages during the interval.
     """
     place = await start(announce=60.0)
     ada = await place.connect("ada")

@@ -104,7 +104,7 @@ async def test_hub_refuses_malformed_client_id(start: Any, path: str) -> None:
 
 
 async def test_hub_ignores_client_id_in_the_url_without_client_ids(start: Any) -> None:
-    """Hub gives a client an id of its own and ignores the one in the URL when ``client_ids`` is
+    """Hub chooses a client's id itself, and ignores the id in the URL, when ``client_ids`` is
     not set.
     """
     place = await start()

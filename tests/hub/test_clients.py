@@ -119,8 +119,8 @@ async def test_client_send_raises_option_error_for_invalid_type_or_payload(
 
 
 async def test_broadcast_reaches_all_clients_except_excluded_ones(place: Place, over: str) -> None:
-    """Hub's ``broadcast()`` reaches all clients except those in ``exclude``, and its receipt has
-    the number of clients reached.
+    """Hub's ``broadcast()`` reaches all clients except the clients in ``exclude``, and its
+    receipt has the number of clients reached.
     """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     cy = await place.connect("cy", over=over)
@@ -141,8 +141,8 @@ async def test_broadcast_reaches_all_clients_except_excluded_ones(place: Place, 
 async def test_say_sends_a_room_message_to_members_except_excluded_ones(
     place: Place, over: str
 ) -> None:
-    """Hub's ``say()`` sends text or data to a room's members except those in ``exclude``, and its
-    receipt has the number of members reached.
+    """Hub's ``say()`` sends text or data to a room's members except the members in ``exclude``,
+    and its receipt has the number of members reached.
     """
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")
     await place.connect("cy")

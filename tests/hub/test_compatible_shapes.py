@@ -127,7 +127,7 @@ async def test_hub_refuses_numbered_chunk_out_of_order_or_with_invalid_bytes(
     start: Any, tmp_path: Path
 ) -> None:
     """Hub refuses a numbered chunk that comes before its metadata, out of order, or with values
-    that are no bytes.
+    that are not bytes.
     """
     place = await start(files=tmp_path)
     ada = await place.connect("ada")

@@ -100,8 +100,8 @@ def member(number: int) -> Member:
 def test_join_leave_batch_keeps_the_order_of_each_members_changes(
     moves: list[int], every: int
 ) -> None:
-    """Batch of joins and leaves contains each change once, and the changes of one member in
-    their order.
+    """Batch of joins and leaves contains each change once, and keeps the order of each member's
+    changes.
     """
     announcer = JoinLeaveBatch()
     here: set[int] = set()
@@ -138,9 +138,9 @@ def test_join_leave_batch_groups_a_thousand_joins_in_one_announcement() -> None:
     ]
 
 
-def test_typing_state_expires_and_is_bounded() -> None:
-    """Typing state of a client ends 5 s after its last repetition, and a client limited to two
-    rooms ends the oldest when it starts a third.
+def test_typing_state_expires_and_is_limited_to_two_rooms() -> None:
+    """Typing state ends 5 s after the client last repeated it; a client limited to two rooms
+    stops typing in the first room when it starts in a third.
     """
     typists: TypingState[str] = TypingState(timeout=5.0, places=2)
     assert typists.start("ada", "x", now=0) == (True, [])
@@ -209,8 +209,8 @@ def test_channel_stats_evict_only_channels_without_subscribers() -> None:
 def test_channel_metrics_counters_never_decrease(
     publications: list[tuple[str, float, int]],
 ) -> None:
-    """Channel metrics have one series for each of the first three channels and one for all
-    others, and no counter decreases.
+    """Channel metrics have a series for each of the first three channels and one series for all
+    other channels, and no counter decreases.
     """
     table = StatsTable(5, labels=3)
     told: dict[str, ChannelInfo] = {}
@@ -233,9 +233,9 @@ def test_channel_metrics_counters_never_decrease(
         assert list(told) == [*first, "other"]
 
 
-def test_hub_raises_option_error_that_names_the_invalid_option() -> None:
-    """Hub accepts options as a record, as keywords or both, and raises OptionError with the name
-    of an invalid one.
+def test_hub_accepts_options_and_keywords_and_names_an_invalid_option() -> None:
+    """Hub accepts a HubOptions object together with keywords, and raises OptionError that names
+    an invalid option.
     """
     assert Hub(HubOptions(history=5), echo=False).options == HubOptions(history=5, echo=False)
     with pytest.raises(OptionError, match="history"):

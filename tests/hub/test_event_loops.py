@@ -14,8 +14,8 @@ from rtmon.hub.transports.websocket import handler, serve_arguments
 
 
 def test_hub_works_again_in_a_second_event_loop() -> None:
-    """Hub delivers announcements, publications and subscribe callbacks in a second event loop
-    after the first one has ended.
+    """Hub delivers announcements and publications, also to subscribe callbacks, in a second
+    event loop after the first event loop has ended.
     """
     hub = Hub(announce=0.02)
     heard: list[Any] = []

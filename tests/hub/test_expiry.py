@@ -108,8 +108,8 @@ async def test_hub_closes_client_when_its_login_expires_by_the_real_clock(start:
 async def test_hub_closes_client_that_sends_only_pings_for_the_idle_timeout(
     start: Start, over: str
 ) -> None:
-    """Hub closes a client with 4502 when it sends only pings for ``idle_timeout``, and keeps one
-    that sends other messages.
+    """Hub closes a client with 4502 when it sends only pings for ``idle_timeout``, and keeps a
+    client that sends other messages.
     """
     timed = Timed(start)
     place = await timed.place(idle_timeout=60)
@@ -149,8 +149,8 @@ async def test_idle_timeout_set_at_run_time_closes_a_connected_client(start: Sta
 
 
 async def test_pings_in_a_batch_do_not_count_as_activity(start: Start) -> None:
-    """Hub counts a batch of only pings as no activity, and a batch with another message as
-    activity.
+    """Hub does not count a batch of only pings as activity, but counts a batch that contains
+    another message.
     """
     clock = FakeClock()
     place = await start(idle_timeout=3_600, clock=clock.monotonic)

@@ -66,8 +66,8 @@ async def test_reserved_space_of_an_upload_without_bytes_is_freed_after_its_time
 async def test_offers_without_bytes_stop_counting_as_uploads_after_their_timeout(
     start: Any, tmp_path: Path
 ) -> None:
-    """Hub refuses an upload when too many are under way, and stops counting offers without bytes
-    after their timeout.
+    """Hub refuses an upload when too many uploads are under way, and stops counting file offers
+    without bytes after their timeout.
     """
     clock = FakeClock()
     place = await start(files=tmp_path, clock=clock.monotonic, rate=1e6, burst=10_000)
@@ -162,8 +162,8 @@ def stored(store: FileStore, name: str, data: bytes = b"") -> str:
 
 
 def test_file_store_adds_random_suffix_after_nine_files_of_one_name(tmp_path: Path) -> None:
-    """File store numbers the second to ninth file of one name, and gives later ones a random
-    hexadecimal suffix.
+    """File store adds a number to the second to ninth file of one name, and a random
+    hexadecimal suffix from the tenth file on.
     """
     store = FileStore(tmp_path, size=100, quota=100)
     names = [stored(store, "n.txt") for _ in range(30)]
@@ -173,11 +173,11 @@ def test_file_store_adds_random_suffix_after_nine_files_of_one_name(tmp_path: Pa
 
 
 @pytest.mark.matrix
-def test_file_store_takes_no_longer_for_the_three_thousandth_file_of_one_name(
+def test_file_store_time_per_file_less_than_triples_over_3000_files_of_one_name(
     tmp_path: Path,
 ) -> None:
-    """File store takes less than three times as long for a file when 2,985 files have the same
-    name.
+    """File store's median time per file less than triples while 2,985 files of one name are
+    stored.
     """
     store = FileStore(tmp_path, size=100, quota=100)
     times = []

@@ -102,8 +102,8 @@ async def test_uploaded_file_reaches_the_other_members_of_a_room(
 
 
 async def test_upload_resumes_after_a_reconnect(start: Any, folder: Path) -> None:
-    """Client that reconnects resumes its upload after the bytes received, and the file appears
-    only when it is complete.
+    """Client that reconnects resumes its upload after the bytes that the hub has received, and
+    the file appears only when it is complete.
     """
     place = await start(files=folder)
     ada = await place.connect("ada")
@@ -321,8 +321,8 @@ def test_safe_name_turns_hostile_file_name_into_a_plain_one(name: str) -> None:
 
 @given(st.text(max_size=300))
 def test_safe_name_never_leads_outside_the_folder(name: str) -> None:
-    """Any text becomes the name of a visible file inside the folder, and stays unchanged when it
-    is sanitized again.
+    """``safe_name()`` turns any text into the name of a visible file inside the folder, and
+    returns its own results unchanged.
     """
     safe = safe_name(name)
     path = Path("/folder") / safe

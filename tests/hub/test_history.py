@@ -15,9 +15,11 @@ WAITING = 1_048_576
 """Send queue limit of a client in bytes; history is paused while a quarter of it is queued."""
 
 
-async def test_client_reads_history_in_pages_without_subscribing(place: Place) -> None:
-    """Client reads a channel's history page by page without subscribing, and ``recovered`` is
-    false for a position of another epoch.
+async def test_client_reads_history_in_pages_and_gets_recovered_false_for_another_epoch(
+    place: Place,
+) -> None:
+    """Client without a subscription reads a channel's history in pages with ``recovered`` true,
+    and gets ``recovered`` false for a position with another epoch.
     """
     ada = await place.connect("ada")
     for number in range(7):

@@ -27,7 +27,7 @@ async def test_chat_program_of_the_hub_docs_filters_text_kicks_and_announces(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
     """Chat program in docs/hub.md replaces a filtered word, delivers private messages, kicks a
-    client and announces it.
+    client and announces the kick.
     """
     port = reserve_port()
     program = tmp_path / "chat.py"
@@ -61,7 +61,7 @@ async def test_chat_program_of_the_hub_docs_filters_text_kicks_and_announces(
 
 @pytest.mark.parametrize("example", EXAMPLES)
 async def test_python_example_of_the_hub_docs_runs(place: Any, example: str) -> None:
-    """Each further Python example in docs/hub.md runs with a hub and a connected client."""
+    """Python example in docs/hub.md runs with a hub and a connected client."""
     ada = await place.connect("ada")
     names = {"rtmon": rtmon, "hub": place.hub, "client": place.hub.client(ada.id)}
     code: CodeType = compile(example, "hub.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

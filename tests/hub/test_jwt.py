@@ -130,8 +130,8 @@ def test_jwt_refuses_any_text_with_a_protocol_error(noise: str) -> None:
 
 
 def test_jwt_refuses_token_signed_with_the_public_key_as_secret() -> None:
-    """JWT authentication accepts a token signed with the private key, and refuses one signed by
-    HMAC with the public key as secret (RFC 8725, 2.1).
+    """JWT authentication accepts a token signed with the private key, and refuses a token whose
+    HMAC uses the public key as secret (RFC 8725, 2.1).
     """
     auth = JWT(PUBLIC, algorithms=["ES256"])
     claims = {"sub": "ada", "exp": soon()}
@@ -240,9 +240,9 @@ def test_user_raises_option_error_for_permissions_or_expiry_of_the_wrong_type(wr
         User(id="ada", **wrong)
 
 
-def test_user_with_expires_infinity_never_expires() -> None:
-    """User with ``expires`` infinity or 1e306 never expires, one with minus infinity has expired,
-    and ``permissions`` may be a list.
+def test_user_with_infinite_expires_never_expires_or_has_expired() -> None:
+    """User with ``expires`` infinity or 1e306 never expires, and a User with minus infinity has
+    expired.
     """
     for expires in (float("inf"), 1e306):
         assert seconds_left(User(id="ada", expires=expires), 0.0) is None
@@ -250,9 +250,9 @@ def test_user_with_expires_infinity_never_expires() -> None:
     assert User(id="ada", permissions=["a", "b"]).permissions == {"a", "b"}  # type: ignore[arg-type]
 
 
-def test_bearer_token_is_found_whatever_the_case_of_the_scheme() -> None:
-    """Bearer token is read from the Authorization header whatever the letter case of ``Bearer``,
-    and not when the scheme is another one.
+def test_bearer_token_is_found_in_any_letter_case_of_the_scheme() -> None:
+    """Bearer token is read from the Authorization header in any letter case of ``Bearer``, but
+    not with another scheme.
     """
     assert bearer([("Authorization", "bearer  abc ")])[0] == "abc"
     assert bearer([("AUTHORIZATION", "Basic abc")])[0] is None

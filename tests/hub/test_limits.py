@@ -84,9 +84,11 @@ async def test_hub_closes_a_users_oldest_connection_when_the_user_has_too_many(
         await each.ask("ping")
 
 
-async def test_hub_closes_unauthenticated_connections_first_when_at_the_limit(start: Start) -> None:
-    """Hub with ``at_limit="close_oldest"`` closes unauthenticated connections of an address
-    before an older authenticated one.
+async def test_hub_at_its_limit_closes_unauthenticated_before_older_authenticated_connections(
+    start: Start,
+) -> None:
+    """Hub with ``at_limit="close_oldest"`` closes an address's unauthenticated connections
+    although an authenticated connection is older.
     """
     place = await start(
         auth=login(), connections_per_address=2, at_limit="close_oldest", auth_timeout=60
@@ -289,17 +291,19 @@ async def check_byte_rate(start: Start, over: str) -> None:
 
 @pytest.mark.parametrize("over", ONE_EACH)
 async def test_hub_delays_messages_above_the_byte_rate(start: Start, over: str) -> None:
-    """Hub delays reading messages above ``byte_rate``, keeps their order, and refuses none."""
+    """Hub delays reading a client's messages above ``byte_rate``, keeps their order, and
+    refuses none.
+    """
     await check_byte_rate(start, over)
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("over", sorted(set(TRANSPORTS) - set(ONE_EACH)))
-async def test_hub_delays_messages_above_the_byte_rate_over_each_further_transport(
+async def test_hub_delays_messages_above_the_byte_rate_over_each_transport_and_codec(
     start: Start, over: str
 ) -> None:
-    """Hub delays reading messages above ``byte_rate`` and keeps their order, over each further
-    transport and codec.
+    """Hub delays reading a client's messages above ``byte_rate`` and keeps their order over
+    each transport and codec.
     """
     await check_byte_rate(start, over)
 

@@ -42,7 +42,7 @@ async def test_check_function_replaces_or_refuses_a_chat_message(place: Place, o
 
 async def test_check_functions_run_in_order_of_registration(place: Place) -> None:
     """Check functions of one message type run in the order of registration, each with the
-    payload that the previous one returned.
+    payload that the previous function returned.
     """
     for letter in "abc":
         place.hub.check("chat_message")(_append(letter))

@@ -29,8 +29,8 @@ async def nodes() -> AsyncIterator[Nodes]:
 async def test_hub_finds_sends_to_moves_and_closes_a_client_of_another_node(
     redis: RedisServer, nodes: Nodes
 ) -> None:
-    """Hub finds a client of another node, sends to it, adds it to a room, removes it and closes
-    it.
+    """Hub finds a client of another node, sends to the client, adds it to a room and removes
+    it, and closes its connection.
     """
     one, two = await nodes.open(redis.url), await nodes.open(redis.url)
     ada = await two.connect("ada", user="u1")

@@ -198,8 +198,8 @@ async def test_private_message_reaches_a_client_of_another_node(two: tuple[Place
 async def test_client_is_announced_on_other_nodes_before_its_first_message(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Clients of another node are told that a client has joined before they receive its first
-    message.
+    """Clients of another node are told that a client has joined before they receive that
+    client's first message.
     """
     places = [await nodes.open(redis.url, announce=5.0) for _ in range(2)]
     watcher = await places[0].connect()
@@ -316,8 +316,8 @@ async def test_node_that_is_closed_leaves_nothing_in_redis(
 async def test_clients_of_a_killed_node_are_announced_as_left(
     nodes: Nodes, redis: RedisServer
 ) -> None:
-    """Clients of other nodes are told that a node's clients have left when its process is
-    killed.
+    """Clients of other nodes are told that a node's clients have left when the node's process
+    is killed.
     """
     here = await nodes.open(redis.url)
     ada = await here.connect("ada")

@@ -187,9 +187,9 @@ def test_server_allows_configured_origin_in_every_spelling(named: Any, sent: str
         (re.compile(r"https://.*@chat\.example"), "https://a@chat.example"),
     ],
 )
-def test_server_refuses_origin_that_only_resembles_a_configured_one(named: Any, sent: str) -> None:
-    """Server refuses an origin that differs from the one in ``origins`` by scheme, host or port,
-    or contains it in a path or user part.
+def test_server_refuses_origin_that_only_resembles_an_allowed_origin(named: Any, sent: str) -> None:
+    """Server refuses an origin that differs from an allowed origin by scheme, host or port, or
+    contains the allowed origin in its path or user part.
     """
     assert not allows({"Host": "b.example", "Origin": sent}, [named])
 

@@ -50,8 +50,8 @@ async def test_client_receives_no_publications_after_it_unsubscribes(place: Plac
 async def test_channel_pattern_matches_one_segment_with_one_star_and_several_with_two(
     place: Place,
 ) -> None:
-    """Channel pattern ``news.*`` matches one more segment and ``news.**`` several; overlapping
-    patterns deliver a publication once.
+    """Channel pattern ``news.*`` matches one segment after ``news``, and ``news.**`` several; a
+    client with overlapping patterns gets a publication once.
     """
     ada = await place.connect("ada")
     for channel in ("news.*", "news.**", "news.sport"):

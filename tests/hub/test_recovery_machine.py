@@ -214,8 +214,8 @@ TestRecovery.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_publication_is_unchanged_after_encoding_and_decoding_for_redis() -> None:
-    """Publication, also one with bytes as its data, is unchanged after it is encoded for Redis
-    and decoded.
+    """Publication, with bytes or other data, is unchanged after it is encoded for Redis and
+    decoded.
     """
     for data in ({"a": [1, None, 0.5]}, b"\x00\xff", None):
         draft = Draft(type="publication", id="1", timestamp=2, channel="c", data=encode_data(data))

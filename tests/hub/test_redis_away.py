@@ -162,9 +162,9 @@ async def test_python_client_marks_only_the_first_message_after_a_gap(cut: Cut) 
             assert client.stats.gaps == 1
 
 
-async def test_subscription_is_answered_after_publications_still_on_their_way(cut: Cut) -> None:
-    """Node answers a subscription only after it has delivered publications still on their way
-    from Redis.
+async def test_subscription_is_answered_after_publications_that_redis_has_sent(cut: Cut) -> None:
+    """Node answers a subscription only after it has delivered the publications that Redis has
+    already sent.
     """
     bo, broker = await joined(cut.there), cut.there.hub.context.broker
     link = cut.hold_up()
@@ -368,7 +368,7 @@ async def test_node_ignores_announcements_of_an_unknown_type(
 
 async def test_node_sends_gap_for_a_publication_that_it_cannot_decode(cut: Cut) -> None:
     """Node sends ``gap`` for a publication that it cannot decode, live and from history, and
-    delivers the next one.
+    delivers the next publication.
     """
     bo = await joined(cut.there)
     broker = cut.here.hub.context.broker

@@ -36,8 +36,8 @@ def broker_of(place: Place) -> RedisBroker:
 async def test_node_reconnecting_to_an_emptied_redis_delivers_new_history_after_a_gap(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """Node that reaches Redis after it was emptied sends ``gap``, then all publications that
-    another node published meanwhile.
+    """Node that reconnects to an emptied Redis sends its clients ``gap``, then all publications
+    that another node made after Redis was emptied.
     """
     here = await nodes.open(own_redis.url, history=1_000)
     async with FaultProxy(f"ws://127.0.0.1:{own_redis.port}") as proxy:
@@ -111,10 +111,10 @@ async def test_node_delivers_only_new_publications_after_redis_was_restored(
         await nodes.places.pop().aclose()
 
 
-async def test_publications_right_after_redis_was_emptied_follow_a_gap(
+async def test_client_receives_gap_then_publications_made_after_redis_was_emptied(
     nodes: Nodes, own_redis: RedisServer
 ) -> None:
-    """Client receives ``gap`` and then all publications after Redis was emptied by ``FLUSHALL``."""
+    """Client receives ``gap``, then every publication made after ``FLUSHALL`` emptied Redis."""
     place = await nodes.open(own_redis.url)
     bo = await place.connect("bo")
     await bo.ask("subscribe", {"channel": "news"})
@@ -182,8 +182,8 @@ MALFORMED = (
 async def test_node_ignores_counts_and_logs_malformed_messages_from_redis(
     nodes: Nodes, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Node ignores and counts malformed messages on its Redis channel, logs one, and delivers
-    the next publication.
+    """Node ignores and counts malformed messages on its Redis channel, logs only one of them,
+    and delivers the next publication.
     """
     place = await nodes.open(redis.url)
     broker, bo = broker_of(place), await place.connect("bo")

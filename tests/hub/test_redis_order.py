@@ -251,11 +251,11 @@ def _matrix() -> list[tuple[str, str, str, str]]:
 
 @pytest.mark.matrix
 @pytest.mark.parametrize(("disturbance", "kind", "client", "server"), _matrix())
-async def test_every_clients_messages_arrive_once_and_in_order_while_redis_is_disturbed(
+async def test_each_client_librarys_messages_arrive_once_and_in_order_while_redis_is_disturbed(
     own_redis: RedisServer, disturbance: str, kind: str, client: str, server: str
 ) -> None:
-    """Each client's publications arrive once and in order on each server for every disturbance
-    of Redis.
+    """Each client library's messages arrive in order and without duplicates on each server for
+    each disturbance of Redis, and all arrive unless Redis is emptied.
     """
     await check(own_redis, disturbance, kind, client, server)
 
@@ -288,11 +288,11 @@ async def nodes() -> AsyncIterator[Nodes]:
 
 
 @pytest.mark.parametrize("over", TRANSPORTS)
-async def test_hub_refuses_later_messages_until_a_refused_one_is_sent_again(
+async def test_hub_refuses_later_messages_until_the_refused_message_is_sent_again(
     nodes: Nodes, own_redis: RedisServer, over: str
 ) -> None:
-    """Hub answers ``unavailable`` to a client's later messages until its refused one is sent
-    again, but accepts other clients' messages.
+    """Hub answers ``unavailable`` to a client's later messages until the client sends its
+    refused message again, but accepts other clients' messages.
     """
     place = await nodes.open(own_redis.url)
     ada, bo = await place.connect("ada", over=over), await place.connect("bo")

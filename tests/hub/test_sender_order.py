@@ -36,7 +36,7 @@ def test_refused_message_of_one_sender_does_not_affect_another() -> None:
     assert not order.admit("ada", "2", now=0.0)
 
 
-def test_refused_message_stops_blocking_when_a_later_one_is_sent_again() -> None:
+def test_refused_message_stops_blocking_when_a_later_message_is_sent_again() -> None:
     """``SenderOrder`` stops waiting for a refused message when its client sends a later message
     again.
     """
@@ -48,7 +48,7 @@ def test_refused_message_stops_blocking_when_a_later_one_is_sent_again() -> None
     assert order.admit("ada", "3", now=0.1)
 
 
-def test_refused_message_blocks_later_ones_for_at_most_its_time_limit() -> None:
+def test_refused_message_blocks_later_messages_for_at_most_30_seconds() -> None:
     """``SenderOrder`` admits later messages 30 s after a refused message that was never sent
     again.
     """

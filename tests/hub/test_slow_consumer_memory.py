@@ -78,8 +78,8 @@ def test_serve_raises_option_error_for_write_limit_above_max_waiting(write_limit
 async def test_hub_queues_nothing_for_a_slow_consumer_that_it_is_closing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Hub drops the queue of a slow consumer that it is closing, queues nothing more for it, and
-    still counts its connection.
+    """Hub that is closing a slow consumer drops the client's queue, queues nothing more for the
+    client, and still counts the client's connection.
     """
     monkeypatch.setattr(
         "rtmon.hub.transports.queued_peer.CLOSE_TIMEOUT", 600.0

@@ -33,8 +33,8 @@ KEYS = 3
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "keep_latest"])
 async def test_slow_consumer_receives_the_messages_that_its_policy_keeps(policy: Any) -> None:
-    """Slow consumer receives in order the messages kept by its policy: the newest, the oldest,
-    or the latest of each key; the others are counted as dropped.
+    """Slow consumer receives in order the messages that its policy keeps (the newest, the
+    oldest, or the latest of each key); all other messages are counted as dropped.
     """
     hub = Hub(max_waiting_messages=10, slow=policy, announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
@@ -59,7 +59,9 @@ async def test_slow_consumer_receives_the_messages_that_its_policy_keeps(policy:
 
 
 async def test_channel_stats_count_a_queued_message_once_as_delivered_or_dropped() -> None:
-    """Channel statistics count a queued message once, when it is delivered or dropped."""
+    """Channel statistics count a queued message once, as delivered or dropped, when the message
+    leaves the queue.
+    """
     hub = Hub(max_waiting_messages=10, slow="drop_oldest", announce=60.0)
     async with serving(hub) as server, await come(server.url) as client:
         await subscribe(client)

@@ -13,10 +13,12 @@ from rtmon.testing import until
 Place = Any
 
 
-async def test_client_receives_welcome_with_its_id_and_limits_first(
+async def test_first_message_to_a_client_is_the_welcome_with_its_id_and_limits(
     place: Place, over: str
 ) -> None:
-    """Client receives the welcome message with its id, name and the hub's limits first."""
+    """Client's first message from the hub is the welcome with the client's id and name and the
+    hub's limits.
+    """
     ada = await place.connect("ada", over=over)
     welcome = ada.welcome
     assert ada.heard == []
@@ -100,8 +102,8 @@ async def test_pong_returns_the_timestamp_of_its_ping(place: Place, over: str) -
 async def test_binary_data_arrives_unchanged_over_every_transport(
     place: Place, over: str, kind: str
 ) -> None:
-    """Bytes that a client sends over one transport arrive unchanged on others, as base64 where
-    the codec is JSON.
+    """Bytes that a client sends over one transport arrive unchanged over other transports, as
+    base64 where the codec is JSON.
     """
     ada = await place.connect(over=over)
     readers = [await place.connect(over=each) for each in ("websocket-json", "websocket-msgpack")]

@@ -78,11 +78,11 @@ async def history(client: Any, channel: str = "c") -> list[Any]:
 
 
 @pytest.mark.parametrize(("broker", "over"), CASES)
-async def test_publish_raises_option_error_for_a_bad_value_and_uses_no_offset(
+async def test_publish_raises_option_error_for_a_bad_value_and_keeps_the_offset(
     house: Place, over: str
 ) -> None:
-    """Hub's ``publish()`` raises OptionError for a value that cannot be encoded, and uses no
-    offset for it; subscribers receive all other values.
+    """Hub's ``publish()`` raises OptionError for a value that cannot be encoded, and does not
+    advance the channel's offset; subscribers receive all other values.
     """
     hub = house.hub
     away = await house.connect(over=over)
@@ -113,8 +113,8 @@ async def test_publish_raises_option_error_for_a_bad_value_and_uses_no_offset(
 async def test_history_keeps_the_published_state_of_an_object_changed_later(
     house: Place, over: str
 ) -> None:
-    """Subscribers and history get an object as it was when published, although the application
-    or a callback changes it later.
+    """Subscribers and history get a published object in its state at ``publish()``, although
+    the application or a callback changes the object afterwards.
     """
     ada = await house.connect(over=over)
     begin = (await ada.ask("subscribe", {"channel": "c"}))["payload"]
@@ -409,8 +409,8 @@ async def test_refusal_replaces_unencodable_characters_by_question_marks(
 async def test_node_sends_gap_for_a_publication_from_redis_that_it_cannot_encode(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Node sends ``gap`` for a publication in Redis that cannot be encoded as JSON, and delivers
-    the others.
+    """Node sends ``gap`` for a publication in Redis that cannot be encoded as JSON, and
+    delivers the other publications.
     """
 
     def as_before(draft: Draft) -> bytes:
@@ -441,8 +441,8 @@ def test_hub_raises_option_error_for_an_invalid_name() -> None:
             Hub(name=name)
 
 
-def test_python_json_writes_lone_surrogates_and_nan_as_in_these_tests() -> None:
-    """Python's ``json.dumps()`` writes a lone surrogate and NaN as the test cases of this module
-    do.
+def test_python_json_writes_lone_surrogates_and_nan_as_the_test_cases_do() -> None:
+    """Python's ``json.dumps()`` writes a lone surrogate and NaN exactly as the invalid JSON
+    texts of this module's test cases contain them.
     """
     assert json.dumps([HALF, float("nan")]) == f"[{BAD_JSON[0]}, {BAD_JSON[1]}]"

@@ -43,9 +43,11 @@ async def test_proxy_forwards_a_tcp_reset(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("gone", ["server", "client"])
-async def test_half_open_connection_loses_bytes_without_an_error(bench: Bench, gone: Any) -> None:
-    """Half-open connection resets one end, and drops the bytes of the other end without an
-    error.
+async def test_half_open_resets_one_end_and_drops_bytes_of_the_other(
+    bench: Bench, gone: Any
+) -> None:
+    """Fault proxy's ``half_open()`` resets one end of a connection, and drops the bytes that
+    the other end sends, without an error.
     """
     client, server = await bench.pair()
     left, lost = (client, server) if gone == "server" else (server, client)
@@ -84,10 +86,10 @@ async def test_proxy_resets_new_connections_when_refusing(bench: Bench) -> None:
     assert list(bench.proxy.arrivals) == sorted(bench.proxy.arrivals)
 
 
-async def test_proxy_resets_the_connection_when_the_server_is_unreachable(
+async def test_proxy_ends_and_counts_the_connection_when_the_server_is_unreachable(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Fault proxy refuses the client's connection and counts it as refused when the server is
+    """Fault proxy ends a client's connection, and counts it in ``refused``, when the server is
     unreachable.
     """
     port = reserve_port()
@@ -98,8 +100,8 @@ async def test_proxy_resets_the_connection_when_the_server_is_unreachable(
 
 
 async def test_proxy_with_small_buffers_tries_every_address_of_the_host() -> None:
-    """Fault proxy with small buffers reaches a host with several addresses, and refuses when
-    none of them listens.
+    """Fault proxy with small buffers connects to a host that has several addresses, and refuses
+    clients when none of the addresses listens.
     """
     bench = Bench()
     server = await asyncio.start_server(bench.met, "127.0.0.1", 0)

@@ -83,7 +83,9 @@ async def test_proxy_delays_bytes_by_the_latency_and_keeps_their_order(bench: Be
 
 
 async def test_proxy_limits_the_average_bandwidth(bench: Bench) -> None:
-    """Fault proxy limits the average bandwidth in bytes per second, and forwards small portions."""
+    """Fault proxy limits the average bandwidth in bytes per second, and forwards data in small
+    portions.
+    """
     client, server = await bench.pair()
     [link] = bench.proxy.links
     bench.proxy.bandwidth = 100_000
@@ -161,8 +163,8 @@ async def test_frozen_proxy_blocks_the_sender_after_a_limited_number_of_bytes(be
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_frozen_proxy_with_small_buffers_blocks_the_sender_earlier(direction: Any) -> None:
-    """Frozen fault proxy with small buffers accepts less than half as many bytes, and loses
-    none.
+    """Frozen fault proxy with buffers of 4 KiB accepts less than half as many bytes as with the
+    default buffers, and loses none.
     """
     counts = []
     for buffer in (None, 4_096):

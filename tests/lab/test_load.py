@@ -73,8 +73,8 @@ def check_connections(server: rtmon.Server, report: LoadReport) -> None:
 async def test_simulated_users_count_the_same_messages_and_bytes_as_the_server(
     server: rtmon.Server,
 ) -> None:
-    """Load generator's counts of each open connection equal the server's to the byte when no
-    message is pending.
+    """Load generator's counts of messages and bytes of each open connection equal the server's
+    counts exactly when no message is pending.
     """
     reports: list[LoadReport] = []
     release = asyncio.Event()
@@ -102,8 +102,10 @@ async def test_simulated_users_count_the_same_messages_and_bytes_as_the_server(
     assert set(last.close_codes) == {1000, 1001}
 
 
-async def test_report_counts_aborted_connections_with_close_code_1006(server: rtmon.Server) -> None:
-    """Load report counts the connections that users abort, with close code 1006."""
+async def test_load_report_counts_aborted_connections_under_close_code_1006(
+    server: rtmon.Server,
+) -> None:
+    """Load report counts the connections that simulated users abort under close code 1006."""
     options = LoadOptions(
         users=6, rate=5.0, duration=0.8, ramp=0.0, churn=1.0, stay=0.1, aborts=0.7
     )
@@ -114,8 +116,8 @@ async def test_report_counts_aborted_connections_with_close_code_1006(server: rt
 
 
 async def test_simulated_users_and_server_count_the_same_above_the_rate_limit() -> None:
-    """Load generator above the hub's rate limit gets errors, and its counts still equal the
-    server's.
+    """Load generator that sends above the hub's rate limit gets errors, and its counts still
+    equal the server's counts.
     """
     options = LoadOptions(users=2, rate=200.0, duration=0.4, ramp=0.0, churn=0.0)
     reports: list[LoadReport] = []
@@ -223,8 +225,10 @@ async def test_closed_loop_sends_nothing_more_while_the_server_is_frozen(echo: s
         await until(lambda: load.tally.asked > asked + 10)
 
 
-async def test_simulated_users_reconnect_in_storms(echo: str) -> None:
-    """Load generator with ``storm`` drops all connections at once and reconnects, repeatedly."""
+async def test_load_generator_reconnects_all_users_in_storms(echo: str) -> None:
+    """Load generator with ``storm`` repeatedly drops all its connections at once and connects
+    again.
+    """
     options = LoadOptions(users=5, rate=1.0, ramp=0.0, churn=0.0, storm=0.3)
     async with Load(echo, options) as load:
         await until(lambda: load.tally.connected >= 15)
@@ -260,8 +264,8 @@ RATES = st.just(0.0) | st.floats(0.001, 1000)
 def test_due_times_of_messages_match_a_rising_falling_or_steady_rate(
     rate: float, rate_to: float, time: float, gap: float
 ) -> None:
-    """Load generator's ``due()`` returns the time by which the rate has produced ``gap`` further
-    messages since the last one, for rising, falling and steady rates.
+    """Load generator's ``due(options, time, gap)`` returns when the message rate, added up from
+    ``time`` on, reaches ``gap`` messages, for a rising, falling or steady rate.
     """
     options = LoadOptions(rate=rate, rate_to=rate_to, duration=10)
     moment = due(options, time, gap)
@@ -292,8 +296,8 @@ async def test_load_generator_counts_and_retries_failed_connections(
 
 
 async def test_load_generator_closes_while_the_server_is_frozen(echo: str) -> None:
-    """Load generator closes while the server is frozen: connecting users stop, and connected
-    ones end with 1006.
+    """Load generator closes while the server is frozen: users that are connecting stop, and
+    connected users end with 1006.
     """
     options = LoadOptions(users=2, ramp=0.0, churn=0.0)
     async with FaultProxy(echo) as proxy, Load(proxy.url, options) as there:

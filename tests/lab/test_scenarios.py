@@ -140,11 +140,11 @@ async def test_batching_scenario_sends_fewer_frames_with_a_longer_delay(
         )
 
 
-async def test_scenario_average_contains_only_rows_after_the_call(
+async def test_scenario_average_uses_only_rows_recorded_after_the_call(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scenario's ``average()`` contains only rows after the call, and raises MonitorError when
-    the scenario does not run.
+    """Scenario's ``average()`` averages only rows recorded after the call, and raises
+    MonitorError when the scenario is not running.
     """
     monkeypatch.setattr("rtmon.lab.scenarios.base.ROWS", 3)
     calls = itertools.count()
@@ -159,8 +159,8 @@ async def test_scenario_average_contains_only_rows_after_the_call(
 
 
 async def test_reconnect_storm_scenario_reconnects_all_clients(server: rtmon.Server) -> None:
-    """Reconnect storm scenario reconnects all its clients after ``cut()``; without jitter they
-    try at the same times.
+    """Reconnect storm scenario reconnects all its clients after ``cut()``; without jitter, all
+    clients try at the same times.
     """
     async with ReconnectStorm(
         server, period=QUICK, clients=20, base=0.1, longest=0.4, away=1
@@ -190,8 +190,8 @@ def test_reconnect_storm_delays_depend_on_seed_and_client_number() -> None:
 
 
 async def test_slow_reader_scenario_falls_behind_and_catches_up(server: rtmon.Server) -> None:
-    """Slow reader scenario's slow client falls behind while others keep up, and catches up when
-    its speed is raised.
+    """Slow reader scenario's slow client falls behind while its other clients keep up, and
+    catches up when its speed is raised.
     """
     async with SlowReader(server, period=QUICK, readers=3, rate=50, size=2_000) as slow:
         await until(lambda: seen(slow, "behind") > 20)
@@ -231,7 +231,7 @@ async def test_scenario_continues_after_its_connections_are_cut(server: rtmon.Se
 async def test_scenario_stops_while_its_connections_are_frozen(
     server: rtmon.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scenario can be stopped while its connections are frozen, and leaves none."""
+    """Scenario can be stopped while its connections are frozen, and leaves no connection open."""
     monkeypatch.setattr("rtmon.lab.scenarios.client_group.LEAVE", 0.2)
     async with FaultProxy(server) as proxy:
         chat = ChatRoom(proxy, people=2)
@@ -254,8 +254,8 @@ async def test_scenario_start_raises_when_the_server_is_unreachable() -> None:
 
 
 async def test_scenario_start_raises_when_one_client_cannot_connect(server: rtmon.Server) -> None:
-    """Scenario's ``start()`` raises when one client cannot connect, and the others disconnect
-    with 1000.
+    """Scenario's ``start()`` raises when one client cannot connect, and the other clients
+    disconnect with 1000.
     """
 
     class Storm(ReconnectStorm):
@@ -287,11 +287,11 @@ def test_scenario_raises_option_error_that_names_an_invalid_setting(
         chat.rate = 1000
 
 
-async def test_scenario_picture_changes_settings_and_follows_their_changes(
+async def test_scenario_view_changes_settings_and_shows_their_changes(
     server: rtmon.Server,
 ) -> None:
-    """Scenario picture changes a setting by its slider, follows a setting changed in code, and
-    draws all charts.
+    """Notebook view of a scenario changes a setting by its slider, shows a setting changed in
+    code, and draws all charts.
     """
     for kind in ALL:
         async with kind(server, period=QUICK) as scenario:
@@ -312,11 +312,11 @@ async def test_scenario_picture_changes_settings_and_follows_their_changes(
         assert "not live since" in picture.update().status.banner
 
 
-async def test_scenario_picture_starts_without_old_points_when_the_scenario_restarts(
+async def test_scenario_view_removes_old_points_when_the_scenario_restarts(
     server: rtmon.Server,
 ) -> None:
-    """Scenario picture draws without the points of the previous run when the scenario starts
-    again.
+    """Notebook view of a scenario removes the previous run's points from its charts when the
+    scenario starts again.
     """
     chat = ChatRoom(server, period=QUICK)
     picture = ScenarioPicture(chat)
@@ -328,9 +328,9 @@ async def test_scenario_picture_starts_without_old_points_when_the_scenario_rest
             assert not picture.update().anew
 
 
-async def test_scenario_picture_button_calls_its_method_and_no_other(server: rtmon.Server) -> None:
-    """Scenario picture's button calls the scenario's method; a method without a button cannot be
-    called.
+async def test_scenario_view_button_calls_its_method_and_no_other(server: rtmon.Server) -> None:
+    """Button in a scenario's notebook view calls the scenario's method; the view cannot call a
+    method that has no button.
     """
     async with ReconnectStorm(server, clients=2, base=0.1, away=0) as storm:
         picture = ScenarioPicture(storm)
@@ -340,9 +340,9 @@ async def test_scenario_picture_button_calls_its_method_and_no_other(server: rtm
         await until(lambda: storm.recovery.cut == 2)
 
 
-async def test_proxy_picture_changes_the_proxy_and_follows_its_changes() -> None:
-    """Proxy picture's sliders and buttons change the fault proxy, and follow changes made in
-    code.
+async def test_proxy_view_changes_the_proxy_and_shows_its_changes() -> None:
+    """Sliders and buttons in a fault proxy's notebook view change the proxy, and show changes
+    made in code.
     """
     async with FaultProxy("ws://127.0.0.1:9") as proxy:
         picture = ProxyPicture(proxy)

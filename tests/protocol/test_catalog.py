@@ -48,8 +48,8 @@ def test_message_types_are_constants_of_the_package() -> None:
 
 
 def test_each_message_type_has_one_row_in_the_catalog() -> None:
-    """Each message type has only one row among the catalog and the alternative spellings of
-    ``rtmon.protocol``.
+    """Each message type has only one row in the catalog and the table of alternative spellings
+    together.
     """
     every = [each.name for each in (*catalog.MESSAGE_TYPES, *alternative_spellings.MESSAGE_TYPES)]
     assert len(every) == len(set(every))

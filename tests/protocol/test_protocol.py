@@ -170,7 +170,9 @@ def test_effective_close_code_is_the_received_one_else_the_sent_failure_code_or_
 
 
 def test_close_codes_have_a_description_and_a_reconnect_rule() -> None:
-    """Close codes have a description, and a rule whether a client may reconnect after them."""
+    """Each close code has a description, and a rule whether a client may reconnect after this
+    code.
+    """
     assert close.describe(1000) == "normal"
     assert close.describe(1001) == "going away"
     assert close.describe(1006) == "abnormal"

@@ -107,7 +107,7 @@ async def test_server_without_free_file_descriptors_uses_little_cpu_and_recovers
     kind: str, tmp_path: Path
 ) -> None:
     """Server without free file descriptors uses little CPU time, logs at most two lines, and
-    accepts clients again once others disconnect.
+    accepts clients again once other clients disconnect.
     """
     await check_more_clients_than_files(kind, "asyncio", tmp_path / "log")
 

@@ -31,8 +31,8 @@ async def status(port: int, target: str, *headers: str, host: str = "localhost")
     "token", ["", " ", "two words", "tökén", "ключ", "a\r\nb", "a\x00", b"a", 5]
 )
 def test_serve_admin_raises_option_error_for_a_token_that_no_header_can_contain(token: Any) -> None:
-    """``serve_admin()`` raises OptionError without the token's text when the token is empty, no
-    text or not visible ASCII.
+    """``serve_admin()`` raises OptionError, without quoting the token, when the token is empty,
+    not text or not visible ASCII.
     """
     for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - rtmon refuses to bind it
         with pytest.raises(OptionError, match="token") as caught:

@@ -37,8 +37,8 @@ async def _status(url: str) -> int:
 
 
 async def test_server_rejects_handshake_with_503_above_max_connections() -> None:
-    """Server rejects a handshake with HTTP 503 above ``max_connections``, counts it as rejected,
-    and accepts clients again once others leave.
+    """Server rejects a handshake with HTTP 503 above ``max_connections``, counts it as
+    rejected, and accepts clients again once other clients leave.
     """
     async with _serve(max_connections=5) as server:
         clients = [await connect(server.url) for _ in range(5)]
@@ -127,8 +127,8 @@ async def test_server_answers_health_check_at_max_connections() -> None:
 
 
 async def test_server_accepts_a_client_after_another_vanished_at_max_connections() -> None:
-    """Server at ``max_connections`` accepts another client after one vanished without a close
-    frame.
+    """Server at ``max_connections`` accepts another client after a client has vanished without
+    a close frame.
     """
     async with _serve(max_connections=1) as server:
         client = await connect(server.url)
@@ -138,8 +138,8 @@ async def test_server_accepts_a_client_after_another_vanished_at_max_connections
 
 
 async def test_server_closes_a_client_with_4502_after_the_idle_timeout() -> None:
-    """Server closes a client that sends no message for ``idle_timeout`` with 4502, and keeps one
-    that sends messages.
+    """Server closes a client that sends no message for ``idle_timeout`` with 4502, and keeps a
+    client that sends messages.
     """
     async with (
         _serve(idle_timeout=0.5) as server,

@@ -44,8 +44,8 @@ async def test_running_server_has_all_public_attributes_of_the_websockets_server
     sorted(name for name in _names(Server) if callable(getattr(Server, name))),
 )
 def test_server_method_has_the_parameters_of_the_websockets_server(name: str) -> None:
-    """Server method has the same parameters, kinds and defaults as that of the ``websockets``
-    Server.
+    """Server method has the same parameters, parameter kinds and defaults as the method of the
+    ``websockets`` Server.
     """
     original, ours = getattr(Server, name), getattr(rtmon.servers.websockets.Server, name, None)
     if ours is None:

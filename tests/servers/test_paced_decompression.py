@@ -68,8 +68,8 @@ async def pongs(wire: Wire, count: int) -> list[str]:
 
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_server_answers_150_messages_that_inflate_a_thousandfold_in_order(kind: str) -> None:
-    """Server answers 150 compressed messages that arrive in one read once and in order, and
-    reads later ones.
+    """Server that gets 150 compressed messages in one read answers each of them once and in
+    order, and reads later messages.
     """
     sizes = [SIZE, 40, 5_000, SIZE, SIZE]
     said = b"".join(padded(number, sizes[number % 5]) for number in range(150))
@@ -112,8 +112,8 @@ async def test_server_answers_a_fragmented_message_that_inflates_a_thousandfold(
 
 @pytest.mark.parametrize("way", ["serve", "guarded", "probe", "own class"])
 async def test_server_decompresses_at_most_16_messages_before_the_handler_reads(way: str) -> None:
-    """Server decompresses at most 16 of 3,000 messages before the handler reads, which then
-    receives all of them.
+    """Server decompresses at most 16 of 3,000 messages before the handler reads, and the
+    handler then receives all messages.
     """
     connections: list[ServerConnection] = []
     go_on = asyncio.Event()
@@ -203,8 +203,8 @@ def lost(connection: ServerConnection) -> bool:
 async def test_handler_receives_all_messages_sent_before_the_client_disconnected(
     end: str, tls: tuple[ssl.SSLContext, ssl.SSLContext], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Handler receives all compressed messages that a client sent before it disconnected by TLS
-    or a TCP reset, and nothing is logged.
+    """Handler receives all compressed messages that a client sent before the client closed a
+    TLS connection or reset TCP, and asyncio logs nothing.
     """
     received = 0
     begin, ended = asyncio.Event(), asyncio.Event()

@@ -102,8 +102,8 @@ async def test_client_chat_page_and_remote_feed_work_over_tls(
 async def test_server_presents_a_replaced_certificate_at_the_next_handshake(
     authority: Authority, files: tuple[Path, Path], caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """Server presents a replaced certificate at the next handshake, keeps the old one when the
-    new file is unusable, and keeps connections open.
+    """Server presents a replaced certificate at the next TLS handshake, keeps the old
+    certificate when the new file is unusable, and keeps connections open.
     """
     async with secured(kind, server_context(*files)) as server:
         assert await shown(server.port, authority) == "first"

@@ -1,4 +1,4 @@
-"""The protocol classes of ``guarded()`` under a plain uvicorn with a plain ASGI application."""
+"""Uvicorn with the protocol classes of ``guarded()``, which limit slow or flooding clients."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ class Application:
 
 @asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[tuple[Application, int]]:
-    """Serve the application by a guarded uvicorn, and yield both the application and the port."""
+    """Serve the application by uvicorn with rtmon's limits, and yield application and port."""
     application = Application()
     async with serving(application, lifespan="off", **{**guarded(), **options}) as where:
         yield application, int(where.partition(":")[2])
 
 
-async def test_guarded_uvicorn_echoes_messages_of_any_size_and_fragmentation() -> None:
-    """Guarded uvicorn echoes text and binary messages of any size, whole or fragmented, and
-    answers pings.
+async def test_uvicorn_with_limits_echoes_messages_of_any_size_and_fragmentation() -> None:
+    """Uvicorn with rtmon's limits echoes text and binary messages of any size, whole or
+    fragmented, and answers pings.
     """
     async with served() as (_, port), connect(f"ws://127.0.0.1:{port}/", proxy=None) as client:
         for message in (
@@ -99,9 +99,9 @@ async def test_guarded_uvicorn_echoes_messages_of_any_size_and_fragmentation() -
             await (await client.ping())
 
 
-async def test_guarded_uvicorn_reads_all_connection_header_lines_of_a_handshake() -> None:
-    """Guarded uvicorn accepts a handshake when any of several Connection header lines contains
-    ``upgrade``.
+async def test_uvicorn_with_limits_reads_all_connection_header_lines_of_a_handshake() -> None:
+    """Uvicorn with rtmon's limits accepts a handshake when any of several Connection header
+    lines contains ``upgrade``.
     """
     before = upgrade("Connection: keep-alive", path="/")
     after = before.replace(b"Connection: Upgrade", b"Connection: close, TE").replace(
@@ -116,9 +116,11 @@ async def test_guarded_uvicorn_reads_all_connection_header_lines_of_a_handshake(
             assert await wire.status() == 200
 
 
-async def test_guarded_uvicorn_answers_only_the_latest_ping_of_a_client_that_did_not_read() -> None:
-    """Guarded uvicorn buffers no pongs for a client that does not read, and answers its latest
-    ping when it reads again.
+async def test_uvicorn_with_limits_answers_only_the_latest_ping_of_a_client_that_did_not_read() -> (
+    None
+):
+    """Uvicorn with rtmon's limits buffers no pongs for a client that does not read, and answers
+    the client's latest ping when the client reads again.
     """
     async with served() as (application, port):
         url = f"ws://127.0.0.1:{port}/large"
@@ -138,8 +140,8 @@ async def test_guarded_uvicorn_answers_only_the_latest_ping_of_a_client_that_did
                 await last
 
 
-async def test_guarded_uvicorn_drops_a_client_that_floods_pings_without_reading() -> None:
-    """Guarded uvicorn drops a client that reads nothing and floods it with pings."""
+async def test_uvicorn_with_limits_drops_a_client_that_floods_pings_without_reading() -> None:
+    """Uvicorn with rtmon's limits drops a client that floods pings and reads nothing."""
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -149,9 +151,9 @@ async def test_guarded_uvicorn_drops_a_client_that_floods_pings_without_reading(
 
 
 @pytest.mark.parametrize("path", ["/large", "/large over HTTP"])
-async def test_guarded_uvicorn_drops_a_stalled_client_and_its_buffer(path: str) -> None:
-    """Guarded uvicorn drops a WebSocket or HTTP client that reads nothing for ``stall_timeout``,
-    and its write buffer.
+async def test_uvicorn_with_limits_drops_a_stalled_client_and_its_buffer(path: str) -> None:
+    """Uvicorn with rtmon's limits drops a WebSocket or HTTP client that reads nothing for
+    ``stall_timeout``, and frees the client's write buffer.
     """
     async with served(**guarded(stall_timeout=0.4)) as (application, port):
         said = upgrade(path="/large")
@@ -172,9 +174,11 @@ class Patient(guarded()["ws"]):  # type: ignore[misc] # The class is created at 
 
 
 @pytest.mark.parametrize("path", ["/flooded", "/closed"])
-async def test_guarded_uvicorn_drops_a_client_that_floods_after_the_close_frame(path: str) -> None:
-    """Guarded uvicorn drops a client that floods it after a close frame, without waiting for the
-    client's close frame.
+async def test_uvicorn_with_limits_drops_a_client_that_floods_after_the_close_frame(
+    path: str,
+) -> None:
+    """Uvicorn with rtmon's limits drops a client that sends a flood after uvicorn's close
+    frame, without waiting for the client's close frame.
     """
     async with served(ws=Patient) as (_, port), Wire.to(port, upgrade(path=path)) as wire:
         await wire.upgraded()
@@ -190,9 +194,11 @@ async def test_guarded_uvicorn_drops_a_client_that_floods_after_the_close_frame(
             assert sent * 106 > LEFTOVER
 
 
-async def test_guarded_uvicorn_drops_the_buffer_of_a_client_that_closes_without_reading() -> None:
-    """Guarded uvicorn drops the write buffer of a client that sends a close frame and does not
-    read.
+async def test_uvicorn_with_limits_drops_the_buffer_of_a_client_that_closes_without_reading() -> (
+    None
+):
+    """Uvicorn with rtmon's limits frees the write buffer of a client that sends a close frame
+    and does not read.
     """
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
@@ -202,8 +208,10 @@ async def test_guarded_uvicorn_drops_the_buffer_of_a_client_that_closes_without_
         await until(lambda: not application.unsent)
 
 
-async def test_guarded_uvicorn_stops_although_a_client_closed_without_reading() -> None:
-    """Guarded uvicorn stops although a client has sent a close frame and reads nothing."""
+async def test_uvicorn_with_limits_stops_although_a_client_closed_without_reading() -> None:
+    """Uvicorn with rtmon's limits stops although a client has sent a close frame and reads
+    nothing.
+    """
     async with served() as (application, port), Wire.to(port, upgrade(path="/large")) as wire:
         await wire.upgraded()
         wire.writer.transport.pause_reading()
@@ -213,9 +221,11 @@ async def test_guarded_uvicorn_stops_although_a_client_closed_without_reading() 
 
 
 @pytest.mark.parametrize("rest", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-async def test_guarded_uvicorn_answers_408_when_the_request_body_does_not_arrive(rest: str) -> None:
-    """Guarded uvicorn answers 408 when the request body does not arrive, and the application
-    gets ``http.disconnect``.
+async def test_uvicorn_with_limits_answers_408_when_the_request_body_does_not_arrive(
+    rest: str,
+) -> None:
+    """Uvicorn with rtmon's limits answers 408 when a request's body does not arrive, and the
+    application gets ``http.disconnect``.
     """
     said = f"POST / HTTP/1.1\r\nHost: x\r\n{rest}\r\n\r\n".encode()
     async with served(**guarded(header_timeout=0.3)) as (application, port):
@@ -225,18 +235,22 @@ async def test_guarded_uvicorn_answers_408_when_the_request_body_does_not_arrive
             await application.left.wait()
 
 
-async def test_guarded_uvicorn_closes_connection_answered_before_the_request_body_arrived() -> None:
-    """Guarded uvicorn closes a connection when the application has answered a request whose body
-    has not arrived.
+async def test_uvicorn_with_limits_closes_connection_answered_before_the_request_body_arrived() -> (
+    None
+):
+    """Uvicorn with rtmon's limits closes a connection when the application has answered a
+    request whose body has not arrived.
     """
     said = b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     async with served() as (_, port), Wire.to(port, said) as wire:
         assert await wire.status() == 200
 
 
-async def test_guarded_uvicorn_keeps_the_connection_and_answers_half_a_request_with_408() -> None:
-    """Guarded uvicorn answers several requests on one connection, and answers an incomplete request
-    with 408.
+async def test_uvicorn_with_limits_keeps_the_connection_and_answers_half_a_request_with_408() -> (
+    None
+):
+    """Uvicorn with rtmon's limits answers several requests on one connection, and answers an
+    incomplete request with 408.
     """
     request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
     async with served(**guarded(header_timeout=0.3)) as (_, port), Wire.to(port) as wire:
@@ -248,9 +262,11 @@ async def test_guarded_uvicorn_keeps_the_connection_and_answers_half_a_request_w
         assert await wire.status() == 408
 
 
-async def test_guarded_uvicorn_answers_431_or_414_to_oversized_headers_or_request_line() -> None:
-    """Guarded uvicorn answers 431 to request headers of 64 KiB, and 414 to a request line of
-    that size.
+async def test_uvicorn_with_limits_answers_431_or_414_to_oversized_headers_or_request_line() -> (
+    None
+):
+    """Uvicorn with rtmon's limits answers 431 to request headers of 64 KiB, and 414 to a
+    request line of that size.
     """
     async with served() as (_, port):
         for said, status in ((b"\r\nX: ".join([b"x" * 5_000] * 15), 431), (b"x" * 70_000, 414)):
@@ -266,8 +282,8 @@ async def test_guarded_uvicorn_answers_431_or_414_to_oversized_headers_or_reques
 async def test_uvicorn_loads_the_guarded_http_protocol_by_its_name(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Uvicorn loads the guarded HTTP protocol from ``rtmon.asgi:GuardedHTTP``, which also guards
-    WebSockets.
+    """Uvicorn loads rtmon's HTTP protocol class from the name ``rtmon.asgi:GuardedHTTP``, and
+    the class applies rtmon's limits to WebSockets too.
     """
     config = uvicorn.Config(Application(), http="rtmon.asgi:GuardedHTTP", log_config=None)
     config.load()
@@ -295,8 +311,10 @@ def test_guarded_raises_option_error_for_invalid_timeouts_or_unsupported_uvicorn
         guarded()
 
 
-async def test_client_gets_the_applications_close_code_under_guarded_uvicorn() -> None:
-    """Client gets close code 1000 when the application closes under a guarded uvicorn."""
+async def test_client_gets_the_applications_close_code_under_uvicorn_with_limits() -> None:
+    """Client gets close code 1000 when the application closes the WebSocket under uvicorn with
+    rtmon's limits.
+    """
     async with served() as (_, port):
         client = await connect(f"ws://127.0.0.1:{port}/closed", proxy=None)
         with pytest.raises(ConnectionClosed):

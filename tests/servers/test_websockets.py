@@ -44,8 +44,8 @@ async def test_serve_counts_a_handlers_messages_and_closes_its_own_monitor() -> 
 
 
 async def test_compression_has_no_context_takeover_by_default() -> None:
-    """Server compresses without context takeover by default, not at all with ``compression=None``,
-    and as given in ``extensions``.
+    """Server compresses without context takeover by default, does not compress with
+    ``compression=None``, and uses the extensions in ``extensions``.
     """
     own = ServerPerMessageDeflateFactory()
     cases: list[tuple[dict[str, Any], bool | None]] = [
@@ -97,8 +97,8 @@ async def test_samples_stay_correct_when_a_handler_blocks_the_loop() -> None:
 
 
 async def test_serve_does_not_close_a_monitor_that_was_passed_to_it() -> None:
-    """Monitor passed to two servers, one after another, stays open and counts the connections of
-    both.
+    """Monitor passed to two servers, which run one after another, stays open and counts the
+    connections of both servers.
     """
     monitor = Monitor()
     for _ in range(2):
@@ -159,7 +159,9 @@ async def test_serve_of_a_hub_offers_its_subprotocols_and_health_check() -> None
 
 
 async def test_remote_feed_receives_the_last_tick_of_a_server_that_stops() -> None:
-    """Remote feed receives the last tick of a server that stops, with its connections closed."""
+    """Remote feed receives the last tick of a server that stops, which counts the server's
+    connection as closed.
+    """
     async with rtmon.serve(_echo, "127.0.0.1", 0, admin=0) as server:
         assert server.admin_url is not None
         feed = rtmon.open_feed(server.admin_url)
@@ -208,8 +210,8 @@ async def test_serve_raises_port_in_use_and_leaves_no_task(which: str) -> None:
 
 
 def test_serve_raises_monitor_error_for_a_monitor_of_another_running_loop() -> None:
-    """``rtmon.serve()`` raises MonitorError when its Monitor is used on another running event
-    loop.
+    """``rtmon.serve()`` raises MonitorError when its Monitor is already used on another running
+    event loop.
     """
     monitor = Monitor()
     raised: list[str] = []

@@ -57,7 +57,7 @@ async def test_room_members_on_six_transports_receive_the_same_messages_also_aft
     None
 ):
     """Room members on six transports receive the same messages once and in order, also after
-    reconnects, and the Monitor's counts equal the clients'.
+    reconnects, and the Monitor's counts equal the clients' counts.
     """
     async with six() as (monitor, members):
         for turn in range(3):

@@ -75,7 +75,9 @@ def test_positions_advance_only_for_rooms_and_channels_of_the_client() -> None:
 
 
 def test_positions_text_keeps_the_latest_positions_when_too_long() -> None:
-    """Positions text that would be too long contains only the positions that advanced last."""
+    """Positions text that would be too long contains only the positions that advanced most
+    recently.
+    """
     positions = ClientPositions()
     for number in range(500):
         positions.entered(f"room:{number}", Position(epoch="epoch", offset=1))

@@ -120,8 +120,8 @@ async def ratios(kind: str, clients: int) -> list[tuple[float, float]]:
 async def test_p99_latency_at_most_triples_while_other_clients_flood(
     kind: str, clients: int
 ) -> None:
-    """Server keeps a client's p99 latency within three times its normal value while others flood
-    it with messages that inflate a thousandfold.
+    """Server keeps a client's p99 latency within three times its normal value while other
+    clients flood the server with messages that inflate a thousandfold.
     """
     found = await ratios(kind, clients)
     assert statistics.median(flooding / alone for alone, flooding in found) <= 3, found

@@ -140,7 +140,9 @@ async def test_client_that_reads_again_after_its_keepalive_timeout_is_ignored_an
 
 
 async def test_clients_of_another_node_are_told_when_a_keepalive_fails(tmp_path: Path) -> None:
-    """Clients of another node are told that a client has left when its keepalive ping times out."""
+    """Clients of another node are told that a client has left when the keepalive ping to that
+    client times out.
+    """
     redis = RedisServer(tmp_path)
     try:
         hubs = [Hub(announce=0.02, broker=RedisBroker(redis.url)) for _ in range(2)]
@@ -193,9 +195,9 @@ async def _check_stopped(door: Any, codec: str) -> None:
         await until(lambda: peer._over, timeout=STOPPED)  # The connection itself has ended too.
 
 
-async def test_suspended_client_with_a_full_queue_leaves_at_the_keepalive_timeout() -> None:
-    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout, although the
-    ping to it is queued behind unsent messages.
+async def test_hub_removes_a_suspended_client_with_a_full_queue_at_the_keepalive_timeout() -> None:
+    """Hub removes a client process suspended by SIGSTOP at the keepalive timeout, although the
+    ping to the client is queued behind unsent messages.
     """
     await _check_stopped(_native, "rtmon.v1.json")
 
@@ -203,10 +205,10 @@ async def test_suspended_client_with_a_full_queue_leaves_at_the_keepalive_timeou
 @pytest.mark.matrix
 @pytest.mark.parametrize("codec", ["rtmon.v1.json", "rtmon.v1.msgpack"])
 @pytest.mark.parametrize("door", [_native, _library, _asgi], ids=["native", "library", "asgi"])
-async def test_suspended_client_leaves_at_the_keepalive_timeout_on_each_server_and_codec(
+async def test_hub_removes_a_suspended_client_at_the_keepalive_timeout_on_each_server_and_codec(
     door: Any, codec: str
 ) -> None:
-    """Client process suspended by SIGSTOP leaves the hub at the keepalive timeout on each server
+    """Hub removes a client process suspended by SIGSTOP at the keepalive timeout on each server
     and with each codec.
     """
     await _check_stopped(door, codec)

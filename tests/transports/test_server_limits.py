@@ -43,8 +43,8 @@ UNREADABLE = {
 async def test_server_answers_malformed_handshake_with_4xx_and_counts_it_as_rejected(
     kind: str,
 ) -> None:
-    """Server answers a handshake that is too large, has a body or is malformed with a 4xx
-    status, closes it and counts it as rejected.
+    """Server answers a handshake that is malformed, too large or has a body with a 4xx status,
+    closes the connection, and counts the handshake as rejected.
     """
     async with opened(kind) as hub_server:
         for what, (request, status) in UNREADABLE.items():
@@ -166,11 +166,11 @@ def _name(packets: str) -> str:
     ("kind", "how"),
     [(kind, how) for kind in SERVERS for how in PLACES["native" if kind == "native" else "asgi"]],
 )
-async def test_auth_gets_the_longest_allowed_token_by_every_documented_way(
+async def test_auth_gets_the_longest_allowed_token_from_header_message_or_query(
     kind: str, how: str
 ) -> None:
-    """Hub's ``auth`` function gets a token of the maximum length in each documented way, and the
-    hub refuses a token that is one character longer.
+    """Hub's ``auth`` function gets a token of the maximum length from a header, a message or
+    the URL's query, and the hub refuses a token that is one character longer.
     """
     shown: list[str] = []
 
@@ -242,7 +242,7 @@ async def test_server_closes_client_with_1009_when_a_message_has_too_many_fragme
 
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_server_handles_hundreds_of_messages_sent_at_once_in_order(kind: str) -> None:
-    """Server handles 400 messages, pings and a large message that arrive at once in order, also
+    """Server handles in order 400 messages, pings and a large message that arrive at once, also
     a message right before a close frame.
     """
     heard: list[Any] = []

@@ -146,11 +146,11 @@ async def test_cause_is_peer_vanished_when_a_client_aborts_its_connection(
     assert house.row("eve").cause == "peer vanished"
 
 
-async def test_cause_is_slow_consumer_when_a_guarded_uvicorn_disconnects_a_stalled_client(
+async def test_cause_is_slow_consumer_when_uvicorns_stall_timeout_disconnects_a_client(
     monitor: Monitor,
 ) -> None:
-    """Monitor's connections table has the cause ``slow consumer`` when the stall timeout of a
-    guarded uvicorn without a hub disconnects a client.
+    """Monitor's connections table has the cause ``slow consumer`` when uvicorn with rtmon's
+    stall timeout, without a hub, disconnects a client that stops reading.
     """
 
     async def floods(scope: Any, receive: Any, send: Any) -> None:

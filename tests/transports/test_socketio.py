@@ -45,8 +45,8 @@ async def heard(clients: Node, name: str, event: str) -> Any:
 async def test_socketio_client_exchanges_events_acknowledgments_and_bytes_and_is_counted(
     house: House, clients: Node
 ) -> None:
-    """Socket.IO client upgrades to a WebSocket, exchanges events, acknowledgments, bytes and
-    errors, and the Monitor counts what the client counts.
+    """Socket.IO client upgrades to a WebSocket and exchanges events, acknowledgments, bytes and
+    errors, and the Monitor's counts equal the client's counts.
     """
     come(clients, house, "ada", auth={"rooms": ["lobby"], "channels": ["raw"]})
     await clients.next("ada", "#connect")

@@ -67,7 +67,9 @@ class ListGroup:
 
 
 def test_broadcast_delivers_to_other_receivers_when_one_transport_raises() -> None:
-    """Broadcast delivers to all other receivers when one transport raises, and counts one drop."""
+    """Broadcast delivers to all other receivers when the transport of one receiver raises, and
+    counts one drop.
+    """
     context, registry = make_context(), ConnectionRegistry()
     broadcast = Broadcast(context, registry)
     broken = Connection(context, BrokenPeer())
@@ -136,8 +138,8 @@ async def test_broadcast_batches_publications_by_the_channel_options() -> None:
 
 
 def test_broadcast_buffers_publications_while_a_client_recovers() -> None:
-    """Broadcast buffers a channel's publications while a client recovers, and returns those after
-    the client's position.
+    """Broadcast buffers a channel's publications while a client recovers, and returns the
+    publications after the client's position.
     """
     context = make_context()
     broadcast = Broadcast(context, ConnectionRegistry())

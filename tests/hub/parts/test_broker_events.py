@@ -27,8 +27,8 @@ class FailingBroker(MemoryBroker):
 
 
 def test_hub_reports_when_the_broker_becomes_unreachable_and_reachable() -> None:
-    """Hub calls the latest ``report_to`` function when the broker becomes unreachable and
-    reachable, and the hub's health is 503 in between.
+    """Hub calls the function last passed to ``report_to()`` when the broker becomes unreachable
+    and when it is reachable again; the hub's health is 503 in between.
     """
     broker, reports = FailingBroker(), list[tuple[str, str]]()
     hub = Hub(broker=broker)
@@ -45,7 +45,7 @@ def test_hub_reports_when_the_broker_becomes_unreachable_and_reachable() -> None
 
 
 def test_hub_logs_an_exception_of_the_report_function(caplog: Any) -> None:
-    """Hub logs an exception of the ``report_to`` function."""
+    """Hub logs the exception that the function passed to ``report_to()`` raises."""
     broker = FailingBroker()
 
     def fails(*_: str) -> None:

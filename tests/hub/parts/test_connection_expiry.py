@@ -31,7 +31,9 @@ async def test_expiry_sends_one_notice_per_token_and_closes_with_4001() -> None:
 
 
 async def test_expiry_closes_an_idle_connection_with_4502() -> None:
-    """Expiry check closes an idle connection with 4502, and ignores one that has already ended."""
+    """Expiry check closes an idle connection with 4502, and does nothing for a connection that
+    has already ended.
+    """
     clock = FakeClock()
     context = make_context(clock, idle_timeout=10)
     expiry, ada, gone = Expiry(context), make_connection(context), make_connection(context)

@@ -24,7 +24,9 @@ def test_registry_returns_the_receivers_of_chat_room_and_channel() -> None:
 
 
 def test_registry_returns_the_connections_of_a_user() -> None:
-    """Registry returns all connections of a user id, and omits one that has been removed."""
+    """Registry returns all connections of a user id, and no longer returns a connection that
+    was removed.
+    """
     context, registry = make_context(), ConnectionRegistry()
     one, two = (make_connection(context, registry) for _ in range(2))
     for connection in (one, two):

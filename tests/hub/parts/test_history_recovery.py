@@ -68,8 +68,8 @@ async def test_replay_sends_missed_publications_then_live_ones() -> None:
 
 
 async def test_replay_reports_not_recovered_when_history_is_incomplete() -> None:
-    """Replay reports ``recovered=False`` when two publications were missed and history keeps
-    one.
+    """Replay reports ``recovered=False`` when the client missed two publications and history
+    keeps only the latest.
     """
     rig = Rig(history=1)
     since = await rig.publish(0)

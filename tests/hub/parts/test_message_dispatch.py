@@ -87,8 +87,8 @@ async def test_dispatcher_calls_the_handler_with_the_decoded_payload() -> None:
 async def test_dispatcher_answers_invalid_or_failing_messages_with_an_error_code(
     data: str | bytes, code: str
 ) -> None:
-    """Dispatcher answers a malformed message, or one whose handler raises, with an error code,
-    and keeps the connection open.
+    """Dispatcher answers a malformed message, or a message whose handler raises, with an error
+    code, and keeps the connection open.
     """
     context = make_context()
     connection = make_connection(context)
@@ -141,7 +141,7 @@ async def test_dispatcher_handles_the_messages_of_a_batch_one_by_one() -> None:
 
 
 async def test_dispatcher_passes_messages_to_the_connections_intercept_function() -> None:
-    """Dispatcher passes messages to a connection's ``intercept`` function, when it has one, instead
+    """Dispatcher passes messages to the ``intercept`` function that a connection has, instead
     of to the handlers.
     """
     context, calls = make_context(), []

@@ -24,9 +24,11 @@ async def allowed(
     return True
 
 
-async def test_permissions_apply_the_first_rule_that_matches_a_channel() -> None:
-    """Permissions apply the first rule that matches a channel, and for a pattern every rule that
-    overlaps it.
+async def test_permissions_apply_the_first_rule_to_a_channel_and_all_overlapping_to_a_pattern() -> (
+    None
+):
+    """Permissions apply to a channel the first rule that matches the channel, and to a channel
+    pattern every rule that overlaps the pattern.
     """
     rules = {"news.open": ChannelOptions(), "news.*": ChannelOptions(subscribe="read")}
     context = make_context(channels=rules)
@@ -45,8 +47,8 @@ async def test_permissions_apply_the_first_rule_that_matches_a_channel() -> None
 
 
 async def test_permissions_allow_only_when_the_allow_function_returns_true() -> None:
-    """Permissions allow an action only when the ``allow`` function returns True, without an
-    exception, while the client is connected.
+    """Permissions allow an action only when the ``allow`` function returns True, not 1, and the
+    client is still connected.
     """
     context = make_context()
     asked: list[tuple[str, str]] = []

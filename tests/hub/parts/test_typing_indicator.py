@@ -8,9 +8,9 @@ from rtmon.testing import FakeClock
 from tests.hub.parts.building import Notes, make_connection, make_context
 
 
-async def test_typing_is_announced_once_until_it_ends() -> None:
-    """Typing indicator that is started twice is announced once, and its end is announced when the
-    client stops or disconnects.
+async def test_typing_indicator_is_announced_once_until_its_end() -> None:
+    """Typing indicator that a client starts twice is announced once; its end is announced when
+    the client stops or disconnects.
     """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)
@@ -29,8 +29,10 @@ async def test_typing_is_announced_once_until_it_ends() -> None:
     ]
 
 
-async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
-    """Typing indicator ends after ``typing_timeout`` when the client does not repeat it."""
+async def test_typing_indicator_expires_when_the_client_does_not_repeat_it() -> None:
+    """Typing indicator ends after ``typing_timeout`` when the client does not repeat the
+    indicator.
+    """
     clock, notes = FakeClock(), Notes()
     context = make_context(clock, typing_timeout=5.0)
     context.broker.attach(lambda *_: None, events=notes)
@@ -44,9 +46,9 @@ async def test_typing_expires_when_the_client_does_not_repeat_it() -> None:
     assert notes.take() == [("chat", "typing_end")]
 
 
-async def test_typing_ends_in_the_earliest_room_when_a_client_types_in_too_many() -> None:
-    """Client that starts typing in one room too many ends its typing indicator in the room where it
-    started first.
+async def test_typing_indicator_of_the_first_room_ends_above_the_room_limit() -> None:
+    """Client that types in more rooms than allowed is announced as no longer typing in the room
+    where the client started first.
     """
     context, notes = make_context(), Notes()
     context.broker.attach(lambda *_: None, events=notes)

@@ -38,9 +38,9 @@ def test_connection_limits_refuse_a_second_connection_of_an_address() -> None:
     assert len(limits.connections) == 2
 
 
-def test_connection_limits_close_an_unauthenticated_connection_first() -> None:
+def test_connection_limits_close_unauthenticated_before_older_authenticated_connections() -> None:
     """Connection limits with ``close_oldest`` close an unauthenticated connection with 4501
-    before an older authenticated one.
+    although an authenticated connection is older.
     """
     context = make_context(connections_per_address=2, at_limit="close_oldest")
     limits = ConnectionLimits(context)
@@ -53,8 +53,8 @@ def test_connection_limits_close_an_unauthenticated_connection_first() -> None:
 
 
 def test_connection_limits_count_connections_being_authenticated() -> None:
-    """Connection limits refuse connections above ``max_connections``, and count those being
-    authenticated.
+    """Connection limits refuse connections above ``max_connections``, and count connections
+    that are still being authenticated.
     """
     context = make_context(max_connections=2)
     limits = ConnectionLimits(context)
@@ -85,8 +85,8 @@ def test_rate_limits_count_all_connections_of_a_user_together() -> None:
 
 
 async def test_rate_limits_delay_a_connection_above_its_byte_rate() -> None:
-    """Rate limits delay a connection above its byte rate, but not within the burst and not after
-    the connection has ended.
+    """``RateLimits.pace()`` waits while a connection is above its byte rate, but neither within
+    the burst nor after the connection has ended.
     """
     context = make_context(byte_rate=10_000_000.0)
     rates = RateLimits(context, authenticated=False)
@@ -108,8 +108,8 @@ async def test_rate_limits_delay_a_connection_above_its_byte_rate() -> None:
 
 
 def test_rate_limits_refuse_an_address_that_connects_too_often() -> None:
-    """Rate limits refuse an address that connects too often with a retry time, and do not limit
-    unknown addresses.
+    """Rate limits refuse an address that connects too often and say when it may retry, and do
+    not limit clients without a known address.
     """
     clock = FakeClock()
     rates = RateLimits(make_context(clock, address_rate=1, address_burst=1), authenticated=False)

@@ -246,8 +246,8 @@ def test_path_template_is_the_raw_path_when_the_framework_gives_no_route() -> No
 
 
 async def test_nested_asgi_probes_of_one_monitor_count_each_connection_once() -> None:
-    """Nested ASGI probes of one Monitor count each connection, stream and request once, and
-    those of two Monitors once for each.
+    """Nested ASGI probes of one Monitor count each connection, stream and request once, and two
+    Monitors each count them once.
     """
     outer, inner = Monitor(interval=1000), Monitor(interval=1000)
 

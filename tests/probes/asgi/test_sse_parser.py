@@ -24,8 +24,8 @@ from tests.probes.serving import serving
 
 
 async def test_event_stream_row_counts_events_and_their_data_as_messages() -> None:
-    """Event stream is a connection row in which events count as messages and their data as
-    payload, without comments.
+    """Monitor's connection row of an event stream counts events as messages and their data as
+    payload, and ignores comments.
     """
 
     async def stream(request: Any) -> StreamingResponse:

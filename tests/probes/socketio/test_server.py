@@ -118,8 +118,8 @@ async def test_connect_and_disconnect_handlers_with_fewer_arguments_count_no_err
 async def test_connect_handler_with_auth_counts_no_error_for_a_client_without_auth(
     tried: tuple[tuple[None, ...], ...],
 ) -> None:
-    """Socket.IO connect handler with ``auth`` counts no error for a client that sends none, and
-    one with a wrong signature counts one error.
+    """Socket.IO connect handler with ``auth`` counts no error for a client that sends no auth
+    data, and a handler with a wrong signature counts one error.
     """
     sio = chat()
     sio.on("connect", lambda sid, environ, auth: None)

@@ -35,8 +35,8 @@ async def _busy(monitor: Monitor) -> Any:
 async def test_local_and_remote_feeds_have_socketio_rows(
     remote: bool,  # noqa: FBT001 - a test parameter
 ) -> None:
-    """Local and remote feeds have the Socket.IO rows, update them at each tick, and have none
-    after the server is deleted.
+    """Local and remote feeds have the Socket.IO rows, update them at each tick, and have no
+    such rows after the Socket.IO server object is deleted.
     """
     monitor = Monitor(interval=1000)
     async with serve_admin(monitor, port=0) as admin:
@@ -62,8 +62,8 @@ async def test_local_and_remote_feeds_have_socketio_rows(
 async def test_export_writes_socketio_csv_only_when_there_is_a_socketio_server(
     tmp_path: Path,
 ) -> None:
-    """Export writes ``socketio.csv`` equal to the DataFrame, hostile names included, only when
-    there is a Socket.IO server.
+    """Export writes ``socketio.csv`` with the rows of the Monitor's DataFrame, hostile names
+    included, only when there is a Socket.IO server.
     """
     monitor = Monitor(interval=1000)
     monitor.tick()

@@ -108,7 +108,7 @@ async def test_message_read_by_recv_streaming_does_not_affect_times_of_later_mes
     *, fast: bool
 ) -> None:
     """Message read by ``recv_streaming()`` adds no handler or waiting time, and does not change
-    those of later messages.
+    the times of later messages.
     """
     clock = FakeClock()
     monitor = Monitor(interval=1000, clock=clock)

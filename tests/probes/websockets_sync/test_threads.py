@@ -124,9 +124,9 @@ def _quietly(function: Callable[..., None], *args: Any) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_sync_tally_counts_all_messages_when_threads_add_while_it_is_folded() -> None:
+def test_sync_tally_counts_all_messages_that_threads_add_while_totals_are_updated() -> None:
     """Tally of a ``websockets.sync`` connection counts all messages that four threads add while
-    it is folded into the totals.
+    the tally is being added to the Monitor's totals.
     """
     monitor, threads, each = Monitor(), 4, 5_000
     tally = Tally(monitor, lambda _: None)

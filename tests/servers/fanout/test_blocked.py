@@ -15,8 +15,8 @@ from tests.servers.fanout.receiver import Receiver
 
 
 async def test_group_calls_on_blocked_for_members_that_cannot_be_written_to() -> None:
-    """Group calls ``on_blocked`` once per message for a paused or fragmenting connection, writes
-    nothing to it, and writes to other members.
+    """Group calls ``on_blocked`` for each message to a member that is paused or is sending a
+    fragmented message, and writes only to the other members.
     """
     monitor = Monitor(interval=3600)
     handed: list[tuple[Any, Any]] = []

@@ -123,7 +123,7 @@ def test_broadcast_writes_raises_logs_and_counts_the_same_as_websockets_broadcas
     members: list[tuple[str, str, str]], message: Any, text: Any, raise_exceptions: Any
 ) -> None:
     """``rtmon.broadcast()`` writes, raises, logs and counts the same as
-    ``websockets.broadcast()`` for any connections and faults.
+    ``websockets.broadcast()`` for any mix of connections, messages and failures.
     """
     options = {"raise_exceptions": raise_exceptions}
     if text is not None:
@@ -153,9 +153,9 @@ async def test_broadcast_frames_a_message_once_per_compression_setting() -> None
     monitor.close()
 
 
-async def test_broadcast_works_when_a_connection_leaves_the_set_meanwhile() -> None:
-    """``rtmon.broadcast()`` reaches all connections although one is removed from the set during
-    the broadcast.
+async def test_broadcast_reaches_all_when_a_connection_is_removed_from_the_set() -> None:
+    """``rtmon.broadcast()`` reaches all connections although a connection is removed from the
+    given set during the broadcast.
     """
     monitor = Monitor(interval=3600)
     pairs = [await open_pair("plain", "none", monitor) for _ in range(3)]

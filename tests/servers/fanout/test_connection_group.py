@@ -28,8 +28,8 @@ from tests.servers.fanout.receiver import Receiver
 def test_group_members_read_each_message_once_and_in_order_in_any_sequence_of_events(
     kinds: list[tuple[str, str]], script: list[Any]
 ) -> None:
-    """Group members read each message once and in order in any random sequence of writes, pauses
-    and closes, and all counters agree.
+    """Group members read each message once and in order in any random sequence of writes,
+    pauses and closes, and the group's and Monitor's counters are exact.
     """
     asyncio.run(mix.Mix().run(kinds, script))
 
@@ -64,15 +64,15 @@ def test_group_shares_no_frames_with_an_untested_version_of_websockets(
 
 
 def test_frames_are_shared_only_with_tested_versions_of_websockets() -> None:
-    """Frame sharing is on exactly when the installed version of ``websockets`` is one that rtmon
-    was tested with.
+    """Frame sharing is on exactly when rtmon was tested with the installed version of
+    ``websockets``.
     """
     assert (obstacle() is None) == (version in inlined_calls.TESTED)
 
 
 async def test_group_messages_of_one_loop_iteration_are_one_write_per_connection() -> None:
-    """Group messages published in one event-loop iteration leave in one write of the same bytes
-    to each of rtmon's connections.
+    """Group writes all messages that were published in one event-loop iteration to each of
+    rtmon's connections in one write.
     """
     monitor = Monitor(interval=3600)
     own = [await open_pair("fast", "none", monitor) for _ in range(3)]
@@ -123,8 +123,8 @@ async def test_group_member_gets_only_messages_published_during_its_membership()
 
 
 async def test_group_sends_a_buffer_as_it_was_when_published() -> None:
-    """Group sends a bytearray as it was when published, although it is changed before it is
-    written.
+    """Group sends the content that a bytearray had at ``publish()``, although the bytearray
+    changes before the group writes.
     """
     monitor = Monitor(interval=3600)
     handed: list[Any] = []

@@ -44,7 +44,7 @@ def can_be_sent_to(group: Group) -> bool:
 
 async def test_on_blocked_example_of_the_fanout_docs_sends_the_message_later() -> None:
     """Callback ``on_blocked`` of the example in docs/fanout.md sends a group message after the
-    member's fragmented one; without a callback, the member misses the group message.
+    member's own fragmented message; without the callback, the member misses the group message.
     """
     for group, expected in ((example(), ["ab", "one", "two"]), (Group(), ["ab", "two"])):
         begun, go = asyncio.Event(), asyncio.Event()

@@ -185,10 +185,10 @@ async def test_clients_get_another_clients_join_typing_message_and_leave_in_orde
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
-async def test_hub_frames_an_announcement_to_twenty_clients_once(
+async def test_hub_builds_one_frame_for_an_announcement_to_twenty_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Hub frames a join, typing indicator or chat message for 20 clients once."""
+    """Hub builds one WebSocket frame for a join, typing indicator or chat message to 20 clients."""
     framed = []
 
     def counted(*arguments: Any) -> bytes:
@@ -211,10 +211,12 @@ async def test_hub_frames_an_announcement_to_twenty_clients_once(
 
 
 @pytest.mark.skipif(version not in TESTED, reason="the fast path is off here")
-async def test_hub_behind_websockets_serve_frames_a_publication_once(
+async def test_hub_behind_websockets_serve_builds_one_frame_for_a_publication(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Hub behind ``websockets.serve()`` frames a publication to 20 subscribers once."""
+    """Hub behind ``websockets.serve()`` builds one WebSocket frame for a publication to 20
+    subscribers.
+    """
     framed = []
 
     def counted(*arguments: Any) -> bytes:
@@ -243,8 +245,8 @@ async def test_hub_behind_websockets_serve_frames_a_publication_once(
 async def test_subscriber_misses_no_publication_while_others_subscribe_and_leave(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Subscriber misses no publication while others subscribe and leave, and the hub keeps no
-    state of those that left.
+    """Subscriber misses no publication while other clients subscribe and leave, and the hub
+    keeps no state of clients that left.
     """
     hub = Hub(announce=0.01)
     visits = [0, 0, 0]

@@ -122,11 +122,11 @@ def test_handshake_fast_path_acts_the_same_as_websockets_for_random_requests(
 @only_tested
 @pytest.mark.parametrize("how", [{}, {"process_request": "nothing"}, {"subprotocols": ["chat"]}])
 @pytest.mark.parametrize("connection", ["Upgrade", "keep-alive, Upgrade"])
-async def test_browser_handshake_in_one_piece_uses_the_fast_path(
+async def test_browser_handshake_uses_the_fast_path_only_in_one_piece(
     connection: str, how: dict[str, Any]
 ) -> None:
-    """Browser's handshake in one piece uses the fast path, and one in several pieces the
-    library's path, with the same result.
+    """Browser's handshake uses the fast path only when it arrives in one piece, and has the
+    same result as in ``websockets`` in one piece or several.
     """
     offer = {"Sec-WebSocket-Protocol": "chat", "Cookie": "a=b; c=d", "User-Agent": "Mozilla/5.0"}
     request = request_of((ORDINARY | {"Connection": connection} | offer).items())
@@ -176,8 +176,8 @@ _ODD: dict[str, bytes] = {
 @only_tested
 @pytest.mark.parametrize("odd", _ODD)
 async def test_handshake_fast_path_acts_the_same_as_websockets_in_corner_cases(odd: str) -> None:
-    """Fast path for handshakes acts the same as ``websockets`` for unusual requests, such as one
-    with a body, a repeated header or a short key.
+    """Fast path for handshakes acts the same as ``websockets`` for unusual requests, such as a
+    request with a body, a repeated header or a short key.
     """
     for how in ({}, {"closing": True}, {"process_request": "nothing", "server_header": None}):
         await all_the_same([_ODD[odd]], **how)

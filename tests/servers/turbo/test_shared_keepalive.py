@@ -251,8 +251,8 @@ _CORNERS: dict[str, list[tuple[float, str]]] = {
 @only_tested
 @pytest.mark.parametrize("corner", _CORNERS)
 def test_shared_keepalive_acts_the_same_as_websockets_in_corner_cases(corner: str) -> None:
-    """Shared keepalive acts the same as ``websockets`` itself in cases that it hands over to a
-    task.
+    """Shared keepalive acts the same as ``websockets`` itself in rare cases, in which a task of
+    the connection takes over.
     """
 
     async def main() -> None:
@@ -309,8 +309,8 @@ async def test_shared_keepalive_pings_idle_connections_without_a_task_for_each()
 async def test_keepalive_is_the_librarys_own_with_an_unusual_ping_interval(
     ping_interval: float | None,
 ) -> None:
-    """Keepalive is the library's own task when ``ping_interval`` is not a positive finite
-    number, and off when it is None.
+    """Keepalive is the library's own task when ``ping_interval`` is 0, negative or infinite,
+    and is off when ``ping_interval`` is None.
     """
     monitor = Monitor(interval=3600)
     pair = MemoryConnection(
