@@ -136,8 +136,8 @@ def test_load_says_why_when_no_user_can_connect(
 
 
 def test_planned_load_grows_with_users_and_rate() -> None:
-    """Planned message rate in the load report follows the number of users during the ramp and the
-    rising rate per user, and is None after the load's end.
+    """Planned message rate in the load report grows with the number of users during the ramp and
+    with the rate per user, and is None after the load's end.
     """
     options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
     planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]

@@ -63,7 +63,9 @@ def test_chart_colours_have_a_contrast_of_3_on_cards(theme: Mapping[str, str]) -
 
 
 def test_text_of_saved_images_has_a_contrast_of_4_in_both_themes() -> None:
-    """Text of saved images has a contrast of 4:1 to light and to dark cards."""
+    """Text colour of saved chart images has a contrast of 4:1 to the card colours of the light and
+    the dark theme.
+    """
     for theme in (LIGHT, DARK):
         assert contrast(EITHER, theme["card"]) >= 4.0
 

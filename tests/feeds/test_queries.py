@@ -38,8 +38,8 @@ async def _run(rig: Rig, ticks: int) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_chart_points_equal_the_merged_samples_of_their_ticks(rig: Rig, level: int) -> None:
-    """Every column and quantile of a chart point equals that of its ticks' merged samples, at each
-    resolution.
+    """Chart point of a Monitor feed equals, in every column and quantile, the merged samples of the
+    ticks that the point covers, at each resolution.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -61,8 +61,8 @@ async def test_chart_points_equal_the_merged_samples_of_their_ticks(rig: Rig, le
 async def test_chart_points_have_the_lowest_and_highest_value_of_their_ticks(
     rig: Rig, level: int
 ) -> None:
-    """Chart points of several ticks have the lowest and the highest rate or gauge of a
-    single tick.
+    """Chart point that covers several ticks has the lowest and the highest rate or gauge of any of
+    these ticks.
     """
     await ready(rig)
     await _run(rig, 125)

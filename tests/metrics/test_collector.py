@@ -63,8 +63,8 @@ def _count(meter: Meter, **amounts: int) -> None:
     )
 )
 def test_samples_sum_to_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
-    """Monitor samples of any sequence of actions sum to the snapshot's totals, and opened minus
-    closed connections equals open ones.
+    """Counts of all Monitor samples sum to the snapshot's totals after any sequence of actions, and
+    opened minus closed connections equals open ones.
     """
     c = _collector()
     alive: list[Meter] = []
@@ -371,7 +371,7 @@ def test_columns_of_an_expected_probe_are_known_before_the_first_connection(read
 
 def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
     """Monitor's sample has a histogram of round trips once a hub has measured one, although the
-    ASGI probe sees no pings.
+    ASGI probe itself measures none.
     """
     c = _collector()
     meter = c.meter(probe="asgi")

@@ -52,7 +52,9 @@ def _changed(before: Any, after: Any) -> dict[str, Any]:
 def test_redaction_rule_changes_only_its_own_columns(
     subject: str, rule: str, changes: dict[str, str | None]
 ) -> None:
-    """Redaction rule changes only its own columns, in connections and in events."""
+    """Redaction rule for one subject, such as names or addresses, changes only the columns of this
+    subject, in connections and in events.
+    """
     redaction = Redaction.parse(f"{subject}={rule}")
     for record, redacted in (
         (INFO, redaction.connection(INFO)),
