@@ -98,8 +98,8 @@ async def test_recording_plays_to_its_end_and_waits_while_the_page_is_hidden(
 
 
 async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> None:
-    """Viewer of a recording still sees its own moment when another viewer moves to an earlier one,
-    and a viewer's recording is closed when the viewer leaves.
+    """Viewer of a recording still sees the same moment when another viewer moves to an earlier one,
+    and the recording opened for a viewer is closed when the viewer leaves.
     """
     path = tmp_path / "run.rtmon"
     await record(path, ticks=30)

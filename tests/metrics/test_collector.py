@@ -276,8 +276,8 @@ def _sample(seq: int) -> Sample:
 
 
 def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
-    """Sample history keeps a limited number of the newest samples and events, returns the ones
-    whose number is above ``since``, and keeps merged samples for longer.
+    """Sample history keeps a limited number of the newest samples and events, keeps merged samples
+    for longer, and returns only samples and events with a number above ``since``.
     """
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
@@ -386,8 +386,8 @@ def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
 
 
 def test_merged_sample_uses_the_samples_in_which_a_column_is_known() -> None:
-    """Sample merged from several ticks has a column's values from the samples in which it is
-    known, and null if it is known in none.
+    """Sample merged from several samples takes a column's values from those samples in which the
+    column is known, and has null if no sample knows the column.
     """
     recorder = HistogramRecorder()
     recorder.record(0.5)
