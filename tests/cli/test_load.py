@@ -128,7 +128,9 @@ def test_load_prints_nothing_on_ctrl_c_before_any_user_has_connected(command: St
 def test_load_says_why_when_no_user_can_connect(
     reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon load` exits with code 1 and gives the system's error when no user can connect."""
+    """`rtmon load` exits with code 1 and prints the operating system's error when no simulated user
+    can connect.
+    """
     assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
     said = capsys.readouterr().err
     assert "no user can connect to ws://127.0.0.1:" in said

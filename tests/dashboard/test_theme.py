@@ -110,8 +110,8 @@ def lab(rgb: list[float]) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_percentile_colours_are_distinct_for_colour_blind_viewers(kind: str) -> None:
-    """Percentile colours differ by at least 35 in CIE76 for viewers with deuteranopia or protanopia
-    (2.3 is just noticeable).
+    """Percentile colours have a CIE76 colour difference of at least 35 for viewers with
+    deuteranopia or protanopia; a difference of 2.3 is just noticeable.
     """
 
     def seen(color: str) -> tuple[float, float, float]:

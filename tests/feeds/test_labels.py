@@ -61,7 +61,9 @@ async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> 
 
 
 async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
-    """Monitor feed groups the latencies of all paths above the limit under the label "other"."""
+    """Monitor feed groups the latencies of all paths above the greatest number of paths under the
+    label "other".
+    """
     for number in range(LABELS + 20):
         meter = rig.monitor.collector.meter()
         meter.path = f"/{number}"

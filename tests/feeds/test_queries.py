@@ -101,7 +101,7 @@ async def test_series_query_uses_the_finest_resolution_within_the_requested_poin
     rig: Rig, points: int, level: int
 ) -> None:
     """Feed query for chart points uses the finest resolution that needs no more points than
-    requested, or the coarsest resolution when every one needs more.
+    requested, or the coarsest resolution when even this one needs more points.
     """
     await ready(rig)
     await _run(rig, 125)

@@ -115,7 +115,7 @@ def _meter(queue: list[int]) -> Meter:
 
 def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> None:
     """Connection is slow when a byte waits in its send queue for more than a second, and is not
-    slow when the queue holds only newer bytes at each tick.
+    slow when bytes wait at every tick but none of them for so long.
     """
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)

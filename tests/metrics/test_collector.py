@@ -360,9 +360,11 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
-def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Monitor to which a probe is announced has null in a column before the first connection if
-    this probe does not measure the column, and a number if it does.
+def test_column_is_null_before_the_first_connection_if_the_expected_probe_cannot_measure_it(
+    ready: str,
+) -> None:
+    """Column of a Monitor's sample is null before the first connection exactly when the probe that
+    was announced to the Monitor does not measure the column.
     """
     c = _collector()
     c.expect(ready)

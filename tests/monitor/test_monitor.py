@@ -401,11 +401,11 @@ def test_monitor_calls_its_listeners_although_one_of_them_raises() -> None:
     assert len(heard) == 1
 
 
-async def test_monitor_continues_to_tick_after_a_tick_raised(
+async def test_monitor_continues_to_tick_after_a_tick_raised_an_exception(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Monitor continues to tick after a tick raised, and reports each exception to the event loop's
-    exception handler.
+    """Monitor continues to tick after ticks raised exceptions, and reports each exception to the
+    event loop's exception handler.
     """
     heard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))

@@ -168,9 +168,7 @@ def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
 
 
 def test_unknown_columns_raise_no_alert() -> None:
-    """Server whose columns are null for 300 ticks, because no probe measures them, raises no
-    dashboard alert.
-    """
+    """Server whose columns are null for 300 ticks raises no dashboard alert."""
     unknown = dict.fromkeys(
         ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
     )
