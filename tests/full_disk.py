@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Told(TypedDict):
-    """Results of the program.
+    """Results of the program that :func:`main` runs.
 
     Attributes:
         kinds: Kinds of all events.
@@ -51,7 +51,9 @@ class Told(TypedDict):
 
 
 def on_full_disk(kind: str, folder: Path, size: str, max_bytes: int = 0) -> Told:
-    """Run the program and return its results. Skip the test if the system has no user namespaces.
+    """Run :func:`main` in its own process, and return its results.
+
+    The calling test is skipped if the system has no user namespaces.
 
     Args:
         kind: ``csv`` or ``recording``.

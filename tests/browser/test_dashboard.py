@@ -22,8 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_tiles_and_table_equal_the_counts_of_the_clients(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Dashboard tiles and the connections table show exactly the messages and bytes that the
-    clients themselves counted, in both directions.
+    """Dashboard tiles and the connections table show exactly the numbers of messages and bytes that
+    the clients themselves counted, in both directions.
     """
     tab = await open_tab(page)
     await tab.live()
@@ -81,8 +81,8 @@ async def test_tiles_and_table_equal_the_counts_of_the_clients(
 async def test_dashboard_has_one_admin_connection_when_three_tabs_are_open(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Dashboard has one connection to the server's admin listener when three browser tabs
-    are open.
+    """Dashboard process has one connection to the server's admin listener when three browser tabs
+    show the dashboard.
     """
     first = await open_tab(page)
     same = first.page.context
@@ -145,8 +145,8 @@ async def test_page_follows_the_system_theme_until_the_user_chooses(
 
 @pytest.mark.matrix
 async def test_page_shows_an_alert_when_rtmon_url_is_malformed(open_tab: Open) -> None:
-    """Dashboard page shows an alert that names the address when the environment variable RTMON_URL
-    is not the address of an admin listener.
+    """Dashboard page shows an alert that quotes the value of the environment variable RTMON_URL
+    when this value is not the address of an admin listener.
     """
     async with panel_serve("ftp://nowhere") as url:
         tab = await open_tab(url)

@@ -28,11 +28,11 @@ async def _open(tab: Tab, name: str) -> None:
     await tab.page.wait_for_selector(".verdict b")
 
 
-async def test_connection_page_opens_by_one_click_and_shows_how_it_closed(
+async def test_connection_page_opens_by_one_click_and_shows_close_code_and_reason(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """The page of a connection opens by one click on its name, draws charts, and shows close code
-    and reason after the connection has closed.
+    """Page of a connection opens by one click on the connection's name, draws charts, and shows
+    close code and reason after the connection has closed.
     """
     tab = await open_tab(f"{page}?page=events&kind=opened")
     async with connect(server["url"]) as connection:
@@ -115,8 +115,8 @@ async def test_held_events_page_keeps_its_rows_and_counts_new_events(
 async def test_page_shows_an_alert_when_its_connection_or_channel_is_unknown(
     page: str, open_tab: Open
 ) -> None:
-    """Page of a connection shows an alert when no connection has the id in the URL, and the page of
-    a channel does so when no channel has the name in the URL.
+    """Dashboard page of a single connection or channel shows an alert when no connection has the
+    id, or no channel has the name, that the URL gives.
     """
     tab = await open_tab(f"{page}?page=connection&id=c999999")
     assert "not known" in await tab.text(".identity [role=alert]")

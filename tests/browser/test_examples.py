@@ -23,8 +23,8 @@ __all__ = ["examples"]  # re-exported so that pytest finds the fixture
 
 
 async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> None:
-    """In the FastAPI example, a message sent over WebSocket appears as plain text in the WebSocket
-    list and in the EventSource list of the page.
+    """Web page of the FastAPI example lists a message with markup as plain text twice: as received
+    over WebSocket and as received over EventSource.
     """
     async with serving(EXAMPLES / "servers" / "fastapi_hub.py") as (port, _):
         tab = await open_tab(f"http://127.0.0.1:{port}/")
@@ -41,8 +41,8 @@ async def test_plain_websocket_and_event_source_share_a_chat(open_tab: Open) -> 
 async def test_react_example_sends_and_shows_a_message_when_built_as_its_readme_says(
     open_tab: Open, examples: Path
 ) -> None:
-    """The React example, built by its README's command, connects once, sends a message, and shows
-    it.
+    """React example, built by the command in its README, connects once, sends a message, and shows
+    the message.
     """
     folder = examples / "clients" / "react"
     build = ["npx", "--no-install", "esbuild", "clients/react/app.jsx", "--bundle"]

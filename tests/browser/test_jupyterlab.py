@@ -40,7 +40,7 @@ PRINTS = 20
 
 
 def write_prints(path: Path) -> None:
-    """Write a notebook that shows a picture with sliders, followed by many cells that print."""
+    """Write a notebook that shows charts with sliders, followed by many cells that print."""
     begin = """
 import asyncio
 
@@ -155,8 +155,8 @@ async def test_quickstart_notebook_is_live_until_its_stop_button(
 async def test_online_clients_drop_and_recover_when_the_learner_presses_cut_all(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """In the reconnection notebook, the chart of online clients falls below half when the learner
-    presses "Cut all", and then returns to all clients.
+    """In the notebook on reconnection, the number of clients online falls below half of all clients
+    when the learner presses "Cut all", and then returns to all clients.
     """
     notebook = await open_notebook("04_reconnection")
     assert (await notebook.run_all()).startswith("left: [")
@@ -180,8 +180,8 @@ async def test_online_clients_drop_and_recover_when_the_learner_presses_cut_all(
 async def test_printed_text_stays_below_its_own_cell_while_a_slider_moves(
     open_notebook: Callable[[str], Awaitable[Notebook]],
 ) -> None:
-    """Text that a notebook cell prints stays below that cell while a user moves a slider of another
-    cell's picture.
+    """Text that a notebook cell prints stays below that cell while a user moves a slider in the
+    output of another cell.
     """
     notebook = await open_notebook("prints")
     page = notebook.tab.page

@@ -64,8 +64,8 @@ async def attempt(chromium: Browser, **options: Any) -> dict[str, str]:
 
 
 async def test_hub_refuses_pages_of_other_origins_on_every_transport(chromium: Browser) -> None:
-    """Hub refuses a page of another origin over WebSocket, SSE, POST, polling and image requests,
-    and accepts all of them when origins="*".
+    """Hub refuses requests from a page of another origin over WebSocket, SSE, POST, polling and
+    image requests, and accepts all of them when the hub has origins="*".
     """
     doors = ("ws", "sse", "post", "poll", "image")
     assert await attempt(chromium) == dict.fromkeys(doors, "out")

@@ -74,8 +74,8 @@ async def test_page_turns_grey_when_its_server_is_killed_and_is_live_after_resta
 async def test_page_opened_before_its_server_connects_when_the_server_starts(
     open_tab: Open, reserve_port: Callable[[], int]
 ) -> None:
-    """Dashboard page that is opened before its server runs says that it is connecting, becomes live
-    when the server starts, and then says why its tables are empty.
+    """Dashboard page that is opened before its server runs shows "Connecting", becomes live when
+    the server starts, and then says why its tables are empty.
     """
     port = reserve_port()
     async with panel_serve(f"ws://127.0.0.1:{port}") as url:

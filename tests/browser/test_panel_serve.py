@@ -276,11 +276,11 @@ async def test_authorize_callback_protects_websocket_and_downloads(
         assert answers == [(101, 200)] + [(403, 403)] * 5
 
 
-async def test_page_asks_for_a_cookie_secret_when_an_authorize_callback_has_none(
+async def test_page_asks_for_a_cookie_secret_when_only_an_authorize_callback_is_set(
     tmp_path: Path, server: dict[str, Any]
 ) -> None:
-    """Dashboard with an authorize_callback but no cookie secret asks for --cookie-secret, and
-    offers neither WebSocket nor downloads.
+    """Dashboard with an authorize_callback but no cookie secret asks the user to set --cookie-
+    secret, and answers 404 to WebSocket and download requests.
     """
     setup = tmp_path / "guard.py"
     setup.write_text("import panel as pn\npn.config.authorize_callback = lambda info: True\n")

@@ -269,8 +269,8 @@ async def test_second_jupyterlab_view_of_an_output_is_live_and_not_cut_off(
 
 @pytest.mark.matrix
 async def test_scenario_view_follows_the_theme_of_jupyterlab(open_picture: OpenPicture) -> None:
-    """Chart colours and sliders of a scenario's view change when the user switches JupyterLab to
-    its dark theme.
+    """Chart colours and sliders of a lab scenario's notebook view change when the user switches
+    JupyterLab to its dark theme.
     """
     notebook = await open_picture("theme", LAB)
     page = notebook.tab.page

@@ -88,8 +88,8 @@ def page(html: str) -> dict[str, str]:
 
 
 async def test_react_hook_calls_handlers_and_throws_on_an_unknown_option(open_tab: Open) -> None:
-    """React hook calls the open, message, close and reconnect handlers with a JSON server that does
-    not use rtmon, and throws inside the component that passes an unknown option.
+    """React hook connected to a JSON server without rtmon calls the open, message, close and
+    reconnect handlers, and throws in a component that passes an unknown option.
     """
     clients: set[ServerConnection] = set()
 

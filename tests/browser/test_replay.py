@@ -75,8 +75,8 @@ async def test_recording_page_opens_a_moment_and_moves_by_keys_and_buttons(
 async def test_saved_files_have_the_rows_and_points_of_the_shown_moment(
     recorded: str, open_tab: Open
 ) -> None:
-    """CSV and JSON files saved from a recording's page have the rows and points up to the shown
-    moment, in the shown columns and order.
+    """CSV and JSON files saved from the dashboard page of a recording have the rows and chart
+    points up to the shown moment, with the columns and order that the page shows.
     """
     tab = await open_tab(
         f"{recorded}?page=connections&columns=opened,name&sort=name&at={BEGIN + 100:.0f}"

@@ -301,10 +301,12 @@ async def test_url_accepts_a_time_range_in_iso_8601(page: str, open_tab: Open) -
 
 
 @pytest.mark.matrix
-async def test_attention_line_names_a_warning_tile_when_one_handshake_is_refused(
+async def test_attention_line_reports_refused_handshakes_when_one_is_refused(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Dashboard's attention line names the tile that warns when a single handshake was refused."""
+    """Line at the top of the dashboard that lists problems reports the rate of refused handshakes
+    when a single handshake was refused.
+    """
     tab = await open_tab(page)
     await tab.live()
     with pytest.raises(InvalidStatus):

@@ -91,8 +91,8 @@ async def test_notebook_view_is_live_again_after_reload_reopening_and_rerun(
 
 
 async def test_two_views_of_one_monitor_share_one_page_updater(open_views: OpenViews) -> None:
-    """Two dashboard views of one Monitor share one updater task in the notebook kernel, and
-    both are live with their own pages.
+    """Two dashboard views of one Monitor share one updater task in the notebook kernel; each view
+    is live and shows its own page.
     """
     notebook = await open_views(
         "two", 'server.monitor.view("latency")', 'server.monitor.view(chart="messages")'

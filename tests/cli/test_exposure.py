@@ -128,8 +128,8 @@ def test_dashboard_accepts_only_its_own_and_allowed_origins_on_ipv6(
     ],
 )
 def test_dashboard_origin_is_normalised_as_bokeh_does(written: str, compared: str) -> None:
-    """Origin given to `rtmon dashboard` is normalised to the form that Bokeh compares with a
-    browser's Origin header.
+    """Origin given to `rtmon dashboard` is normalised to the form of host and port that Bokeh
+    accepts for a browser's Origin header.
     """
     from bokeh.server.util import check_allowlist
 

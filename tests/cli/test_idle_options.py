@@ -29,8 +29,8 @@ LOAD = ["load", "ws://127.0.0.1:9"]
 def test_command_refuses_an_option_that_has_no_effect(
     arguments: list[str], option: str, because: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon` command exits with code 2, and names the option and the reason, when another given
-    option leaves it without effect.
+    """`rtmon` command exits with code 2 and names the option that has no effect together with the
+    other options given, and the reason.
     """
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -40,12 +40,11 @@ def test_command_refuses_an_option_that_has_no_effect(
     assert len(said.splitlines()) == 1
 
 
-def test_echo_option_overrides_hub_options_of_the_environment(
+def test_hub_options_are_ignored_or_refused_by_an_echo_server(
     taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve --echo` ignores hub options from the environment; with RTMON_ECHO in the
-    environment, `rtmon serve` exits with code 2 for a hub option in the environment or on the
-    command line.
+    """`rtmon serve --echo` ignores hub options in the environment, but with RTMON_ECHO=1 instead of
+    --echo the command exits with code 2 when a hub option is given anywhere.
     """
     monkeypatch.setenv("RTMON_FILES", "x")
     echo = ["serve", "--echo", f"--port={taken}", "--admin-port=off", "--no-page"]

@@ -128,7 +128,9 @@ def test_load_prints_nothing_on_ctrl_c_before_any_user_has_connected(command: St
 def test_load_says_why_when_no_user_can_connect(
     reserve_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon load` exits with code 1 and gives the system's error when no user can connect."""
+    """`rtmon load` exits with code 1 and prints the operating system's error when no simulated user
+    can connect.
+    """
     assert main(["load", f"ws://127.0.0.1:{reserve_port()}", "--ramp=0"]) == 1
     said = capsys.readouterr().err
     assert "no user can connect to ws://127.0.0.1:" in said
@@ -136,8 +138,8 @@ def test_load_says_why_when_no_user_can_connect(
 
 
 def test_planned_load_grows_with_users_and_rate() -> None:
-    """Planned message rate in the load report follows the number of users during the ramp and the
-    rising rate per user, and is None after the load's end.
+    """Planned message rate in the load report grows with the number of users during the ramp and
+    with the rate per user, and is None after the load's end.
     """
     options = LoadOptions(users=10, rate=1, rate_to=3, duration=10, ramp=4)
     planned = [_planned(options, time) for time in (0, 2, 5, 10, 10.5)]

@@ -156,11 +156,11 @@ def test_serve_logs_no_traceback_when_clients_disconnect_without_a_close_frame(
 
 
 @pytest.mark.parametrize("kind", [(), ("--asgi",)], ids=["native", "asgi"])
-def test_frozen_client_is_removed_from_presence_after_the_ping_timeout(
+def test_hub_announces_that_a_frozen_client_left_after_the_ping_timeout(
     command: Start, kind: tuple[str, ...]
 ) -> None:
-    """Hub announces that a frozen client has left after the interval and timeout given by
-    --ping-interval and --ping-timeout.
+    """Hub sends "user_left" to other clients when a client does not answer a ping within the
+    timeout given by --ping-timeout.
     """
     times = ("--ping-interval=0.5", "--ping-timeout=0.5")
     _, url, _ = serving(command, *FREE, *times, *kind)

@@ -111,7 +111,7 @@ def test_serve_refuses_short_double_and_binary_keys_without_printing_them(
 def test_serve_refuses_an_empty_key(
     variable: str, empty: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`rtmon serve` prints one line of error and does not start when the JWT key in the environment
+    """`rtmon serve` prints a one-line error and does not start when the JWT key in the environment
     is empty.
     """
     monkeypatch.setenv(variable, empty)

@@ -85,8 +85,8 @@ async def test_progress_wall_shows_reports_sent_before_and_after_it_connects() -
 async def test_learner_results_are_sent_in_one_report_when_the_class_server_starts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Learner's results from the time before the class server runs arrive in one report, which has
-    the newest results, once the server runs.
+    """Class server that starts after a learner has made several tries receives one report, which
+    has the result of the learner's last try.
     """
     port = reserve_port()
     heard = Heard()
@@ -104,7 +104,9 @@ async def test_learner_results_are_sent_in_one_report_when_the_class_server_star
 async def test_report_is_sent_again_when_the_class_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Learner's report is sent again without a new check when the class server has restarted."""
+    """Learner's report is sent again when the class server has restarted, without the learner
+    checking another exercise.
+    """
     port = reserve_port()
     reporter = Reporter(f"ws://127.0.0.1:{port}", "ada", again=0.2)
     for _ in range(2):
@@ -120,8 +122,8 @@ async def test_report_is_sent_again_when_the_class_server_restarts(
 
 
 async def test_reporter_names_the_problem_when_the_class_server_requires_a_token() -> None:
-    """Learner's reporter without a token keeps a description of the problem and raises nothing
-    when the class server requires a token.
+    """Object that reports a learner's results without a token stores the reason of the failure and
+    raises no exception when the class server requires a token.
     """
 
     async def refuse(_: object) -> None:
@@ -159,8 +161,8 @@ async def test_progress_wall_shows_the_authenticated_name_instead_of_the_claimed
 async def test_check_works_without_the_class_server_and_reports_once_it_runs(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Exercise check in a notebook works while the class server does not run, prints why the result
-    was not sent, and sends all results once the class server runs.
+    """Exercise check in a notebook gives its result while the class server does not run, prints why
+    the result was not sent, and sends all results once the class server runs.
     """
     port = reserve_port()
     heard = Heard()

@@ -86,8 +86,8 @@ async def test_check_prints_values_rounded_shortened_and_on_one_line(
 async def test_check_passes_when_its_function_returns_the_expected_value_in_time(
     capsys: Said,
 ) -> None:
-    """Exercise check calls the function or coroutine function given to it repeatedly, and passes
-    when the function returns the expected value within the time limit.
+    """Exercise check calls the learner's function or coroutine function repeatedly, and passes when
+    the function returns the expected value within the time limit.
     """
     looks: list[int] = []
 
@@ -118,9 +118,9 @@ async def test_check_prints_not_yet_when_its_functions_raise(capsys: Said) -> No
     assert lines == ["○ Not yet: odd", "  found 1, this asks for 2"]
 
 
-async def test_since_returns_how_far_counts_have_grown_since_its_call(capsys: Said) -> None:
-    """A call of since(), a helper for exercise checks, returns a function that gives how far each
-    count has grown since the call.
+async def test_since_returns_a_function_that_gives_the_growth_of_counts(capsys: Said) -> None:
+    """Function since() of the course returns a function that gives how much each count has grown
+    since the call of since().
     """
     counts = {"published": 7}
     grown = since(lambda: counts)

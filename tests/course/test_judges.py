@@ -149,7 +149,7 @@ async def test_judge_names_the_fault_when_code_blocks_raises_hangs_or_is_not_asy
 async def test_judge_names_the_unfinished_test_when_the_time_limit_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exercise judge stops at its time limit and says which of its tests was not done by then."""
+    """Exercise judge stops at its time limit and names the test that was not done by then."""
     monkeypatch.setattr("rtmon.course.judges.trial_runner._TIME_LIMIT", 0.5)
     verdict = await judges.chat_server(hangs)
     assert "was not done after 0.5 s" in verdict.story
@@ -188,7 +188,9 @@ async def test_patience_variable_does_not_extend_the_time_limit_of_an_exercise(
 
 
 async def test_judge_restores_the_alarm_timer_that_was_set_before() -> None:
-    """Exercise judge restores the alarm timer and signal handler that were set before its trial."""
+    """Exercise judge, which runs a learner's solution under an alarm timer, restores the process's
+    own alarm timer and signal handler afterwards.
+    """
     heard: list[int] = []
     handler = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
     rest, _ = signal.setitimer(signal.ITIMER_REAL, 1000)

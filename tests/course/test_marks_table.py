@@ -99,8 +99,8 @@ def test_grade_names_malformed_lines_and_grades_the_rest(
 def test_grade_prints_at_most_a_hundred_exercise_columns(
     tmp_path: Path, course: Path, capsys: Said
 ) -> None:
-    """`rtmon course grade` prints at most a hundred exercise columns, those of the course first,
-    when a file names 500 unknown exercises.
+    """`rtmon course grade` prints at most a hundred exercise columns, beginning with the course's
+    own exercises, when a file names 500 unknown exercises.
     """
     forged = [(f"x-{number}", True) for number in range(500)]
     file = progress(tmp_path, "eve", ("00-1", True), *forged)

@@ -18,8 +18,8 @@ def _in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_started_monitor_closes_when_it_is_stopped_or_replaced() -> None:
-    """Monitor started in a notebook is closed by stop(), and by the next start() under the same
-    name.
+    """Monitor started in a notebook by start() is closed by stop(), and by the next start() under
+    the same name.
     """
     first = await notebook.start(Monitor(), name="monitor")
     second = await notebook.start(Monitor(), name="monitor")

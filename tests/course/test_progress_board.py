@@ -24,7 +24,7 @@ def result(*, right: bool = False, tries: int = 1, **more: Any) -> dict[str, Any
 
 def test_progress_board_has_rows_of_learners_and_columns_of_started_notebooks() -> None:
     """Progress board has a row for each learner and a column for each exercise of every notebook
-    that a learner has started, and counts the points that the course gives, not those reported.
+    that a learner has started, and counts points as defined by the course, not as reported.
     """
     board = ProgressBoard(COURSE)
     assert board.state()["learners"] == []
@@ -66,8 +66,8 @@ def test_progress_board_ignores_and_counts_malformed_reports(report: object) -> 
 
 
 def test_progress_board_limits_learners_and_exercises() -> None:
-    """Progress board shows a limited number of learners and a hundred exercises, and counts further
-    learners and refused reports.
+    """Progress board shows a limited number of learners and a hundred exercises, and counts the
+    learners above the limit and the reports that it refuses.
     """
     board = ProgressBoard(COURSE)
     for number in range(ROWS_MOST + 7):

@@ -136,8 +136,8 @@ def test_reading_progress_returns_an_error_in_place_of_a_malformed_line(
 
 
 def test_right_exercise_stays_right_in_reports() -> None:
-    """Learner's report keeps an exercise right once one of its checks was right, and counts the
-    tries of all checks.
+    """Learner's report gives an exercise as right when any check of the exercise was right, and
+    counts the tries of all checks.
     """
     entries = [
         ProgressEntry(

@@ -108,8 +108,8 @@ async def test_query_error_quotes_only_the_text_that_the_user_typed(
 async def test_events_page_shows_the_latest_name_and_explains_close_codes(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Events page shows the connection's latest name in all its events, and explains the close
-    code.
+    """Events page shows a connection's latest name in all events of this connection, and explains
+    the close code.
     """
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
@@ -131,8 +131,8 @@ async def test_events_page_shows_the_latest_name_and_explains_close_codes(
 async def test_held_events_page_keeps_its_rows_and_counts_newer_events(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Events page that the user holds at a moment keeps the rows of that moment and counts the
-    events after it.
+    """Events page that is held at a moment keeps the events up to this moment and counts the newer
+    events.
     """
     async with rtmon.connect(server.url, name="ada"):
         await _tick(server, feed)
@@ -191,8 +191,8 @@ async def test_latency_page_sorts_connections_by_their_p99_round_trip(
 async def test_channel_history_has_the_totals_of_each_tick_once(
     server: rtmon.Server, feed: Feed
 ) -> None:
-    """Channel history that has noted three ticks of a feed has the channel's totals at each of
-    these ticks once, although the last tick was noted twice.
+    """Channel history has a channel's totals at each of three ticks once, although the last tick
+    was added to the history twice.
     """
     past = ChannelHistory()
     async with rtmon.connect(server.url, name="ada") as ada, ada.subscribe("news"):

@@ -158,8 +158,8 @@ async def test_notebook_view_closes_only_the_feed_that_it_opened() -> None:
 
 
 async def test_views_of_one_recording_have_separate_updaters(tmp_path: Path) -> None:
-    """Two views of one recording have separate updaters, and the saved rows are those of the
-    recording.
+    """Two notebook views of one recording have separate updaters, and the saved output of a view
+    has rows of the recording.
     """
     await record(tmp_path / "run.rtmon", ticks=30)
     run = tmp_path / "run.rtmon"

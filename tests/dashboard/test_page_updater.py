@@ -124,8 +124,8 @@ async def test_page_updater_answers_a_wrong_query_with_the_position_of_its_error
 async def test_page_updater_ignores_a_range_bound_that_is_not_a_finite_number(
     updater: PageUpdater, number: str
 ) -> None:
-    """Dashboard page updater ignores a bound or point count of a range request that is not a finite
-    number.
+    """Dashboard page updater answers a range request without an error when a bound or the number of
+    points is not a finite number.
     """
     viewer = KeptViewer()
     updater.join(viewer)

@@ -47,8 +47,8 @@ async def turned(viewer: KeptViewer, turn: int) -> None:
 async def test_viewer_of_a_recording_gets_frame_and_rows_of_the_requested_moment(
     tmp_path: Path,
 ) -> None:
-    """Viewer of a recording gets the frame and the rows of the requested moment, also of an earlier
-    one.
+    """Viewer of a recording gets the frame and the rows of each requested moment, also when a later
+    request names an earlier moment.
     """
     await record(tmp_path / "run.rtmon")
     async with looking(tmp_path / "run.rtmon") as (updater, viewer):
@@ -98,8 +98,8 @@ async def test_recording_plays_to_its_end_and_waits_while_the_page_is_hidden(
 
 
 async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> None:
-    """Viewer of a recording still sees its own moment when another viewer moves to an earlier one,
-    and a viewer's recording is closed when the viewer leaves.
+    """Viewer of a recording still sees the same moment when another viewer moves to an earlier one,
+    and the recording opened for a viewer is closed when the viewer leaves.
     """
     path = tmp_path / "run.rtmon"
     await record(path, ticks=30)
@@ -112,8 +112,8 @@ async def test_each_viewer_of_a_recording_has_its_own_moment(tmp_path: Path) -> 
 
 
 async def test_time_bar_of_a_recording_marks_errors_and_restarts(tmp_path: Path) -> None:
-    """Time bar of a recording has marks at errors and restarts, with the connection's name, and
-    none at opened connections.
+    """Time bar of a recording has marks for errors, with the connection's name, and for server
+    restarts, but none for opened connections.
     """
     await record(tmp_path / "run.rtmon")
     await record(tmp_path / "run.rtmon", ticks=3, begin=BEGIN + 300)

@@ -17,9 +17,9 @@ from rtmon.testing import FakeClock
 from .viewer import BEGIN, record
 
 
-async def test_table_file_has_the_requested_rows_columns_and_order() -> None:
-    """Dashboard table file has all rows of the query in the requested columns and order, and
-    CSV text never begins a spreadsheet formula.
+async def test_csv_file_of_a_table_has_the_requested_rows_columns_and_order() -> None:
+    """CSV file of a dashboard table has all rows of the query in the requested columns and order,
+    and no text in the file begins a spreadsheet formula.
     """
     monitor = Monitor(interval=3600, node='../"n\r\n', clock=FakeClock(time=BEGIN))
     for number in range(300):
@@ -60,9 +60,9 @@ async def test_table_file_has_the_requested_rows_columns_and_order() -> None:
     monitor.close()
 
 
-async def test_table_file_of_groups_has_their_counts_at_the_shown_moment(tmp_path: Path) -> None:
-    """Dashboard table file of grouped connections has the groups' open and closed counts at the
-    shown moment of a recording.
+async def test_csv_file_of_groups_has_their_counts_at_the_shown_moment(tmp_path: Path) -> None:
+    """CSV file of a dashboard table that groups connections has each group's open and closed counts
+    at the shown moment of a recording.
     """
     await record(tmp_path / "run.rtmon", ticks=30)
     feed = RecordingFeed(tmp_path / "run.rtmon")

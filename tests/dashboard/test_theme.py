@@ -63,7 +63,9 @@ def test_chart_colours_have_a_contrast_of_3_on_cards(theme: Mapping[str, str]) -
 
 
 def test_text_of_saved_images_has_a_contrast_of_4_in_both_themes() -> None:
-    """Text of saved images has a contrast of 4:1 to light and to dark cards."""
+    """Text colour of saved chart images has a contrast of 4:1 to the card colours of the light and
+    the dark theme.
+    """
     for theme in (LIGHT, DARK):
         assert contrast(EITHER, theme["card"]) >= 4.0
 
@@ -108,8 +110,8 @@ def lab(rgb: list[float]) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_percentile_colours_are_distinct_for_colour_blind_viewers(kind: str) -> None:
-    """Percentile colours differ by at least 35 in CIE76 for viewers with deuteranopia or protanopia
-    (2.3 is just noticeable).
+    """Percentile colours have a CIE76 colour difference of at least 35 for viewers with
+    deuteranopia or protanopia; a difference of 2.3 is just noticeable.
     """
 
     def seen(color: str) -> tuple[float, float, float]:

@@ -35,8 +35,8 @@ def mounted(service: str) -> dict[str, Path]:
 
 
 def test_compose_file_mounts_only_existing_files() -> None:
-    """Compose file mounts six files, all of which exist, because Docker would create a folder for a
-    missing one.
+    """Compose file mounts six files, all of which exist: in place of a missing file, Docker would
+    create a folder.
     """
     files = [path for service in SERVICES for path in mounted(service).values()]
     assert len(files) == 6

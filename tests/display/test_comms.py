@@ -80,9 +80,9 @@ def shown(feed: SyntheticFeed, now: Callable[[], float]) -> _Shown:
     return _Shown(content, lambda: None, ("", ""), now)
 
 
-def test_live_output_sends_no_frames_to_a_silent_page() -> None:
-    """Dashboard view in a notebook sends no frames to a page that has stopped answering, and
-    the full state when the page answers again.
+def test_dashboard_view_sends_no_frames_to_a_silent_page() -> None:
+    """Dashboard view in a notebook sends no frames to a page that has stopped answering, and the
+    full state when the page answers again.
     """
     feed, clock, page = SyntheticFeed(ago=10), Clock(), Recorder()
     view = shown(feed, clock)
@@ -100,7 +100,7 @@ def test_live_output_sends_no_frames_to_a_silent_page() -> None:
     assert len(page.frames[-1]["columns"]["time"]) == 1
 
 
-def test_live_output_closes_the_longest_silent_page_when_too_many_connect() -> None:
+def test_dashboard_view_closes_the_longest_silent_page_when_too_many_connect() -> None:
     """Dashboard view in a notebook closes the page that has been silent longest when one page more
     than the limit connects.
     """

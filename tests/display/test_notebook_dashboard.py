@@ -23,8 +23,8 @@ def test_dashboard_raises_and_lists_the_charts_when_show_is_wrong(shown: list[st
 
 
 def test_dashboard_view_shows_the_chosen_charts_in_their_order() -> None:
-    """Dashboard view shows the chosen charts in the chosen order, and lets the user open all other
-    charts.
+    """Dashboard view shows the charts chosen by the user in the chosen order, and lets the user
+    open all other charts.
     """
     chosen = [chart for chart in CHARTS if chart.key in {"lag", "bandwidth"}][::-1]
     layout = FeedPicture(SyntheticFeed(ago=1), shown=chosen).layout

@@ -67,7 +67,9 @@ def rows(section: str) -> set[str]:
 
 
 def test_cheat_sheet_has_a_row_for_each_class_method_and_function() -> None:
-    """Cheat sheet has a row for each class, method and function that common cheat sheets list."""
+    """Cheat sheet in the docs has a row for each class, method and function in the list of names
+    that cheat sheets commonly explain.
+    """
     wanted = {*NAMES["classes"], *NAMES["functions"]}
     for name, methods in NAMES["classes"].items():
         wanted |= {f"{name}.{method}" for method in methods}
@@ -81,8 +83,8 @@ def test_cheat_sheet_has_a_row_for_each_class_method_and_function() -> None:
 def test_cheat_sheet_has_a_row_for_each_message_type_option_and_tip(
     kind: str, section: str
 ) -> None:
-    """Cheat sheet has a row for each message type, event, option and tip that common cheat sheets
-    list.
+    """Cheat sheet in the docs has a row for each message type, event, option and tip in the list of
+    names that cheat sheets commonly explain.
     """
     assert sorted({str(name) for name in NAMES[kind]} - rows(section)) == []
 

@@ -188,8 +188,8 @@ async def test_export_of_a_time_range_has_only_rows_within_it(
 async def test_export_option_every_merges_ticks_and_keeps_the_sums(
     recording: Path, tmp_path: Path, every: Any, ticks: int
 ) -> None:
-    """Data export with ``every=n`` merges n ticks into one row, and the sums of counters stay the
-    same.
+    """Data export with ``every=n`` writes one row for n ticks, and the sums of counters are the
+    same as without ``every``.
     """
     await rtmon.export(recording, tmp_path, tables=("samples",), every=every)
     samples = _csv(tmp_path, "samples")

@@ -98,8 +98,8 @@ async def test_connection_details_redact_secret_headers() -> None:
 
 
 def test_chart_points_are_kept_for_busy_and_recently_requested_connections() -> None:
-    """Collector keeps chart points of the busiest connections always, of a requested one for a
-    minute, and never more than the limit.
+    """Collector keeps a limited number of chart points for each of the busiest connections at all
+    times, and for a less busy connection only during the minute after a request.
     """
     clock = FakeClock()
     monitor = rtmon.Monitor(interval=1000, clock=clock)

@@ -107,7 +107,9 @@ async def test_feed_status_is_live_after_a_tick_and_closed_after_aclose(rig: Rig
 
 
 async def test_feed_clock_follows_the_clock_of_the_server(rig: Rig) -> None:
-    """Monitor feed's clock is less than a minute ahead of the newest sample's time."""
+    """Monitor feed's clock is never behind the time of the newest sample, and less than a minute
+    ahead of this time.
+    """
     await ready(rig)
     await rig.tick()
     latest = rig.feed.latest()

@@ -61,7 +61,9 @@ async def test_feed_groups_latencies_by_path_room_and_message_type(rig: Rig) -> 
 
 
 async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
-    """Monitor feed groups the latencies of all paths above the limit under the label "other"."""
+    """Monitor feed groups the latencies of all paths above the greatest number of paths under the
+    label "other".
+    """
     for number in range(LABELS + 20):
         meter = rig.monitor.collector.meter()
         meter.path = f"/{number}"
@@ -75,8 +77,8 @@ async def test_feed_groups_paths_above_the_limit_as_other(rig: Rig) -> None:
 
 
 async def test_feed_counts_reconnects_of_an_address_within_a_minute(rig: Rig) -> None:
-    """Monitor feed counts a connection as a reconnect when another one from its address ended
-    within the minute before.
+    """Monitor feed counts a connection as a reconnect when another connection from the same IP
+    address ended less than a minute before.
     """
     for wait in (1.0, 1.0, 100.0):
         meter = rig.monitor.collector.meter()

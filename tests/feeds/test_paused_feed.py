@@ -53,8 +53,8 @@ async def test_paused_feed_keeps_its_values_while_its_source_changes(rig: Rig) -
 
 
 async def test_paused_feed_has_status_and_details_of_its_source_but_is_not_live(rig: Rig) -> None:
-    """Paused Monitor feed has its source's status and connection details, is marked as not
-    live, and calls no listener.
+    """Paused Monitor feed has the status and connection details of its source feed, is marked as
+    not live, and calls no listener.
     """
     await ready(rig)
     meter = rig.connection("ada")

@@ -38,8 +38,8 @@ async def _run(rig: Rig, ticks: int) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_chart_points_equal_the_merged_samples_of_their_ticks(rig: Rig, level: int) -> None:
-    """Every column and quantile of a chart point equals that of its ticks' merged samples, at each
-    resolution.
+    """Chart point of a Monitor feed equals, in every column and quantile, the merged samples of the
+    ticks that the point covers, at each resolution.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -61,8 +61,8 @@ async def test_chart_points_equal_the_merged_samples_of_their_ticks(rig: Rig, le
 async def test_chart_points_have_the_lowest_and_highest_value_of_their_ticks(
     rig: Rig, level: int
 ) -> None:
-    """Chart points of several ticks have the lowest and the highest rate or gauge of a
-    single tick.
+    """Chart point that covers several ticks has the lowest and the highest rate or gauge of any of
+    these ticks.
     """
     await ready(rig)
     await _run(rig, 125)
@@ -101,7 +101,7 @@ async def test_series_query_uses_the_finest_resolution_within_the_requested_poin
     rig: Rig, points: int, level: int
 ) -> None:
     """Feed query for chart points uses the finest resolution that needs no more points than
-    requested, or the coarsest resolution when every one needs more.
+    requested, or the coarsest resolution when even this one needs more points.
     """
     await ready(rig)
     await _run(rig, 125)

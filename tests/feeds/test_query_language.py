@@ -67,8 +67,8 @@ ADA = ConnectionInfo(
     ],
 )
 def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: bool) -> None:
-    """Table query selects a row that meets all terms of the query text, and a null column meets no
-    comparison.
+    """Table query selects a row that meets all terms of the query text, and a comparison is false
+    when the row's column is null.
     """
     assert parse(text)(ADA) is holds
 
@@ -91,8 +91,8 @@ def test_query_text_selects_a_row_that_meets_all_its_terms(text: str, *, holds: 
 def test_query_error_shows_the_position_of_the_mistake(
     text: str, problem: str, position: int
 ) -> None:
-    """Table query error shows the query text with a mark below the character where the mistake
-    begins.
+    """QueryError for a wrong table query gives the position of the mistake, and its message ends
+    with a mark below this position.
     """
     with pytest.raises(QueryError, match="(?s)" + problem) as caught:
         parse(text)

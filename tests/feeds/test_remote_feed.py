@@ -411,8 +411,8 @@ async def test_remote_feed_says_that_its_address_is_the_public_port_of_a_hub() -
 async def test_remote_feed_says_that_another_server_answers(
     monkeypatch: pytest.MonkeyPatch, sends: str
 ) -> None:
-    """Remote feed's status says "no admin listener" when a WebSocket server sends another first
-    message or none.
+    """Remote feed's status says "no admin listener" when the WebSocket server at the address sends
+    no first message, or one that an admin listener never sends.
     """
     monkeypatch.setattr(remote_feed, "HELLO_TIMEOUT", 0.2)
 

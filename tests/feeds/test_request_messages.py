@@ -70,8 +70,8 @@ async def test_remote_feed_requests_older_points_when_a_query_needs_them() -> No
 async def test_remote_feed_keeps_old_chart_points_when_the_server_restarts(
     reserve_port: Callable[[], int],
 ) -> None:
-    """Remote feed keeps the chart points of the earlier server run, shows a gap, and marks its
-    connections as closed by a restart.
+    """Remote feed keeps the chart points of the server run before a restart, shows a gap after
+    them, and marks the connections of that run as closed by a restart.
     """
     clock, port = FakeClock(), reserve_port()
     first = _ticked(25, clock=clock)

@@ -65,9 +65,9 @@ def test_cause_of_a_closed_connection_follows_from_codes_and_exceptions(
     assert cause(**{**NOTHING, **facts}) == expected
 
 
-def test_black_box_lists_the_last_frames_in_order() -> None:
-    """Black box of a connection lists the last frames in order, each with its seconds before or
-    after the close.
+def test_black_box_lists_the_last_frames_of_a_connection_in_order() -> None:
+    """Black box, the record of a connection's last frames, lists the frames in order, each with its
+    seconds before or after the close.
     """
     box = BlackBox()
     for number in range(FRAMES + 3):
@@ -79,13 +79,15 @@ def test_black_box_lists_the_last_frames_in_order() -> None:
 
 
 def test_black_box_without_frames_is_an_empty_text() -> None:
-    """Black box without frames gives an empty text."""
+    """Black box, the record of a connection's last frames, gives an empty text when there were no
+    frames.
+    """
     assert BlackBox().told(1.0) == ""
 
 
 def test_black_box_redacts_a_payload_before_it_is_shortened() -> None:
-    """Black box keeps the beginning of each payload as the redaction hook returned it, and raises
-    when the hook returns no bytes.
+    """Black box, the record of a connection's last frames, redacts a payload before it shortens the
+    payload, and raises TypeError when the redaction hook returns no bytes.
     """
     box = BlackBox()
     box.record(1.0, 3, 2, sent=False)
@@ -113,7 +115,7 @@ def _meter(queue: list[int]) -> Meter:
 
 def test_connection_is_slow_when_its_oldest_byte_waits_more_than_a_second() -> None:
     """Connection is slow when a byte waits in its send queue for more than a second, and is not
-    slow when the queue holds only newer bytes at each tick.
+    slow when bytes wait at every tick but none of them for so long.
     """
     backlogs, queue = Backlogs(), [0]
     meter = _meter(queue)

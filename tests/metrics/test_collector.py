@@ -63,8 +63,8 @@ def _count(meter: Meter, **amounts: int) -> None:
     )
 )
 def test_samples_sum_to_the_snapshot(steps: list[tuple[Any, ...]]) -> None:
-    """Monitor samples of any sequence of actions sum to the snapshot's totals, and opened minus
-    closed connections equals open ones.
+    """Counts of all Monitor samples sum to the snapshot's totals after any sequence of actions, and
+    opened minus closed connections equals open ones.
     """
     c = _collector()
     alive: list[Meter] = []
@@ -276,8 +276,8 @@ def _sample(seq: int) -> Sample:
 
 
 def test_history_keeps_the_newest_samples_and_merges_older_ones() -> None:
-    """Sample history keeps a limited number of the newest samples and events, returns the ones
-    whose number is above ``since``, and keeps merged samples for longer.
+    """Sample history keeps a limited number of the newest samples and events, keeps merged samples
+    for longer, and returns only samples and events with a number above ``since``.
     """
     history = History(seconds=5, events=4, every=2, coarse=2)
     for seq in range(1, 9):
@@ -360,9 +360,11 @@ def test_column_is_null_exactly_when_no_probe_measures_it(probes: tuple[str, ...
 
 
 @pytest.mark.parametrize("ready", ["asgi", "socketio", "websockets"])
-def test_columns_of_an_expected_probe_are_known_before_the_first_connection(ready: str) -> None:
-    """Monitor to which a probe is announced has null in a column before the first connection if
-    this probe does not measure the column, and a number if it does.
+def test_column_is_null_before_the_first_connection_if_the_expected_probe_cannot_measure_it(
+    ready: str,
+) -> None:
+    """Column of a Monitor's sample is null before the first connection exactly when the probe that
+    was announced to the Monitor does not measure the column.
     """
     c = _collector()
     c.expect(ready)
@@ -371,7 +373,7 @@ def test_columns_of_an_expected_probe_are_known_before_the_first_connection(read
 
 def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
     """Monitor's sample has a histogram of round trips once a hub has measured one, although the
-    ASGI probe sees no pings.
+    ASGI probe itself measures none.
     """
     c = _collector()
     meter = c.meter(probe="asgi")
@@ -386,8 +388,8 @@ def test_sample_has_round_trips_when_a_hub_measures_them() -> None:
 
 
 def test_merged_sample_uses_the_samples_in_which_a_column_is_known() -> None:
-    """Sample merged from several ticks has a column's values from the samples in which it is
-    known, and null if it is known in none.
+    """Sample merged from several samples takes a column's values from those samples in which the
+    column is known, and has null if no sample knows the column.
     """
     recorder = HistogramRecorder()
     recorder.record(0.5)

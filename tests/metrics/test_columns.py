@@ -43,8 +43,8 @@ RECORDS = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_record_has_the_columns_of_its_table(table: str) -> None:
-    """Each metrics record class has one field per stored column of the table that it is a row of,
-    in the order of the columns.
+    """Record class of each metrics table has one field per stored column of the table, in the order
+    of the columns.
     """
     record: Any = RECORDS[table]
     assert tuple(field.name for field in fields(record)) == names(TABLES[table], derived=False)
@@ -103,7 +103,7 @@ def test_counter_that_a_probe_increases_is_in_row_sample_and_snapshot(counter: s
 @pytest.mark.parametrize("column", METER_FIELDS, ids=lambda column: column.name)
 def test_attribute_that_a_probe_sets_is_in_the_column_of_the_same_name(column: Column) -> None:
     """Attribute that a probe sets on a connection's meter appears in the column of the same name
-    and in no other.
+    and in no other column.
     """
     collector = Collector(node="n", epoch="e", now=0.0)
     meter = collector.meter()

@@ -36,8 +36,8 @@ def test_histogram_bucket_contains_its_value_and_is_narrow(steps: int) -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-def test_next_larger_integer_is_in_the_same_or_the_next_histogram_bucket(steps: int) -> None:
-    """Integer n + 1 is in the same histogram bucket as the integer n, or in the bucket after it."""
+def test_consecutive_integers_are_in_the_same_or_adjacent_histogram_buckets(steps: int) -> None:
+    """Integers n and n + 1 are in the same histogram bucket or in adjacent buckets."""
     assert bucket(steps) <= bucket(steps + 1) <= bucket(steps) + 1
 
 

@@ -52,7 +52,9 @@ def _changed(before: Any, after: Any) -> dict[str, Any]:
 def test_redaction_rule_changes_only_its_own_columns(
     subject: str, rule: str, changes: dict[str, str | None]
 ) -> None:
-    """Redaction rule changes only its own columns, in connections and in events."""
+    """Redaction rule for one subject, such as names or addresses, changes only the columns of this
+    subject, in connections and in events.
+    """
     redaction = Redaction.parse(f"{subject}={rule}")
     for record, redacted in (
         (INFO, redaction.connection(INFO)),
@@ -135,7 +137,9 @@ def test_redaction_always_hides_secret_headers() -> None:
 
 
 def test_redaction_parsed_from_text_equals_one_from_options() -> None:
-    """Redaction parsed from command-line text with spaces equals one made from the same options."""
+    """Redaction parsed from command-line text, with spaces around its parts, equals a Redaction
+    object created with the same rules.
+    """
     parsed = Redaction.parse(" addresses=network , names = hash", key=b"k")
     assert parsed == Redaction(addresses="network", names="hash", key=b"k")
 
@@ -179,8 +183,8 @@ def test_redaction_raises_when_its_key_is_longer_than_64_bytes() -> None:
 def test_redaction_of_addresses_applies_to_the_addresses_table(
     address: str, rule: Any, shown: str | None
 ) -> None:
-    """Redaction rule for addresses changes rows of the addresses table, and drops the rows when its
-    rule is "drop".
+    """Redaction of addresses shortens the address in a row of the addresses table, or drops the row
+    when the rule is "drop".
     """
     row = Redaction(addresses=rule).address(AddressInfo(address=address, open=2))
     assert row == (None if shown is None else AddressInfo(address=shown, open=2))

@@ -145,8 +145,8 @@ def test_queued_bytes_are_counted_while_the_transport_is_empty() -> None:
 
 
 def test_waiting_bytes_of_a_client_connection_are_not_in_the_server_totals() -> None:
-    """Connection with the role "client" is slow in its own row and event, and is not counted in the
-    server's totals.
+    """Connection with the role "client" whose bytes wait in the send queue is slow in its own row
+    and event, but adds nothing to the server's totals.
     """
     reader = Reader(role="client")
     reader.buffered = reader.meter.wire_out = 100

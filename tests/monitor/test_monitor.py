@@ -182,8 +182,8 @@ def test_forked_process_counts_its_own_connections() -> None:
 
 
 def test_monitor_refuses_to_serve_on_a_second_running_event_loop() -> None:
-    """Monitor that ticks on one event loop raises MonitorError when a server on a second running
-    event loop uses it, and reports the connections of that loop as not counted.
+    """Monitor that ticks on one event loop raises MonitorError for a server on a second running
+    event loop, and reports the connections of the second loop as not counted.
     """
     monitor = Monitor(interval=FAST)
     outcome: list[Any] = []
@@ -224,8 +224,8 @@ def test_monitor_logs_once_that_it_counts_nothing_outside_asyncio(
 
 
 def test_monitor_ticks_on_the_loop_of_its_server_instead_of_a_display() -> None:
-    """Monitor that ticks on the event loop of a display ticks on the server's loop once a server
-    uses the Monitor.
+    """Monitor that ticks on the event loop of a dashboard moves to the server's event loop once a
+    server uses the Monitor.
     """
     monitor = Monitor(interval=FAST)
     threads: set[int] = set()
@@ -246,8 +246,8 @@ def test_monitor_ticks_on_the_loop_of_its_server_instead_of_a_display() -> None:
 
 
 def test_monitor_gives_the_last_tick_to_another_thread() -> None:
-    """Monitor that is read from another thread gives the values of the last tick, and tick() called
-    on that thread raises MonitorError.
+    """Monitor gives another thread the values of the last tick, and raises MonitorError when that
+    thread calls tick().
     """
     monitor = Monitor(interval=1000)
     seen: list[Any] = []
@@ -401,11 +401,11 @@ def test_monitor_calls_its_listeners_although_one_of_them_raises() -> None:
     assert len(heard) == 1
 
 
-async def test_monitor_continues_to_tick_after_a_tick_raised(
+async def test_monitor_continues_to_tick_after_a_tick_raised_an_exception(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Monitor continues to tick after a tick raised, and reports each exception to the event loop's
-    exception handler.
+    """Monitor continues to tick after ticks raised exceptions, and reports each exception to the
+    event loop's exception handler.
     """
     heard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))

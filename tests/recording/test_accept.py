@@ -181,8 +181,8 @@ async def _merged(feed: Feed, *lives: Mapping[str, Any]) -> list[Any]:
 async def test_server_feed_and_recordings_have_equal_values_across_a_restart(
     tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Server, remote feed and two recordings have equal points at all resolutions, rows, groups and
-    events before and after a server restart.
+    """Server, remote feed, and the recordings written by the server and by the feed have equal
+    chart points, rows, groups and events before and after a server restart.
     """
     port, admin = reserve_port(), reserve_port()
     inside, outside = tmp_path / "inside.rtmon", tmp_path / "outside.rtmon"

@@ -257,8 +257,8 @@ def test_recording_writes_every_tick_once_when_the_disk_is_full_three_times(tmp_
 
 
 def test_network_file_system_is_found_by_the_longest_mount_point() -> None:
-    """Check for a network file system uses the longest mount point that contains the path, and
-    finds none when this mount point is a local disk.
+    """Function network_file_system() looks up the longest mount point that contains the path, and
+    returns None when a local disk is mounted there.
     """
     mounts = (
         "/dev/vda / ext4 rw 0 0\n"
@@ -278,7 +278,9 @@ def test_network_file_system_is_found_by_the_longest_mount_point() -> None:
 
 
 def test_attaching_a_recording_raises_when_its_folder_is_missing(tmp_path: Path) -> None:
-    """Attaching a recording raises OSError when the folder of its file does not exist."""
+    """Attaching a recording to a Monitor raises OSError when the folder of the recording's file
+    does not exist.
+    """
     with pytest.raises(OSError, match="No such file"):
         Monitor(interval=3600).attach(Recording(tmp_path / "missing" / "run.rtmon"))
 

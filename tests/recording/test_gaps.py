@@ -69,8 +69,8 @@ def test_merged_point_of_a_recording_lists_the_gaps_in_its_range(reader: QueryRe
 
 @pytest.mark.parametrize("table", ["events", "connections"])
 def test_rows_of_a_recording_list_the_gaps_in_their_range(reader: QueryReader, table: Any) -> None:
-    """Answer to a rows query of a recording lists the gaps within the query's time range, and no
-    gap when the query is about another node.
+    """Answer to a recording's rows query lists the gaps within the time range of the query, and no
+    gap when the query asks for another node.
     """
     whole: Any = reader.answer(RowsQuery(table=table))
     assert list(whole.gaps) == [DROPPED, RESTART]

@@ -44,7 +44,7 @@ def _count(reader: QueryReader, at: float | None) -> int:
 
 def test_old_percentiles_of_a_recording_cover_a_whole_minute_once(tmp_path: Path) -> None:
     """Percentiles that a recording gives for an old moment cover a whole minute and count each tick
-    once, although two recorders wrote that minute one after the other.
+    of that minute once, also when a second recorder continued the file within the minute.
     """
     path = tmp_path / "run.rtmon"
     _record(path, range(1, 91))

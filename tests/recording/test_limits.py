@@ -130,8 +130,8 @@ def test_recording_limits_connections_left_open_by_killed_servers(tmp_path: Path
 
 
 async def test_totals_of_an_old_moment_are_at_most_a_minute_older(tmp_path: Path) -> None:
-    """Totals that a recording gives for an old moment are at most a minute older than that moment
-    and never newer.
+    """Totals that a recording gives for a past moment were measured at most a minute before this
+    moment, and never after this moment.
     """
     path, clock = tmp_path / "run.rtmon", FakeClock(time=BEGIN)
     monitor = Monitor(interval=3600, clock=clock)

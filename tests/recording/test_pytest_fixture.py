@@ -39,8 +39,8 @@ async def _talk(monitor: rtmon.Monitor, *, vanish: bool) -> None:
 async def test_recorded_fixture_passes_when_all_values_are_within_the_limits(
     recorded: Recorded,
 ) -> None:
-    """Fixture `recorded` passes when every measured value is within its limit, and checks only the
-    given limits.
+    """Pytest fixture `recorded` passes when every measured value is within its limit, and checks
+    only values for which the test gives a limit.
     """
     await _talk(recorded.monitor, vanish=False)
     recorded.expect(handler_p99=10.0, dropped=0, slow=0, errors=0, unexplained=0)
@@ -48,8 +48,8 @@ async def test_recorded_fixture_passes_when_all_values_are_within_the_limits(
 
 
 async def test_recorded_fixture_fails_when_a_value_is_above_its_limit(recorded: Recorded) -> None:
-    """Fixture `recorded` raises AssertionError with each value above its limit and the command that
-    opens the recording.
+    """Pytest fixture `recorded` raises AssertionError that lists each value above its limit and the
+    command that opens the recording.
     """
     await _talk(recorded.monitor, vanish=True)
     with pytest.raises(AssertionError) as failed:
@@ -75,7 +75,7 @@ async def test_it(recorded):
 
 
 def test_recorded_fixture_leaves_a_readable_recording_after_the_test(tmp_path: Path) -> None:
-    """Fixture `recorded` leaves a recording that can be read after the test."""
+    """Pytest fixture `recorded` leaves a recording file that can be read after the test."""
     test = tmp_path / "test_it.py"
     test.write_text(INNER, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", str(test)]

@@ -10,7 +10,7 @@ from rtmon.recording.query_reader import QueryReader
 
 
 def test_recording_has_the_addresses_of_the_last_tick_when_it_is_detached(tmp_path: Path) -> None:
-    """Recording that is detached from its Monitor has the rows of the addresses table as of the
+    """Recording that was detached from its Monitor after a tick has the addresses table as of this
     last tick.
     """
     monitor = rtmon.Monitor(interval=3600)

@@ -164,8 +164,8 @@ def paths(text: str) -> list[str]:
 
 
 def test_report_chart_is_drawn_as_line_steps_or_area() -> None:
-    """HTML report chart interrupts its line at unknown values, draws steps before each point,
-    and closes areas at the bottom.
+    """HTML report draws a line chart with a gap at an unknown value, a step chart with each step
+    before its point, and an area chart as a closed shape.
     """
     (line,) = paths(svg(drawing("a", [1.0, None, 1.0, 2.0])))
     assert line.count("M") == 2

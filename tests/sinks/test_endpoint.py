@@ -55,8 +55,8 @@ async def test_metrics_endpoint_answers_when_the_accepted_version_is_unknown(ver
 
 
 async def test_scrape_reads_only_the_last_tick() -> None:
-    """Scrape of /metrics reads only the last tick: its result is the same when the collector's
-    connection tables are removed.
+    """Scrape of /metrics gives the same result after the collector's connection tables are removed,
+    since a scrape reads only the last tick.
     """
     monitor = Monitor(interval=1000)
     for _ in range(3):

@@ -96,8 +96,8 @@ def _gauge(monitor: Monitor) -> float:
     ids=lambda error: type(error).__name__ + str(error.errno),
 )
 async def test_sink_is_retried_when_its_failure_may_be_temporary(error: Exception) -> None:
-    """Monitor's sink whose failure may be temporary, such as a full disk, is retried, is counted in
-    a gauge while it fails, and finally receives every tick.
+    """Monitor retries a sink whose failure may be temporary, such as a full disk, counts the sink
+    in a gauge while it fails, and finally gives the sink every tick.
     """
     monitor, sink = Monitor(interval=3600), Failing(error)
     attached = monitor.attach(sink)

@@ -45,8 +45,8 @@ def _close(monitor: Monitor, code: int, cause: Cause | None = None) -> None:
 
 
 async def test_metrics_have_series_for_a_limited_number_of_close_codes() -> None:
-    """Exported metrics have series for the protocol's close codes from the start and for a limited
-    number of other codes, and count all further codes as "other".
+    """Exported metrics have a series for each close code of the protocol from the start, series for
+    a limited number of other codes, and one series "other" for all further codes.
     """
     monitor = Monitor(interval=1000)
     before: dict[Labels, float] = {}

@@ -57,8 +57,8 @@ def _details(path: Path) -> list[str]:
 def test_rolled_csv_files_hold_every_line_in_order(
     details: list[list[str]], max_bytes: int
 ) -> None:
-    """Rolled CSV files, sorted by name, hold every line in order, and only a file with a single
-    line is larger than the limit.
+    """Rolled CSV files, sorted by name, hold every line in order, and no file is larger than the
+    size limit unless it has only one line.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -96,8 +96,8 @@ def test_oldest_rolled_csv_file_is_deleted_when_there_are_too_many(tmp_path: Pat
 
 
 def test_next_run_keeps_csv_files_of_earlier_runs(tmp_path: Path) -> None:
-    """CSV sink renames the CSV file that an earlier run of the program left, giving it the next
-    number, but replaces this file when it has no rows.
+    """CSV sink gives the next free number to the CSV file of an earlier program run, but replaces
+    this file when it has no rows.
     """
     for run in range(3):
         file = _file(tmp_path / "events.csv")

@@ -174,7 +174,7 @@ async def test_scrape_leaves_out_a_metric_whose_value_is_unknown() -> None:
 
 
 async def test_scrape_leaves_out_metrics_that_the_asgi_probe_cannot_measure() -> None:
-    """Scrape of /metrics leaves out round trips, receive times, send queues and slow
+    """Scrape of /metrics has no metrics of round trips, receive times, send queues and slow
     connections when only the ASGI probe measures.
     """
     monitor = Monitor(interval=1000)

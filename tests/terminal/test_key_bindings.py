@@ -64,8 +64,8 @@ def test_escape_key_clears_the_filter_of_rtmon_top() -> None:
 
 @given(st.text())
 def test_any_keys_of_rtmon_top_give_a_valid_query(typed: str) -> None:
-    """Any sequence of keys in `rtmon top` gives a query with a valid sort column, state and
-    offset.
+    """Any sequence of keys typed in `rtmon top` results in a table query with a valid sort column,
+    state and offset.
     """
     query = pressed(typed).query(3)
     assert query.sort in SORTS

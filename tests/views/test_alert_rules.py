@@ -154,8 +154,8 @@ def test_error_alert_compares_with_the_usual_error_rate() -> None:
 
 
 def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
-    """Time since which the dashboard has had no alert is that of the first tick or of the last
-    alert's end, and is None during an alert.
+    """Time since which the dashboard has no alert is the end of the last alert, or the first tick
+    if there was no alert, and is None during an alert.
     """
     server = _Server()
     server.run(5)
@@ -168,7 +168,7 @@ def test_time_without_alerts_begins_at_the_end_of_the_last_alert() -> None:
 
 
 def test_unknown_columns_raise_no_alert() -> None:
-    """Columns that are null for 300 ticks raise no dashboard alert."""
+    """Server whose columns are null for 300 ticks raises no dashboard alert."""
     unknown = dict.fromkeys(
         ("slow", "rejected", "send_queue", "rtt", "handler", "memory", "messages_in")
     )

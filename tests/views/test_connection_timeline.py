@@ -47,8 +47,8 @@ FOUND = DetailAnswer(source=SOURCE, info=INFO, events=EVENTS, series=SERIES, hea
 
 
 def test_connection_timeline_lists_frames_events_pings_and_waits() -> None:
-    """Timeline of a connection lists the end of the connection, its frames, events, pings and the
-    waits of its send queue with their times, newest first.
+    """Timeline of a connection lists frames, events, pings, times of waiting in the send queue, and
+    the connection's end, newest first.
     """
     told = [
         (entry.time, entry.kind)
@@ -78,8 +78,8 @@ def test_frame_with_a_semicolon_in_its_payload_is_not_split() -> None:
 
 
 def test_connection_charts_divide_by_the_duration_of_each_tick() -> None:
-    """Charts of a connection divide the number of messages by the duration of each tick, and show
-    the handler time of a tick in which a handler ended but no message arrived.
+    """Charts of a connection show the number of messages divided by the duration of each tick, and
+    show handler times also for a tick without messages.
     """
     drawn = moments_of(SERIES)
     assert drawn["time"] == [101_000, 102_000, 103_000]

@@ -43,9 +43,9 @@ def test_verdict_is_good_when_the_send_queue_is_unknown() -> None:
     assert verdict(unknown, now=101.0, hub=False).mood == "good"
 
 
-def test_verdict_names_the_first_close_frame_and_its_answer() -> None:
+def test_verdict_names_the_first_close_frame_and_a_missing_answer() -> None:
     """Verdict on a closed connection says which side closed, names the first close frame with its
-    reason, and says when no close frame came in answer.
+    reason, and says if the other side sent no close frame in answer.
     """
     cut = replace(
         CLOSED,

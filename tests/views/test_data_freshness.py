@@ -32,7 +32,7 @@ def test_view_of_a_live_feed_shows_no_banner() -> None:
 
 
 def test_view_is_empty_before_the_first_connection() -> None:
-    """Dashboard view of a server without any connection has the state "empty"."""
+    """Dashboard view has the state "empty" as long as no client has connected to the server."""
     assert FreshnessTracker().assess(feed(users=0)).kind == "empty"
 
 

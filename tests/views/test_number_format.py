@@ -76,8 +76,8 @@ def test_axis_number_has_a_prefix_and_no_trailing_zeros(value: float, text: str)
 
 
 def test_exact_number_shows_every_digit() -> None:
-    """Exact number shows every digit with thousands separators, also above the precision of a
-    float.
+    """Exact number on a dashboard shows every digit with thousands separators, also for integers
+    that a float cannot represent exactly.
     """
     assert exact(12_345_678_901_234_567_891) == "12,345,678,901,234,567,891"
     assert bytes_text(1_234) == "1,234 B"
@@ -95,7 +95,7 @@ def test_exact_number_shows_every_digit() -> None:
     ],
 )
 def test_duration_text_has_the_two_largest_units(value: float, text: str) -> None:
-    """Duration text has the two largest units, and is "0 s" for a negative duration."""
+    """Text of a duration has the two largest units, and is "0 s" for a negative duration."""
     assert duration(value) == text
 
 

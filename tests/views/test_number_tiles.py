@@ -59,8 +59,8 @@ def test_tile_of_an_unknown_column_shows_a_dash() -> None:
 
 
 def test_tile_change_compares_with_five_seconds_a_minute_ago() -> None:
-    """Change that a dashboard tile shows compares the last five seconds with the five seconds one
-    minute earlier, and is empty when the feed has no samples from that time.
+    """Dashboard tile shows the change from the five seconds one minute ago to the last five
+    seconds, and no change when the feed has no samples from one minute ago.
     """
     rows = [sample(seq, messages_in=100 if seq <= 10 else 150) for seq in range(1, 71)]
     tile = by_key(rows)["messages_in"]

@@ -30,8 +30,8 @@ def texts(page: dict[str, Any]) -> list[list[str]]:
     ],
 )
 def test_invalid_table_query_of_a_browser_is_replaced_by_defaults(asked: dict[str, object]) -> None:
-    """Dashboard table query of a browser with invalid values is replaced by the default sort
-    column, offset and page size.
+    """Invalid values in a browser's request for the connections table are replaced by the default
+    sort column, search text, offset and page size.
     """
     query = table_pages.connection_query(asked)
     assert query.sort == "opened"

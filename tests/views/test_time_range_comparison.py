@@ -78,8 +78,8 @@ def test_comparison_finds_no_difference_between_runs_that_differ_by_noise() -> N
 
 
 def test_comparison_finds_what_became_worse_and_nothing_else() -> None:
-    """Comparison of two time ranges reports exactly the changed errors, drops, memory and round
-    trips as worse, and the reverse change as better.
+    """Comparison of two time ranges reports exactly the increased errors, drops, memory and round
+    trips as worse, and reports them as better when the ranges are swapped.
     """
 
     def worse(values: dict[str, Any], rng: random.Random) -> None:
