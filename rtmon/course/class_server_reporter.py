@@ -149,8 +149,10 @@ class Reporter:
         try:
             async with self._client as client:
                 while True:
+                    # On Python 3.11, wait_for() ignores a cancellation just after news has come.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), self._again)
+                        async with asyncio.timeout(self._again):
+                            await self._news.wait()
                     self._news.clear()
                     await self._deliver(client, self._newest)
         except RtmonError as error:

@@ -149,8 +149,10 @@ class PageUpdater:
                     logger.exception("the dashboard could not compute an update")
                 await asyncio.sleep(SHORTEST)
                 rest = began + PERIOD - self.clock()
+                # Not wait_for(): on Python 3.11 it ignores a cancellation if news has just come.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), max(0.0, rest) + LATE)
+                    async with asyncio.timeout(max(0.0, rest) + LATE):
+                        await news.wait()
         finally:
             end()
             for task in self._tasks:

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
+import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -94,6 +95,13 @@ async def status_of_download(url: str, **headers: str) -> int:
                 return refused.code
 
     return await asyncio.to_thread(ask)
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def connection(server: dict[str, Any]) -> AsyncIterator[None]:
+    """Keep a connection to the server open: an empty table has no buttons that save the table."""
+    async with connect(server["url"]):
+        yield
 
 
 async def log_in(tab: Tab, user: str) -> None:
