@@ -20,7 +20,7 @@ __all__ = ["Subscriber", "Subscription"]
 
 
 class Subscriber(Protocol):
-    """Interface of the part of a client by which a subscription starts and stops."""
+    """The methods of a client that a subscription uses to subscribe and unsubscribe."""
 
     def subscribe(self, subscription: Subscription, since: Position | None) -> None:
         """Start a subscription, after the position ``since`` if that is given."""

@@ -135,7 +135,7 @@ class RecordingFile:
         return any(self.one(statement, level, epoch.id, last) for level in LEVELS)
 
     def source(self, at: float | None = None) -> Source:
-        """Return node, epoch, number and time of the last tick up to a time.
+        """Return the node, epoch, tick number and tick time of the last tick at or before ``at``.
 
         Args:
             at: Unix seconds; None for the end of the recording.

@@ -69,8 +69,8 @@ class StateReader:
     def _latencies(self, epoch: Epoch, seq: int) -> list[Latency]:
         """Return percentiles of durations by label, over the minute that ends with a tick.
 
-        If the Samples of single ticks have been deleted, the percentiles are those of a stored
-        minute that ended up to a minute earlier.
+        If the Samples of single ticks have been deleted, the percentiles are those of a whole
+        minute, which ends at most one minute before the tick.
         """
         single = "SELECT 1 FROM samples WHERE level = 1 AND epoch = ? AND seq = ?"
         kept = self._file.one(single, epoch.id, seq)

@@ -179,7 +179,7 @@ class Writer:
         """
         with as_os_error(self.path):
             self._checkpoint()
-            with contextlib.suppress(sqlite3.OperationalError):  # another process reads it
+            with contextlib.suppress(sqlite3.OperationalError):  # the file is being read
                 # In WAL mode, each later reader would leave an empty log file.
                 self._db.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._db.close()

@@ -321,8 +321,8 @@ async def visit(url: str, user: str) -> tuple[str, str]:
 async def test_page_works_behind_nginx(
     open_tab: Open, server: dict[str, Any], tmp_path: Path, reserve_port: Callable[[], int]
 ) -> None:
-    """Dashboard page works below a path of nginx after a login when only nginx's origin is
-    allowed.
+    """Dashboard page works after a login when nginx serves it below a URL prefix, and only nginx's
+    origin is allowed.
     """
     port = reserve_port()
     async with (

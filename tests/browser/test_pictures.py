@@ -185,7 +185,7 @@ async def test_notebook_view_is_live_when_its_notebook_is_reopened(live: Noteboo
 async def test_notebook_view_says_since_when_it_is_not_live_after_a_kernel_restart(
     open_picture: OpenPicture,
 ) -> None:
-    """Dashboard view in a notebook keeps its last numbers and says since when it is not live after
+    """Dashboard view in a notebook keeps its last numbers and shows how old they are after
     a kernel restart, also when the page is reloaded.
     """
     notebook = await open_picture("restart")

@@ -89,8 +89,8 @@ async def test_dashboard_shows_hostile_texts_as_text_on_every_page(
 async def test_connections_table_pages_sorts_searches_and_goes_back(
     page: str, server: dict[str, Any], open_tab: Open
 ) -> None:
-    """Connections table pages through 23 rows, sorts by a column with the Enter key, filters by a
-    query, and goes back.
+    """Connections table shows 23 rows page by page, sorts by a column with the Enter key, filters
+    by a query, and returns to the previous state with the browser's back button.
     """
     columns = "columns=name,remote,messages_in"
     tab = await open_tab(f"{page}?page=connections&size=10&{columns}")

@@ -80,7 +80,7 @@ def test_dashboard_view_sends_each_table_and_its_csv_file_on_request(key: str) -
 
 
 def test_dashboard_view_says_since_when_it_is_not_live_when_its_feed_is_closed() -> None:
-    """Dashboard view of a closed feed is marked as ended and says since when it is not live."""
+    """Dashboard view of a closed feed is marked as ended, and shows when its data ended."""
     feed = SyntheticFeed(ago=10)
     picture = FeedPicture(feed)
     feed.state = replace(feed.state, state="closed")

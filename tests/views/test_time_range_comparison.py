@@ -64,7 +64,7 @@ def _verdicts(found: Sequence[Difference], *without: str) -> dict[str, str]:
 
 
 def test_every_row_of_the_comparison_names_an_existing_column() -> None:
-    """Every row of the comparison of two time ranges names an existing column of chart points."""
+    """Every row of the comparison of two time ranges uses a column that chart points have."""
     assert {measure.key for measure in MEASURES} <= set(SERIES_COLUMNS)
 
 

@@ -148,7 +148,11 @@ def handler(hub: Hub) -> Callable[[ServerConnection], Awaitable[None]]:
 
 
 async def _opened(hub: Hub, peer: WebSocketPeer) -> Connection | None:
-    """Open the hub's connection of a client. If it is refused, close it and return None."""
+    """Register a client with the hub. If the hub refuses the client, close the WebSocket.
+
+    Returns:
+        The client's connection to the hub; None if the hub has refused the client.
+    """
     connection = peer.connection
     path = connection.request.path if connection.request else ""
     # urlsplit raises ValueError for paths that begin with two slashes but have no valid host.
