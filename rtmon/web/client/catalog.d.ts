@@ -20,7 +20,9 @@ export interface Welcome {
   /** Id of the client, valid as long as this connection. */
   client_id: string;
   name: string;
-  /** A secret. The client's next connection sends it in `connect` to be the same sender. */
+  /**
+   * A secret. The client sends it in the next connection's `connect`, to count as the same sender.
+   */
   session: string;
   /** Number of connections now, including this one. */
   user_count: number;
@@ -167,9 +169,15 @@ export interface Publication {
 export interface Gap {
   /** Always false. */
   recovered: boolean;
-  /** The channel or room; neither for the public chat. For a pattern, the loss is not certain. */
+  /**
+   * The channel or the room; both omitted for the public chat. For a pattern, the loss is not
+   * certain.
+   */
   channel?: string;
-  /** The channel or room; neither for the public chat. For a pattern, the loss is not certain. */
+  /**
+   * The channel or the room; both omitted for the public chat. For a pattern, the loss is not
+   * certain.
+   */
   room?: string;
   /** The current position; omitted for a pattern. */
   epoch?: string;
