@@ -20,6 +20,9 @@ from .shared_options import Redact, TokenFile, admin_token, redaction
 
 __all__ = ["record"]
 
+NOTICE_SECONDS = 2.0
+"""Seconds without a connection after which the command says why."""
+
 PLAIN_SECONDS = 60.0
 """Seconds between two lines of progress if standard error is not a terminal."""
 
@@ -64,8 +67,10 @@ async def _record(
     from ..recording.remote_recorder import Recorder
 
     await feed.start()
+    notice = asyncio.get_running_loop().call_later(NOTICE_SECONDS, _tell_state, feed)
     try:
         await feed.complete(timeout)
+        notice.cancel()
         with _progress(file) as progress:
             recorder = Recorder(feed, file, redaction=redacted, progress=progress)
             more = " (an existing recording, which is continued)" if continued else ""
@@ -75,7 +80,14 @@ async def _record(
             finally:
                 recorder.close()
     finally:
+        notice.cancel()
         await feed.aclose()
+
+
+def _tell_state(feed: RemoteFeed) -> None:
+    """Tell the user why the feed is not connected yet."""
+    why = feed.status.detail or "no answer yet"
+    typer.echo(f"rtmon: connecting to {feed.url}: {why}", err=True)
 
 
 class _Line:

@@ -101,6 +101,18 @@ def test_record_command_fails_when_no_server_listens(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_record_command_says_why_it_waits_when_no_server_listens_for_two_seconds(
+    reserve_port: Callable[[], int], tmp_path: Path
+) -> None:
+    """`rtmon record` prints why it is not connected before its timeout when no server listens."""
+    path = tmp_path / "run.rtmon"
+    done = run("record", f"ws://127.0.0.1:{reserve_port()}", str(path), "--timeout=2.5")
+    notice, error = done.stderr.splitlines()
+    assert "connecting to ws://127.0.0.1:" in notice
+    assert "nothing listens there" in notice
+    assert "within 2.5 s" in error
+
+
 FULL = """
 import signal, subprocess, sys, time
 from pathlib import Path
