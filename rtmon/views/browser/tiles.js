@@ -1,5 +1,6 @@
 // Draws tiles: each shows a number, its change or its alert, and its total.
 const ARROWS = {1: ["▲ ", "up"], "-1": ["▼ ", "down"], 0: ["", ""]}
+const EMPTY = "\u00a0"  // keeps the height of a line while there is no earlier minute to compare with
 
 class Tiles {
   node = element("div", {class: "tiles"})
@@ -42,6 +43,6 @@ class Tiles {
 
   #change({change, sign}) {
     const [arrow, spoken] = ARROWS[sign]
-    return [element("span", {"aria-hidden": "true"}, arrow), element("span", {class: "spoken"}, spoken), `${change || UNKNOWN}${sign ? " in 1 min" : ""}`]
+    return [element("span", {"aria-hidden": "true"}, arrow), element("span", {class: "spoken"}, spoken), change ? `${change}${sign ? " in 1 min" : ""}` : EMPTY]
   }
 }
